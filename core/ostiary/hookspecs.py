@@ -1,0 +1,145 @@
+"""The hooks that a strategy plugin implements.
+
+A plugin is a module, or any other object, whose functions carry ``@hookimpl``;
+an entry point in the group ``ostiary`` names it. A function takes only the
+arguments that it needs, in any order.
+
+The core calls a credentials hook on the plugin that declared the strategy, and
+on no other strategy plugin: an implementation never has to ask whether it is
+concerned. A plugin that declares no strategy may still wrap these hooks.
+
+A hook specified with ``async def`` is implemented with ``async def``: pluggy
+picks the implementation, the core awaits it.
+
+Arguments that several hooks share:
+
+``strategy``
+    the object that ``ostiary_strategies`` declared.
+``store``
+    the private storage of the plugin.
+``credentials``
+    the fields of one strategy, as the client sent them.
+``call``
+    who calls, from where, with which arguments; no token, and no fields of
+    other strategies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pluggy import HookimplMarker, HookspecMarker
+
+from ostiary.actions import Controller
+from ostiary.storage import Storage, Store
+from ostiary.strategies import Call, Directory, Strategy, User, Verdict
+
+hookspec = HookspecMarker("ostiary")
+hookimpl = HookimplMarker("ostiary")
+
+
+# Hooks called once, when the server starts
+
+
+@hookspec
+def ostiary_strategies(settings: Mapping[str, Any]) -> Iterable[Strategy]:
+    """Declare the strategies of this plugin.
+
+    :param settings: the table ``[plugins.<name>]`` of the configuration, and
+        nothing else of it; ``ostiary.read_settings`` turns it into a typed object.
+    :raises SettingsError: a setting is wrong; the server does not start.
+    """
+
+
+@hookspec
+def ostiary_storage() -> Storage:
+    """Describe the tables of this plugin and the Alembic revisions that build them.
+
+    The revisions are a history of their own, and name no schema: the store of
+    the plugin gives them one.
+    """
+
+
+@hookspec
+def ostiary_controllers() -> Iterable[Controller]:
+    """Return API controllers to serve beside those of the core."""
+
+
+# Hooks that a plugin with a strategy implements
+
+
+@hookspec(firstresult=True)
+async def ostiary_verify_credentials(
+    strategy: Strategy,
+    store: Store,
+    credentials: Mapping[str, Any],
+    call: Call,
+    directory: Directory,
+) -> Verdict:
+    """Decide whom the credentials of a login belong to.
+
+    Take the same time whether the user is unknown or the secret is wrong.
+
+    :param directory: looks users up, for rules that depend on their profiles.
+    :raises errors.LoginRefused: the credentials are wrong, whatever the reason.
+    """
+
+
+@hookspec(firstresult=True)
+async def ostiary_validate_credentials(
+    strategy: Strategy,
+    store: Store,
+    user: User,
+    credentials: Mapping[str, Any],
+    call: Call,
+    partial: bool,
+) -> None:
+    """Refuse credentials before anything is written.
+
+    The core calls this before every creation and every update.
+
+    :param user: whom the credentials are for; may not be stored yet.
+    :param partial: the credentials update existing ones, and may leave fields out.
+    :raises errors.CredentialsRejected: writing them would fail or break a rule.
+    """
+
+
+@hookspec(firstresult=True)
+async def ostiary_create_credentials(
+    strategy: Strategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+) -> Mapping[str, Any]:
+    """Store the valid credentials of a user who has none for this strategy.
+
+    :returns: what a client may see of them; never a secret nor its hash.
+    :raises errors.CredentialsRejected: another request was faster.
+    """
+
+
+@hookspec(firstresult=True)
+async def ostiary_update_credentials(
+    strategy: Strategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+) -> Mapping[str, Any]:
+    """Change the given fields of a user's credentials and return what a client may see."""
+
+
+@hookspec(firstresult=True)
+async def ostiary_delete_credentials(
+    strategy: Strategy, store: Store, kuid: str, call: Call
+) -> None:
+    """Erase every trace of a user's credentials; do nothing if there are none."""
+
+
+@hookspec(firstresult=True)
+async def ostiary_get_credentials(
+    strategy: Strategy, store: Store, kuid: str
+) -> Mapping[str, Any] | None:
+    """Return what a client may see of a user's credentials, or None without any."""
+
+
+# Hooks that any plugin may implement
+
+
+@hookspec
+async def ostiary_event(event: object) -> None:
+    """Learn that something happened; the classes are exported by ``ostiary``."""

@@ -1,0 +1,102 @@
+"""What travels between an adapter and the dispatcher: one request in, one response out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.cookies import Morsel
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from ostiary.services.sessions import Session
+
+ANONYMOUS = "-1"
+"""The kuid of who has not signed in."""
+
+Protocol = Literal["http", "websocket"]
+
+EMPTY: Mapping[str, str] = {}
+
+
+class Connection(msgspec.Struct, eq=False):
+    """Where requests come from: a WebSocket, or one HTTP request.
+
+    :param address: the peer, or what a trusted proxy says of it; empty if it has gone.
+    :param headers: of the HTTP request or of the upgrade, in lower case.
+    :param notify: sends a message that nobody asked for; None where that cannot be done.
+    """
+
+    protocol: Protocol
+    address: str
+    headers: Mapping[str, str] = EMPTY
+    notify: Callable[[dict[str, Any]], None] | None = None
+
+
+class Request(msgspec.Struct):
+    """One call of one action, whatever protocol it came by.
+
+    ``session`` is filled by the dispatcher: None means anonymous.
+    """
+
+    controller: str
+    action: str
+    args: dict[str, Any]
+    body: Any
+    jwt: str | None
+    connection: Connection
+    id: str
+    volatile: dict[str, Any] | None = None
+    raw_body: bytes = b""
+    session: Session | None = None
+
+    @property
+    def kuid(self) -> str:
+        """Who asks; ``"-1"`` if nobody has signed in."""
+        return ANONYMOUS if self.session is None else self.session.account.kuid
+
+    def __repr__(self) -> str:
+        """Leave out everything that may be secret."""
+        return f"<Request {self.id} {self.controller}:{self.action}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an action answers when a plain value does not say enough.
+
+    :param raw: the value is the whole body, without an envelope (HTTP).
+    """
+
+    value: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: tuple[Morsel[str], ...] = ()
+    raw: bool = False
+
+    @classmethod
+    def redirect(cls, location: str) -> Reply:
+        """Return the answer that sends a client elsewhere (302), in a form WebSockets can read."""
+        headers = {"Location": location, "Content-Length": "0"}
+        return cls(
+            {"headers": headers, "statusCode": 302},
+            status=302,
+            headers={"location": location},
+        )
+
+
+class Response(msgspec.Struct):
+    """The envelope of an answer, member by member (contract, 2.5)."""
+
+    status: int
+    error: dict[str, Any] | None
+    result: Any
+    controller: str | None
+    action: str | None
+    requestId: str  # noqa: N815 - the name on the wire
+    volatile: dict[str, Any] | None
+    node: str
+    headers: Mapping[str, str]
+    index: Any = msgspec.UNSET
+    collection: Any = msgspec.UNSET
+    room: str | msgspec.UnsetType = msgspec.UNSET

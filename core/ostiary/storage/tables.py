@@ -1,0 +1,170 @@
+"""The tables of the core's own store.
+
+Instants are integers, milliseconds since the epoch, UTC. Secrets stand here
+only as fingerprints (SHA-256) or sealed.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Instant = BigInteger
+
+users = Table(
+    "users",
+    metadata,
+    Column("kuid", String, primary_key=True),
+    # A re-created kuid has another generation, so nothing of the first one's revives.
+    Column("generation", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("content", Json, nullable=False),
+    Column("author", String),
+    Column("created_at", Instant, nullable=False),
+    Column("updater", String),
+    Column("updated_at", Instant),
+)
+
+user_profiles = Table(
+    "user_profiles",
+    metadata,
+    Column("kuid", String, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("profile_id", String, nullable=False),
+    Index("user_profiles_by_profile", "profile_id", "kuid"),
+)
+
+user_strategies = Table(
+    "user_strategies",
+    metadata,
+    Column("kuid", String, primary_key=True),
+    Column("strategy", String, primary_key=True),
+    Column("created_at", Instant, nullable=False),
+    Index("user_strategies_by_strategy", "strategy", "kuid"),
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("policies", Json, nullable=False),
+    Column("rate_limit", Integer, nullable=False),
+    Column("content", Json, nullable=False),
+    Column("author", String),
+    Column("created_at", Instant, nullable=False),
+    Column("updater", String),
+    Column("updated_at", Instant),
+)
+
+roles = Table(
+    "roles",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("controllers", Json, nullable=False),
+    Column("content", Json, nullable=False),
+    Column("author", String),
+    Column("created_at", Instant, nullable=False),
+    Column("updater", String),
+    Column("updated_at", Instant),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("fingerprint", LargeBinary, primary_key=True),
+    Column("kuid", String, nullable=False),
+    Column("generation", String, nullable=False),
+    Column("jti", String, nullable=False),
+    Column("key_id", String, nullable=False),
+    Column("issued_at", Instant, nullable=False),
+    # None: never
+    Column("expires_at", Instant),
+    Column("single_use", Boolean, nullable=False),
+    Column("strategy", String),
+    Column("agent", String),
+    Column("address", String),
+    # Precise to the minute, written in batches.
+    Column("last_seen", Instant, nullable=False),
+    # When it was refreshed, and by which token: it lives on for the grace period.
+    Column("replaced_at", Instant),
+    Column("successor", LargeBinary),
+    Index("tokens_by_user", "kuid"),
+    Index("tokens_by_end", "expires_at"),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("retired_at", Instant),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("kuid", String, primary_key=True),
+    # "" reserves the kuid itself.
+    Column("strategy", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("operation", String, nullable=False),
+    Column("instance", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("alive_until", Instant, nullable=False),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column(
+        "sequence",
+        BigInteger().with_variant(Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    Column("what", String, nullable=False),
+    Column("id", String, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("changes_by_instant", "at"),
+    sqlite_autoincrement=True,
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+plugins = Table(
+    "plugins",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("distribution", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("strategies", Json, nullable=False),
+    # Wraps the hooks of other plugins: its absence must not open a door (a second factor).
+    Column("wraps", Boolean, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+)
