@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from ostiary import errors
-from ostiary.actions import DELETE, GET, POST, PUT, Controller
 from ostiary.hookspecs import hookimpl
-from ostiary.request import Reply, Request
 from ostiary.settings import SettingsError, read_settings
 from ostiary.storage import Storage, Store
 from ostiary.strategies import (
@@ -21,17 +19,10 @@ from ostiary.strategies import (
 )
 
 __all__ = [
-    "DELETE",
-    "GET",
-    "POST",
-    "PUT",
     "Call",
-    "Controller",
     "Directory",
     "Newcomer",
     "Redirect",
-    "Reply",
-    "Request",
     "SettingsError",
     "Storage",
     "Store",

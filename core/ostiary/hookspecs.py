@@ -31,7 +31,6 @@ from typing import Any
 
 from pluggy import HookimplMarker, HookspecMarker
 
-from ostiary.actions import Controller
 from ostiary.storage import Storage, Store
 from ostiary.strategies import Call, Directory, Strategy, User, Verdict
 
@@ -59,11 +58,6 @@ def ostiary_storage() -> Storage:
     The revisions are a history of their own, and name no schema: the store of
     the plugin gives them one.
     """
-
-
-@hookspec
-def ostiary_controllers() -> Iterable[Controller]:
-    """Return API controllers to serve beside those of the core."""
 
 
 # Hooks that a plugin with a strategy implements
@@ -135,11 +129,3 @@ async def ostiary_get_credentials(
     strategy: Strategy, store: Store, kuid: str
 ) -> Mapping[str, Any] | None:
     """Return what a client may see of a user's credentials, or None without any."""
-
-
-# Hooks that any plugin may implement
-
-
-@hookspec
-async def ostiary_event(event: object) -> None:
-    """Learn that something happened; the classes are exported by ``ostiary``."""

@@ -17,27 +17,35 @@ ANONYMOUS = "-1"
 
 Protocol = Literal["http", "websocket"]
 
-EMPTY: Mapping[str, str] = {}
+EMPTY: Mapping[bytes, bytes] = {}
 
 
 class Connection(msgspec.Struct, eq=False):
     """Where requests come from: a WebSocket, or one HTTP request.
 
     :param address: the peer, or what a trusted proxy says of it; empty if it has gone.
-    :param headers: of the HTTP request or of the upgrade, in lower case.
+    :param headers: of the HTTP request or of the upgrade, as the server gives them.
     :param notify: sends a message that nobody asked for; None where that cannot be done.
     """
 
     protocol: Protocol
     address: str
-    headers: Mapping[str, str] = EMPTY
+    headers: Mapping[bytes, bytes] = EMPTY
     notify: Callable[[dict[str, Any]], None] | None = None
+
+    def header(self, name: str) -> str | None:
+        """Return a header by its name in lower case, or None."""
+        value = self.headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
 
 
 class Request(msgspec.Struct):
     """One call of one action, whatever protocol it came by.
 
     ``session`` is filled by the dispatcher: None means anonymous.
+
+    :param raw_body: the JSON text that held the body, where there is one.
+    :param in_url: some of the arguments stood in a query string.
     """
 
     controller: str
@@ -48,7 +56,8 @@ class Request(msgspec.Struct):
     connection: Connection
     id: str
     volatile: dict[str, Any] | None = None
-    raw_body: bytes = b""
+    raw_body: bytes | str = b""
+    in_url: bool = False
     session: Session | None = None
 
     @property
@@ -65,7 +74,7 @@ class Request(msgspec.Struct):
 class Reply:
     """What an action answers when a plain value does not say enough.
 
-    :param raw: the value is the whole body, without an envelope (HTTP).
+    :param raw: the value is the whole body, without an envelope.
     """
 
     value: Any
@@ -100,3 +109,15 @@ class Response(msgspec.Struct):
     index: Any = msgspec.UNSET
     collection: Any = msgspec.UNSET
     room: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Answer(msgspec.Struct):
+    """A response, encoded: what an adapter sends.
+
+    :param headers: those that the action set, in lower case.
+    """
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+    cookies: tuple[Morsel[str], ...] = ()

@@ -1,0 +1,282 @@
+"""Declaring an action of the API, and binding a request to its parameters.
+
+Everything that others need to know of an action (routes, documentation,
+OpenAPI, rights) is read from its function here, once, when it is declared.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
+
+from ostiary import errors
+from ostiary.arguments import WIRE_TYPES, WireType
+from ostiary.request import Request
+
+Function = Callable[..., Awaitable[Any]]
+GIVEN = ("services", "request", "store")
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+ABSENT: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An HTTP method and a path in which ``{name}`` is an argument.
+
+    :param deprecated: the version since when another route is to be used, or None.
+    """
+
+    verb: str
+    path: str
+    deprecated: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The arguments in the path."""
+        return PLACEHOLDER.findall(self.path)
+
+    @property
+    def kuzzle_path(self) -> str:
+        """The path as ``server:publicApi`` writes it: ``/users/:_id``."""
+        return PLACEHOLDER.sub(r":\1", self.path)
+
+
+def _verb(verb: str) -> Callable[..., Route]:
+    def route(path: str, *, deprecated: str | None = None) -> Route:
+        return Route(verb, path, deprecated)
+
+    route.__doc__ = f"Return a route for {verb}."
+    return route
+
+
+GET, POST, PUT, DELETE = map(_verb, ("GET", "POST", "PUT", "DELETE"))
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument: the parameter that takes it, its name and type on the wire."""
+
+    parameter: str
+    name: str
+    path: str
+    wire: WireType
+    default: Any
+    doc: str
+
+    @property
+    def required(self) -> bool:
+        """A request without it is refused."""
+        return self.default is ABSENT
+
+    def read(self, values: Mapping[str, Any], http: bool) -> Any:
+        """Return the value for the parameter."""
+        value = values.get(self.name, ABSENT)
+        if value is ABSENT or value in self.wire.blank or (self.name == "_id" and not value):
+            if self.default is ABSENT:
+                raise errors.MissingArgument(self.path)
+            return self.default
+        return self.wire.read(self.path, value, http)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What an action wants of the body: an object, perhaps with members of known types."""
+
+    required: bool
+    members: tuple[Argument, ...] = ()
+
+    def read(self, body: Any) -> dict[str, Any] | None:
+        """Return the body as an object; a list has no members."""
+        if body is None:
+            if self.required:
+                raise errors.BodyRequired
+            return None
+        fields: dict[str, Any] = body if isinstance(body, dict) else {}
+        for member in self.members:
+            member.read(fields, http=False)
+        return fields
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Action:
+    """An action of the API.
+
+    :param signed_in: anonymous users are refused, whatever their rights.
+    :param strict: a body in which one key stands twice is refused.
+    """
+
+    controller: str
+    name: str
+    function: Function
+    routes: tuple[Route, ...]
+    arguments: tuple[Argument, ...]
+    body: Body | None
+    given: tuple[str, ...]
+    signed_in: bool = False
+    strict: bool = False
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the documentation."""
+        return self.description.partition("\n")[0]
+
+    @property
+    def description(self) -> str:
+        """The documentation, whole."""
+        return inspect.getdoc(self.function) or ""
+
+    def run(self, request: Request, given: Mapping[str, Any]) -> Awaitable[Any]:
+        """Call the function with what it asks for, read from the request."""
+        values = {name: given[name] for name in self.given if name != "request"}
+        if "request" in self.given:
+            values["request"] = request
+        http = request.connection.protocol == "http"
+        for argument in self.arguments:
+            values[argument.parameter] = argument.read(request.args, http)
+        if self.body is not None:
+            values["body"] = self.body.read(request.body)
+        return self.function(**values)
+
+
+@dataclass
+class Controller:
+    """Actions under one name; several modules may declare on the same name."""
+
+    name: str
+    actions: list[Action] = field(default_factory=list)
+
+    def action(
+        self,
+        *routes: Route,
+        signed_in: bool = False,
+        strict: bool = False,
+    ) -> Callable[[Function], Function]:
+        """Declare the decorated function as an action."""
+
+        def declare(function: Function) -> Function:
+            arguments, body, given = _signature(function)
+            self.actions.append(
+                Action(
+                    controller=self.name,
+                    name=camel_case(function.__name__),
+                    function=function,
+                    routes=routes,
+                    arguments=arguments,
+                    body=body,
+                    given=given,
+                    signed_in=signed_in,
+                    strict=strict,
+                )
+            )
+            return function
+
+        return declare
+
+
+class Registry:
+    """All actions, by controller and name."""
+
+    def __init__(self, controllers: Iterable[Controller]) -> None:
+        self._controllers: dict[str, dict[str, Action]] = {}
+        for controller in controllers:
+            actions = self._controllers.setdefault(controller.name, {})
+            for action in controller.actions:
+                if action.name in actions:
+                    raise ValueError(f"action {action.controller}:{action.name} is declared twice")
+                actions[action.name] = action
+
+    def __iter__(self) -> Iterator[Action]:
+        for actions in self._controllers.values():
+            yield from actions.values()
+
+    def find(self, controller: str, name: str) -> Action:
+        """Return an action.
+
+        :raises errors.ControllerNotFound: no such controller.
+        :raises errors.ActionNotFound: it has no such action.
+        """
+        actions = self._controllers.get(controller)
+        if actions is None:
+            raise errors.ControllerNotFound(controller)
+        action = actions.get(name)
+        if action is None:
+            raise errors.ActionNotFound(controller, name)
+        return action
+
+    def public_api(self) -> dict[str, Any]:
+        """Return the routes as clients of Kuzzle read them."""
+        return {
+            controller: {
+                action.name: {
+                    "action": action.name,
+                    "controller": controller,
+                    "http": [
+                        {"verb": route.verb, "path": route.kuzzle_path, "url": route.kuzzle_path}
+                        for route in action.routes
+                    ],
+                }
+                for action in actions.values()
+            }
+            for controller, actions in self._controllers.items()
+        }
+
+
+def camel_case(name: str) -> str:
+    """Return the name on the wire: ``get_user`` is ``getUser``, the keyword ``global_`` ``global``."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _signature(
+    function: Function,
+) -> tuple[tuple[Argument, ...], Body | None, tuple[str, ...]]:
+    hints = get_type_hints(function, include_extras=True)
+    arguments, given, body = [], [], None
+    for name, parameter in inspect.signature(function).parameters.items():
+        default = ABSENT if parameter.default is parameter.empty else parameter.default
+        if name in GIVEN:
+            given.append(name)
+        elif name == "body":
+            body = _body(hints[name], required=default is ABSENT)
+        else:
+            arguments.append(_argument(name, hints[name], default))
+    return tuple(arguments), body, tuple(given)
+
+
+def _argument(parameter: str, hint: Any, default: Any, within: str = "") -> Argument:
+    name = "_id" if parameter == "id" else camel_case(parameter)
+    wire, doc = _wire_type(hint)
+    return Argument(parameter, name, within + name, wire, default, doc)
+
+
+def _body(hint: Any, *, required: bool) -> Body:
+    kind, _doc = _unwrapped(hint)
+    if not is_typeddict(kind):
+        return Body(required)
+    hints = get_type_hints(kind, include_extras=True)
+    members = (
+        _argument(name, hints[name], ABSENT if name in kind.__required_keys__ else None, "body.")
+        for name in hints
+    )
+    return Body(required, tuple(members))
+
+
+def _wire_type(hint: Any) -> tuple[WireType, str]:
+    kind, doc = _unwrapped(hint)
+    return WIRE_TYPES[get_origin(kind) or kind], doc
+
+
+def _unwrapped(hint: Any) -> tuple[Any, str]:
+    """Take ``Annotated``, ``NotRequired`` and ``| None`` off a type; keep the documentation."""
+    doc = ""
+    while True:
+        kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+        if get_origin(hint) is Annotated:
+            hint, doc = kinds[0], kinds[1]
+        elif get_origin(hint) in WIRE_TYPES or len(kinds) != 1:
+            return hint, doc
+        else:
+            hint = kinds[0]

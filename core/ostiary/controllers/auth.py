@@ -1,0 +1,111 @@
+"""The ``auth`` controller: who one is, and signing in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from ostiary import errors
+from ostiary.actions import GET, POST, PUT, Controller
+from ostiary.arguments import Duration
+from ostiary.controllers.users import SYSTEM_MEMBERS, properties_of
+from ostiary.plugins import call_of
+from ostiary.request import Reply, Request
+from ostiary.services import Services
+from ostiary.services.tokens import Origin
+from ostiary.strategies import Redirect
+
+auth = Controller("auth")
+
+StrategyName = Annotated[str, "Name of the authentication strategy."]
+ExpiresIn = Annotated[
+    Duration | None, "Lifetime of the token: milliseconds, a timespan such as 2h, or -1 for ever."
+]
+
+
+@auth.action(GET("/_login/{strategy}"), POST("/_login/{strategy}"))
+async def login(
+    services: Services,
+    request: Request,
+    strategy: StrategyName,
+    expires_in: ExpiresIn = None,
+    body: dict[str, Any] | None = None,
+) -> dict[str, Any] | Reply:
+    """Authenticate a user and return an authentication token.
+
+    The fields of the body depend on the strategy. A strategy that sends its
+    users to a provider answers with a redirection instead of a token.
+    """
+    fields = _fields(services, request, strategy, body or {})
+    outcome = await services.logins.sign_in(strategy, fields, call_of(request))
+    if isinstance(outcome, Redirect):
+        return Reply.redirect(outcome.location)
+    issued = await services.tokens.issue(outcome, expires_in, origin_of(request, strategy))
+    return issued.to_json()
+
+
+@auth.action(GET("/strategies"))
+async def get_strategies(services: Services) -> list[str]:
+    """List the authentication strategies."""
+    return list(services.strategies)
+
+
+@auth.action(
+    GET("/_me"),
+    GET("/users/_me", deprecated="2.4.0"),
+)
+async def get_current_user(services: Services, request: Request) -> msgspec.Raw:
+    """Return the current user, and the strategies they hold credentials of."""
+    session = request.session
+    account = await services.accounts.find(request.kuid) if session is None else session.account
+    assert account is not None
+    if account.encoded is None:
+        known = [name for name in account.strategies if services.strategies.knows(name)]
+        content = {**account.user.to_json(), "strategies": known}
+        account.encoded = msgspec.Raw(msgspec.json.encode(content))
+    return account.encoded
+
+
+@auth.action(
+    PUT("/_me"),
+    PUT("/_updateSelf", deprecated="2.4.0"),
+    signed_in=True,
+    strict=True,
+)
+async def update_self(services: Services, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    """Merge some properties into one's own; profiles are for administrators to give."""
+    for name in SYSTEM_MEMBERS:
+        if body.get(name):
+            raise errors.ForbiddenArgument(f"body.{name}")
+    user = await services.users.update(request.kuid, properties_of(body), request.kuid)
+    return user.to_json()
+
+
+@auth.action(
+    GET("/_me/_rights"),
+    GET("/users/_me/_rights", deprecated="2.4.0"),
+)
+async def get_my_rights(services: Services, request: Request) -> dict[str, Any]:
+    """List what the current user may do."""
+    account = await services.accounts.find(request.kuid)
+    assert account is not None
+    hits = account.rights.listing()
+    return {"hits": hits, "total": len(hits)}
+
+
+def origin_of(request: Request, strategy: str | None = None) -> Origin:
+    """Return where a token is asked for."""
+    agent = request.connection.header("user-agent")
+    return Origin(strategy, agent and agent[:512], request.connection.address)
+
+
+def _fields(
+    services: Services, request: Request, strategy: str, body: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the fields of the credentials, from the body or else from the arguments."""
+    names = services.strategies.find(strategy).fields
+    given = {name: request.args[name] for name in names if name in request.args}
+    if given and request.in_url and not services.secrets_in_urls:
+        raise errors.SecretInUrl(next(iter(given)))
+    return {**given, **body}

@@ -1,0 +1,89 @@
+"""The ``auth`` controller: one's own credentials; the caller is the only kuid there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ostiary.actions import DELETE, GET, POST, PUT
+from ostiary.controllers.auth import StrategyName, auth
+from ostiary.plugins import call_of
+from ostiary.request import Request
+from ostiary.services import Services
+
+SINCE = "2.4.0"
+"""The version of the API since when the routes below ``/_me`` are to be used."""
+
+
+@auth.action(
+    POST("/_me/credentials/{strategy}/_create"),
+    POST("/credentials/{strategy}/_me/_create", deprecated=SINCE),
+    signed_in=True,
+    strict=True,
+)
+async def create_my_credentials(
+    services: Services, request: Request, strategy: StrategyName, body: dict[str, Any]
+) -> dict[str, Any]:
+    """Give oneself credentials for another strategy."""
+    return await services.credentials.create(strategy, request.kuid, body, call_of(request))
+
+
+@auth.action(
+    PUT("/_me/credentials/{strategy}/_update"),
+    PUT("/credentials/{strategy}/_me/_update", deprecated=SINCE),
+    signed_in=True,
+    strict=True,
+)
+async def update_my_credentials(
+    services: Services, request: Request, strategy: StrategyName, body: dict[str, Any]
+) -> dict[str, Any]:
+    """Change some fields of one's own credentials."""
+    return await services.credentials.update(strategy, request.kuid, body, call_of(request))
+
+
+@auth.action(
+    POST("/_me/credentials/{strategy}/_validate"),
+    POST("/credentials/{strategy}/_me/_validate", deprecated=SINCE),
+    signed_in=True,
+    strict=True,
+)
+async def validate_my_credentials(
+    services: Services, request: Request, strategy: StrategyName, body: dict[str, Any]
+) -> bool:
+    """Tell whether one could give oneself these credentials."""
+    await services.credentials.validate(strategy, request.kuid, body, call_of(request))
+    return True
+
+
+@auth.action(
+    DELETE("/_me/credentials/{strategy}"),
+    DELETE("/credentials/{strategy}/_me", deprecated=SINCE),
+    signed_in=True,
+)
+async def delete_my_credentials(
+    services: Services, request: Request, strategy: StrategyName
+) -> dict[str, bool]:
+    """Give up one's own credentials for a strategy."""
+    await services.credentials.delete(strategy, request.kuid)
+    return {"acknowledged": True}
+
+
+@auth.action(
+    GET("/_me/credentials/{strategy}"),
+    GET("/credentials/{strategy}/_me", deprecated=SINCE),
+    signed_in=True,
+)
+async def get_my_credentials(
+    services: Services, request: Request, strategy: StrategyName
+) -> dict[str, Any]:
+    """Return what may be seen of one's own credentials."""
+    return await services.credentials.view(strategy, request.kuid)
+
+
+@auth.action(
+    GET("/_me/credentials/{strategy}/_exists"),
+    GET("/credentials/{strategy}/_me/_exists", deprecated=SINCE),
+    signed_in=True,
+)
+async def credentials_exist(services: Services, request: Request, strategy: StrategyName) -> bool:
+    """Tell whether one has credentials for a strategy."""
+    return await services.credentials.held(strategy, request.kuid)

@@ -1,0 +1,58 @@
+"""The ``auth`` controller: checking, renewing and ending tokens."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NotRequired, TypedDict
+
+from ostiary import errors
+from ostiary.actions import POST
+from ostiary.controllers.auth import ExpiresIn, auth, origin_of
+from ostiary.request import ANONYMOUS, Request
+from ostiary.services import Services
+
+
+class TokenToCheck(TypedDict):
+    """The body of ``auth:checkToken``."""
+
+    token: NotRequired[Annotated[str, "The token to check; none is anonymous."]]
+
+
+@auth.action(POST("/_checkToken"))
+async def check_token(services: Services, body: TokenToCheck | None = None) -> dict[str, Any]:
+    """Tell whether a token is valid, until when and whose."""
+    token = body.get("token", "") if body else ""
+    if not token:
+        return {"valid": True, "kuid": ANONYMOUS, "expiresAt": None}
+    session = services.tokens.peek(token)
+    if session is None:
+        try:
+            session = await services.tokens.find(token)
+        except errors.TokenInvalid as error:
+            return {"valid": False, "state": str(error)}
+    expires_at = -1 if session.expires_at is None else session.expires_at
+    return {"valid": True, "kuid": session.account.kuid, "expiresAt": expires_at}
+
+
+@auth.action(POST("/_refreshToken"), signed_in=True)
+async def refresh_token(
+    services: Services, request: Request, expires_in: ExpiresIn = None
+) -> dict[str, Any]:
+    """Replace the token of the request by a new one; the old one lives on for a grace period."""
+    assert request.session is not None
+    issued = await services.tokens.refresh(request.session, expires_in, origin_of(request))
+    return issued.to_json()
+
+
+@auth.action(POST("/_logout"), signed_in=True)
+async def logout(
+    services: Services,
+    request: Request,
+    global_: Annotated[bool, "End every session of the user, not this one alone."] = False,
+) -> dict[str, bool]:
+    """Revoke the token of the request."""
+    assert request.session is not None
+    if global_:
+        await services.tokens.revoke_all(request.kuid)
+    else:
+        await services.tokens.revoke(request.session)
+    return {"acknowledged": True}

@@ -1,0 +1,185 @@
+"""The path of every request: authenticate, authorize, limit, find, run, answer.
+
+Rights are checked by name before the action is looked up: who has no right to
+it learns nothing about it. This is the only place that catches everything.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ostiary import body, errors
+from ostiary.actions import Registry
+from ostiary.log import origin
+from ostiary.request import ANONYMOUS, Answer, Reply, Request, Response
+from ostiary.services import Services
+from ostiary.services.accounts import Account
+
+logger = logging.getLogger(__name__)
+
+SETUP_HEADER = "x-ostiary-setup"
+SETUP_ACTION = ("security", "createFirstAdmin")
+# The least major version of each SDK that speaks this API (contract, 4.4).
+SDK_MAJORS = {"js": 7, "csharp": 2, "cpp": 2, "java": 3, "android": 5, "go": 3, "php": 4}
+NO_HEADERS: Mapping[str, str] = {}
+ENCODER = msgspec.json.Encoder()
+
+
+class Dispatcher:
+    """Answers requests, whatever protocol they came by."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        services: Services,
+        *,
+        node: str,
+        setup_secret: str,
+        capacity: int,
+        origins: Sequence[str],
+    ) -> None:
+        self._registry, self._services, self.node = registry, services, node
+        self._setup_secret = setup_secret.encode()
+        self._capacity, self._running = capacity, 0
+        self._origins = None if "*" in origins else frozenset(origins)
+        self._given = {"services": services}
+
+    async def answer(self, request: Request, *, room: bool = False) -> Answer:
+        """Run a request and encode its response.
+
+        :param room: repeat the request's id as ``room``, by which WebSocket clients find it.
+        """
+        if self._running >= self._capacity:
+            return self.refuse(errors.Overloaded(retry_after=1), request, room=room)
+        self._running += 1
+        try:
+            value = await self._run(request)
+            reply = value if isinstance(value, Reply) else None
+            if reply is None:
+                return self._encode(request, 200, None, value, NO_HEADERS, room=room)
+            if reply.raw:
+                return Answer(reply.status, ENCODER.encode(reply.value), reply.headers)
+            answer = self._encode(
+                request, reply.status, None, reply.value, reply.headers, room=room
+            )
+            answer.cookies = reply.cookies
+            return answer
+        except errors.OstiaryError as error:
+            return self.refuse(error, request, room=room)
+        except Exception as error:
+            logger.error("request %s failed: %s", request.id, origin(error))
+            return self.refuse(errors.UnexpectedError("see the log"), request, room=room)
+        finally:
+            self._running -= 1
+
+    def refuse(self, error: errors.OstiaryError, request: Request, *, room: bool = False) -> Answer:
+        """Encode the response of an error."""
+        headers = NO_HEADERS
+        if error.retry_after is not None:
+            headers = {"retry-after": str(error.retry_after)}
+        return self._encode(request, error.status, error.to_json(), None, headers, room=room)
+
+    def greet(self, request: Request, result: Any = None) -> Answer:
+        """Encode a response that no action gives: health, and what comes before routing."""
+        return self._encode(request, 200, None, result, NO_HEADERS)
+
+    async def _run(self, request: Request) -> Any:
+        if not request.controller:
+            raise errors.MissingArgument("controller")
+        if not request.action:
+            raise errors.MissingArgument("action")
+        self._check_origin(request)
+        services = self._services
+        if services.changes.pending():
+            await services.changes.catch_up()
+        account = await self._authenticate(request)
+        if not account.rights.allow(request) and not await self._sets_up(request):
+            names = (request.controller, request.action, request.kuid)
+            if request.session is None:
+                raise errors.AuthenticationRequired(*names)
+            raise errors.RightsMissing(*names)
+        services.limits.count(request, account)
+        action = self._registry.find(request.controller, request.action)
+        if request.volatile is not None:
+            _check_sdk(request.volatile)
+        if action.signed_in and request.session is None:
+            raise errors.AuthenticationRequired(action.controller, action.name, ANONYMOUS)
+        if action.strict and request.raw_body:
+            body.refuse_duplicates(request.raw_body)
+        return await action.run(request, self._given)
+
+    async def _authenticate(self, request: Request) -> Account:
+        """Return who asks; a token that is there but wrong never means anonymous (TOK-28)."""
+        services = self._services
+        if request.jwt is not None:
+            session = services.tokens.peek(request.jwt)
+            if session is None:
+                session = await services.tokens.find(request.jwt)
+            request.session = session
+            return session.account
+        account = services.accounts.peek(ANONYMOUS) or await services.accounts.find(ANONYMOUS)
+        assert account is not None
+        return account
+
+    async def _sets_up(self, request: Request) -> bool:
+        """Tell whether the setup secret lets this request make the first administrator."""
+        given = request.connection.header(SETUP_HEADER)
+        if given is None or (request.controller, request.action) != SETUP_ACTION:
+            return False
+        return hmac.compare_digest(
+            given.encode(errors="replace"), self._setup_secret
+        ) and not await self._services.users.admin_exists()
+
+    def _check_origin(self, request: Request) -> None:
+        if self._origins is None:
+            return
+        given = request.connection.header("origin")
+        if given is not None and given not in self._origins:
+            raise errors.UnauthorizedOrigin(given)
+
+    def _encode(
+        self,
+        request: Request,
+        status: int,
+        error: dict[str, Any] | None,
+        result: Any,
+        headers: Mapping[str, str],
+        *,
+        room: bool = False,
+    ) -> Answer:
+        response = Response(
+            status,
+            error,
+            result,
+            request.controller or None,
+            request.action or None,
+            request.id,
+            request.volatile,
+            self.node,
+            headers,
+        )
+        if "index" in request.args:
+            response.index = request.args["index"]
+        if "collection" in request.args:
+            response.collection = request.args["collection"]
+        if room:
+            response.room = request.id
+        return Answer(status, ENCODER.encode(response), headers)
+
+
+def _check_sdk(volatile: Mapping[str, Any]) -> None:
+    if "sdkVersion" in volatile:
+        raise errors.IncompatibleSdk(str(volatile["sdkVersion"]), "the versions of Kuzzle 2")
+    name = volatile.get("sdkName")
+    if not isinstance(name, str):
+        return
+    sdk, _, version = name.partition("@")
+    wanted = SDK_MAJORS.get(sdk)
+    major = version[:1]
+    if wanted is not None and (not major.isdecimal() or int(major) < wanted):
+        raise errors.IncompatibleSdk(name, f"{sdk} >= {wanted}")

@@ -1,0 +1,175 @@
+"""Hashing of secrets: argon2id with a pepper, off the event loop.
+
+Hashes are made in a pool of one thread per core: a hash frees the interpreter
+while it works, and more threads would only hold more memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import logging
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+from ostiary import errors
+
+T = TypeVar("T")
+
+FLOOR = ((47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5))
+"""Memory (KiB) and passes of the five weakest sets that OWASP's cheat sheet admits."""
+
+LOWEST_PRIORITY = 19
+
+logger = logging.getLogger(__name__)
+
+
+class HashPool:
+    """The threads in which all hashes of a process are made.
+
+    :param threads: hashes made at once; each holds the memory of one.
+    :param queue: hashes that may wait beyond those.
+    :param nice: how far the threads stand back behind the event loop (Linux).
+    """
+
+    def __init__(self, threads: int, queue: int, nice: int = 10) -> None:
+        self._places = threading.BoundedSemaphore(threads + queue)
+        self._threads = ThreadPoolExecutor(
+            threads, thread_name_prefix="hash", initializer=_stand_back, initargs=(nice,)
+        )
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run some work in a thread; if the caller is cancelled first, it may never start.
+
+        :raises errors.Overloaded: as much waits as may wait.
+        """
+        if not self._places.acquire(blocking=False):
+            raise errors.Overloaded(retry_after=1)
+        try:
+            future = self._threads.submit(work)
+        except BaseException:
+            self._places.release()
+            raise
+        # A place is free when the work is over, not when its caller has given up.
+        future.add_done_callback(self._release)
+        return await asyncio.wrap_future(future)
+
+    def close(self) -> None:
+        """Finish what was accepted, then end the threads."""
+        self._threads.shutdown()
+
+    def _release(self, _: Future[T]) -> None:
+        self._places.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Argon2Parameters:
+    """What a hash costs.
+
+    :param time_cost: passes over the memory.
+    :param memory_cost: in KiB.
+    :param parallelism: lanes; more than one only shortens a hash on idle cores.
+    :raises ValueError: less than OWASP admits, or nothing that argon2 can do.
+    """
+
+    time_cost: int = 2
+    memory_cost: int = 19456
+    parallelism: int = 1
+
+    def __post_init__(self) -> None:
+        if not any(self.memory_cost >= m and self.time_cost >= t for m, t in FLOOR):
+            sets = ", ".join(f"{t} and {m}" for m, t in FLOOR)
+            raise ValueError(
+                f"argon2 with timeCost {self.time_cost} and memoryCost {self.memory_cost} KiB "
+                f"is below OWASP's floor; the weakest sets admitted are {sets}"
+            )
+        if not 1 <= self.parallelism <= self.memory_cost // 8:
+            raise ValueError(f"argon2 cannot work in {self.parallelism} lanes on this memory")
+
+
+class Hasher:
+    """Hashes the secrets of one owner. A hash is worthless without the owner's pepper."""
+
+    def __init__(self, pepper: bytes, parameters: Argon2Parameters, pool: HashPool) -> None:
+        self._pepper = pepper
+        self._pool = pool
+        self._argon2 = PasswordHasher(
+            time_cost=parameters.time_cost,
+            memory_cost=parameters.memory_cost,
+            parallelism=parameters.parallelism,
+            type=Type.ID,
+        )
+        self._nobody = _hash_of_nothing(self._argon2)
+
+    async def prepare(self) -> None:
+        """Make one hash, so that parameters too great for this machine stop the start.
+
+        :raises argon2.exceptions.VerificationError: there is not enough memory.
+        """
+        await self.matches(None, "")
+
+    async def hash(self, secret: str) -> str:
+        """Return the hash to store, in the PHC string format."""
+        return await self._pool.run(lambda: self._argon2.hash(self._seasoned(secret)))
+
+    async def matches(self, stored: str | None, secret: str) -> bool:
+        """Tell whether a secret matches; without a stored hash, work as long and answer no.
+
+        :raises argon2.exceptions.Argon2Error: the stored hash is damaged, or memory is short.
+        """
+        hash_ = self._nobody if stored is None else stored
+        genuine = await self._pool.run(lambda: self._verify(hash_, secret))
+        return genuine and stored is not None
+
+    def outdated(self, stored: str) -> bool:
+        """Tell whether a hash was made with other parameters than those in force."""
+        try:
+            return self._argon2.check_needs_rehash(stored)
+        except InvalidHashError:
+            return True
+
+    def __repr__(self) -> str:
+        return f"<Hasher m={self._argon2.memory_cost} t={self._argon2.time_cost}>"
+
+    def _verify(self, stored: str, secret: str) -> bool:
+        try:
+            return self._argon2.verify(stored, self._seasoned(secret))
+        except VerifyMismatchError:
+            return False
+
+    def _seasoned(self, secret: str) -> bytes:
+        # Any text is hashed whole, lone surrogates too: what is a fit secret, its owner decides.
+        return hmac.digest(self._pepper, secret.encode("utf-8", "surrogatepass"), "sha256")
+
+
+def _hash_of_nothing(argon2: PasswordHasher) -> str:
+    """Return a hash that no secret has, and that costs as much to refuse as a real one."""
+    salt, value = (
+        base64.b64encode(secrets.token_bytes(length)).rstrip(b"=").decode()
+        for length in (argon2.salt_len, argon2.hash_len)
+    )
+    cost = f"m={argon2.memory_cost},t={argon2.time_cost},p={argon2.parallelism}"
+    return f"$argon2id$v=19${cost}${salt}${value}"
+
+
+def _stand_back(nice: int) -> None:
+    """Lower the priority of this thread; elsewhere than on Linux only processes have one."""
+    if sys.platform != "linux":
+        return
+    thread = threading.get_native_id()
+    lowered = min(LOWEST_PRIORITY, os.getpriority(os.PRIO_PROCESS, thread) + nice)
+    try:
+        os.setpriority(os.PRIO_PROCESS, thread, lowered)
+    except PermissionError:
+        # A sandbox may forbid it; hashes then only compete harder with requests.
+        logger.warning("the threads that hash cannot be given a lower priority")

@@ -1,0 +1,35 @@
+"""Logging: one line an event, no secret, no line that a client forged."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+class OneLine(logging.Formatter):
+    """Writes control characters as escapes, so that one event stays one line (CWE-117)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of an event."""
+        return super().format(record).translate(_ESCAPES)
+
+
+def set_up(level: str) -> None:
+    """Log to standard error from a level on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine(FORMAT))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # It tells every step; what was upgraded is told by us.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def origin(error: BaseException) -> str:
+    """Return where an exception comes from, without its text, which may quote what was sent."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = (f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    return f"{type(error).__qualname__} at " + " < ".join(reversed(list(places)))
+
+
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}

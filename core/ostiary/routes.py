@@ -1,0 +1,84 @@
+"""The tree of routes: a verb and a path give an action and the arguments in the path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import unquote_to_bytes
+
+from ostiary import errors
+from ostiary.actions import Action, Route
+
+VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+
+Found = tuple[Action, dict[str, str]]
+
+
+class _Node:
+    __slots__ = ("actions", "placeholder", "statics")
+
+    def __init__(self) -> None:
+        self.statics: dict[str, _Node] = {}
+        self.placeholder: _Node | None = None
+        self.actions: dict[str, tuple[Action, tuple[str, ...]]] = {}
+
+
+class Routes:
+    """Finds actions by verb and path.
+
+    A static segment beats a placeholder, and there is no way back: once a
+    static branch is entered, a miss is a miss (contract, 2.2).
+    """
+
+    def __init__(self, actions: Iterable[Action]) -> None:
+        self._root = _Node()
+        self._plain: dict[tuple[str, bytes], Found] = {}
+        for action in actions:
+            for route in action.routes:
+                self._add(route, action)
+
+    def find(self, verb: str, raw_path: bytes) -> Found:
+        """Return the action of a path as it stood in the request line, and its arguments.
+
+        :raises errors.UnsupportedVerb: no route has this verb.
+        :raises errors.UrlNotFound: no route has this path.
+        :raises errors.HttpError: the path is not percent-encoded UTF-8.
+        """
+        plain = self._plain.get((verb, raw_path))
+        if plain is not None:
+            return plain[0], {}
+        if verb not in VERBS:
+            raise errors.UnsupportedVerb(verb)
+        try:
+            segments = [unquote_to_bytes(part).decode() for part in raw_path.split(b"/") if part]
+        except UnicodeDecodeError:
+            raise errors.HttpError("the path is not percent-encoded UTF-8") from None
+        values: list[str] = []
+        node: _Node | None = self._root
+        for segment in segments:
+            assert node is not None
+            child = node.statics.get(segment)
+            if child is None:
+                child = node.placeholder
+                values.append(segment)
+            if child is None:
+                raise errors.UrlNotFound(raw_path.decode("ascii", "replace"))
+            node = child
+        assert node is not None
+        found = node.actions.get(verb)
+        if found is None:
+            raise errors.UrlNotFound(raw_path.decode("ascii", "replace"))
+        return found[0], dict(zip(found[1], values, strict=True))
+
+    def _add(self, route: Route, action: Action) -> None:
+        node = self._root
+        for segment in filter(None, route.path.split("/")):
+            if segment.startswith("{"):
+                node.placeholder = node.placeholder or _Node()
+                node = node.placeholder
+            else:
+                node = node.statics.setdefault(segment, _Node())
+        if route.verb in node.actions:
+            raise ValueError(f"route {route.verb} {route.path} is declared twice")
+        node.actions[route.verb] = (action, tuple(route.names))
+        if not route.names:
+            self._plain[route.verb, route.path.encode()] = (action, {})

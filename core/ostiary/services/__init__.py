@@ -1,0 +1,43 @@
+"""What controllers use: each service takes its store, its clock and its neighbours when made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from ostiary.plugins import Strategies
+    from ostiary.services.accounts import Accounts
+    from ostiary.services.changes import Changes
+    from ostiary.services.credentials import Credentials
+    from ostiary.services.defaults import Defaults
+    from ostiary.services.journal import Journal
+    from ostiary.services.limits import Limits
+    from ostiary.services.logins import Logins
+    from ostiary.services.profiles import Profiles
+    from ostiary.services.tokens import Tokens
+    from ostiary.services.users import Users
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that a controller may ask for."""
+
+    strategies: Strategies
+    accounts: Accounts
+    changes: Changes
+    credentials: Credentials
+    defaults: Defaults
+    journal: Journal
+    limits: Limits
+    logins: Logins
+    profiles: Profiles
+    tokens: Tokens
+    users: Users
+    public_api: Callable[[], Mapping[str, Any]]
+    openapi: Callable[[], Mapping[str, Any]]
+    restricted_profile_ids: tuple[str, ...]
+    secrets_in_urls: bool

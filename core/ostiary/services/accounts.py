@@ -1,0 +1,90 @@
+"""Accounts: users as requests need them, with their rights resolved, kept in a bounded memory."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ostiary.request import ANONYMOUS
+from ostiary.services.changes import Changes
+from ostiary.services.memory import Memory
+from ostiary.services.profiles import Profiles
+from ostiary.services.rights import Rights
+from ostiary.services.users import StoredUser, Users
+
+NOBODY = StoredUser(
+    kuid=ANONYMOUS,
+    generation="",
+    status="enabled",
+    profile_ids=("anonymous",),
+    content={"name": "Anonymous"},
+    author=None,
+    created_at=None,
+    updater=None,
+    updated_at=None,
+)
+
+
+class Account(msgspec.Struct, eq=False):
+    """A user, what they may do and by which strategies they sign in.
+
+    ``stale`` is set when any of it has changed; whoever holds one asks before use.
+    """
+
+    user: StoredUser
+    rights: Rights
+    strategies: tuple[str, ...]
+    stale: bool = False
+    encoded: msgspec.Raw | None = None
+
+    @property
+    def kuid(self) -> str:
+        """Whose account it is."""
+        return self.user.kuid
+
+
+class Accounts:
+    """Loads accounts and drops those that the log of changes names."""
+
+    def __init__(self, users: Users, profiles: Profiles, changes: Changes, capacity: int) -> None:
+        self._users, self._profiles, self._changes = users, profiles, changes
+        self._memory: Memory[str, Account] = Memory(capacity, on_forget=_outdate)
+        changes.listen(self._heard)
+
+    def peek(self, kuid: str) -> Account | None:
+        """Return an account if it is remembered."""
+        return self._memory.get(kuid)
+
+    async def find(self, kuid: str) -> Account | None:
+        """Return an account, or None if there is no such user."""
+        account = self._memory.get(kuid)
+        while account is None:
+            position = self._changes.position
+            account = await self._load(kuid)
+            if account is None:
+                return None
+            if position != self._changes.position:
+                account = None  # Something changed while it was read: it may be old already.
+                continue
+            self._memory.put(kuid, account)
+        return account
+
+    async def _load(self, kuid: str) -> Account | None:
+        if kuid == ANONYMOUS:
+            user, strategies = NOBODY, ()
+        else:
+            found = await self._users.find_with_strategies(kuid)
+            if found is None:
+                return None
+            user, strategies = found
+        return Account(user, await self._profiles.rights(user.profile_ids), strategies)
+
+    def _heard(self, what: str, id: str) -> None:
+        if what == "user":
+            self._memory.forget(id)
+        elif what == "rights":
+            self._profiles.forget()
+            self._memory.clear()
+
+
+def _outdate(account: Account) -> None:
+    account.stale = True

@@ -1,0 +1,110 @@
+"""The log of changes: how every process learns what its caches may no longer hold.
+
+A row is written in the transaction of the change it tells of. A process that
+is woken reads the rows it has not seen and hands them to its listeners.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from sqlalchemy import delete, insert, select
+
+from ostiary.storage import Database, Store, Watch
+from ostiary.storage.tables import MODE, changes, installation
+
+What = Literal["token", "user", "rights"]
+Listener = Callable[[str, str], None]
+Announce = Callable[[Database], Awaitable[None]]
+Clock = Callable[[], int]
+
+RETENTION = 3_600_000
+"""How long rows are kept, in ms. Who was asleep for half of it forgets everything instead."""
+
+
+class Changes:
+    """Writes and reads the log. ``position`` grows with everything that was read."""
+
+    def __init__(self, store: Store, watch: Watch, announce: Announce, clock: Clock) -> None:
+        self._store, self._watch, self._announce, self._clock = store, watch, announce, clock
+        self._listeners: list[Listener] = []
+        self._looked = self._behind = False
+        self._reading = asyncio.Lock()
+        self._read_at = 0
+        self.position = 0
+
+    async def start(self) -> None:
+        """Begin at the present: nothing is cached yet."""
+        self.position = await self._newest()
+        self._read_at = self._clock()
+
+    async def reachable(self) -> bool:
+        """Tell whether the store answers.
+
+        :raises errors.StoreUnavailable: it does not.
+        """
+        return await self._newest() >= 0
+
+    def listen(self, listener: Listener) -> None:
+        """Call a function with ``what`` and ``id`` of every change."""
+        self._listeners.append(listener)
+
+    def pending(self) -> bool:
+        """Tell whether there may be unseen changes; asks at most once per turn of the loop."""
+        if not self._looked:
+            self._looked = True
+            asyncio.get_running_loop().call_soon(self._look_again)
+            if self._watch.changed() or not self._watch.healthy():
+                self._behind = True
+        return self._behind
+
+    async def record(self, db: Database, what: What, id: str = "") -> None:
+        """Note a change in the transaction that makes it."""
+        # One writer at a time, so that sequence numbers become visible in their order.
+        lock = select(installation.c.key).where(installation.c.key == MODE).with_for_update()
+        await db.execute(lock)
+        await db.execute(insert(changes).values(what=what, id=id, at=self._clock()))
+        await self._announce(db)
+
+    async def catch_up(self) -> None:
+        """Read the unseen rows and tell the listeners; returns when none is left."""
+        async with self._reading:
+            unseen = (
+                select(changes.c.sequence, changes.c.what, changes.c.id)
+                .where(changes.c.sequence > self.position)
+                .order_by(changes.c.sequence)
+            )
+            self._behind = False
+            try:
+                async with self._store.read() as db:
+                    rows = (await db.execute(unseen)).all()
+            except BaseException:
+                self._behind = True
+                raise
+            for sequence, what, id in rows:
+                self._tell(what, id)
+                self.position = sequence
+            if self._clock() - self._read_at > RETENTION // 2:
+                self._tell("rights", "")
+            self._read_at = self._clock()
+
+    async def purge(self, batch: int) -> None:
+        """Remove some rows that every process has read."""
+        old = select(changes.c.sequence).where(changes.c.at < self._clock() - RETENTION)
+        some = old.order_by(changes.c.sequence).limit(batch).scalar_subquery()
+        async with self._store.begin() as db:
+            await db.execute(delete(changes).where(changes.c.sequence.in_(some)))
+
+    def _tell(self, what: str, id: str) -> None:
+        for listener in self._listeners:
+            listener(what, id)
+
+    def _look_again(self) -> None:
+        self._looked = False
+
+    async def _newest(self) -> int:
+        newest = select(changes.c.sequence).order_by(changes.c.sequence.desc()).limit(1)
+        async with self._store.read() as db:
+            return await db.scalar(newest) or 0

@@ -1,0 +1,112 @@
+"""The credentials of users who exist: made, changed and erased through their strategies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import delete, insert
+
+from ostiary import errors
+from ostiary.plugins import Strategies
+from ostiary.services.changes import Changes
+from ostiary.services.journal import Journal
+from ostiary.services.users import Users
+from ostiary.storage import Store
+from ostiary.storage.tables import user_strategies
+from ostiary.strategies import Call, User
+
+
+class Credentials:
+    """What the core does around the hooks of a strategy."""
+
+    def __init__(
+        self,
+        store: Store,
+        strategies: Strategies,
+        users: Users,
+        journal: Journal,
+        changes: Changes,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store, self._strategies, self._users = store, strategies, users
+        self._journal, self._changes, self._clock = journal, changes, clock
+
+    async def held(self, strategy: str, kuid: str) -> bool:
+        """Tell whether a user holds credentials."""
+        self._strategies.find(strategy)
+        found = await self._users.find_with_strategies(kuid)
+        return found is not None and strategy in found[1]
+
+    async def view(self, strategy: str, kuid: str) -> dict[str, Any]:
+        """Return what may be seen of a user's credentials, and the kuid.
+
+        :raises errors.NoCredentials: there are none.
+        """
+        seen = await self._strategies.get(strategy, kuid)
+        if seen is None or not await self.held(strategy, kuid):
+            raise errors.NoCredentials(kuid, strategy)
+        return {**seen, "kuid": kuid}
+
+    async def validate(
+        self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
+    ) -> None:
+        """Refuse credentials that could not be created."""
+        self._strategies.find(strategy)
+        await self._strategies.validate(strategy, await self._user(kuid), fields, call)
+
+    async def create(
+        self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
+    ) -> dict[str, Any]:
+        """Give a user credentials.
+
+        :raises errors.CredentialsExist: there are some; they are never overwritten.
+        """
+        self._strategies.find(strategy)
+        user = await self._user(kuid)
+        operation = await self._journal.reserve_credentials(kuid, strategy)
+        try:
+            await self._strategies.validate(strategy, user, fields, call)
+            seen = await self._strategies.create(strategy, kuid, fields, call)
+            async with self._store.begin() as db:
+                await self._changes.record(db, "user", kuid)
+                await self._journal.claim(db, operation)
+                row = {"kuid": kuid, "strategy": strategy, "created_at": self._clock()}
+                await db.execute(insert(user_strategies).values(row))
+        except BaseException:
+            await asyncio.shield(self._journal.abandon(operation))
+            raise
+        return {**seen, "kuid": kuid}
+
+    async def update(
+        self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
+    ) -> dict[str, Any]:
+        """Change some fields of a user's credentials."""
+        self._strategies.find(strategy)
+        user = await self._user(kuid)
+        if not await self.held(strategy, kuid):
+            raise errors.NoCredentials(kuid, strategy)
+        await self._strategies.validate(strategy, user, fields, call, partial=True)
+        seen = await self._strategies.update(strategy, kuid, fields, call)
+        return {**seen, "kuid": kuid}
+
+    async def delete(self, strategy: str, kuid: str) -> None:
+        """Take credentials off a user; what the strategy keeps of them is erased right after.
+
+        :raises errors.NoCredentials: there are none.
+        """
+        self._strategies.find(strategy)
+        held = (user_strategies.c.kuid == kuid) & (user_strategies.c.strategy == strategy)
+        async with self._store.begin() as db:
+            await self._changes.record(db, "user", kuid)
+            if (await db.execute(delete(user_strategies).where(held))).rowcount == 0:
+                raise errors.NoCredentials(kuid, strategy)
+            await self._journal.delete_one(db, kuid, strategy)
+        await self._journal.settle(kuid)
+
+    async def _user(self, kuid: str) -> User:
+        user = await self._users.find(kuid)
+        if user is None:
+            raise errors.UserNotFound(kuid)
+        return User(kuid=kuid, profile_ids=user.profile_ids, content=user.content)

@@ -1,0 +1,71 @@
+"""The roles and profiles that every server begins with, and closing what ``--dev`` opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from ostiary.services.changes import Changes
+from ostiary.services.profiles import put_profile
+from ostiary.services.roles import put_role
+from ostiary.storage import Store
+from ostiary.storage.tables import MODE, installation
+
+EVERYTHING = {"*": {"actions": {"*": True}}}
+BASE = ("admin", "default", "anonymous")
+OPEN, CLOSED = "open", "closed"
+
+
+class Defaults:
+    """Writes the base roles and profiles.
+
+    :param roles: the restricted roles by id, each with its controllers.
+    :param rate_limits: the requests a second of each restricted profile; 0 is no limit.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        changes: Changes,
+        clock: Callable[[], int],
+        roles: Mapping[str, dict[str, Any]],
+        rate_limits: Mapping[str, int],
+    ) -> None:
+        self._store, self._changes, self._clock = store, changes, clock
+        self._roles, self._rate_limits = roles, rate_limits
+
+    async def establish(self, *, opened: bool) -> bool:
+        """Write the base roles and profiles into an empty store; tell whether it was empty."""
+        async with self._store.begin() as db:
+            mode = select(installation.c.value).where(installation.c.key == MODE)
+            if await db.scalar(mode) is not None:
+                return False
+            await db.execute(insert(installation).values(key=MODE, value=OPEN if opened else CLOSED))
+            await self._write(db, opened=opened)
+        return True
+
+    async def is_open(self) -> bool:
+        """Tell whether the store was made by ``--dev`` and has not been closed since."""
+        mode = select(installation.c.value).where(installation.c.key == MODE)
+        async with self._store.read() as db:
+            return await db.scalar(mode) == OPEN
+
+    async def restrict(self, *, close: bool = False) -> None:
+        """Give the base roles and profiles their restricted rights.
+
+        :param close: the store counts as made for production from now on.
+        """
+        async with self._store.begin() as db:
+            await self._changes.record(db, "rights")
+            await self._write(db, opened=False)
+            if close:
+                mode = update(installation).where(installation.c.key == MODE)
+                await db.execute(mode.values(value=CLOSED))
+
+    async def _write(self, db: Any, *, opened: bool) -> None:
+        now = self._clock()
+        for id in BASE:
+            await put_role(db, id, EVERYTHING if opened else self._roles[id], now)
+            await put_profile(db, id, id, 0 if opened else self._rate_limits[id], now)

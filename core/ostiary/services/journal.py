@@ -1,0 +1,209 @@
+"""The journal that keeps users and credentials whole, though they live in different stores.
+
+Before credentials are made or erased, a row here says so; the transaction that
+makes it true in the core removes the row. What a crash leaves is undone from
+the rows whose process is gone: credentials that were being made are erased,
+those that were being erased are erased again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, insert, select, true, update
+from sqlalchemy.exc import IntegrityError
+
+from ostiary import errors
+from ostiary.plugins import Strategies
+from ostiary.storage import Database, Presence, Store
+from ostiary.storage.tables import journal, user_strategies, users
+
+logger = logging.getLogger(__name__)
+
+CREATING, DELETING = "creating", "deleting"
+THE_USER = ""
+"""Stands for the kuid itself where a row names no strategy."""
+
+PATIENCE = 5.0
+PAUSE = 0.02
+
+
+class Journal:
+    """Reserves, claims and settles; one row for each user and strategy in the making."""
+
+    def __init__(
+        self,
+        store: Store,
+        strategies: Strategies,
+        presence: Presence,
+        instance: str,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store, self._strategies = store, strategies
+        self._presence, self._instance, self._clock = presence, instance, clock
+        self._running: set[str] = set()
+
+    async def reserve_user(self, kuid: str, strategies: Sequence[str]) -> str:
+        """Reserve a kuid and credentials for it; return the operation.
+
+        :raises errors.UserAlreadyExists: it is taken, or being taken.
+        """
+        return await self._reserve(kuid, [THE_USER, *strategies])
+
+    async def reserve_credentials(self, kuid: str, strategy: str) -> str:
+        """Reserve the credentials of a user for a strategy; return the operation.
+
+        :raises errors.UserNotFound: there is no such user.
+        :raises errors.CredentialsExist: the user has some.
+        """
+        return await self._reserve(kuid, [strategy])
+
+    async def claim(self, db: Database, operation: str) -> None:
+        """End an operation in the transaction that makes its result true.
+
+        :raises errors.ActionLocked: it was given up for dead, or the user is being deleted.
+        """
+        mine = delete(journal).where(
+            journal.c.operation == operation, journal.c.kind == CREATING
+        )
+        if (await db.execute(mine)).rowcount == 0:
+            raise errors.ActionLocked("deletion")
+        self._running.discard(operation)
+
+    async def abandon(self, operation: str) -> None:
+        """Undo an operation that failed; what cannot be undone now is left to ``sweep``."""
+        try:
+            for row in await self._rows(journal.c.operation == operation):
+                await self._settle_row(row)
+        except errors.OstiaryError as error:
+            logger.warning("an unfinished creation could not be undone yet: %s", error.id)
+        finally:
+            self._running.discard(operation)
+
+    async def delete_all(self, db: Database, kuid: str) -> None:
+        """Note, in the transaction that deletes a user, that their credentials have to go."""
+        held = select(user_strategies.c.strategy).where(user_strategies.c.kuid == kuid)
+        await db.execute(
+            update(journal).where(journal.c.kuid == kuid).values(kind=DELETING)
+        )
+        for strategy in (await db.execute(held)).scalars():
+            await self.delete_one(db, kuid, strategy)
+
+    async def delete_one(self, db: Database, kuid: str, strategy: str) -> None:
+        """Note, in the transaction that takes credentials off a user, that they have to go."""
+        await db.execute(insert(journal).values(self._row(kuid, strategy, DELETING, _operation())))
+
+    async def settle(self, kuid: str) -> None:
+        """Erase what is noted for a user; what fails is logged, and tried again by ``sweep``."""
+        await self._settle_all((journal.c.kuid == kuid) & (journal.c.kind == DELETING))
+
+    async def sweep(self) -> None:
+        """Settle what ended processes left, and what failed before."""
+        await self._settle_all(true())
+
+    async def _settle_all(self, which: ColumnElement[bool]) -> None:
+        for row in await self._rows(which):
+            # Who is still making credentials erases them when the claim fails.
+            if await self._is_left(row) and self._strategies.knows(row.strategy):
+                await self._settle_row(row)
+
+    async def _reserve(self, kuid: str, names: list[str]) -> str:
+        operation = _operation()
+        self._running.add(operation)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not await self._try_reserve(kuid, names, operation):
+                    await self._make_way(kuid, names)
+        except TimeoutError:
+            self._running.discard(operation)
+            raise errors.ActionLocked("change of credentials") from None
+        except BaseException:
+            self._running.discard(operation)
+            raise
+        return operation
+
+    async def _try_reserve(self, kuid: str, names: list[str], operation: str) -> bool:
+        try:
+            async with self._store.begin() as db:
+                await self._check_free(db, kuid, names)
+                for name in names:
+                    await db.execute(
+                        insert(journal).values(self._row(kuid, name, CREATING, operation))
+                    )
+        except IntegrityError:
+            return False
+        return True
+
+    async def _check_free(self, db: Database, kuid: str, names: list[str]) -> None:
+        exists = await db.scalar(select(users.c.kuid).where(users.c.kuid == kuid)) is not None
+        if THE_USER in names:
+            if exists:
+                raise errors.UserAlreadyExists(kuid)
+            return
+        if not exists:
+            raise errors.UserNotFound(kuid)
+        held = select(user_strategies.c.strategy).where(
+            user_strategies.c.kuid == kuid, user_strategies.c.strategy.in_(names)
+        )
+        if (strategy := await db.scalar(held)) is not None:
+            raise errors.CredentialsExist(kuid, strategy)
+
+    async def _make_way(self, kuid: str, names: list[str]) -> None:
+        """Settle what stands in the way if its process is gone; else wait a little."""
+        for row in await self._rows((journal.c.kuid == kuid) & journal.c.strategy.in_(names)):
+            if await self._is_left(row):
+                await self._settle_row(row)
+            elif row.strategy == THE_USER and row.kind == CREATING:
+                raise errors.UserAlreadyExists(kuid)
+        await asyncio.sleep(PAUSE)
+
+    async def _rows(self, which: ColumnElement[bool]) -> Sequence[Any]:
+        async with self._store.read() as db:
+            return (await db.execute(select(journal).where(which))).all()
+
+    async def _is_left(self, row: Any) -> bool:
+        """Tell whether nobody is at work on a row any more."""
+        if row.instance == self._instance:
+            return row.operation not in self._running
+        return await self._presence.gone(row.instance)
+
+    async def _settle_row(self, row: Any) -> None:
+        """Take a row over, erase what it names, remove it."""
+        operation = _operation()
+        this = (journal.c.kuid == row.kuid) & (journal.c.strategy == row.strategy)
+        taken = update(journal).where(this, journal.c.operation == row.operation)
+        taken = taken.values(operation=operation, instance=self._instance, kind=DELETING)
+        self._running.add(operation)
+        try:
+            async with self._store.begin() as db:
+                if (await db.execute(taken)).rowcount == 0:
+                    return
+            if row.strategy != THE_USER:
+                await self._strategies.erase(row.strategy, row.kuid)
+            async with self._store.begin() as db:
+                await db.execute(delete(journal).where(this, journal.c.operation == operation))
+        except errors.OstiaryError as error:
+            logger.warning(
+                "credentials of %r for %s could not be erased yet: %s",
+                row.kuid, row.strategy, error.id,
+            )  # fmt: skip
+        finally:
+            self._running.discard(operation)
+
+    def _row(self, kuid: str, strategy: str, kind: str, operation: str) -> dict[str, Any]:
+        return {
+            "kuid": kuid,
+            "strategy": strategy,
+            "kind": kind,
+            "operation": operation,
+            "instance": self._instance,
+            "created_at": self._clock(),
+        }
+
+
+def _operation() -> str:
+    return secrets.token_hex(8)

@@ -1,0 +1,55 @@
+"""Making a kuid: words that people can tell apart, or a UUID."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import uuid
+
+from ostiary import errors
+
+ADJECTIVES = (
+    "amber", "brave", "brisk", "calm", "clever", "copper", "coral", "crisp", "dapper", "early",
+    "eager", "fair", "fleet", "gentle", "glad", "golden", "grand", "happy", "hardy", "hidden",
+    "honest", "jolly", "keen", "kind", "lively", "lucky", "mellow", "merry", "mild", "modest",
+    "noble", "patient", "plucky", "polite", "proud", "quick", "quiet", "ready", "rosy", "shiny",
+    "silent", "silver", "sincere", "smart", "snowy", "steady", "sunny", "swift", "tidy", "vivid",
+)  # fmt: skip
+ANIMALS = (
+    "badger", "beaver", "bison", "bobcat", "camel", "cheetah", "condor", "cormorant", "crane",
+    "curlew", "dingo", "dolphin", "donkey", "eagle", "egret", "falcon", "ferret", "finch", "fox",
+    "gazelle", "gecko", "gibbon", "heron", "hornbill", "ibex", "ibis", "jackal", "jaguar", "kestrel",
+    "koala", "lemur", "lynx", "magpie", "marmot", "marten", "mongoose", "narwhal", "ocelot",
+    "oriole", "osprey", "otter", "panda", "pelican", "penguin", "plover", "puffin", "raven", "robin",
+    "seal", "stoat", "stork", "swan", "tapir", "tern", "toucan", "walrus", "weasel", "wombat",
+)  # fmt: skip
+
+LONGEST = 512
+"""Bytes of UTF-8 that an id may have: it travels in every token."""
+
+UNACCEPTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def make_kuid(form: str | None = None) -> str:
+    """Return a new kuid: ``kuid-<adjective>-<animal>-<number>``, or with ``uuid`` a UUID.
+
+    Only the second form is certain to be free; the first is tried against the store.
+    """
+    if form == "uuid":
+        return f"kuid-{uuid.uuid4()}"
+    adjective, animal = secrets.choice(ADJECTIVES), secrets.choice(ANIMALS)
+    return f"kuid-{adjective}-{animal}-{secrets.randbelow(100_000)}"
+
+
+def check_id(id: str, name: str = "_id") -> str:
+    """Return an id that a client chose, if one can read and delete it by its URL later.
+
+    :raises errors.InvalidArgument: it is too long, a path step, or holds control characters.
+    """
+    if id == "_search":
+        raise errors.SearchAsAnId
+    if id in (".", "..") or UNACCEPTABLE.search(id) or len(id.encode()) > LONGEST:
+        raise errors.InvalidArgument(
+            name, f"at most {LONGEST} bytes without control characters, not a path step"
+        )
+    return id

@@ -1,0 +1,72 @@
+"""Limits: requests per user or address, logins per connection, in frames of one second."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+
+from ostiary import errors
+from ostiary.request import Connection, Request
+from ostiary.services.accounts import Account
+
+UNCOUNTED = {("auth", "logout")}
+
+
+class Limits:
+    """Counts in this process; every second starts at nothing."""
+
+    def __init__(self, logins_per_second: int, clock: Callable[[], int]) -> None:
+        self._logins_per_second, self._clock = logins_per_second, clock
+        self._second = 0
+        self._requests: dict[str, int] = {}
+        self._logins: dict[Connection, int] = {}
+
+    def count(self, request: Request, account: Account) -> None:
+        """Count a request.
+
+        :raises errors.TooManyLogins: too many logins by this connection in this second.
+        :raises errors.TooManyRequests: too many requests of this user or address.
+        """
+        if request.controller == "auth" and request.action == "login":
+            self._count_login(request.connection)
+            return
+        limit = account.rights.rate_limit
+        if limit <= 0:
+            return
+        if request.session is None:
+            self._count(network(request.connection.address), limit)
+        elif (request.controller, request.action) not in UNCOUNTED:
+            self._count(account.kuid, limit)
+
+    def _count(self, subject: str, limit: int) -> None:
+        self._turn()
+        count = self._requests.get(subject, 0) + 1
+        if count > limit:
+            raise errors.TooManyRequests(retry_after=1)
+        self._requests[subject] = count
+
+    def _count_login(self, connection: Connection) -> None:
+        # Each HTTP request is a connection of its own: there is nothing to count.
+        if self._logins_per_second <= 0 or connection.protocol == "http":
+            return
+        self._turn()
+        count = self._logins.get(connection, 0) + 1
+        if count > self._logins_per_second:
+            raise errors.TooManyLogins(retry_after=1)
+        self._logins[connection] = count
+
+    def _turn(self) -> None:
+        second = self._clock() // 1000
+        if second != self._second:
+            self._second = second
+            self._requests, self._logins = {}, {}
+
+
+def network(address: str) -> str:
+    """Return whom an address is counted as: itself, or for IPv6 its /64."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.IPv6Network((address.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return address

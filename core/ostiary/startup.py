@@ -1,0 +1,150 @@
+"""What happens once before a server answers: stores upgraded, rights established, plugins noted."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, select
+
+from ostiary.app import Core, find_plugins, load_master_key, make_backend, now, open_core
+from ostiary.plugins import Plugins
+from ostiary.settings import Settings
+from ostiary.storage import Backend, Storage, StorageError, migrate
+from ostiary.storage.store import CORE
+from ostiary.storage.tables import plugins as seen
+
+logger = logging.getLogger(__name__)
+
+LOUD = "!" * 72
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A plugin that was here at an earlier start."""
+
+    name: str
+    strategies: list[str]
+    wraps: bool
+
+
+async def prepare(settings: Settings) -> None:
+    """Make everything ready for the processes that will answer.
+
+    :raises StorageError: the stores are not fit for these settings; says what to do.
+    """
+    async with opened(settings) as core:
+        if await establish(core) and not settings.dev:
+            print_setup_secret(core)
+        if settings.dev:
+            print(_DEV, file=sys.stderr)
+        elif await core.services.defaults.is_open():
+            raise StorageError(
+                "these stores were made by --dev, where everybody may do everything: "
+                "close them with `ostiary admin restrict`, or choose another --data"
+            )
+        await _note_plugins(core)
+        await core.services.journal.sweep()
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Core]:
+    """Open the stores; on SQLite they are brought up to date first."""
+    master = load_master_key(settings)
+    plugins = find_plugins(settings)
+    backend = make_backend(settings, master)
+    for warning in (*settings.warnings, *backend.warnings):
+        logger.warning(warning)
+    try:
+        await _bring_up_to_date(backend, plugins, upgrade=settings.database.url is None)
+    except BaseException:
+        await backend.close()
+        raise
+    async with open_core(settings, plugins, master, backend) as core:
+        yield core
+
+
+async def establish(core: Core) -> bool:
+    """Write what the first start writes; tell whether this was it."""
+    first = await core.services.defaults.establish(opened=core.settings.dev)
+    await core.signing_keys.load()
+    return first
+
+
+def print_setup_secret(core: Core) -> None:
+    """Tell the operator, once, how the first administrator is made."""
+    if core.settings.security.setup_secret is None:
+        print(
+            f"Setup secret: {core.setup_secret}\n"
+            "Shown this once. Send it as X-Ostiary-Setup with POST /_createFirstAdmin,\n"
+            "or make the first administrator with `ostiary admin create`.",
+            file=sys.stderr,
+        )
+
+
+def stores_of(plugins: Plugins) -> Iterator[tuple[str, Storage]]:
+    """Yield the name and the storage of every store, the core's first."""
+    yield CORE, migrate.CORE_STORAGE
+    for plugin in plugins.loaded:
+        if plugin.storage is not None:
+            yield plugin.name, plugin.storage
+
+
+async def _bring_up_to_date(backend: Backend, plugins: Plugins, *, upgrade: bool) -> None:
+    for name, storage in stores_of(plugins):
+        status = await migrate.status(backend, name, storage)
+        if not status.behind:
+            continue
+        if not upgrade:
+            raise StorageError(
+                f"the store {name} is at revision {status.current or 'none'}, "
+                f"{status.newest} is wanted: run `ostiary db upgrade`"
+            )
+        await migrate.upgrade(backend, name, storage)
+        logger.info("the store %s is at revision %s now", name, status.newest)
+
+
+async def _note_plugins(core: Core) -> None:
+    """Remember the plugins of this start, and say which of the last one are gone."""
+    present = {plugin.name for plugin in core.plugins.loaded}
+    store = core.stores[CORE]
+    async with store.read() as db:
+        gone = [
+            Missing(row.name, row.strategies, row.wraps)
+            for row in await db.execute(select(seen))
+            if row.name not in present
+        ]
+    for plugin in gone:
+        logger.warning(
+            "plugin %s is gone: nobody can sign in with %s until it is installed again",
+            plugin.name, ", ".join(plugin.strategies) or "its help",
+        )  # fmt: skip
+    for name, reason in core.plugins.refused.items():
+        logger.warning("plugin %s is not loaded: %s", name, reason)
+    for plugin in core.plugins.loaded:
+        row = {
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "strategies": [strategy.name for strategy in plugin.strategies],
+            "wraps": plugin.wraps,
+            "seen_at": now(),
+        }
+        async with store.begin() as db:
+            await db.execute(delete(seen).where(seen.c.name == plugin.name))
+            await db.execute(insert(seen).values(row))
+    if wrappers := [plugin.name for plugin in gone if plugin.wraps]:
+        # What wrapped the other strategies may have been a second factor (decision 26).
+        raise StorageError(
+            f"the plugin {', '.join(wrappers)} took part in every login and is gone; install it "
+            "again, or do without it from now on with `ostiary plugins disable`"
+        )
+
+
+_DEV = f"""{LOUD}
+--dev: everybody on this machine may do everything, without signing in.
+For trying things out only; these stores are marked, and will not serve otherwise.
+{LOUD}"""
