@@ -130,12 +130,13 @@ class Action:
 
     def run(self, request: Request, given: Mapping[str, Any]) -> Awaitable[Any]:
         """Call the function with what it asks for, read from the request."""
-        values = {name: given[name] for name in self.given if name != "request"}
-        if "request" in self.given:
-            values["request"] = request
-        http = request.connection.protocol == "http"
-        for argument in self.arguments:
-            values[argument.parameter] = argument.read(request.args, http)
+        values: dict[str, Any] = {}
+        for name in self.given:
+            values[name] = request if name == "request" else given[name]
+        if self.arguments:
+            http = request.connection.protocol == "http"
+            for argument in self.arguments:
+                values[argument.parameter] = argument.read(request.args, http)
         if self.body is not None:
             values["body"] = self.body.read(request.body)
         return self.function(**values)

@@ -96,19 +96,18 @@ def load_master_key(settings: Settings) -> MasterKey:
 
 def make_backend(settings: Settings, master: MasterKey) -> Backend:
     """Return the database that holds the stores."""
-    if settings.database.url is None:
+    database = settings.database
+    if database.url is None:
         from ostiary.storage.sqlite import SQLite
 
         return SQLite(settings.data.dir, master=master)
     from ostiary.storage.postgresql import PostgreSQL
 
-    database = settings.database
     return PostgreSQL(
         database.url,
         master=master,
         listen_url=database.listen_url,
-        migrator_url=database.migrator_url,
-        isolation=database.isolation,
+        shared_role=database.isolation == "shared-role",
         prepared_statements=database.prepared_statements,
         passwords=database.passwords,
     )
@@ -173,15 +172,13 @@ class Application:
             for store in core.stores.values():
                 await store.hasher.prepare()
             self._serve(core, around)
-            tidying = asyncio.create_task(keep_house(core.services))
-            self._ready = True
-            try:
+            stopping = asyncio.Event()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(keep_house(core.services, stopping))
+                self._ready = True
                 yield
-            finally:
                 self._ready = False
-                tidying.cancel()
-                with suppress(asyncio.CancelledError):
-                    await tidying
+                stopping.set()
 
     def _serve(self, core: Core, around: Starlette) -> None:
         settings = self._settings
@@ -231,17 +228,18 @@ def make_registry() -> Registry:
     return Registry(CONTROLLERS)
 
 
-async def keep_house(services: Services) -> None:
-    """Undo what ended processes left half done and remove what has expired, for ever."""
-    while True:
+async def keep_house(services: Services, stopping: asyncio.Event) -> None:
+    """Undo what ended processes left half done and remove what has expired, until told to stop."""
+    while not stopping.is_set():
         try:
             await services.journal.sweep()
-            while await services.tokens.purge(BATCH) == BATCH:
-                await asyncio.sleep(0)
+            while not stopping.is_set() and await services.tokens.purge(BATCH) == BATCH:
+                pass
             await services.changes.purge(BATCH)
         except errors.OstiaryError as error:
             logger.warning("housekeeping is put off: %s", error.id)
-        await asyncio.sleep(HOUSEKEEPING)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
 
 
 def _services(

@@ -152,13 +152,14 @@ def _parser() -> argparse.ArgumentParser:
     add(commands, "openapi", openapi)
     command = add(commands, "plugins", plugins)
     command.add_argument("--disable", metavar="NAME", help="do without a plugin that is gone")
-    group = commands.add_parser("db", help="the stores").add_subparsers(required=True)
+    parent = commands.add_parser("db", help="the stores")
+    group = parent.add_subparsers(required=True)
     add(group, "upgrade", db_upgrade).add_argument("store", nargs="?", help="one store only")
     add(group, "status", db_status)
     command = add(group, "provision", db_provision)
     command.add_argument("--admin-url", metavar="URL", help="run the SQL with this login")
-    group = commands.add_parser("admin", help="administrators and rights")
-    group = group.add_subparsers(required=True)
+    parent = commands.add_parser("admin", help="administrators and rights")
+    group = parent.add_subparsers(required=True)
     command = add(group, "create", admin_create)
     command.add_argument("username", help="user name of the local strategy")
     command.add_argument("--kuid", help="kuid to give to the user")
@@ -193,5 +194,3 @@ def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in table:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print("  ".join(cells).rstrip())
-
-

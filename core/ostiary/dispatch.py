@@ -58,21 +58,11 @@ class Dispatcher:
             return self.refuse(errors.Overloaded(retry_after=1), request, room=room)
         self._running += 1
         try:
-            value = await self._run(request)
-            reply = value if isinstance(value, Reply) else None
-            if reply is None:
-                return self._encode(request, 200, None, value, NO_HEADERS, room=room)
-            if reply.raw:
-                return Answer(reply.status, ENCODER.encode(reply.value), reply.headers)
-            answer = self._encode(
-                request, reply.status, None, reply.value, reply.headers, room=room
-            )
-            answer.cookies = reply.cookies
-            return answer
+            return self._render(request, await self._run(request), room=room)
         except errors.OstiaryError as error:
             return self.refuse(error, request, room=room)
-        except Exception as error:
-            logger.error("request %s failed: %s", request.id, origin(error))
+        except Exception as error:  # noqa: BLE001 - the only place where nothing may pass
+            logger.error("request %s failed: %s", request.id, origin(error))  # noqa: TRY400
             return self.refuse(errors.UnexpectedError("see the log"), request, room=room)
         finally:
             self._running -= 1
@@ -93,7 +83,8 @@ class Dispatcher:
             raise errors.MissingArgument("controller")
         if not request.action:
             raise errors.MissingArgument("action")
-        self._check_origin(request)
+        if self._origins is not None:
+            self._check_origin(request, self._origins)
         services = self._services
         if services.changes.pending():
             await services.changes.catch_up()
@@ -131,16 +122,25 @@ class Dispatcher:
         given = request.connection.header(SETUP_HEADER)
         if given is None or (request.controller, request.action) != SETUP_ACTION:
             return False
-        return hmac.compare_digest(
-            given.encode(errors="replace"), self._setup_secret
-        ) and not await self._services.users.admin_exists()
+        return (
+            hmac.compare_digest(given.encode(errors="replace"), self._setup_secret)
+            and not await self._services.users.admin_exists()
+        )
 
-    def _check_origin(self, request: Request) -> None:
-        if self._origins is None:
-            return
+    def _check_origin(self, request: Request, origins: frozenset[str]) -> None:
         given = request.connection.header("origin")
-        if given is not None and given not in self._origins:
+        if given is not None and given not in origins:
             raise errors.UnauthorizedOrigin(given)
+
+    def _render(self, request: Request, value: Any, *, room: bool) -> Answer:
+        """Encode what an action returned."""
+        if not isinstance(value, Reply):
+            return self._encode(request, 200, None, value, NO_HEADERS, room=room)
+        if value.raw:
+            return Answer(value.status, ENCODER.encode(value.value), value.headers)
+        answer = self._encode(request, value.status, None, value.value, value.headers, room=room)
+        answer.cookies = value.cookies
+        return answer
 
     def _encode(
         self,

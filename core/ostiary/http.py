@@ -8,14 +8,21 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from ostiary import body, errors, message
 from ostiary.dispatch import Dispatcher
+from ostiary.http_parts import (
+    FORM,
+    check_framing,
+    content_type,
+    read_form,
+    read_query,
+    read_volatile,
+)
 from ostiary.request import Answer, Connection, Request
 from ostiary.routes import Routes
 
@@ -23,26 +30,23 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+REQUEST_ID = re.compile(rb"[\w.:-]{1,128}")
 LIFTED = ("jwt", "volatile", "body", "controller", "action")
-MOST_PARAMETERS = 1000
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
-ONLY_ONCE = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type")
+ALLOWED_HEADERS = (
+    b"Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, "
+    b"Content-Encoding, Content-Length, X-Kuzzle-Volatile"
+)
 CONSTANT_HEADERS = [
     (b"content-type", b"application/json"),
     (b"content-encoding", b"identity"),
     (b"connection", b"keep-alive"),
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
-    (b"accept-encoding", b"identity"),
-    (
-        b"access-control-allow-headers",
-        b"Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, "
-        b"Content-Encoding, Content-Length, X-Kuzzle-Volatile",
-    ),
+    (b"access-control-allow-headers", ALLOWED_HEADERS),
     (b"access-control-allow-methods", b"GET,POST,PUT,PATCH,DELETE,OPTIONS,HEAD"),
 ]
 CLOSE = (b"connection", b"close")
+UNROUTED = {("HEAD", b"/"), ("GET", b"/_healthcheck"), ("GET", b"/_ready")}
 
 
 class Http:
@@ -71,68 +75,66 @@ class Http:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+        raw_headers: list[tuple[bytes, bytes]] = scope["headers"]
+        headers = dict(raw_headers)
         request = self._blank(scope, headers)
         try:
-            _check_framing(scope, headers)
+            check_framing(scope["http_version"], raw_headers, headers)
             raw = await self._read(headers, receive)
+            if raw is None:
+                return  # The client has gone.
+            content = self._parse(headers, raw, request) if raw else None
         except errors.OstiaryError as error:
             await self._send_bare(send, request, error, headers)
             return
-        if raw is None:
-            return  # The client has gone.
         try:
-            answer = await self._answer(scope, headers, raw, request)
-        except _BareError as bare:
-            await self._send_bare(send, request, bare.error, headers)
-            return
+            answer = await self._answer(scope, headers, content, request)
         except errors.OstiaryError as error:
             answer = self._dispatcher.refuse(error, request)
-        if b"pretty" in scope["query_string"] and "pretty" in _query(scope["query_string"]):
+        query = scope["query_string"]
+        if b"pretty" in query and "pretty" in read_query(query):
             answer.body = msgspec.json.format(answer.body, indent=2)
         await self._send(send, request, answer, headers)
 
     async def _answer(
-        self, scope: Scope, headers: Mapping[bytes, bytes], raw: bytes, request: Request
+        self, scope: Scope, headers: Mapping[bytes, bytes], content: Any, request: Request
     ) -> Answer:
-        verb, path = scope["method"], scope.get("raw_path") or scope["path"].encode()
-        path = path.partition(b"?")[0]
-        if verb == "OPTIONS" or (verb == "HEAD" and path == b"/"):
-            return self._dispatcher.greet(request, {})
-        if verb == "GET" and path == b"/_healthcheck":
-            return self._dispatcher.greet(request)
-        if verb == "GET" and path == b"/_ready":
-            if not await self._ready():
-                raise errors.Overloaded(retry_after=1)
-            return self._dispatcher.greet(request)
-        content = self._parse(headers, raw, request)
+        verb = scope["method"]
+        path: bytes = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
+        if verb == "OPTIONS" or (verb, path) in UNROUTED:
+            return await self._greet(path, request)
         self._fill(request, scope["query_string"], headers)
-        if verb == "POST" and path == b"/_query":
+        if path == b"/_query" and verb == "POST":
             message.fill(request, content)
             return await self._dispatcher.answer(request)
         action, values = self._routes.find(verb, path)
-        request.controller, request.action = action.controller, action.name
-        request.args = {**request.args, **values} if values else request.args
         if content is not None and not isinstance(content, dict | list):
-            request.controller = request.action = ""
             raise errors.InvalidType("body", "object")
+        request.controller, request.action = action.controller, action.name
         request.body = content
-        for value in request.args.values():
-            if not all(map(body.acceptable, value if isinstance(value, list) else (value,))):
-                raise errors.UnacceptableText
+        if values or request.args:
+            request.args = {**request.args, **values}
+            _check_texts(request.args)
         return await self._dispatcher.answer(request)
+
+    async def _greet(self, path: bytes, request: Request) -> Answer:
+        """Answer what is no action, and what everybody may ask."""
+        if path == b"/_ready" and not await self._ready():
+            raise errors.Overloaded(retry_after=1)
+        return self._dispatcher.greet(request, None if path.startswith(b"/_") else {})
 
     def _blank(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Request:
         peer = scope.get("client")
         connection = Connection("http", peer[0] if peer else "", headers)
-        given = headers.get(b"x-kuzzle-request-id", b"").decode("latin-1")
-        id = given if REQUEST_ID.fullmatch(given) else self._next_id()
-        return Request("", "", {}, None, None, connection, id)
+        given = headers.get(b"x-kuzzle-request-id")
+        if given is None or not REQUEST_ID.fullmatch(given):
+            return Request("", "", {}, None, None, connection, self._next_id())
+        return Request("", "", {}, None, None, connection, given.decode())
 
     def _fill(self, request: Request, query: bytes, headers: Mapping[bytes, bytes]) -> None:
         """Read what the query string and the headers say."""
         if query:
-            request.args = _query(query)
+            request.args = read_query(query)
             given = request.args.get("jwt")
             if given is not None:
                 if not self._secrets_in_urls:
@@ -148,44 +150,42 @@ class Http:
                 request.jwt = token.strip()
         volatile = headers.get(b"x-kuzzle-volatile")
         if volatile is not None:
-            request.volatile = _volatile(volatile)
+            request.volatile = read_volatile(volatile)
 
     def _parse(self, headers: Mapping[bytes, bytes], raw: bytes, request: Request) -> Any:
-        """Return the content of a body; errors here are answered bare (contract, 2.7)."""
-        encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip().lower()
-        if encoding not in ("", "identity"):
-            raise _BareError(errors.UnsupportedCompression(encoding))
-        if not raw:
-            return None
-        kind = JSON
-        if b"content-type" in headers:
-            kind = _content_type(headers[b"content-type"].decode("latin-1"))
+        """Return the content of a body."""
+        encoding = headers.get(b"content-encoding")
+        if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
+            raise errors.UnsupportedCompression(encoding.decode("latin-1"))
+        kind = headers.get(b"content-type")
         try:
-            if kind == FORM:
-                return _form(raw)
+            if kind is not None and content_type(kind) == FORM:
+                return read_form(raw)
             request.raw_body = raw
             return body.decode(raw)
         except ValueError as error:
-            raise _BareError(errors.BodyParseFailed(error)) from None
-        except errors.OstiaryError as error:
-            raise _BareError(error) from None
+            raise errors.BodyParseFailed(error) from None
 
     async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
+        """Return the body, or None if the client goes before it is complete."""
         declared = headers.get(b"content-length")
         if declared is not None and int(declared) > self._largest:
             raise errors.RequestTooLarge
         chunks: list[bytes] = []
-        size = 0
-        while True:
+        size, more = 0, True
+        while more:
             event = await receive()
             if event["type"] == "http.disconnect":
                 return None
-            chunks.append(event.get("body", b""))
-            size += len(chunks[-1])
+            chunk: bytes = event.get("body", b"")
+            more = event.get("more_body", False)
+            size += len(chunk)
             if size > self._largest:
                 raise errors.RequestTooLarge
-            if not event.get("more_body"):
-                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            if not (more or chunks):
+                return chunk
+            chunks.append(chunk)
+        return b"".join(chunks)
 
     async def _send(
         self, send: Send, request: Request, answer: Answer, headers: Mapping[bytes, bytes]
@@ -195,15 +195,16 @@ class Http:
             (b"content-length", b"%d" % len(answer.body)),
             (b"x-kuzzle-request-id", request.id.encode()),
         ]
-        for name, value in answer.headers.items():
-            if name != "content-length":
-                out.append((name.encode(), value.encode("latin-1")))
-        for cookie in answer.cookies:
-            out.append((b"set-cookie", cookie.OutputString().encode("latin-1")))
+        if answer.headers or answer.cookies:
+            out.extend(_own_headers(answer))
         await self._emit(send, answer.status, out, answer.body, headers)
 
     async def _send_bare(
-        self, send: Send, request: Request, error: errors.OstiaryError, headers: Mapping[bytes, bytes]
+        self,
+        send: Send,
+        request: Request,
+        error: errors.OstiaryError,
+        headers: Mapping[bytes, bytes],
     ) -> None:
         """Send an error found before routing: the error object is the whole body."""
         content = msgspec.json.encode(error.to_json())
@@ -232,11 +233,20 @@ class Http:
         await send({"type": "http.response.body", "body": content})
 
 
-class _BareError(Exception):
-    """An error of the body: answered without an envelope."""
+def _check_texts(args: Mapping[str, Any]) -> None:
+    for value in args.values():
+        if not all(map(body.acceptable, value if isinstance(value, list) else (value,))):
+            raise errors.UnacceptableText
 
-    def __init__(self, error: errors.OstiaryError) -> None:
-        self.error = error
+
+def _own_headers(answer: Answer) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the headers that the action asked for."""
+    for name, value in answer.headers.items():
+        # A redirection names the length that clients of Kuzzle expect, not its own.
+        if name != "content-length":
+            yield name.encode(), value.encode("latin-1")
+    for cookie in answer.cookies:
+        yield b"set-cookie", cookie.OutputString().encode("latin-1")
 
 
 def request_ids() -> Callable[[], str]:
@@ -244,75 +254,3 @@ def request_ids() -> Callable[[], str]:
     prefix = f"{secrets.token_hex(4)}-{secrets.token_hex(2)}-4{secrets.token_hex(2)[1:]}-a"
     prefix += f"{secrets.token_hex(2)[1:]}-"
     return map(f"{prefix}{{:012x}}".format, itertools.count()).__next__
-
-
-def _check_framing(scope: Scope, headers: Mapping[bytes, bytes]) -> None:
-    """Refuse what two parsers could read differently (RFC 9112, 6.3 and 3.2)."""
-    if len(headers) != len(scope["headers"]):
-        names = [name for name, _ in scope["headers"]]
-        for name in ONLY_ONCE:
-            if names.count(name) > 1:
-                raise errors.HttpError(f"header {name.decode()} stands twice")
-    if b"transfer-encoding" in headers and (
-        headers[b"transfer-encoding"].lower() != b"chunked" or b"content-length" in headers
-    ):
-        raise errors.HttpError("the length of the body is not clear")
-    if b"host" not in headers and scope["http_version"] == "1.1":
-        raise errors.HttpError("header host is missing")
-
-
-def _query(raw: bytes) -> dict[str, Any]:
-    """Return the parameters of a query string; one that stands twice is a list."""
-    try:
-        pairs = parse_qsl(
-            raw.decode("ascii"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=MOST_PARAMETERS,
-        )
-    except ValueError:
-        raise errors.HttpError("the query string cannot be read") from None
-    return _gather(pairs)
-
-
-def _form(raw: bytes) -> dict[str, Any]:
-    text = raw.decode("ascii")
-    fields = _gather(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=1000))
-    for name, value in fields.items():
-        if not all(map(body.acceptable, (name, *(value if isinstance(value, list) else [value])))):
-            raise errors.UnacceptableText
-    return fields
-
-
-def _gather(pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for name, value in pairs:
-        if name not in fields:
-            fields[name] = value
-        elif isinstance(fields[name], list):
-            fields[name].append(value)
-        else:
-            fields[name] = [fields[name], value]
-    return fields
-
-
-def _content_type(header: str) -> str:
-    kind, *parameters = (part.strip() for part in header.split(";"))
-    if kind.lower() not in (JSON, FORM):
-        raise _BareError(errors.UnsupportedContent(kind))
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        charset = value.strip('" ').lower()
-        if name.strip().lower() == "charset" and charset not in ("utf-8", "utf8"):
-            raise _BareError(errors.UnsupportedCharset(charset))
-    return kind.lower()
-
-
-def _volatile(raw: bytes) -> dict[str, Any]:
-    try:
-        volatile = body.decode(raw)
-    except (ValueError, errors.OstiaryError):
-        volatile = None
-    if not isinstance(volatile, dict):
-        raise errors.VolatileParseFailed
-    return volatile

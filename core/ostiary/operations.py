@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from sqlalchemy import delete
 
@@ -19,7 +20,7 @@ from ostiary.strategies import Call
 LOCAL = "local"
 
 
-async def list_plugins(settings: Settings) -> list[tuple[str, ...]]:
+async def list_plugins(settings: Settings) -> Sequence[tuple[str, ...]]:
     """Return name, version, strategies, store and revision of each plugin."""
     plugins = find_plugins(settings)
     rows = []
@@ -56,7 +57,7 @@ async def upgrade(settings: Settings, name: str | None) -> list[str]:
     return done
 
 
-async def status(settings: Settings) -> list[tuple[str, ...]]:
+async def status(settings: Settings) -> Sequence[tuple[str, ...]]:
     """Return name, revision, newest revision and state of every store."""
     rows = []
     async with _backend(settings) as backend:
@@ -78,15 +79,15 @@ async def provision(settings: Settings, admin_url: str | None) -> Sequence[str]:
         raise StorageError("give --database: SQLite files need no roles")
     master = load_master_key(settings)
     names = [name for name, _storage in stores_of(find_plugins(settings))]
+    passwords = settings.database.passwords
     if admin_url is None:
-        return provisioning.statements(names, master, settings.database)
-    await provisioning.provision(admin_url, names, master, settings.database)
+        database = urlsplit(settings.database.url).path.strip("/")
+        return provisioning.statements(names, master, database, passwords=passwords)
+    await provisioning.provision(admin_url, names, master, passwords=passwords)
     return ()
 
 
-async def create_admin(
-    settings: Settings, username: str, password: str, kuid: str | None
-) -> str:
+async def create_admin(settings: Settings, username: str, password: str, kuid: str | None) -> str:
     """Make an administrator who signs in with the local strategy; return their kuid."""
     async with opened(settings) as core:
         await establish(core)

@@ -95,9 +95,7 @@ class Strategies:
         declaring = [plugin for plugin in plugins.loaded if plugin.strategies]
         for plugin in declaring:
             others = [other.module for other in declaring if other is not plugin]
-            callers = {
-                name: plugins.manager.subset_hook_caller(name, others) for name in REQUIRED
-            }
+            callers = {name: plugins.manager.subset_hook_caller(name, others) for name in REQUIRED}
             for strategy in plugin.strategies:
                 self._strategies[strategy.name] = (strategy, stores[plugin.name], callers)
 
@@ -176,8 +174,9 @@ class Strategies:
             return await callers[f"ostiary_{verb}_credentials"](**arguments)
         except errors.OstiaryError:
             raise
-        except Exception as error:
-            logger.error("strategy %s failed to %s credentials: %s", name, verb, origin(error))
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            failure = origin(error)
+            logger.error("strategy %s failed to %s credentials: %s", name, verb, failure)  # noqa: TRY400
             raise errors.PluginUnexpectedError(f"strategy {name} failed") from None
 
 
@@ -216,8 +215,8 @@ def _import(entry: EntryPoint, refused: dict[str, str], version: str) -> object 
         _check_version(entry.name, entry.dist, version)
     try:
         module: object = entry.load()
-    except Exception as error:
-        logger.error("plugin %s cannot be imported: %s", entry.name, origin(error))
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        logger.error("plugin %s cannot be imported: %s", entry.name, origin(error))  # noqa: TRY400
         refused[entry.name] = f"cannot be imported: {type(error).__name__}: {error}"
         return None
     return module

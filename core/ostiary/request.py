@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 if TYPE_CHECKING:
-    from ostiary.services.sessions import Session
+    from ostiary.services.tokens import Session
 
 ANONYMOUS = "-1"
 """The kuid of who has not signed in."""
@@ -87,11 +87,8 @@ class Reply:
     def redirect(cls, location: str) -> Reply:
         """Return the answer that sends a client elsewhere (302), in a form WebSockets can read."""
         headers = {"Location": location, "Content-Length": "0"}
-        return cls(
-            {"headers": headers, "statusCode": 302},
-            status=302,
-            headers={"location": location},
-        )
+        own = {name.lower(): value for name, value in headers.items()}
+        return cls({"headers": headers, "statusCode": 302}, status=302, headers=own)
 
 
 class Response(msgspec.Struct):

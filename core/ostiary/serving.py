@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from ostiary.app import MakeApplication
+from ostiary.app import Application, MakeApplication
 from ostiary.settings import Settings
 from ostiary.storage import StorageError
 
@@ -17,9 +19,21 @@ GRACE = 10
 
 def run(settings: Settings) -> None:
     """Serve until a signal says stop."""
+    config = configuration(settings, MakeApplication(settings))
+    if settings.server.workers > 1:
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
+        return
+    program = uvicorn.Server(config)
+    program.run()
+    if not program.started:
+        raise StorageError("the server could not start; the log says why")
+
+
+def configuration(settings: Settings, make: Callable[[], Application]) -> uvicorn.Config:
+    """Return how uvicorn serves the application that is made in each process."""
     server = settings.server
-    config = uvicorn.Config(
-        MakeApplication(settings),
+    return uvicorn.Config(
+        make,
         factory=True,
         host=server.host,
         port=server.port,
@@ -38,10 +52,3 @@ def run(settings: Settings) -> None:
         timeout_graceful_shutdown=GRACE,
         lifespan="on",
     )
-    program = uvicorn.Server(config)
-    if server.workers > 1:
-        Multiprocess(config, target=program.run, sockets=[config.bind_socket()]).run()
-        return
-    program.run()
-    if not program.started:
-        raise StorageError("the server could not start; the log says why")

@@ -6,7 +6,6 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from sqlalchemy import delete, insert, select
 
@@ -20,15 +19,6 @@ from ostiary.storage.tables import plugins as seen
 logger = logging.getLogger(__name__)
 
 LOUD = "!" * 72
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A plugin that was here at an earlier start."""
-
-    name: str
-    strategies: list[str]
-    wraps: bool
 
 
 async def prepare(settings: Settings) -> None:
@@ -112,20 +102,17 @@ async def _note_plugins(core: Core) -> None:
     present = {plugin.name for plugin in core.plugins.loaded}
     store = core.stores[CORE]
     async with store.read() as db:
-        gone = [
-            Missing(row.name, row.strategies, row.wraps)
-            for row in await db.execute(select(seen))
-            if row.name not in present
-        ]
-    for plugin in gone:
+        known = (await db.execute(select(seen))).all()
+    gone = [row for row in known if row.name not in present]
+    for row in gone:
         logger.warning(
             "plugin %s is gone: nobody can sign in with %s until it is installed again",
-            plugin.name, ", ".join(plugin.strategies) or "its help",
+            row.name, ", ".join(row.strategies) or "its help",
         )  # fmt: skip
     for name, reason in core.plugins.refused.items():
         logger.warning("plugin %s is not loaded: %s", name, reason)
     for plugin in core.plugins.loaded:
-        row = {
+        values = {
             "name": plugin.name,
             "distribution": plugin.distribution,
             "version": plugin.version,
@@ -135,8 +122,8 @@ async def _note_plugins(core: Core) -> None:
         }
         async with store.begin() as db:
             await db.execute(delete(seen).where(seen.c.name == plugin.name))
-            await db.execute(insert(seen).values(row))
-    if wrappers := [plugin.name for plugin in gone if plugin.wraps]:
+            await db.execute(insert(seen).values(values))
+    if wrappers := [row.name for row in gone if row.wraps]:
         # What wrapped the other strategies may have been a second factor (decision 26).
         raise StorageError(
             f"the plugin {', '.join(wrappers)} took part in every login and is gone; install it "

@@ -73,9 +73,7 @@ async def create_restricted_user(
     return await _create(services, request, body, services.restricted_profile_ids, id, kuid)
 
 
-@security.action(
-    POST("/_createFirstAdmin/{_id}"), POST("/_createFirstAdmin"), strict=True
-)
+@security.action(POST("/_createFirstAdmin/{_id}"), POST("/_createFirstAdmin"), strict=True)
 async def create_first_admin(
     services: Services,
     request: Request,

@@ -69,13 +69,12 @@ class Accounts:
         return account
 
     async def _load(self, kuid: str) -> Account | None:
-        if kuid == ANONYMOUS:
-            user, strategies = NOBODY, ()
-        else:
+        found: tuple[StoredUser, tuple[str, ...]] | None = (NOBODY, ())
+        if kuid != ANONYMOUS:
             found = await self._users.find_with_strategies(kuid)
-            if found is None:
-                return None
-            user, strategies = found
+        if found is None:
+            return None
+        user, strategies = found
         return Account(user, await self._profiles.rights(user.profile_ids), strategies)
 
     def _heard(self, what: str, id: str) -> None:

@@ -83,9 +83,9 @@ class Changes:
             except BaseException:
                 self._behind = True
                 raise
-            for sequence, what, id in rows:
-                self._tell(what, id)
-                self.position = sequence
+            for row in rows:
+                self._tell(row.what, row.id)
+                self.position = row.sequence
             if self._clock() - self._read_at > RETENTION // 2:
                 self._tell("rights", "")
             self._read_at = self._clock()

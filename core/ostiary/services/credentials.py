@@ -109,4 +109,4 @@ class Credentials:
         user = await self._users.find(kuid)
         if user is None:
             raise errors.UserNotFound(kuid)
-        return User(kuid=kuid, profile_ids=user.profile_ids, content=user.content)
+        return user.shown()

@@ -9,6 +9,7 @@ from sqlalchemy import insert, select, update
 
 from ostiary.services.changes import Changes
 from ostiary.services.profiles import put_profile
+from ostiary.services.rights import Controllers
 from ostiary.services.roles import put_role
 from ostiary.storage import Store
 from ostiary.storage.tables import MODE, installation
@@ -30,7 +31,7 @@ class Defaults:
         store: Store,
         changes: Changes,
         clock: Callable[[], int],
-        roles: Mapping[str, dict[str, Any]],
+        roles: Mapping[str, Controllers],
         rate_limits: Mapping[str, int],
     ) -> None:
         self._store, self._changes, self._clock = store, changes, clock
@@ -42,7 +43,9 @@ class Defaults:
             mode = select(installation.c.value).where(installation.c.key == MODE)
             if await db.scalar(mode) is not None:
                 return False
-            await db.execute(insert(installation).values(key=MODE, value=OPEN if opened else CLOSED))
+            await db.execute(
+                insert(installation).values(key=MODE, value=OPEN if opened else CLOSED)
+            )
             await self._write(db, opened=opened)
         return True
 
@@ -50,7 +53,7 @@ class Defaults:
         """Tell whether the store was made by ``--dev`` and has not been closed since."""
         mode = select(installation.c.value).where(installation.c.key == MODE)
         async with self._store.read() as db:
-            return await db.scalar(mode) == OPEN
+            return bool(await db.scalar(mode) == OPEN)
 
     async def restrict(self, *, close: bool = False) -> None:
         """Give the base roles and profiles their restricted rights.

@@ -67,9 +67,7 @@ class Journal:
 
         :raises errors.ActionLocked: it was given up for dead, or the user is being deleted.
         """
-        mine = delete(journal).where(
-            journal.c.operation == operation, journal.c.kind == CREATING
-        )
+        mine = delete(journal).where(journal.c.operation == operation, journal.c.kind == CREATING)
         if (await db.execute(mine)).rowcount == 0:
             raise errors.ActionLocked("deletion")
         self._running.discard(operation)
@@ -87,9 +85,7 @@ class Journal:
     async def delete_all(self, db: Database, kuid: str) -> None:
         """Note, in the transaction that deletes a user, that their credentials have to go."""
         held = select(user_strategies.c.strategy).where(user_strategies.c.kuid == kuid)
-        await db.execute(
-            update(journal).where(journal.c.kuid == kuid).values(kind=DELETING)
-        )
+        await db.execute(update(journal).where(journal.c.kuid == kuid).values(kind=DELETING))
         for strategy in (await db.execute(held)).scalars():
             await self.delete_one(db, kuid, strategy)
 

@@ -9,7 +9,7 @@ from ostiary import errors
 from ostiary.plugins import Strategies
 from ostiary.services.accounts import Account, Accounts
 from ostiary.services.users import Users
-from ostiary.strategies import Call, Newcomer, Redirect, User, Verified
+from ostiary.strategies import Call, Newcomer, Redirect, User
 
 
 class Logins:
@@ -29,13 +29,13 @@ class Logins:
         :raises errors.LoginRefused: they open none; the answer does not tell why.
         """
         strategy = self._strategies.find(name)
-        match await self._strategies.verify(name, credentials, call, self):
-            case Redirect() as redirect:
-                return redirect
-            case Newcomer(fields, content):
-                kuid = await self._welcome(name, fields, content, call)
-            case Verified(kuid):
-                pass
+        verdict = await self._strategies.verify(name, credentials, call, self)
+        if isinstance(verdict, Redirect):
+            return verdict
+        if isinstance(verdict, Newcomer):
+            kuid = await self._welcome(name, verdict.credentials, verdict.content, call)
+        else:
+            kuid = verdict.kuid
         if not isinstance(kuid, str):
             raise errors.InvalidKuid(name, type(kuid).__name__)
         account = await self._accounts.find(kuid)
@@ -47,7 +47,7 @@ class Logins:
     async def find(self, kuid: str) -> User | None:
         """Return a user; this is the directory that strategies may ask."""
         user = await self._users.find(kuid)
-        return user and User(kuid=kuid, profile_ids=user.profile_ids, content=user.content)
+        return None if user is None else user.shown()
 
     async def _welcome(
         self, name: str, fields: Mapping[str, Any], content: Mapping[str, Any], call: Call

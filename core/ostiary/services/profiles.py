@@ -56,7 +56,7 @@ class Profiles:
         )
         async with self._store.read() as db:
             rows = (await db.execute(wanted)).all()
-        return {id: (policies, rate_limit) for id, policies, rate_limit in rows}
+        return {row.id: (row.policies, row.rate_limit) for row in rows}
 
 
 async def put_profile(db: Database, id: str, role_id: str, rate_limit: int, now: int) -> None:

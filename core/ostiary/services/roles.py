@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import select
 
 from ostiary.services.rights import Controllers
@@ -25,10 +23,10 @@ class Roles:
             return {}
         wanted = select(roles.c.id, roles.c.controllers).where(roles.c.id.in_(ids))
         async with self._store.read() as db:
-            return {id: controllers for id, controllers in await db.execute(wanted)}
+            return {row.id: row.controllers for row in await db.execute(wanted)}
 
 
-async def put_role(db: Database, id: str, controllers: dict[str, Any], now: int) -> None:
+async def put_role(db: Database, id: str, controllers: Controllers, now: int) -> None:
     """Write a role of the system over whatever stands there."""
     await db.execute(roles.delete().where(roles.c.id == id))
     await db.execute(

@@ -44,6 +44,10 @@ class StoredUser:
         """Whether the user may sign in and be signed in."""
         return self.status == "enabled"
 
+    def shown(self) -> User:
+        """Return the user as strategies see them."""
+        return User(kuid=self.kuid, profile_ids=self.profile_ids, content=self.content)
+
     def to_json(self) -> dict[str, Any]:
         """Return the user as clients see them."""
         source: dict[str, Any] = {"profileIds": list(self.profile_ids), **self.content}
@@ -93,7 +97,7 @@ class Users:
                 .where(user_strategies.c.kuid == kuid)
                 .order_by(user_strategies.c.created_at, user_strategies.c.strategy)
             )
-            user = StoredUser(profile_ids=tuple(profile_ids.scalars()), **row._mapping)
+            user = StoredUser(profile_ids=tuple(profile_ids.scalars()), **row._asdict())
             return user, tuple(strategies.scalars())
 
     async def admin_exists(self) -> bool:
@@ -154,9 +158,9 @@ class Users:
             old = await db.scalar(select(users.c.content).where(this))
             if old is None:
                 raise errors.UserNotFound(kuid)
-            values = {"content": {**old, **content}, "updater": updater}
-            values["updated_at"] = self._clock()
-            await db.execute(update(users).where(this).values(values))
+            merged = {**old, **content}
+            change = update(users).where(this).values(content=merged, updater=updater)
+            await db.execute(change.values(updated_at=self._clock()))
             if profile_ids is not None:
                 await _keep_an_admin(db, kuid, profile_ids)
                 await db.execute(delete(user_profiles).where(user_profiles.c.kuid == kuid))

@@ -1,0 +1,101 @@
+"""Reading the parts of an HTTP request: framing, query string, form, content type, volatile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+from ostiary import body, errors
+
+MOST_PARAMETERS = 1000
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+ONLY_ONCE = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type")
+
+
+def check_framing(
+    version: str, raw: list[tuple[bytes, bytes]], headers: Mapping[bytes, bytes]
+) -> None:
+    """Refuse what two parsers could read differently (RFC 9112, 6.3 and 3.2)."""
+    if len(headers) != len(raw):
+        names = [name for name, _ in raw]
+        for name in ONLY_ONCE:
+            if names.count(name) > 1:
+                raise errors.HttpError(f"header {name.decode()} stands twice")
+    if b"transfer-encoding" in headers and (
+        headers[b"transfer-encoding"].lower() != b"chunked" or b"content-length" in headers
+    ):
+        raise errors.HttpError("the length of the body is not clear")
+    if b"host" not in headers and version == "1.1":
+        raise errors.HttpError("header host is missing")
+
+
+def read_query(raw: bytes) -> dict[str, Any]:
+    """Return the parameters of a query string; one that stands twice is a list."""
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MOST_PARAMETERS,
+        )
+    except ValueError:
+        raise errors.HttpError("the query string cannot be read") from None
+    return _gather(pairs)
+
+
+def read_form(raw: bytes) -> dict[str, Any]:
+    """Return the fields of an urlencoded body.
+
+    :raises ValueError: it is none.
+    """
+    text = raw.decode("ascii")
+    fields = _gather(
+        parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+    )
+    for name, value in fields.items():
+        if not all(map(body.acceptable, (name, *(value if isinstance(value, list) else [value])))):
+            raise errors.UnacceptableText
+    return fields
+
+
+def _gather(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in fields:
+            fields[name] = value
+        elif isinstance(fields[name], list):
+            fields[name].append(value)
+        else:
+            fields[name] = [fields[name], value]
+    return fields
+
+
+@lru_cache(maxsize=64)
+def content_type(header: bytes) -> str:
+    """Return which of the accepted types a header names.
+
+    :raises errors.UnsupportedContent: none of them.
+    :raises errors.UnsupportedCharset: a charset that is not UTF-8.
+    """
+    kind, *parameters = (part.strip() for part in header.decode("latin-1").split(";"))
+    if kind.lower() not in (JSON, FORM):
+        raise errors.UnsupportedContent(kind)
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        charset = value.strip('" ').lower()
+        if name.strip().lower() == "charset" and charset not in ("utf-8", "utf8"):
+            raise errors.UnsupportedCharset(charset)
+    return kind.lower()
+
+
+def read_volatile(raw: bytes) -> dict[str, Any]:
+    """Return the object in the header ``X-Kuzzle-Volatile``."""
+    try:
+        volatile = body.decode(raw)
+    except (ValueError, errors.OstiaryError):
+        volatile = None
+    if not isinstance(volatile, dict):
+        raise errors.VolatileParseFailed
+    return volatile
