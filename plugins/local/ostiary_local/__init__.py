@@ -1,0 +1,140 @@
+"""The ``local`` strategy: users sign in with a user name and a password."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ostiary import Call, Storage, Store, Strategy, User, Verified, hookimpl, read_settings
+from ostiary import errors as core
+from ostiary_local import accounts, errors, names, passwords
+from ostiary_local.accounts import Account
+from ostiary_local.strategy import LocalSettings, LocalStrategy
+from ostiary_local.tables import metadata
+
+logger = logging.getLogger(__name__)
+
+
+@hookimpl
+def ostiary_strategies(settings: Mapping[str, Any]) -> Iterable[Strategy]:
+    return [LocalStrategy(settings=read_settings(settings, LocalSettings))]
+
+
+@hookimpl
+def ostiary_storage() -> Storage:
+    return Storage(metadata, files(__name__) / "migrations")
+
+
+@hookimpl
+async def ostiary_verify_credentials(
+    strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any]
+) -> Verified:
+    username, password = _given(credentials)
+    if passwords.too_long(password):
+        raise core.LoginRefused(strategy.refusal)
+    account = None
+    if names.fault(username) is None:
+        account = await accounts.named(store, username, strategy.key(username))
+    # Nobody's password is as much work as somebody's.
+    stored = None if account is None else account.hash
+    genuine = await store.hasher.matches(stored, passwords.normal(password))
+    if account is None or not genuine:
+        raise core.LoginRefused(strategy.refusal)
+    if store.hasher.outdated(account.hash):
+        await _renew(store, account, password)
+    return Verified(account.kuid)
+
+
+@hookimpl
+async def ostiary_validate_credentials(
+    strategy: LocalStrategy, store: Store, user: User, credentials: Mapping[str, Any], partial: bool
+) -> None:
+    if "kuid" in credentials:
+        raise errors.KuidForbidden
+    if not partial:
+        _require_both(credentials)
+    elif not {"username", "password"} & credentials.keys():
+        raise errors.NothingToUpdate
+    elif await accounts.of(store, user.kuid) is None:
+        raise errors.NoAccount(user.kuid)
+    if "username" in credentials:
+        username = names.fit(credentials["username"])
+        holder = await accounts.named(store, username, strategy.key(username))
+        if holder is not None and holder.kuid != user.kuid:
+            raise errors.UsernameTaken(username)
+    if "password" in credentials:
+        passwords.fit(credentials["password"], strategy.settings.shortest)
+
+
+@hookimpl
+async def ostiary_create_credentials(
+    strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+) -> Mapping[str, Any]:
+    await accounts.add(store, kuid, await _columns(strategy, store, credentials, call))
+    return {"username": credentials["username"]}
+
+
+@hookimpl
+async def ostiary_update_credentials(
+    strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+) -> Mapping[str, Any]:
+    columns = await _columns(strategy, store, credentials, call)
+    return {"username": await accounts.change(store, kuid, columns)}
+
+
+@hookimpl
+async def ostiary_delete_credentials(store: Store, kuid: str) -> None:
+    await accounts.erase(store, kuid)
+
+
+@hookimpl
+async def ostiary_get_credentials(store: Store, kuid: str) -> Mapping[str, Any] | None:
+    account = await accounts.of(store, kuid)
+    return None if account is None else {"username": account.username}
+
+
+def _given(credentials: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the user name and the password of a login."""
+    username, password = credentials.get("username"), credentials.get("password")
+    if isinstance(username, str) and isinstance(password, str) and username and password:
+        return username, password
+    raise core.LoginRefused("Missing credentials.")
+
+
+def _require_both(credentials: Mapping[str, Any]) -> None:
+    if credentials.get("username") is None:
+        raise errors.MissingUsername
+    if credentials.get("password") is None:
+        raise errors.MissingPassword
+
+
+async def _columns(
+    strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any], call: Call
+) -> dict[str, Any]:
+    """Return the columns that hold the given fields, with the password hashed."""
+    columns: dict[str, Any] = {}
+    if "username" in credentials:
+        username = credentials["username"]
+        columns |= {"username": username, "name": strategy.key(username)}
+    if "password" in credentials:
+        hash_ = await store.hasher.hash(passwords.normal(credentials["password"]))
+        columns |= {"hash": hash_, "updater": call.kuid, "password_set_at": accounts.now()}
+    return columns
+
+
+async def _renew(store: Store, account: Account, password: str) -> None:
+    """Hash a password at the cost now in force; a login does not fail over it."""
+    try:
+        hash_ = await store.hasher.hash(passwords.normal(password))
+        await accounts.renew(store, account, hash_)
+    except (core.OstiaryError, SQLAlchemyError) as failure:
+        # Not the text of the failure, which may hold the row.
+        logger.warning(
+            "the hash of user %r is outdated and was not renewed: %s",
+            account.kuid,
+            type(failure).__name__,
+        )

@@ -1,0 +1,23 @@
+"""The errors of the local strategy, under the name that clients know the plugin by."""
+
+from __future__ import annotations
+
+from ostiary import errors
+
+WIRE_NAME = "kuzzle-plugin-auth-passport-local"
+"""What the plugin is called on the wire."""
+
+_ID = f"plugin.{WIRE_NAME}."
+
+# fmt: off
+KuidForbidden = errors.BadRequestError.declare(_ID + "kuid_forbidden", 0x04_00_0101, "Credentials may not name a kuid.")
+MissingUsername = errors.BadRequestError.declare(_ID + "missing_username", 0x04_00_0102, "A user name is needed.")
+MissingPassword = errors.BadRequestError.declare(_ID + "missing_password", 0x04_00_0103, "A password is needed.")
+NothingToUpdate = errors.BadRequestError.declare(_ID + "nothing_to_update", 0x04_00_0104, "A user name or a password is needed.")
+InvalidUsername = errors.BadRequestError.declare(_ID + "invalid_username", 0x04_00_0105, "The user name {0}.")
+InvalidPassword = errors.BadRequestError.declare(_ID + "invalid_password", 0x04_00_0106, "The password {0}.")
+PasswordTooShort = errors.BadRequestError.declare(_ID + "password_too_short", 0x04_00_0107, "A password has at least {0} characters.")
+UsernameTaken = errors.PreconditionError.declare(_ID + "username_taken", 0x04_00_0108, 'The user name "{0}" is taken.')
+AccountExists = errors.PreconditionError.declare(_ID + "account_exists", 0x04_00_0109, 'User "{0}" already has a user name and a password.')
+NoAccount = errors.PreconditionError.declare(_ID + "no_account", 0x04_00_010A, 'User "{0}" has no user name and password.')
+# fmt: on
