@@ -1,0 +1,158 @@
+"""The settings of the server, read once at the start: a wrong one stops it, and says which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, is_dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from ostiary.settings.declaring import declarations
+from ostiary.settings.reading import read_section, read_settings
+from ostiary.settings.sections import (
+    PLUGIN_TABLES,
+    Data,
+    Database,
+    Http,
+    Limits,
+    Logging,
+    Plugins,
+    Security,
+    Server,
+    data_folder,
+)
+from ostiary.settings.sources import (
+    Described,
+    describe,
+    from_command_line,
+    from_environment,
+    from_file,
+)
+from ostiary.settings.table import Origin, Place, SettingsError, Table
+
+__all__ = [
+    "Described",
+    "Settings",
+    "SettingsError",
+    "Table",
+    "described_settings",
+    "load",
+    "read_settings",
+]
+
+DEFAULT_FILE = Path("ostiary.toml")
+LOOPBACK_NAME = "localhost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The effective settings.
+
+    :ivar dev: the server behaves like a fresh Kuzzle (decision 2); only ``--dev`` sets it.
+    :ivar warnings: what to tell the operator, although it does not stop the start.
+    """
+
+    server: Annotated[Server, "Listening."] = field(default_factory=Server)
+    http: Annotated[Http, "HTTP."] = field(default_factory=Http)
+    security: Annotated[Security, "Secrets, tokens, rights."] = field(default_factory=Security)
+    limits: Annotated[Limits, "Limits."] = field(default_factory=Limits)
+    database: Annotated[Database, "Database."] = field(default_factory=Database)
+    data: Annotated[Data, "Files."] = field(default_factory=Data)
+    plugins: Annotated[Plugins, "Plugins."] = field(default_factory=Plugins)
+    logging: Annotated[Logging, "Logging."] = field(default_factory=Logging)
+    dev: bool = field(default=False, metadata={"setting": False})
+    warnings: tuple[str, ...] = field(default=(), metadata={"setting": False})
+
+    def masked(self) -> dict[str, Any]:
+        """Return every setting by its key, with secrets hidden."""
+        return {**_shown(self), "dev": self.dev}
+
+
+def load(
+    *,
+    config: Path | None,
+    environment: Mapping[str, str],
+    overrides: Mapping[str, Any],
+    dev: bool = False,
+) -> Settings:
+    """Read the settings: defaults, then the file, the environment and the command line.
+
+    :param config: the file; by default ``ostiary.toml`` in the current folder, if there is one.
+    :param overrides: values from the command line, by dotted keys; None is not given.
+    :raises SettingsError: names the wrong key, where it was given, and the nearest right one.
+    """
+    known = tuple(described_settings())
+    file = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    written = from_file(file) if file else Table()
+    default = Table.of({"data": {"dir": str(data_folder(environment))}}, Origin("by default"))
+    table = default | written | from_environment(environment, known) | from_command_line(overrides)
+    everything = tuple(described.key for described in known)
+    settings = read_section(table, Settings, Place("", everything=everything))
+    if file is not None:
+        settings = replace(settings, warnings=_warnings(file, written, known))
+    return _opened(settings, table) if dev else settings
+
+
+def described_settings() -> Iterator[Described]:
+    """Return every setting, for reference pages and for messages."""
+    yield from describe(Settings)
+
+
+def _opened(settings: Settings, table: Table) -> Settings:
+    """Return the settings of ``--dev``, which must not reach beyond this machine."""
+    if not _loopback(settings.server.host):
+        place = Place("server").within(table["server"], "host")
+        raise place.error("with --dev, wanted: a loopback address such as 127.0.0.1")
+    return replace(
+        settings,
+        dev=True,
+        http=replace(settings.http, allow_credentials_in_url=True),
+        limits=replace(settings.limits, logins_per_second=0),
+    )
+
+
+def _loopback(host: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return host == LOOPBACK_NAME or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _shown(section: Any) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for declared in declarations(type(section)):
+        value = getattr(section, declared.name)
+        if is_dataclass(value):
+            shown[declared.key] = _shown(value)
+        elif declared.key == PLUGIN_TABLES:
+            shown |= declared.masked(value) if declared.masked else value
+        else:
+            shown[declared.key] = _plain(declared.masked(value) if declared.masked else value)
+    return shown
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON and TOML know it."""
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _warnings(file: Path, written: Table, known: tuple[Described, ...]) -> tuple[str, ...]:
+    """Warn of secrets that others on this machine can read."""
+    if not file.stat().st_mode & 0o077:
+        return ()
+    secret = [one.key for one in known if one.declared.masked and _hides(one, written)]
+    if not secret:
+        return ()
+    return (f"{file} holds secrets ({', '.join(secret)}) and others can read it: chmod 600",)
+
+
+def _hides(described: Described, table: Any) -> bool:
+    """Tell whether a table gives a setting of which something must be hidden."""
+    for key in described.key.split("."):
+        table = table.get(key) if isinstance(table, Mapping) else None
+    masked = described.declared.masked
+    return table is not None and masked is not None and masked(table) != table

@@ -1,0 +1,159 @@
+"""Values of settings that a plain type does not describe: durations, sizes, origins, networks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from msgspec import Meta
+
+from ostiary.durations import ENDLESS, duration
+from ostiary.settings.declaring import Kind
+
+HIDDEN = "********"
+EVERY_ORIGIN = "*"
+
+_SECRET = re.compile("secret|password|key|token", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *(b|kb|mb|gb)?", re.IGNORECASE)
+_BYTES = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def size(value: Any) -> int:
+    """Read a number of bytes; a kilobyte has 1024, as for Kuzzle."""
+    written = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    number = float(written[1]) * _BYTES[(written[2] or "b").lower()] if written else value
+    if type(number) not in (int, float) or number < 1 or number % 1:
+        raise ValueError("not a size")
+    return int(number)
+
+
+def span(value: Any) -> int:
+    """Read a duration that may be nothing, and has an end."""
+    milliseconds = 0 if value in (0, "0") and value is not False else duration(value)
+    if milliseconds == ENDLESS:
+        raise ValueError("without end")
+    return milliseconds
+
+
+def origins(value: Any) -> tuple[str, ...]:
+    """Read a list of web origins, or ``*`` for every one."""
+    listed = _listed(value)
+    if listed == [EVERY_ORIGIN]:
+        return (EVERY_ORIGIN,)
+    for origin in listed:
+        parts = urlsplit(origin)
+        plain = f"{parts.scheme}://{parts.netloc}"
+        default = _DEFAULT_PORTS.get(parts.scheme, parts.port)
+        # A browser sends no default port, no capital and no path: such an origin would never match.
+        if origin != plain.lower() or "@" in origin or not parts.hostname or parts.port == default:
+            raise ValueError("not an origin")
+    return tuple(listed)
+
+
+def networks(value: Any) -> tuple[str, ...]:
+    """Read a list of addresses and networks."""
+    from ipaddress import ip_network
+
+    return tuple(str(ip_network(network, strict=False)) for network in _listed(value))
+
+
+def web_url(value: Any) -> str:
+    """Read the address under which browsers reach the server, without its last slash."""
+    text = _text(value)
+    parts = urlsplit(text)
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("not a web address")
+    if parts.query or parts.fragment or (parts.port is None and parts.netloc.endswith(":")):
+        raise ValueError("more than a web address")
+    return text.rstrip("/")
+
+
+def postgresql_url(value: Any) -> str:
+    """Read the address of a PostgreSQL database."""
+    text = _text(value)
+    parts = urlsplit(text)
+    # Reading the port refuses what is no port.
+    if parts.scheme not in ("postgresql", "postgres") or len(parts.path) <= 1 or parts.port == 0:
+        raise ValueError("not the address of a PostgreSQL database")
+    return text
+
+
+def folder(value: Any) -> Path:
+    """Read a path; ``~`` is the home folder."""
+    return Path(_text(value)).expanduser().absolute()
+
+
+def level(value: Any) -> str:
+    """Read a level of the log."""
+    text = _text(value).lower()
+    if text not in LEVELS:
+        raise ValueError("not a level")
+    return text
+
+
+def hide(value: Any) -> Any:
+    """Show that there is a value, or which names have one, and nothing else."""
+    if isinstance(value, Mapping):
+        return dict.fromkeys(value, HIDDEN)
+    return None if value is None else HIDDEN
+
+
+def hide_password(value: Any) -> Any:
+    """Show a URL without what follows the user's name, and without its query."""
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    parts = urlsplit(value)
+    user, at, host = parts.netloc.rpartition("@")
+    name, colon, _ = user.partition(":")
+    netloc = f"{name}{colon and ':' + HIDDEN}{at}{host}"
+    return urlunsplit(parts._replace(netloc=netloc, query=parts.query and HIDDEN))
+
+
+def hide_secrets(value: Any, *, hidden: bool = False) -> Any:
+    """Show a table of a plugin without what its keys call a secret, and without passwords in URLs."""
+    if isinstance(value, Mapping):
+        return {
+            key: hide_secrets(entry, hidden=hidden or _SECRET.search(key) is not None)
+            for key, entry in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [hide_secrets(entry, hidden=hidden) for entry in value]
+    return hide(value) if hidden else hide_password(value)
+
+
+def _listed(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [entry.strip() for entry in value.split(",")]
+    if not isinstance(value, list | tuple):
+        raise ValueError("not a list")  # noqa: TRY004 -- read by the caller as a wrong value
+    return [_text(entry) for entry in value]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("not a text")
+    return value
+
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+Lifetime = Annotated[int, Kind(duration, 'a duration such as "2h" or 7200000, or -1 for no end')]
+Span = Annotated[int, Kind(span, 'a duration such as "1s", 1000 or 0')]
+Size = Annotated[int, Kind(size, 'a size such as "1MB" or 1048576')]
+Origins = Annotated[
+    tuple[str, ...],
+    Kind(origins, '"*", or a list of origins such as "https://app.example.com", as browsers send'),
+]
+Networks = Annotated[
+    tuple[str, ...], Kind(networks, 'a list of addresses and networks such as "10.0.0.0/8"')
+]
+WebUrl = Annotated[str | None, Kind(web_url, 'a URL such as "https://login.example.com"')]
+DatabaseUrl = Annotated[str | None, Kind(postgresql_url, "postgresql://host/database")]
+Folder = Annotated[Path, Kind(folder, "the path of a folder")]
+Level = Annotated[str, Kind(level, f"one of {', '.join(LEVELS)}")]
+Text = Annotated[str, Meta(min_length=1)]
+Count = Annotated[int, Meta(ge=1)]

@@ -1,0 +1,238 @@
+"""Every setting of the server, declared once: key, type, default and what it does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from ostiary.settings.declaring import Kind, setting
+from ostiary.settings.kinds import (
+    Count,
+    DatabaseUrl,
+    Folder,
+    Level,
+    Lifetime,
+    Networks,
+    Origins,
+    Size,
+    Span,
+    Text,
+    WebUrl,
+    hide,
+    hide_password,
+    hide_secrets,
+)
+from ostiary.settings.rights import BaseProfiles, BaseRoles
+from ostiary.settings.table import Table
+
+PLUGIN_TABLES = "<name>"
+"""The key that stands for the table of each plugin."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """Where and how the server listens."""
+
+    host: Annotated[Text, "Address to listen on; 0.0.0.0 is every address of the machine."] = (
+        "127.0.0.1"
+    )
+    port: Annotated[
+        int, Meta(ge=0, le=65535), "Port for HTTP and WebSocket; 0 takes any free one."
+    ] = 7512
+    workers: Annotated[int, Meta(ge=1, le=256), "Processes that answer requests."] = 1
+    max_request_size: Annotated[Size, "Longest body or WebSocket message accepted."] = 2**20
+    max_requests_in_flight: Annotated[
+        Count, "Requests worked on at once by a process; more are answered 503."
+    ] = 200
+    trusted_proxies: Annotated[
+        Networks, "Proxies whose X-Forwarded-For is believed; every other one's is ignored."
+    ] = ()
+    public_url: Annotated[
+        WebUrl, "Where browsers reach the server, for links and cookies; HTTPS makes them Secure."
+    ] = None
+    name: Annotated[
+        Text | None, "Name of this node in answers; by default one is made at the start."
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Http:
+    """What browsers and URLs may do."""
+
+    access_control_allow_origin: Annotated[
+        Origins, 'Web origins that may call the server from a browser; "*" is every one.'
+    ] = ("*",)
+    cookie_authentication: Annotated[bool, "Accept and set the cookie of a session."] = True
+    allow_credentials_in_url: Annotated[
+        bool, "Accept passwords and tokens in URLs, where logs keep them. Always on in --dev."
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthToken:
+    """How long authentication tokens live."""
+
+    expires_in: Annotated[Lifetime, "Lifetime of a token that asks for none."] = 7_200_000
+    max_ttl: Annotated[Lifetime, "Longest lifetime that may be asked for; -1 is any."] = setting(
+        -1, key="maxTTL"
+    )
+    grace_period: Annotated[Span, "How long a refreshed token still works."] = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKey:
+    """How long API keys live."""
+
+    max_ttl: Annotated[Lifetime, "Longest lifetime that may be asked for; -1 is any."] = setting(
+        -1, key="maxTTL"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standard:
+    """The rights that a server begins with, and that restricting the rights gives back."""
+
+    roles: Annotated[BaseRoles, "The roles that every server has."] = BaseRoles()
+    profiles: Annotated[BaseProfiles, "The profiles that every server has."] = BaseProfiles()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hashing:
+    """What the hash of a password costs (argon2id), and who pays."""
+
+    time_cost: Annotated[Count, "Passes over the memory."] = 2
+    memory_cost: Annotated[Count, "Memory of one hash, in KiB."] = 19456
+    parallelism: Annotated[Count, "Lanes of one hash."] = 1
+    threads: Annotated[int, Meta(ge=0, le=256), "Hashes made at once; 0 is one for each core."] = 0
+    queue: Annotated[
+        int, Meta(ge=0), "Hashes that may wait, before 503; 0 is four for each thread."
+    ] = 0
+    nice: Annotated[
+        int, Meta(ge=0, le=19), "How far hashing stands back behind requests (Linux)."
+    ] = 10
+
+    def __post_init__(self) -> None:
+        """Refuse costs below the floor, and put real numbers where 0 stands for them."""
+        from ostiary.hashing import Argon2Parameters
+
+        Argon2Parameters(self.time_cost, self.memory_cost, self.parallelism)
+        threads = self.threads or _cores()
+        object.__setattr__(self, "threads", threads)
+        object.__setattr__(self, "queue", self.queue or 4 * threads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Security:
+    """Secrets, tokens and rights."""
+
+    master_key: Annotated[
+        str | None, "Key that all others are derived from: 32 bytes, as hexadecimal or base64url."
+    ] = setting(None, variable="OSTIARY_MASTER_KEY", private=True, masked=hide)
+    master_key_command: Annotated[
+        Text | None, "Command that prints the master key, where a key service keeps it."
+    ] = None
+    setup_secret: Annotated[
+        Annotated[str, Meta(min_length=16)] | None,
+        "What the first administrator is created with; by default derived from the master key.",
+    ] = setting(None, variable="OSTIARY_SETUP_SECRET", masked=hide)
+    restricted_profile_ids: Annotated[
+        tuple[Text, ...], Meta(min_length=1), "Profiles of who signs up without an administrator."
+    ] = ("default",)
+    auth_token: Annotated[AuthToken, "Authentication tokens."] = setting(AuthToken(), alias="jwt")
+    api_key: Annotated[ApiKey, "API keys."] = ApiKey()
+    standard: Annotated[Standard, "Restricted rights."] = Standard()
+    hashing: Annotated[Hashing, "Password hashing."] = field(default_factory=Hashing)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much of what."""
+
+    logins_per_second: Annotated[
+        Count, "Logins a second over one WebSocket connection. None counts in --dev."
+    ] = 1
+    documents_fetch_count: Annotated[Count, "Most entries that one request may read."] = 10_000
+    documents_write_count: Annotated[Count, "Most entries that one request may write."] = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """Where the stores are: files in the data folder, or PostgreSQL."""
+
+    url: Annotated[DatabaseUrl, "PostgreSQL database; without one, SQLite files are used."] = (
+        setting(None, masked=hide_password)
+    )
+    listen_url: Annotated[
+        DatabaseUrl, "Direct way to the database for LISTEN, where url leads to a pooler."
+    ] = setting(None, masked=hide_password)
+    migrator_url: Annotated[
+        DatabaseUrl, "Login that `ostiary db upgrade` uses; by default made from url."
+    ] = setting(None, masked=hide_password)
+    isolation: Annotated[
+        Literal["roles", "shared-role"],
+        "A database role for each store, or one for all where the operator has no more.",
+    ] = "roles"
+    prepared_statements: Annotated[
+        bool, "Keep statements prepared; off behind a pooler in transaction mode."
+    ] = True
+    passwords: Annotated[
+        Mapping[str, str], "Password of each database role; by default derived from the master key."
+    ] = field(default_factory=dict, repr=False, metadata={"told": {"masked": hide}})
+
+
+def _own_tables(tables: Any) -> dict[str, Table]:
+    if not isinstance(tables, Table) or not all(isinstance(one, Table) for one in tables.values()):
+        raise ValueError("not tables")
+    return {name: table.named(f"plugins.{name}") for name, table in tables.items()}
+
+
+def data_folder(environment: Mapping[str, str]) -> Path:
+    """Return where a user's data belongs (XDG Base Directory Specification)."""
+    home = Path(environment.get("HOME") or Path.home())
+    given = Path(environment.get("XDG_DATA_HOME", ""))
+    # The specification has relative paths ignored.
+    return (given if given.is_absolute() else home / ".local" / "share") / "ostiary"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Files of the server."""
+
+    dir: Annotated[Folder, "Folder of the stores and the master key."] = field(
+        default_factory=lambda: data_folder(os.environ)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugins:
+    """Which plugins are loaded, and their own settings."""
+
+    allow: Annotated[
+        tuple[str, ...] | None, "Names of the plugins to load; by default all that are installed."
+    ] = None
+    tables: Annotated[
+        Mapping[str, Mapping[str, Any]],
+        Kind(_own_tables, "a table for each plugin"),
+        "Settings of one plugin, which alone can see them.",
+    ] = field(
+        default_factory=dict,
+        repr=False,
+        metadata={"key": PLUGIN_TABLES, "told": {"masked": hide_secrets}},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logging:
+    """What is written to standard error."""
+
+    level: Annotated[Level, "Least level that is written."] = "info"
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
