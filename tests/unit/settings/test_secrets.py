@@ -1,0 +1,82 @@
+"""No secret is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ostiary.settings import Settings, described_settings, load
+
+Load = Callable[..., Any]
+
+
+SECRETS = ("master-hush", "setup-hush-setup-hush", "url-hush", "role-hush", "client-hush", "q-hush")
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_secret_is_in_what_is_shown(secretive: Settings, secret: str) -> None:
+    assert secret not in repr(secretive)
+    assert secret not in str(secretive.masked())
+
+
+def test_what_is_shown_says_that_there_is_a_secret(secretive: Settings) -> None:
+    shown = secretive.masked()
+    assert shown["security"]["masterKey"] == "********"
+    assert shown["security"]["setupSecret"] == "********"
+    assert (
+        shown["database"]["url"] == "postgresql://ostiary:********@db.example:5432/ostiary?********"
+    )
+    assert shown["database"]["passwords"] == {"ostiary_core": "********"}
+    assert shown["plugins"]["oauth"] == {
+        "callback": "https://id.example/",
+        "proxy": "http://me:********@proxy.example/",
+        "providers": [{"name": "x", "clientSecret": "********"}],
+        "apiKeys": {"first": "********"},
+        "token": "********",
+    }
+
+
+def test_what_is_shown_is_what_can_be_set(loaded: Load) -> None:
+    shown = loaded().masked()
+    for described in described_settings():
+        if described.alias or "<" in described.key:
+            continue
+        table: Any = shown
+        for key in described.key.split("."):
+            table = table[key]
+
+
+def test_the_master_key_stands_in_no_file_and_on_no_command_line(mistake: Load) -> None:
+    message = mistake("[security]\nmasterKey = 'hush'")
+    assert "only the environment variable OSTIARY_MASTER_KEY" in message
+    assert "hush" not in message
+    assert "OSTIARY_MASTER_KEY" in mistake(options={"security.masterKey": "hush"})
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        "[database]\nurl = 'postgresql://u:hush@h/d'",
+        "[security]\nsetupSecret = 'hush-hush-hush-hush'",
+        "[plugins.oauth]\nclientSecret = 'hush'",
+    ],
+)
+def test_a_file_of_secrets_that_others_can_read_is_told(tmp_path: Path, toml: str) -> None:
+    file = tmp_path / "open.toml"
+    file.write_text(toml, encoding="utf-8")
+    file.chmod(0o644)
+    (warning,) = load(config=file, environment={}, overrides={}).warnings
+    assert str(file) in warning
+    assert "hush" not in warning
+    file.chmod(0o600)
+    assert load(config=file, environment={}, overrides={}).warnings == ()
+
+
+def test_a_file_without_secrets_may_be_read_by_all(tmp_path: Path) -> None:
+    file = tmp_path / "open.toml"
+    file.write_text("[server]\nport = 1\n[database]\nurl = 'postgresql://h/d'", encoding="utf-8")
+    file.chmod(0o644)
+    assert load(config=file, environment={}, overrides={}).warnings == ()
