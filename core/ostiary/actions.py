@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
 from ostiary import errors
 from ostiary.arguments import WIRE_TYPES, WireType
@@ -259,8 +259,9 @@ def _body(hint: Any, *, required: bool) -> Body:
         return Body(required)
     hints = get_type_hints(kind, include_extras=True)
     members = (
-        _argument(name, hints[name], ABSENT if name in kind.__required_keys__ else None, "body.")
-        for name in hints
+        # Where annotations are texts, __required_keys__ does not see NotRequired.
+        _argument(name, hint, None if get_origin(hint) is NotRequired else ABSENT, "body.")
+        for name, hint in hints.items()
     )
     return Body(required, tuple(members))
 

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -33,6 +33,7 @@ from ostiary.services.accounts import Accounts
 from ostiary.services.changes import Changes
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
+from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
 from ostiary.services.limits import Limits
@@ -43,7 +44,7 @@ from ostiary.services.signing import SigningKeys
 from ostiary.services.tokens import Lifetimes, Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
-from ostiary.storage import Backend, Store
+from ostiary.storage import Backend, StorageError, Store, migrate
 from ostiary.storage.store import CORE
 from ostiary.websocket import WebSockets
 
@@ -68,7 +69,7 @@ class Core:
     services: Services
     stores: Mapping[str, Store]
     signing_keys: SigningKeys
-    setup_secret: str
+    setup_secret: str = field(repr=False)
 
 
 def now() -> int:
@@ -107,7 +108,8 @@ def make_backend(settings: Settings, master: MasterKey) -> Backend:
         database.url,
         master=master,
         listen_url=database.listen_url,
-        shared_role=database.isolation == "shared-role",
+        migrator_url=database.migrator_url,
+        isolation=database.isolation,
         prepared_statements=database.prepared_statements,
         passwords=database.passwords,
     )
@@ -117,9 +119,10 @@ def make_backend(settings: Settings, master: MasterKey) -> Backend:
 async def open_core(
     settings: Settings, plugins: Plugins, master: MasterKey, backend: Backend
 ) -> AsyncIterator[Core]:
-    """Open every store, whose tables are up to date, and make the services."""
+    """Open every store and make the services; plugins whose tables are not ready stay out."""
     async with AsyncExitStack() as stack:
         stack.push_async_callback(backend.close)
+        plugins = await _ready(plugins, backend)
         hashing = settings.security.hashing
         pool = HashPool(hashing.threads, hashing.queue, hashing.nice)
         stack.callback(pool.close)
@@ -139,6 +142,19 @@ async def open_core(
         services = _services(settings, stores[CORE], strategies, journal, changes, signing_keys)
         secret = settings.security.setup_secret or master.setup_secret()
         yield Core(settings, plugins, services, stores, signing_keys, secret)
+
+
+async def check_wrappers(core: Core) -> None:
+    """Refuse to go on without a plugin that took part in the logins of others (decision 26).
+
+    :raises StorageError: it may have asked for a second factor, and would do so no more.
+    """
+    gone = await core.services.inventory.gone(core.plugins.loaded)
+    if wrappers := [plugin.name for plugin in gone if plugin.wraps]:
+        raise StorageError(
+            f"the plugin {', '.join(wrappers)} took part in every login and is gone; install it "
+            "again, or do without it from now on with `ostiary plugins --disable NAME`"
+        )
 
 
 class Application:
@@ -167,10 +183,10 @@ class Application:
         plugins = find_plugins(settings)
         backend = make_backend(settings, master)
         async with open_core(settings, plugins, master, backend) as core:
+            await check_wrappers(core)
             await core.signing_keys.load()
             await core.services.changes.start()
-            for store in core.stores.values():
-                await store.hasher.prepare()
+            await core.stores[CORE].hasher.prepare()
             self._serve(core, around)
             stopping = asyncio.Event()
             async with asyncio.TaskGroup() as tasks:
@@ -242,6 +258,18 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
 
 
+async def _ready(plugins: Plugins, backend: Backend) -> Plugins:
+    """Leave out the plugins whose tables could not be brought up to date."""
+    for plugin in plugins.loaded:
+        if plugin.storage is None:
+            continue
+        status = await migrate.status(backend, plugin.name, plugin.storage)
+        if status.behind:
+            reason = f"its tables are not at revision {status.newest}; see the log of the start"
+            plugins = plugins.without(plugin.name, reason)
+    return plugins
+
+
 def _services(
     settings: Settings,
     store: Store,
@@ -264,6 +292,7 @@ def _services(
         defaults=Defaults(
             store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()
         ),
+        inventory=Inventory(store, now),
         journal=journal,
         limits=Limits(settings.limits.logins_per_second, now),
         logins=Logins(strategies, accounts, users, list(security.restricted_profile_ids)),

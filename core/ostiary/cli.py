@@ -71,17 +71,19 @@ def openapi(_settings: Settings, _options: argparse.Namespace) -> None:
     print(json.dumps(document(make_registry(), __version__), indent=2))
 
 
-def plugins(settings: Settings, options: argparse.Namespace) -> None:
+def plugins(settings: Settings, _options: argparse.Namespace) -> None:
     """List the plugins: name, version, strategies, store, revision."""
     from ostiary import operations
 
-    if options.disable is not None:
-        asyncio.run(operations.forget_plugin(settings, options.disable))
-    else:
-        _print_table(
-            ("name", "version", "strategies", "store", "revision"),
-            asyncio.run(operations.list_plugins(settings)),
-        )
+    rows = asyncio.run(operations.list_plugins(settings))
+    _print_table(("name", "version", "strategies", "store", "revision"), rows)
+
+
+def plugins_disable(settings: Settings, options: argparse.Namespace) -> None:
+    """Do without a plugin that is gone, even if it took part in every login."""
+    from ostiary import operations
+
+    asyncio.run(operations.forget_plugin(settings, options.name))
 
 
 def db_upgrade(settings: Settings, options: argparse.Namespace) -> None:
@@ -151,7 +153,8 @@ def _parser() -> argparse.ArgumentParser:
     add(commands, "config", config)
     add(commands, "openapi", openapi)
     command = add(commands, "plugins", plugins)
-    command.add_argument("--disable", metavar="NAME", help="do without a plugin that is gone")
+    group = command.add_subparsers(metavar="disable NAME")
+    add(group, "disable", plugins_disable).add_argument("name", help="the plugin")
     parent = commands.add_parser("db", help="the stores")
     group = parent.add_subparsers(required=True)
     add(group, "upgrade", db_upgrade).add_argument("store", nargs="?", help="one store only")

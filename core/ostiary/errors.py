@@ -158,7 +158,7 @@ UnsupportedVerb = BadRequestError.declare("network.http.unsupported_verb", 0x03_
 UrlNotFound = NotFoundError.declare("network.http.url_not_found", 0x03_01_0007, 'No action at "{0}".')
 UnsupportedContent = BadRequestError.declare("network.http.unsupported_content", 0x03_01_0008, 'Content type "{0}" is not supported.')
 UnsupportedCharset = BadRequestError.declare("network.http.unsupported_charset", 0x03_01_0009, 'Charset "{0}" is not supported.')
-VolatileParseFailed = BadRequestError.declare("network.http.volatile_parse_failed", 0x03_01_000B, "The volatile header is not a JSON object.")
+VolatileParseFailed = BadRequestError.declare("network.http.volatile_parse_failed", 0x03_01_000B, "The volatile header cannot be read: {0}.")
 BodyParseFailed = BadRequestError.declare("network.http.body_parse_failed", 0x03_01_000C, "The body cannot be parsed: {0}.")
 
 # network.websocket

@@ -19,6 +19,7 @@ from ostiary.http_parts import (
     FORM,
     check_framing,
     content_type,
+    is_pretty,
     read_form,
     read_query,
     read_volatile,
@@ -46,6 +47,9 @@ CONSTANT_HEADERS = [
     (b"access-control-allow-methods", b"GET,POST,PUT,PATCH,DELETE,OPTIONS,HEAD"),
 ]
 CLOSE = (b"connection", b"close")
+DRAINED = 4
+"""How many times too large a body may be and still be read to its end before it is refused."""
+
 UNROUTED = {("HEAD", b"/"), ("GET", b"/_healthcheck"), ("GET", b"/_ready")}
 
 
@@ -91,8 +95,7 @@ class Http:
             answer = await self._answer(scope, headers, content, request)
         except errors.OstiaryError as error:
             answer = self._dispatcher.refuse(error, request)
-        query = scope["query_string"]
-        if b"pretty" in query and "pretty" in read_query(query):
+        if is_pretty(scope["query_string"]):
             answer.body = msgspec.json.format(answer.body, indent=2)
         await self._send(send, request, answer, headers)
 
@@ -102,7 +105,7 @@ class Http:
         verb = scope["method"]
         path: bytes = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
         if verb == "OPTIONS" or (verb, path) in UNROUTED:
-            return await self._greet(path, request)
+            return await self._greet(verb, path, request)
         self._fill(request, scope["query_string"], headers)
         if path == b"/_query" and verb == "POST":
             message.fill(request, content)
@@ -117,11 +120,13 @@ class Http:
             _check_texts(request.args)
         return await self._dispatcher.answer(request)
 
-    async def _greet(self, path: bytes, request: Request) -> Answer:
+    async def _greet(self, verb: str, path: bytes, request: Request) -> Answer:
         """Answer what is no action, and what everybody may ask."""
+        if verb != "GET":
+            return self._dispatcher.greet(request, {})
         if path == b"/_ready" and not await self._ready():
             raise errors.Overloaded(retry_after=1)
-        return self._dispatcher.greet(request, None if path.startswith(b"/_") else {})
+        return self._dispatcher.greet(request)
 
     def _blank(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Request:
         peer = scope.get("client")
@@ -168,8 +173,8 @@ class Http:
 
     async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
         """Return the body, or None if the client goes before it is complete."""
-        declared = headers.get(b"content-length")
-        if declared is not None and int(declared) > self._largest:
+        declared = int(headers.get(b"content-length", b"0"))
+        if declared > self._largest * DRAINED or (declared > self._largest and b"expect" in headers):
             raise errors.RequestTooLarge
         chunks: list[bytes] = []
         size, more = 0, True
@@ -181,6 +186,10 @@ class Http:
             more = event.get("more_body", False)
             size += len(chunk)
             if size > self._largest:
+                # Who still sends does not see an answer: take a little more, and keep none of it.
+                chunks = []
+                if more and size <= self._largest * DRAINED:
+                    continue
                 raise errors.RequestTooLarge
             if not (more or chunks):
                 return chunk

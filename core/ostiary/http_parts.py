@@ -45,6 +45,13 @@ def read_query(raw: bytes) -> dict[str, Any]:
     return _gather(pairs)
 
 
+def is_pretty(query: bytes) -> bool:
+    """Tell whether a query string asks for an indented answer; one that cannot be read does not."""
+    return b"pretty" in query and any(
+        pair.partition(b"=")[0] == b"pretty" for pair in query.split(b"&")
+    )
+
+
 def read_form(raw: bytes) -> dict[str, Any]:
     """Return the fields of an urlencoded body.
 
@@ -94,8 +101,8 @@ def read_volatile(raw: bytes) -> dict[str, Any]:
     """Return the object in the header ``X-Kuzzle-Volatile``."""
     try:
         volatile = body.decode(raw)
-    except (ValueError, errors.OstiaryError):
-        volatile = None
+    except (ValueError, errors.OstiaryError) as error:
+        raise errors.VolatileParseFailed(error) from None
     if not isinstance(volatile, dict):
-        raise errors.VolatileParseFailed
+        raise errors.VolatileParseFailed("it is no object")
     return volatile

@@ -23,6 +23,15 @@ def set_up(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # It tells every step; what was upgraded is told by us.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # Below this level it tells what WebSocket frames say, passwords included.
+    server = logging.getLogger("uvicorn.error")
+    server.setLevel(max(logging.INFO, logging.getLogger().level))
+    server.addFilter(_names_no_url)
+
+
+def _names_no_url(record: logging.LogRecord) -> bool:
+    """Drop the lines on who opened which URL: a client may put a token there (LEAK-05)."""
+    return '"WebSocket %s"' not in str(record.msg)
 
 
 def origin(error: BaseException) -> str:
@@ -32,4 +41,4 @@ def origin(error: BaseException) -> str:
     return f"{type(error).__qualname__} at " + " < ".join(reversed(list(places)))
 
 
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
-
-from sqlalchemy import delete
+from urllib.parse import unquote, urlsplit
 
 from ostiary.app import find_plugins, load_master_key, make_backend
 from ostiary.services.roles import ADMIN
 from ostiary.settings import Settings
 from ostiary.startup import establish, opened, stores_of
 from ostiary.storage import Backend, StorageError, migrate
-from ostiary.storage.store import CORE
-from ostiary.storage.tables import plugins as seen
 from ostiary.strategies import Call
 
 LOCAL = "local"
@@ -39,8 +35,8 @@ async def forget_plugin(settings: Settings, name: str) -> None:
     plugins = find_plugins(settings)
     if any(plugin.name == name for plugin in plugins.loaded):
         raise StorageError(f"the plugin {name} is installed; uninstall it, or set plugins.allow")
-    async with opened(settings) as core, core.stores[CORE].begin() as db:
-        if (await db.execute(delete(seen).where(seen.c.name == name))).rowcount == 0:
+    async with opened(settings) as core:
+        if not await core.services.inventory.forget(name):
             raise StorageError(f"no plugin {name!r} was ever here")
 
 
@@ -80,10 +76,10 @@ async def provision(settings: Settings, admin_url: str | None) -> Sequence[str]:
     master = load_master_key(settings)
     names = [name for name, _storage in stores_of(find_plugins(settings))]
     passwords = settings.database.passwords
+    database = unquote(urlsplit(settings.database.url).path.strip("/"))
     if admin_url is None:
-        database = urlsplit(settings.database.url).path.strip("/")
         return provisioning.statements(names, master, database, passwords=passwords)
-    await provisioning.provision(admin_url, names, master, passwords=passwords)
+    await provisioning.provision(admin_url, names, master, database, passwords=passwords)
     return ()
 
 

@@ -17,6 +17,8 @@ from pluggy import HookCaller, HookImpl, PluginManager, PluginValidationError
 from ostiary import errors, hookspecs
 from ostiary.log import origin
 from ostiary.request import Request
+from ostiary.settings import SettingsError
+from ostiary.settings.table import Table
 from ostiary.storage import Storage, Store
 from ostiary.strategies import Call, Directory, Strategy, User, Verdict
 
@@ -26,6 +28,9 @@ GROUP = "ostiary"
 PLUGIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 STRATEGY_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 RESERVED = {"core"}
+SECRET_HEADERS = {b"authorization", b"cookie", b"x-ostiary-setup"}
+"""What no strategy is given, whatever it declares."""
+
 REQUIRED = tuple(
     f"ostiary_{verb}_credentials"
     for verb in ("verify", "validate", "create", "update", "delete", "get")
@@ -57,6 +62,12 @@ class Plugins:
     loaded: tuple[Plugin, ...]
     refused: Mapping[str, str]
 
+    def without(self, name: str, reason: str) -> Plugins:
+        """Return the plugins without one, none of whose hooks is called any more."""
+        self.manager.unregister(name=name)
+        loaded = tuple(plugin for plugin in self.loaded if plugin.name != name)
+        return Plugins(self.manager, loaded, {**self.refused, name: reason})
+
 
 def load_plugins(
     settings: Mapping[str, Mapping[str, Any]], allow: list[str] | None, *, dev: bool, version: str
@@ -78,7 +89,8 @@ def load_plugins(
             raise PluginError(f"two packages bring a plugin named {entry.name!r}")
         elif module := _import(entry, refused, version):
             _register(manager, entry.name, module)
-            given = {**settings.get(entry.name, {}), "dev": dev}
+            table = Table(name=f"plugins.{entry.name}")
+            given = table | settings.get(entry.name, {}) | {"dev": dev}
             loaded[entry.name] = _declared(manager, entry, module, given)
     for name in settings:
         if name not in loaded and name not in refused:
@@ -144,13 +156,15 @@ class Strategies:
         """Write credentials; erase first what a lost user of the same kuid may have left."""
         if await self.get(name, kuid) is not None:
             await self.erase(name, kuid)
-        return dict(await self._call("create", name, call, kuid=kuid, credentials=credentials))
+        seen = await self._call("create", name, call, kuid=kuid, credentials=credentials)
+        return _view(name, seen)
 
     async def update(
         self, name: str, kuid: str, credentials: Mapping[str, Any], call: Call
     ) -> dict[str, Any]:
         """Change credentials."""
-        return dict(await self._call("update", name, call, kuid=kuid, credentials=credentials))
+        seen = await self._call("update", name, call, kuid=kuid, credentials=credentials)
+        return _view(name, seen)
 
     async def erase(self, name: str, kuid: str) -> None:
         """Erase credentials, if there are any."""
@@ -159,7 +173,7 @@ class Strategies:
     async def get(self, name: str, kuid: str) -> dict[str, Any] | None:
         """Return what may be seen of a user's credentials, or None."""
         seen = await self._call("get", name, Call(), kuid=kuid)
-        return None if seen is None else dict(seen)
+        return None if seen is None else _view(name, seen)
 
     def _find(self, name: str) -> tuple[Strategy, Store, dict[str, HookCaller]]:
         found = self._strategies.get(name)
@@ -174,7 +188,7 @@ class Strategies:
             return await callers[f"ostiary_{verb}_credentials"](**arguments)
         except errors.OstiaryError:
             raise
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
             failure = origin(error)
             logger.error("strategy %s failed to %s credentials: %s", name, verb, failure)  # noqa: TRY400
             raise errors.PluginUnexpectedError(f"strategy {name} failed") from None
@@ -194,8 +208,16 @@ def call_of(request: Request) -> Call:
         headers={
             name.decode("latin-1"): value.decode("latin-1")
             for name, value in connection.headers.items()
+            if name not in SECRET_HEADERS
         },
     )
+
+
+def _view(name: str, seen: Any) -> dict[str, Any]:
+    """Return what may be seen of some credentials, as a hook gave it."""
+    if not isinstance(seen, Mapping):
+        raise errors.PluginUnexpectedError(f"strategy {name} showed no credentials")
+    return dict(seen)
 
 
 def _narrowed(call: Call, strategy: Strategy) -> Call:
@@ -225,7 +247,10 @@ def _import(entry: EntryPoint, refused: dict[str, str], version: str) -> object 
 def _check_version(name: str, distribution: Distribution, version: str) -> None:
     for text in distribution.requires or ():
         requirement = Requirement(text)
+        marker = requirement.marker
         if canonicalize_name(requirement.name) != "ostiary":
+            continue
+        if marker is not None and not marker.evaluate({"extra": ""}):
             continue
         if not requirement.specifier.contains(version, prereleases=True):
             raise PluginError(
@@ -261,21 +286,31 @@ def _check_implementation(name: str, caller: HookCaller, implementation: HookImp
 def _declared(
     manager: PluginManager, entry: EntryPoint, module: object, settings: Mapping[str, Any]
 ) -> Plugin:
-    def ask(hook: str, **arguments: Any) -> Any:
+    def ask(hook: str, *, listed: bool = False, **arguments: Any) -> Any:
         others = [plugin for plugin in manager.get_plugins() if plugin is not module]
-        answers = manager.subset_hook_caller(hook, others)(**arguments)
-        return answers[0] if answers else None
+        try:
+            answers = manager.subset_hook_caller(hook, others)(**arguments)
+            return tuple(answers[0]) if answers and listed else answers[0] if answers else None
+        except SettingsError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"plugin {entry.name}: hook {hook} failed: {type(error).__name__}: {error}"
+            ) from error
 
-    strategies = tuple(ask("ostiary_strategies", settings=settings) or ())
+    strategies = ask("ostiary_strategies", listed=True, settings=settings) or ()
     storage = ask("ostiary_storage")
     _check_types(entry.name, strategies, storage)
-    implemented = {caller.name for caller in manager.get_hookcallers(module) or ()}
+    answering, wrapping = _implemented(manager, module)
     if strategies:
-        for hook in REQUIRED:
-            if hook not in implemented:
+        for hook in (*REQUIRED, "ostiary_storage"):
+            if hook not in answering:
                 raise PluginError(f"plugin {entry.name}: hook {hook} is missing")
-        if storage is None:
-            raise PluginError(f"plugin {entry.name}: hook ostiary_storage is missing")
+    elif foreign := answering & set(REQUIRED):
+        raise PluginError(
+            f"plugin {entry.name}: hook {min(foreign)} would answer for the strategies of others; "
+            "without a strategy of its own it must be a wrapper"
+        )
     return Plugin(
         name=entry.name,
         distribution=entry.dist.name if entry.dist else "",
@@ -283,8 +318,18 @@ def _declared(
         module=module,
         strategies=strategies,
         storage=storage,
-        wraps=bool(implemented & set(REQUIRED)) and not strategies,
+        wraps=bool(wrapping & set(REQUIRED)) and not strategies,
     )
+
+
+def _implemented(manager: PluginManager, module: object) -> tuple[set[str], set[str]]:
+    """Return the hooks that a plugin answers, and those that it wraps."""
+    mine: dict[bool, set[str]] = {False: set(), True: set()}
+    for caller in manager.get_hookcallers(module) or ():
+        for implementation in caller.get_hookimpls():
+            if implementation.plugin is module:
+                mine[implementation.wrapper or implementation.hookwrapper].add(caller.name)
+    return mine[False], mine[True]
 
 
 def _check_types(name: str, strategies: tuple[Any, ...], storage: Any) -> None:

@@ -38,6 +38,10 @@ class Connection(msgspec.Struct, eq=False):
         value = self.headers.get(name.encode())
         return None if value is None else value.decode("latin-1")
 
+    def __repr__(self) -> str:
+        """Leave out the headers, which hold tokens."""
+        return f"<Connection {self.protocol} {self.address}>"
+
 
 class Request(msgspec.Struct):
     """One call of one action, whatever protocol it came by.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import signal
+
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
@@ -23,6 +25,9 @@ def run(settings: Settings) -> None:
     if settings.server.workers > 1:
         Multiprocess(config, sockets=[config.bind_socket()]).run()
         return
+    # uvicorn stops gracefully and raises the signal again: to have stopped as told is no failure.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda _signal, _frame: None)
     program = uvicorn.Server(config)
     program.run()
     if not program.started:

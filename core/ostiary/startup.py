@@ -7,14 +7,19 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy import delete, insert, select
-
-from ostiary.app import Core, find_plugins, load_master_key, make_backend, now, open_core
+from ostiary.app import (
+    Core,
+    check_wrappers,
+    find_plugins,
+    load_master_key,
+    make_backend,
+    open_core,
+)
+from ostiary.log import origin
 from ostiary.plugins import Plugins
 from ostiary.settings import Settings
 from ostiary.storage import Backend, Storage, StorageError, migrate
 from ostiary.storage.store import CORE
-from ostiary.storage.tables import plugins as seen
 
 logger = logging.getLogger(__name__)
 
@@ -93,42 +98,28 @@ async def _bring_up_to_date(backend: Backend, plugins: Plugins, *, upgrade: bool
                 f"the store {name} is at revision {status.current or 'none'}, "
                 f"{status.newest} is wanted: run `ostiary db upgrade`"
             )
-        await migrate.upgrade(backend, name, storage)
-        logger.info("the store %s is at revision %s now", name, status.newest)
+        try:
+            await migrate.upgrade(backend, name, storage)
+        except Exception as error:
+            if name == CORE:
+                raise
+            failure = origin(error)
+            logger.error("the tables of plugin %s cannot be upgraded: %s", name, failure)  # noqa: TRY400
+        else:
+            logger.info("the store %s is at revision %s now", name, status.newest)
 
 
 async def _note_plugins(core: Core) -> None:
     """Remember the plugins of this start, and say which of the last one are gone."""
-    present = {plugin.name for plugin in core.plugins.loaded}
-    store = core.stores[CORE]
-    async with store.read() as db:
-        known = (await db.execute(select(seen))).all()
-    gone = [row for row in known if row.name not in present]
-    for row in gone:
+    await core.services.inventory.remember(core.plugins.loaded)
+    for plugin in await core.services.inventory.gone(core.plugins.loaded):
         logger.warning(
             "plugin %s is gone: nobody can sign in with %s until it is installed again",
-            row.name, ", ".join(row.strategies) or "its help",
+            plugin.name, ", ".join(plugin.strategies) or "its help",
         )  # fmt: skip
     for name, reason in core.plugins.refused.items():
         logger.warning("plugin %s is not loaded: %s", name, reason)
-    for plugin in core.plugins.loaded:
-        values = {
-            "name": plugin.name,
-            "distribution": plugin.distribution,
-            "version": plugin.version,
-            "strategies": [strategy.name for strategy in plugin.strategies],
-            "wraps": plugin.wraps,
-            "seen_at": now(),
-        }
-        async with store.begin() as db:
-            await db.execute(delete(seen).where(seen.c.name == plugin.name))
-            await db.execute(insert(seen).values(values))
-    if wrappers := [row.name for row in gone if row.wraps]:
-        # What wrapped the other strategies may have been a second factor (decision 26).
-        raise StorageError(
-            f"the plugin {', '.join(wrappers)} took part in every login and is gone; install it "
-            "again, or do without it from now on with `ostiary plugins disable`"
-        )
+    await check_wrappers(core)
 
 
 _DEV = f"""{LOUD}

@@ -57,8 +57,8 @@ class Call:
     protocol: str = ""
     address: str = ""
     user_agent: str = ""
-    args: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    args: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Verified:
 class Newcomer:
     """The credentials are genuine, and nobody's yet: the core creates a user for them."""
 
-    credentials: Mapping[str, Any]
+    credentials: Mapping[str, Any] = field(repr=False)
     content: Mapping[str, Any]
 
 

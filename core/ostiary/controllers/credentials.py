@@ -6,7 +6,7 @@ from typing import Any
 
 from ostiary.actions import DELETE, GET, POST, PUT
 from ostiary.controllers.auth import StrategyName
-from ostiary.controllers.users import Kuid, security
+from ostiary.controllers.users import Kuid, NewKuid, security
 from ostiary.plugins import call_of
 from ostiary.request import Request
 from ostiary.services import Services
@@ -30,9 +30,13 @@ async def update_credentials(
 
 @security.action(POST("/credentials/{strategy}/{_id}/_validate"), strict=True)
 async def validate_credentials(
-    services: Services, request: Request, strategy: StrategyName, id: Kuid, body: dict[str, Any]
+    services: Services,
+    request: Request,
+    strategy: StrategyName,
+    body: dict[str, Any],
+    id: NewKuid = None,
 ) -> bool:
-    """Tell whether a user could be given these credentials."""
+    """Tell whether a user, who need not exist yet, could be given these credentials."""
     await services.credentials.validate(strategy, id, body, call_of(request))
     return True
 

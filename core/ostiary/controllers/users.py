@@ -61,7 +61,7 @@ async def create_user(
 async def create_restricted_user(
     services: Services,
     request: Request,
-    body: NewRestrictedUser,
+    body: NewRestrictedUser | None = None,
     id: NewKuid = None,
     kuid: KuidForm = None,
 ) -> dict[str, Any]:
@@ -69,6 +69,7 @@ async def create_restricted_user(
 
     Meant to be granted to whoever may register on their own.
     """
+    body = body or {}
     _refuse_profiles(body)
     return await _create(services, request, body, services.restricted_profile_ids, id, kuid)
 

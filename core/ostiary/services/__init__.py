@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ostiary.services.changes import Changes
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
+    from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
     from ostiary.services.limits import Limits
     from ostiary.services.logins import Logins
@@ -31,6 +32,7 @@ class Services:
     changes: Changes
     credentials: Credentials
     defaults: Defaults
+    inventory: Inventory
     journal: Journal
     limits: Limits
     logins: Logins

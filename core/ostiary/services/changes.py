@@ -24,6 +24,16 @@ RETENTION = 3_600_000
 """How long rows are kept, in ms. Who was asleep for half of it forgets everything instead."""
 
 
+async def take_turn(db: Database) -> None:
+    """Wait, as the first step of a transaction, until no other that took its turn is open.
+
+    On SQLite all writers do. On PostgreSQL what is read from here on is what the
+    others have left.
+    """
+    mode = select(installation.c.key).where(installation.c.key == MODE)
+    await db.execute(mode.with_for_update())
+
+
 class Changes:
     """Writes and reads the log. ``position`` grows with everything that was read."""
 
@@ -61,10 +71,12 @@ class Changes:
         return self._behind
 
     async def record(self, db: Database, what: What, id: str = "") -> None:
-        """Note a change in the transaction that makes it."""
-        # One writer at a time, so that sequence numbers become visible in their order.
-        lock = select(installation.c.key).where(installation.c.key == MODE).with_for_update()
-        await db.execute(lock)
+        """Note a change, as the first step of the transaction that makes it.
+
+        Writers of changes take turns from here on, so that sequence numbers become
+        visible in their order, and no two lock each other's rows.
+        """
+        await take_turn(db)
         await db.execute(insert(changes).values(what=what, id=id, at=self._clock()))
         await self._announce(db)
 

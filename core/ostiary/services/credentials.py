@@ -50,11 +50,13 @@ class Credentials:
         return {**seen, "kuid": kuid}
 
     async def validate(
-        self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
+        self, strategy: str, kuid: str | None, fields: Mapping[str, Any], call: Call
     ) -> None:
-        """Refuse credentials that could not be created."""
+        """Refuse credentials that could not be created; None is a user yet to come."""
         self._strategies.find(strategy)
-        await self._strategies.validate(strategy, await self._user(kuid), fields, call)
+        found = await self._users.find(kuid) if kuid else None
+        user = User(kuid=kuid or "") if found is None else found.shown()
+        await self._strategies.validate(strategy, user, fields, call)
 
     async def create(
         self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call

@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary import errors
 from ostiary.plugins import Strategies
+from ostiary.services.changes import take_turn
 from ostiary.storage import Database, Presence, Store
 from ostiary.storage.tables import journal, user_strategies, users
 
@@ -45,7 +46,8 @@ class Journal:
     ) -> None:
         self._store, self._strategies = store, strategies
         self._presence, self._instance, self._clock = presence, instance, clock
-        self._running: set[str] = set()
+        # What is at work in this process: operations, and how many rows each has.
+        self._running: dict[str, int] = {}
 
     async def reserve_user(self, kuid: str, strategies: Sequence[str]) -> str:
         """Reserve a kuid and credentials for it; return the operation.
@@ -68,9 +70,9 @@ class Journal:
         :raises errors.ActionLocked: it was given up for dead, or the user is being deleted.
         """
         mine = delete(journal).where(journal.c.operation == operation, journal.c.kind == CREATING)
-        if (await db.execute(mine)).rowcount == 0:
+        # What the rows that were taken over name may be erased already.
+        if (await db.execute(mine)).rowcount != self._running.pop(operation):
             raise errors.ActionLocked("deletion")
-        self._running.discard(operation)
 
     async def abandon(self, operation: str) -> None:
         """Undo an operation that failed; what cannot be undone now is left to ``sweep``."""
@@ -80,7 +82,7 @@ class Journal:
         except errors.OstiaryError as error:
             logger.warning("an unfinished creation could not be undone yet: %s", error.id)
         finally:
-            self._running.discard(operation)
+            self._running.pop(operation, None)
 
     async def delete_all(self, db: Database, kuid: str) -> None:
         """Note, in the transaction that deletes a user, that their credentials have to go."""
@@ -104,27 +106,29 @@ class Journal:
     async def _settle_all(self, which: ColumnElement[bool]) -> None:
         for row in await self._rows(which):
             # Who is still making credentials erases them when the claim fails.
-            if await self._is_left(row) and self._strategies.knows(row.strategy):
+            known = row.strategy == THE_USER or self._strategies.knows(row.strategy)
+            if known and await self._is_left(row):
                 await self._settle_row(row)
 
     async def _reserve(self, kuid: str, names: list[str]) -> str:
         operation = _operation()
-        self._running.add(operation)
+        self._running[operation] = len(names)
         try:
             async with asyncio.timeout(PATIENCE):
                 while not await self._try_reserve(kuid, names, operation):
                     await self._make_way(kuid, names)
         except TimeoutError:
-            self._running.discard(operation)
+            self._running.pop(operation)
             raise errors.ActionLocked("change of credentials") from None
         except BaseException:
-            self._running.discard(operation)
+            self._running.pop(operation)
             raise
         return operation
 
     async def _try_reserve(self, kuid: str, names: list[str], operation: str) -> bool:
         try:
             async with self._store.begin() as db:
+                await take_turn(db)
                 await self._check_free(db, kuid, names)
                 for name in names:
                     await db.execute(
@@ -173,7 +177,7 @@ class Journal:
         this = (journal.c.kuid == row.kuid) & (journal.c.strategy == row.strategy)
         taken = update(journal).where(this, journal.c.operation == row.operation)
         taken = taken.values(operation=operation, instance=self._instance, kind=DELETING)
-        self._running.add(operation)
+        self._running[operation] = 1
         try:
             async with self._store.begin() as db:
                 if (await db.execute(taken)).rowcount == 0:
@@ -188,7 +192,7 @@ class Journal:
                 row.kuid, row.strategy, error.id,
             )  # fmt: skip
         finally:
-            self._running.discard(operation)
+            self._running.pop(operation)
 
     def _row(self, kuid: str, strategy: str, kind: str, operation: str) -> dict[str, Any]:
         return {

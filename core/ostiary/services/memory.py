@@ -16,7 +16,8 @@ class Memory(Generic[K, V]):
     becomes the old one, and what nobody asked for meanwhile is gone. A hit costs
     one look into a dict, which a linked list of uses would not.
 
-    :param on_forget: told of every value that is dropped for being wrong, not for age.
+    :param on_forget: told of every value that is dropped, for being wrong or for age: who
+        still holds it will not hear when it becomes wrong.
     """
 
     def __init__(self, capacity: int, on_forget: Callable[[V], None] = lambda _value: None) -> None:
@@ -38,8 +39,10 @@ class Memory(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Remember a value."""
+        """Remember a value; another one that was remembered is dropped."""
+        self.forget(key)
         if len(self._young) >= self._half:
+            self._drop(self._old)
             self._old, self._young = self._young, {}
         self._young[key] = value
 
@@ -52,7 +55,10 @@ class Memory(Generic[K, V]):
 
     def clear(self) -> None:
         """Drop everything."""
-        for generation in (self._young, self._old):
-            for value in generation.values():
-                self._on_forget(value)
+        self._drop(self._young)
+        self._drop(self._old)
         self._young, self._old = {}, {}
+
+    def _drop(self, generation: dict[K, V]) -> None:
+        for value in generation.values():
+            self._on_forget(value)

@@ -31,10 +31,12 @@ class Profiles:
 
     async def rights(self, ids: tuple[str, ...]) -> Rights:
         """Return what some profiles grant together; one that is gone grants nothing."""
-        rights = self._rights.get(ids)
+        # What is read before ``forget`` and remembered after it goes into the forgotten dict.
+        remembered = self._rights
+        rights = remembered.get(ids)
         if rights is None:
             rights = await self._compile(ids)
-            self._rights[ids] = rights
+            remembered[ids] = rights
         return rights
 
     async def _compile(self, ids: tuple[str, ...]) -> Rights:

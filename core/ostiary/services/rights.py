@@ -6,7 +6,7 @@ allows it and whose restrictions, on index and collection, match (contract, 6.1)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,15 @@ from ostiary.request import Request
 
 Controllers = Mapping[str, Mapping[str, Any]]
 
+Place = tuple[str, str]
+
 ALIASES = {"ms": "memoryStorage", "memoryStorage": "ms"}
+
+REMEMBERED, LONGEST = 500, 200
+"""Actions that rights remember their answer for, and characters that name one."""
+
+UNKNOWN = "\x00"
+"""Stands for every name that nobody wrote: no text of a client holds it."""
 
 
 class Restriction(msgspec.Struct, frozen=True):
@@ -38,15 +46,19 @@ class Grant(msgspec.Struct, frozen=True):
 
     def names(self, controller: str, action: str) -> bool:
         """Tell whether the role grants an action; an exact entry hides a wildcard."""
-        entry = (
-            self.controllers.get(controller)
-            or self.controllers.get(ALIASES.get(controller, ""))
-            or self.controllers.get("*")
-        )
+        entry = self.entry(controller)
         if entry is None:
             return False
         actions = entry["actions"]
         return actions.get(action, actions.get("*")) is True
+
+    def entry(self, controller: str) -> Mapping[str, Any] | None:
+        """Return what the role says of a controller, if it says anything."""
+        return (
+            self.controllers.get(controller)
+            or self.controllers.get(ALIASES.get(controller, ""))
+            or self.controllers.get("*")
+        )
 
     def admits(self, index: Any, collection: Any) -> bool:
         """Tell whether the restrictions cover a request for an index and a collection."""
@@ -68,19 +80,24 @@ class Rights:
         key = (request.controller, request.action)
         naming = self._known.get(key)
         if naming is None:
-            naming = tuple(grant for grant in self.grants if grant.names(*key))
-            # Callers choose the names that they ask for: remember what is granted, no more.
-            if naming:
+            naming = _naming(self.grants, *key)
+            # Callers choose the names that they ask for, and a wildcard grants them all.
+            short = len(request.controller) + len(request.action) <= LONGEST
+            if naming and short and len(self._known) < REMEMBERED:
                 self._known[key] = naming
         if not naming:
             return False
         args = request.args
-        if "index" not in args and "targets" not in args:
+        if "targets" in args:
+            places = _targets(args["targets"])
+            # What a pattern stands for cannot be told.
+            if any("*" in f"{index}{collection}" for index, collection in places):
+                return False
+        elif "index" in args:
+            places = [(args["index"], args.get("collection"))]
+        else:
             return True
-        return all(
-            any(grant.admits(index, collection) for grant in naming)
-            for index, collection in _targets(args)
-        )
+        return all(any(grant.admits(*place) for grant in naming) for place in places)
 
     def listing(self) -> list[dict[str, str]]:
         """Return the rights as ``getMyRights`` lists them; allowed wins over denied."""
@@ -101,52 +118,64 @@ class Rights:
 
 
 def covers(mine: Rights, theirs: Iterable[Grant]) -> bool:
-    """Tell whether some rights include all that others grant, without asking what exists."""
+    """Tell whether some rights include all that others grant, without asking what exists.
+
+    What neither of them names they cannot tell apart: one unknown name stands for
+    all controllers, actions, indexes and collections that they do not name.
+    """
+    theirs = tuple(theirs)
+    both = (*mine.grants, *theirs)
+    places = tuple(_places(both))
     return all(
-        not allowed or any(_includes(grant, key) for grant in mine.grants)
-        for other in theirs
-        for key, allowed in _rows(other)
+        _cover(_naming(mine.grants, controller, action), granting, places)
+        for controller, action in _actions(both)
+        if (granting := _naming(theirs, controller, action))
     )
 
 
-def _includes(grant: Grant, key: tuple[str, str, str, str]) -> bool:
-    controller, action, index, collection = key
-    if not _names_whole(grant, controller, action):
-        return False
-    if not grant.restrictions:
+def _cover(mine: Sequence[Grant], theirs: Sequence[Grant], places: Iterable[Place]) -> bool:
+    if any(not grant.restrictions for grant in mine):
         return True
-    return any(
-        restriction.index == index
-        and (not restriction.collections or collection in restriction.collections)
-        for restriction in grant.restrictions
+    return all(
+        any(grant.admits(*place) for grant in mine)
+        for place in places
+        if any(grant.admits(*place) for grant in theirs)
     )
 
 
-def _names_whole(grant: Grant, controller: str, action: str) -> bool:
-    """Tell whether an action, or all that a wildcard stands for, is granted without exception."""
-    if controller == "*":
-        return "*" in grant.controllers and all(map(_whole, grant.controllers.values()))
-    if action == "*":
-        entry = grant.controllers.get(controller) or grant.controllers.get("*")
-        return entry is not None and _whole(entry)
-    return grant.names(controller, action)
+def _naming(grants: Iterable[Grant], controller: str, action: str) -> tuple[Grant, ...]:
+    return tuple(grant for grant in grants if grant.names(controller, action))
 
 
-def _whole(entry: Mapping[str, Any]) -> bool:
-    actions = entry["actions"]
-    return "*" in actions and all(allowed is True for allowed in actions.values())
+def _actions(grants: Iterable[Grant]) -> set[tuple[str, str]]:
+    """Return every action that some grants can tell from others."""
+    named = {name for grant in grants for name in grant.controllers}
+    controllers = named | {ALIASES[name] for name in named & ALIASES.keys()} | {UNKNOWN}
+    return {
+        (controller, action)
+        for controller in controllers
+        for grant in grants
+        for action in (*(grant.entry(controller) or {"actions": ()})["actions"], UNKNOWN)
+    }
 
 
-def _targets(args: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """Yield the index and collection pairs of a request; one is granted as a whole, or not."""
-    targets = args.get("targets")
-    if not isinstance(targets, list):
-        yield args.get("index"), args.get("collection")
-        return
-    for target in targets:
+def _places(grants: Iterable[Grant]) -> Iterator[Place]:
+    """Yield every index and collection that some grants can tell from others."""
+    restrictions = [one for grant in grants for one in grant.restrictions]
+    for index in {UNKNOWN, *(one.index for one in restrictions)}:
+        yield index, UNKNOWN
+        yield from ((index, name) for one in restrictions for name in one.collections)
+
+
+def _targets(targets: Any) -> list[tuple[Any, Any]]:
+    """Return the pairs of index and collection that a request names; all have to be granted."""
+    pairs = []
+    for target in targets if isinstance(targets, list) else ():
         if isinstance(target, dict):
-            for collection in target.get("collections") or (None,):
-                yield target.get("index"), collection
+            collections = target.get("collections") or None
+            several = collections if isinstance(collections, list) else [collections]
+            pairs += [(target.get("index"), collection) for collection in several]
+    return pairs
 
 
 def _rows(grant: Grant) -> Iterator[tuple[tuple[str, str, str, str], bool]]:

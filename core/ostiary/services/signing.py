@@ -18,6 +18,7 @@ from joserfc.jwk import GuestProtocol, OctKey
 from sqlalchemy import insert, select
 
 from ostiary import errors
+from ostiary.services.changes import take_turn
 from ostiary.storage import Store
 from ostiary.storage.tables import signing_keys
 
@@ -80,6 +81,7 @@ class SigningKeys:
         sealed = self._store.sealer.seal(secrets.token_bytes(KEY_BYTES), context=_context(id))
         row = {"id": id, "sealed": sealed, "created_at": self._clock()}
         async with self._store.begin() as db:
+            await take_turn(db)
             if await db.scalar(select(signing_keys.c.id).limit(1)) is None:
                 await db.execute(insert(signing_keys).values(row))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -52,7 +52,7 @@ class Issued:
     """A new token, as a client receives it."""
 
     kuid: str
-    token: str
+    token: str = field(repr=False)
     expires_at: int | None
     ttl: int
 
@@ -152,24 +152,24 @@ class Tokens:
         supersede = update(tokens).where(this, tokens.c.replaced_at.is_(None))
         supersede = supersede.values(replaced_at=self._clock(), successor=row["fingerprint"])
         async with self._store.begin() as db:
+            await self._changes.record(db, "token", session.fingerprint.hex())
             won = (await db.execute(supersede)).rowcount
             if won:
                 await db.execute(insert(tokens).values(row))
-                await self._changes.record(db, "token", session.fingerprint.hex())
         return issued if won else await self._repeat(session)
 
     async def revoke(self, session: Session) -> None:
         """End a token."""
         this = delete(tokens).where(tokens.c.fingerprint == session.fingerprint)
         async with self._store.begin() as db:
-            await db.execute(this)
             await self._changes.record(db, "token", session.fingerprint.hex())
+            await db.execute(this)
 
     async def revoke_all(self, kuid: str) -> None:
         """End every token of a user."""
         async with self._store.begin() as db:
-            await db.execute(delete(tokens).where(tokens.c.kuid == kuid))
             await self._changes.record(db, "user", kuid)
+            await db.execute(delete(tokens).where(tokens.c.kuid == kuid))
 
     async def purge(self, batch: int) -> int:
         """Remove some tokens that have expired or were replaced; return how many."""

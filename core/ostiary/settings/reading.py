@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from ostiary.settings.declaring import Declared, declarations
-from ostiary.settings.table import Place, Table
+from ostiary.settings.table import Origin, Place, Table
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ def _united(*ways: tuple[Declared, Place, Any]) -> Any:
 
 
 def _value(declared: Declared, at: Place, value: Any) -> Any:
-    if declared.private and not at.loose:
+    if declared.private and at.origin != Origin.of_variable(str(declared.variable)):
         raise at.error(f"only the environment variable {declared.variable} may give it")
     if value is None and declared.optional:
         return None

@@ -86,7 +86,7 @@ def from_environment(environment: Mapping[str, str], known: Iterable[Described])
     for variable, value in environment.items():
         if variable.startswith(PREFIX) and value and not _foreign(variable, value):
             path = _path(variable, by_variable)
-            table |= _single(path, value, Origin(f"environment variable {variable}", loose=True))
+            table |= _single(path, value, Origin.of_variable(variable))
     return table
 
 

@@ -21,6 +21,11 @@ class Origin:
     place: str
     loose: bool = False
 
+    @classmethod
+    def of_variable(cls, variable: str) -> Origin:
+        """Return the origin of what an environment variable gives."""
+        return cls(f"environment variable {variable}", loose=True)
+
 
 class Table(dict[str, Any]):
     """A table of settings that remembers its own name and the origin of each value."""
