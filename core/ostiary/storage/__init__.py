@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ostiary.storage.store import Database, Storage, Store
+from ostiary.storage.store import Backend, Database, Presence, Storage, StorageError, Store, Watch
 
-__all__ = ["Database", "Storage", "Store"]
+__all__ = ["Backend", "Database", "Presence", "Storage", "StorageError", "Store", "Watch"]

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from sqlalchemy import Executable, MetaData, Result
+from sqlalchemy import Connection, CursorResult, Executable, MetaData
+from sqlalchemy.engine import IteratorResult
+from sqlalchemy.engine.result import SimpleResultMetaData
 
 if TYPE_CHECKING:
     from ostiary.hashing import Hasher
     from ostiary.keys import Sealer
+
+T = TypeVar("T")
+
+CORE = "core"
+"""The name of the core's own store."""
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+
+
+class StorageError(Exception):
+    """A store is not fit for use, and an operator must act; the server does not start with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +41,36 @@ class Storage:
     revisions: Traversable
 
 
-class Database(Protocol):
-    """A transaction, inside which nothing but this object may be awaited."""
+class Rows(IteratorResult[Any]):
+    """What a statement gave, already fetched and cut off from its connection.
 
-    async def execute(self, statement: Executable, parameters: Any = None) -> Result[Any]:
+    :ivar rowcount: how many rows the statement returned or touched; -1 when the
+        database does not say, as with several sets of parameters.
+    """
+
+    rowcount: int = -1
+
+    @classmethod
+    def of(cls, result: CursorResult[Any]) -> Rows:
+        """Fetch everything that a result holds."""
+        if not result.returns_rows:
+            rows = cls(SimpleResultMetaData([]), iter(()))
+            rows.rowcount = result.rowcount
+            return rows
+        frozen = result.freeze()
+        rows = cls(frozen.metadata, iter(frozen.data))
+        rows.rowcount = len(frozen.data)
+        return rows
+
+
+class Database(Protocol):
+    """A transaction, inside which nothing but this object may be awaited.
+
+    A statement that failed breaks the transaction: nothing else can be done in
+    it, and a block that swallowed the error is rolled back and raises.
+    """
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> Rows:
         """Run a SQLAlchemy Core statement; the result is already fetched.
 
         :raises sqlalchemy.exc.IntegrityError: a constraint is broken.
@@ -56,13 +97,100 @@ class Store(Protocol):
         """Open a snapshot for reading."""
 
     def begin(self) -> AbstractAsyncContextManager[Database]:
-        """Open a transaction for writing: committed at the end, rolled back by an exception."""
+        """Open a transaction for writing: committed at the end, rolled back by an exception.
+
+        On SQLite writers take turns. On PostgreSQL they do not (READ COMMITTED):
+        guard what must hold with a constraint, a condition in the statement or a
+        row that is locked.
+        """
 
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
-        """Return the first row of a prepared statement, or None: for the hot path.
+        """Return the first row of a prepared query, or None: for the hot path.
 
-        Values stand at ``?`` in the order given.
+        Values stand at ``?`` in the order given. JSON comes back as text, and on
+        SQLite a boolean as 0 or 1.
         """
 
     async def close(self) -> None:
         """Give every connection back."""
+
+
+class Watch(Protocol):
+    """Tells a process that a store was written to, whoever did it."""
+
+    def changed(self) -> bool:
+        """Tell whether anything may have been committed since the last call."""
+
+    def healthy(self) -> bool:
+        """Tell whether ``changed`` can be relied on; if not, read through every cache."""
+
+    async def close(self) -> None:
+        """Stop watching."""
+
+
+class Presence(Protocol):
+    """Tells processes that are alive from those that are gone."""
+
+    async def join(self) -> str:
+        """Return an id that is this process's from now on."""
+
+    async def gone(self, instance: str) -> bool:
+        """Tell whether the process with this id will never do anything again."""
+
+    async def leave(self) -> None:
+        """Give the id of this process up."""
+
+
+class Backend(Protocol):
+    """The database that all stores are in."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the operator has to be told at every start."""
+
+    @property
+    def presence(self) -> Presence:
+        """Of processes; on PostgreSQL it needs the core's store to be open."""
+
+    async def open(self, name: str, *, hasher: Hasher, sealer: Sealer) -> Store:
+        """Open the store of one owner.
+
+        :raises StorageError: it is not provisioned, or the core's store was made
+            under another master key.
+        """
+
+    async def close(self) -> None:
+        """Close every store that is still open."""
+
+    async def revision(self, name: str) -> str | None:
+        """Return the revision of a store's tables with one query, or None without any."""
+
+    async def alter(self, name: str, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in one transaction with the right to change a store's tables.
+
+        No other process can do so meanwhile, and Alembic can do but one in a process.
+        """
+
+    def backup(self, name: str, revision: str, /) -> str | None:
+        """Copy a store before it is upgraded from ``revision``, and return where to.
+
+        None on PostgreSQL, whose backups are the operator's.
+        """
+
+    async def watch(self, name: str) -> Watch:
+        """Start to watch a store."""
+
+    async def announce(self, db: Database) -> None:
+        """Wake those who watch, on every machine, when this transaction commits."""
+
+
+def checked_name(name: str) -> str:
+    """Return the name of a store, which is safe in SQL and in a path.
+
+    :raises StorageError: it is not; or its roles would be those of another store.
+    """
+    if not NAME.fullmatch(name):
+        raise StorageError(f"{name!r} cannot name a store: wanted {NAME.pattern}")
+    if name == "migrator" or name.endswith("_owner"):
+        raise StorageError(f"{name!r} cannot name a store: a role of another one has that name")
+    return name

@@ -150,6 +150,9 @@ changes = Table(
     sqlite_autoincrement=True,
 )
 
+MODE = "mode"
+"""The key of the row that is there from the first start on; writers take turns on it."""
+
 installation = Table(
     "installation",
     metadata,

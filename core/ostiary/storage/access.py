@@ -1,0 +1,144 @@
+"""How a role reaches a database of PostgreSQL: who it is, and how long it waits."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from ostiary.storage.store import StorageError
+
+CONNECT_SECONDS = 2
+POOL_SECONDS = 2
+STATEMENT_SECONDS = 3
+# The client gives up after the server should have.
+COMMAND_SECONDS = 4
+
+# What `provision` fixes for the roles of stores.
+SESSION = {
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """One role's way to one schema.
+
+    :ivar role: None for the role that the URL names; a server's session is then set
+        up at each connection.
+    :ivar patient: wait for a statement as long as it takes.
+    """
+
+    url: str = field(repr=False)
+    schema: str
+    role: str | None
+    password: str | None = field(repr=False)
+    prepared_statements: bool
+    patient: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What asyncpg is told."""
+        options: dict[str, Any] = {
+            "dsn": self.url,
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": None if self.patient else COMMAND_SECONDS,
+            "statement_cache_size": 256 if self.prepared_statements else 0,
+        }
+        if self.role is not None:
+            return options | {"user": self.role, "password": self.password}
+        if not self.patient:
+            path = {"search_path": f'"{self.schema}", pg_temp'}
+            options["server_settings"] = path | SESSION
+        return options
+
+    async def connect(self) -> Any:
+        """Open a connection of asyncpg.
+
+        Asyncpg takes it ill to be cancelled here, so it is let finish, for nobody.
+        """
+        opening = asyncio.ensure_future(asyncpg.connect(**self.options))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_discard)
+            raise
+
+    def pool(self, size: int) -> Any:
+        """Return a pool of asyncpg, to be awaited."""
+        return asyncpg.create_pool(
+            connect=lambda *_, **__: self.connect(),
+            min_size=0,
+            max_size=size,
+            # Only queries run here: there is nothing to reset, and no trip to pay for it.
+            reset=_leave_as_is,
+        )
+
+    def engine(self, **pooling: Any) -> AsyncEngine:
+        """Return an engine whose statements name the schema."""
+        cache = {} if self.prepared_statements else {"prepared_statement_cache_size": 0}
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            connect_args={"async_creator_fn": self.connect, **cache},
+            hide_parameters=True,
+            **pooling,
+        )
+        event.listen(engine.sync_engine, "checkout", _refuse_closed)
+        return engine.execution_options(schema_translate_map={None: self.schema})
+
+
+def check_url(url: str, *, shared_role: bool, prepared_statements: bool) -> None:
+    """Refuse a URL that does not fit the way the roles are used.
+
+    :raises StorageError: it does not; the message holds no password.
+    """
+    database_of(url)
+    if shared_role and not names_role(url):
+        raise StorageError("database.isolation is shared-role: database.url must name the role")
+    if not shared_role and names_role(url):
+        raise StorageError(
+            "database.url names a role, but each store logs in with its own: leave it out, "
+            "or set database.isolation to shared-role"
+        )
+    if shared_role and not prepared_statements:
+        # A pooler forgets which schema the one role wants.
+        raise StorageError("shared-role does not work behind a pooler of transactions")
+
+
+def database_of(url: str) -> str:
+    """Return the name of the database that a URL leads to.
+
+    :raises StorageError: it leads to none.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+        raise StorageError("database.url must look like postgresql://host:port/database")
+    return unquote(parts.path.strip("/"))
+
+
+def names_role(url: str) -> bool:
+    """Tell whether a URL names the role to log in with."""
+    return urlsplit(url).username is not None
+
+
+def _discard(opening: asyncio.Future[Any]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().terminate()
+
+
+async def _leave_as_is(_connection: object) -> None:
+    pass
+
+
+def _refuse_closed(adapted: Any, _record: object, _proxy: object) -> None:
+    """Have a connection replaced that the server has closed meanwhile; costs no trip."""
+    if adapted.driver_connection.is_closed():
+        raise DisconnectionError

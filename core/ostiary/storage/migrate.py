@@ -1,0 +1,155 @@
+"""The revisions of each store: which it has, which it lacks, and how it gets them.
+
+Alembic is imported only where it is used: a start with every store up to date
+never loads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ostiary.storage.store import Backend, Storage, StorageError
+from ostiary.storage.tables import metadata
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection
+
+REVISION = re.compile(r"(?P<revision>\d{4})_\w+\.py")
+
+CORE_STORAGE = Storage(metadata, files("ostiary_migrations") / "versions")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The revision that a store has, or None, and the newest that its owner ships."""
+
+    store: str
+    current: str | None
+    newest: str
+
+    @property
+    def behind(self) -> bool:
+        """Whether the store must be upgraded before it is used."""
+        return self.current is None or self.current < self.newest
+
+    @property
+    def ahead(self) -> bool:
+        """Whether a newer version of its owner has upgraded the store."""
+        return self.current is not None and self.current > self.newest
+
+
+def head(storage: Storage) -> str:
+    """Return the newest revision, from the names of the files alone."""
+    found = [REVISION.fullmatch(file.name) for file in storage.revisions.iterdir()]
+    revisions = [match["revision"] for match in found if match]
+    if not revisions:
+        raise StorageError(f"no revision NNNN_words.py in {storage.revisions}")
+    return max(revisions)
+
+
+async def status(backend: Backend, name: str, storage: Storage) -> Status:
+    """Compare the revision of a store with the newest.
+
+    :raises StorageError: the store is ahead, and this version does not know its tables.
+    """
+    found = Status(name, await backend.revision(name), head(storage))
+    if found.ahead:
+        raise StorageError(
+            f"the store {name} is at revision {found.current}, and this version knows none after "
+            f"{found.newest}: install the version that upgraded it, or restore a backup"
+        )
+    return found
+
+
+async def upgrade(backend: Backend, name: str, storage: Storage) -> str | None:
+    """Bring a store to the newest revision, all or nothing.
+
+    :returns: where the copy of the store as it was is, if the database makes one.
+    :raises StorageError: the store is ahead.
+    """
+    if not (await status(backend, name, storage)).behind:
+        return None
+
+    def work(connection: Connection) -> str | None:
+        # Another process may have done it while this one waited for its turn.
+        current = _current(connection)
+        if current == head(storage):
+            return None
+        copy = backend.backup(name, current) if current else None
+        _run_revisions(connection, storage)
+        return copy
+
+    return await backend.alter(name, work)
+
+
+async def drift(backend: Backend, name: str, storage: Storage) -> list[Any]:
+    """Return the differences between the declared tables and what the revisions have built."""
+
+    def work(connection: Connection) -> list[Any]:
+        from alembic.autogenerate import compare_metadata
+        from alembic.migration import MigrationContext
+
+        options = {"compare_type": True, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        return list(compare_metadata(context, storage.tables))
+
+    return await backend.alter(name, work)
+
+
+async def write(backend: Backend, name: str, storage: Storage, words: str) -> Path:
+    """Write a revision that makes an up-to-date store equal to the declared tables.
+
+    For authors: the file is put beside the others, and wants to be read.
+    """
+    following = f"{int(head(storage)) + 1:04}"
+
+    def work(connection: Connection) -> Path:
+        from alembic import command
+
+        with _configured(connection, storage) as config:
+            script = command.revision(config, words, autogenerate=True, rev_id=following)
+        if script is None or isinstance(script, list):
+            raise StorageError("nothing was written")
+        return Path(script.path)
+
+    return await backend.alter(name, work)
+
+
+def _current(connection: Connection) -> str | None:
+    from alembic.migration import MigrationContext
+
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _run_revisions(connection: Connection, storage: Storage) -> None:
+    from alembic import command
+
+    with _configured(connection, storage) as config:
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def _configured(connection: Connection, storage: Storage) -> Iterator[Config]:
+    """Set the one environment up for one store."""
+    from alembic.config import Config
+
+    environment = as_file(files("ostiary_migrations"))
+    with environment as script_location, as_file(storage.revisions) as versions:
+        config = Config()
+        config.attributes.update(connection=connection, tables=storage.tables)
+        for option, value in {
+            "script_location": str(script_location),
+            "version_locations": str(versions),
+            # A path may hold any separator but this one.
+            "path_separator": "newline",
+            "file_template": "%(rev)s_%(slug)s",
+        }.items():
+            config.set_main_option(option, value.replace("%", "%%"))
+        yield config

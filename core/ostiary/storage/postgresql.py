@@ -1,0 +1,191 @@
+"""Stores on PostgreSQL: a schema, an owner and a login for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.pool import NullPool
+
+from ostiary.storage import roles
+from ostiary.storage.access import Access, check_url, names_role
+from ostiary.storage.installation import check_master_key
+from ostiary.storage.leases import Leases
+from ostiary.storage.listener import CHANNEL, Listener, ReadThrough
+from ostiary.storage.postgresql_errors import FAULTS, describe, state
+from ostiary.storage.postgresql_store import PostgreSQLStore, telling
+from ostiary.storage.store import CORE, Database, StorageError
+
+if TYPE_CHECKING:
+    from ostiary.hashing import Hasher
+    from ostiary.keys import MasterKey, Sealer
+
+T = TypeVar("T")
+
+SHARED_ROLE = (
+    "all stores share one role of the database (database.isolation is shared-role): "
+    "whoever breaks into one of them reads the others"
+)
+REFUSED = ("28", "3D", "42501")
+
+
+class PostgreSQL:
+    """A database with a schema for each store.
+
+    :param url: names host and database; a role and its password only when shared.
+    :param passwords: of roles, by role; the others are derived from the master key.
+    :param isolation: ``shared-role`` uses the role of ``url`` for everything.
+    :param listen_url: where to listen when ``url`` leads to a pooler.
+    :param migrator_url: where to change tables, and as whom if it names a role.
+    :param prepared_statements: off behind a pooler that gives each transaction
+        another connection (PgBouncer).
+    :param connections: of each store, for transactions, and as many for ``fetch``.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        master: MasterKey,
+        passwords: Mapping[str, str] | None = None,
+        isolation: Literal["roles", "shared-role"] = "roles",
+        listen_url: str | None = None,
+        migrator_url: str | None = None,
+        prepared_statements: bool = True,
+        connections: int = 5,
+    ) -> None:
+        self._shared = isolation == "shared-role"
+        check_url(url, shared_role=self._shared, prepared_statements=prepared_statements)
+        self._url = url
+        self._master = master
+        self._passwords = roles.Passwords(master, passwords)
+        self._listen_url = listen_url or (url if prepared_statements else None)
+        self._migrator_url = migrator_url or url
+        self._prepared = prepared_statements
+        self._connections = connections
+        self._stores: list[PostgreSQLStore] = []
+        self.warnings: tuple[str, ...] = (SHARED_ROLE,) if self._shared else ()
+        self.presence = Leases(self._core)
+
+    async def open(self, name: str, *, hasher: Hasher, sealer: Sealer) -> PostgreSQLStore:
+        """Open a store with its own login; see ``Backend``."""
+        access = self._access(name, roles.login(name), self._url)
+        (await _connected(name, access)).terminate()
+        store = await PostgreSQLStore.open(
+            name, access, hasher=hasher, sealer=sealer, connections=self._connections
+        )
+        self._stores.append(store)
+        if name == CORE:
+            await check_master_key(store, self._master)
+        return store
+
+    async def close(self) -> None:
+        """End the lease of this process and close every store that is still open."""
+        await self.presence.leave()
+        while self._stores:
+            await self._stores.pop().close()
+
+    async def revision(self, name: str) -> str | None:
+        """Ask the store for its revision, with the login of the server."""
+        access = self._access(name, roles.login(name), self._url)
+        connection = await _connected(name, access)
+        table = f'"{access.schema}".alembic_version'
+        try:
+            with telling(name):
+                if await connection.fetchval("SELECT to_regclass($1)", table) is None:
+                    return None
+                query = f"SELECT version_num FROM {table}"  # noqa: S608 - of a checked name
+                revision: str | None = await connection.fetchval(query)
+        finally:
+            connection.terminate()
+        return revision
+
+    async def alter(self, name: str, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` as the owner of the tables; see ``Backend``."""
+        access = replace(self._access(name, roles.MIGRATOR, self._migrator_url), patient=True)
+        (await _connected(name, access)).terminate()
+        engine = access.engine(poolclass=NullPool)
+        try:
+            async with engine.begin() as connection:
+                return await connection.run_sync(self._alter, name, work)
+        finally:
+            await engine.dispose()
+
+    def backup(self, _name: str, _revision: str, /) -> str | None:
+        """Do nothing: backups of the database are the operator's."""
+        return None
+
+    async def watch(self, name: str) -> Listener | ReadThrough:
+        """Listen, if there is a way to; else caches are read through."""
+        if self._listen_url is None:
+            return ReadThrough()
+        return Listener(self._access(name, roles.login(name), self._listen_url).connect)
+
+    async def announce(self, db: Database) -> None:
+        """Notify those who listen, once this transaction is committed."""
+        await db.execute(select(func.pg_notify(CHANNEL, "")))
+
+    def _core(self) -> PostgreSQLStore:
+        for store in self._stores:
+            if store.name == CORE:
+                return store
+        raise RuntimeError("the core's store is not open")
+
+    def _access(self, name: str, role: str, url: str) -> Access:
+        of_url = self._shared or names_role(url)
+        return Access(
+            url=url,
+            schema=roles.schema(name),
+            role=None if of_url else role,
+            password=None if of_url else self._passwords.of(role),
+            prepared_statements=self._prepared,
+        )
+
+    def _alter(self, connection: Connection, name: str, work: Callable[[Connection], T]) -> T:
+        """Do the work as the owner of the store, in its schema."""
+        schema = roles.schema(name)
+        # Everything is for this transaction only: a pooler may stand before the database.
+        _run(connection, "SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = '120s'")
+        lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:schema, 0))")
+        connection.execute(lock, {"schema": schema})
+        # Running servers would wait behind a lock that is waited for.
+        _run(connection, "SET LOCAL lock_timeout = '10s'")
+        if self._shared:
+            _run(connection, f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        else:
+            _run(connection, f'SET LOCAL ROLE "{roles.owner(name)}"')
+        _run(connection, f'SET LOCAL search_path = "{schema}"')
+        connection.dialect.default_schema_name = schema
+        result = work(connection)
+        if not self._shared:
+            _protect_revision(connection, schema, roles.login(name))
+        return result
+
+
+def _run(connection: Connection, *statements: str) -> None:
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+
+
+def _protect_revision(connection: Connection, schema: str, login: str) -> None:
+    """Let the running server read its revision, and not change it."""
+    table = f'"{schema}".alembic_version'
+    if connection.scalar(select(func.to_regclass(table))) is not None:
+        _run(connection, f'REVOKE INSERT, UPDATE, DELETE ON {table} FROM "{login}"')
+
+
+async def _connected(name: str, access: Access) -> Any:
+    """Open a connection, and say what to do if the role is not known."""
+    try:
+        return await access.connect()
+    except FAULTS as fault:
+        if state(fault).startswith(REFUSED):
+            raise StorageError(
+                f"the store {name}: the database refuses the role {access.role or 'of the URL'} "
+                f"({describe(fault)}); run `ostiary db provision` with the same master key"
+            ) from None
+        raise StorageError(
+            f"the store {name}: the database cannot be reached ({describe(fault)})"
+        ) from None

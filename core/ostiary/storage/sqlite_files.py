@@ -1,0 +1,182 @@
+"""The files of SQLite stores: made private, opened with care, copied and locked."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import random
+import sqlite3
+import stat
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ostiary.storage.sqlite_guard import Guard
+from ostiary.storage.store import StorageError
+
+BUSY_SECONDS = 5.0
+MIGRATION_SECONDS = 120.0
+PRIVATE = 0o600
+
+PRAGMAS = (
+    "synchronous = FULL",
+    "trusted_schema = OFF",
+    "cell_size_check = ON",
+    f"busy_timeout = {int(BUSY_SECONDS * 1000)}",
+)
+LIMITS = {
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+    sqlite3.SQLITE_LIMIT_LENGTH: 64 * 1024 * 1024,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 1024 * 1024,
+}
+
+# What SQLite reports when the file, the disk or the time is at fault, not the statement.
+UNAVAILABLE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that nobody else may enter, or make it so."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be made private: {error.strerror}") from None
+
+
+def connect(path: Path, guard: Guard, *, foreign_keys: bool = True) -> sqlite3.Connection:
+    """Open a file, which is made if there is none, with the guard in place."""
+    _make_private(path)
+    connection = sqlite3.connect(
+        path,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    try:
+        # Changing the journal takes a lock that SQLite does not wait for.
+        insist(connection, "PRAGMA journal_mode = WAL")
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute(f"PRAGMA foreign_keys = {foreign_keys:d}")
+        for limit, value in LIMITS.items():
+            connection.setlimit(limit, value)
+        if sys.version_info >= (3, 12):
+            connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+        connection.set_authorizer(guard)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def insist(connection: sqlite3.Connection, sql: str) -> None:
+    """Run a statement that needs a lock until it gets it.
+
+    SQLite's own waiting asks every 100 ms in the end, and never has its turn
+    beside a busy process.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                connection.execute(sql)
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+                time.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - no secret
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+
+
+def backup(path: Path, revision: str) -> Path:
+    """Copy a file as it is now, next to it, and return the copy once it is on the disk."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    copy = path.with_name(f"{path.name}.{revision}.{stamp}.bak")
+    _make_private(copy)
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+        # The copy is one file, without a log beside it.
+        target.execute("PRAGMA journal_mode = DELETE")
+    _sync(copy)
+    _sync(copy.parent)
+    return copy
+
+
+@asynccontextmanager
+async def alone(path: Path) -> AsyncIterator[None]:
+    """Keep every other process that asks for the same file out."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+    deadline = time.monotonic() + MIGRATION_SECONDS
+    try:
+        while not lock(descriptor):
+            if time.monotonic() > deadline:
+                raise StorageError(f"{path}: another process holds this lock and does not end")
+            await asyncio.sleep(0.02)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed, unless somebody else has."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _make_private(path: Path) -> None:
+    """Make a file of mode 0600; SQLite gives the same mode to the two it puts beside it.
+
+    A file that exists is never opened here: closing it would drop the locks that
+    SQLite holds on it for the whole process.
+    """
+    try:
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
+        for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+            # The one beside may go away at any time, with the last connection to it.
+            with suppress(FileNotFoundError):
+                _close_to_others(file)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be opened: {error.strerror}") from None
+
+
+def _close_to_others(file: Path) -> None:
+    mode = file.lstat().st_mode
+    if not stat.S_ISREG(mode):
+        raise StorageError(f"{file}: is not an ordinary file")
+    if stat.S_IMODE(mode) != PRIVATE:
+        file.chmod(PRIVATE)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

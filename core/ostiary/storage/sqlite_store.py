@@ -1,0 +1,203 @@
+"""One store on SQLite: read on the event loop, written by one thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from sqlalchemy import Connection, Engine, Executable, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from ostiary import errors
+from ostiary.storage import sqlite_files as files
+from ostiary.storage import sqlite_guard as guards
+from ostiary.storage.store import Database, Rows
+from ostiary.storage.transaction import Transaction
+
+if TYPE_CHECKING:
+    from ostiary.hashing import Hasher
+    from ostiary.keys import Sealer
+
+T = TypeVar("T")
+Begin = Callable[[sqlite3.Connection], None]
+
+IDLE_READERS = 4
+
+log = logging.getLogger(__name__)
+
+
+class SQLiteStore:
+    """One file. Its writer's turn is kept by a lock, and its statements by a thread."""
+
+    def __init__(self, path: Path, name: str, *, hasher: Hasher, sealer: Sealer) -> None:
+        self.name = name
+        self.hasher = hasher
+        self.sealer = sealer
+        self._turn = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{name}")
+        reading, writing = guards.Guard(guards.READING), guards.Guard(guards.WRITING)
+        readers = engine_of(path, reading, _begin_reading)
+        with telling(name):
+            writers = engine_of(path, writing, begin_writing)
+            self._writer = _Session(name, writers, writing)
+            self._hot = files.connect(path, guards.Guard(guards.READING))
+        self._new_reader = partial(_Session, name, readers, reading)
+        self._idle: list[_Session] = []
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Database]:
+        """Open a snapshot, whose statements run at once on the thread of the caller."""
+        session = self._idle.pop() if self._idle else self._new_reader()
+        db = Transaction(partial(_at_once, session.execute))
+        try:
+            yield db
+        finally:
+            db.end()
+            session.rollback()
+            if len(self._idle) < IDLE_READERS:
+                self._idle.append(session)
+            else:
+                session.close()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Database]:
+        """Open a transaction when it is this task's turn.
+
+        A task that is cancelled while it commits may have committed, wholly.
+        """
+        async with self._turn:
+            db = Transaction(partial(self._in_thread, self._writer.execute))
+            try:
+                yield db
+                db.end()
+                db.check()
+                await self._in_thread(self._writer.commit)
+            except BaseException:
+                # Not awaited, for this task may be cancelled: the thread does it before
+                # anything that the next writer asks for.
+                self._thread.submit(self._writer.rollback)
+                raise
+            finally:
+                db.end()
+
+    async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
+        """Return the first row of a query, at once."""
+        try:
+            cursor = self._hot.execute(sql, values)
+            row: tuple[Any, ...] | None = cursor.fetchone()
+        except sqlite3.Error as error:
+            _raise_fault(self.name, error, error)
+        # An open cursor would keep its snapshot, and the log from being emptied.
+        cursor.close()
+        return row
+
+    async def close(self) -> None:
+        """Close the file, after the last writer."""
+        async with self._turn:
+            await self._in_thread(self._writer.close)
+            self._thread.shutdown(wait=False)
+        while self._idle:
+            self._idle.pop().close()
+        self._hot.close()
+
+    def __repr__(self) -> str:
+        return f"<SQLiteStore {self.name}>"
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+
+class _Session:
+    """One connection of a store, which is used by one thread at a time."""
+
+    def __init__(self, name: str, engine: Engine, guard: guards.Guard) -> None:
+        self._name = name
+        self._guard = guard
+        with telling(name), guard.opened():
+            self._connection = engine.connect()
+
+    def execute(self, statement: Executable, parameters: Any) -> Rows:
+        with telling(self._name):
+            # The first statement brings the transaction: a trip to the thread less.
+            if not self._connection.in_transaction():
+                with self._guard.opened():
+                    self._connection.begin()
+            return Rows.of(self._connection.execute(statement, parameters))
+
+    def commit(self) -> None:
+        if not self._connection.in_transaction():
+            return
+        with telling(self._name), self._guard.opened():
+            self._connection.commit()
+
+    def rollback(self) -> None:
+        try:
+            with self._guard.opened():
+                self._connection.rollback()
+        except SQLAlchemyError:
+            log.exception("store %s: a connection is given up", self._name)
+            self._connection.invalidate()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def engine_of(
+    path: Path, guard: guards.Guard, begin: Begin, *, foreign_keys: bool = True
+) -> Engine:
+    """Return an engine that opens a connection for each who asks, and begins as told."""
+    engine = create_engine(
+        "sqlite://",
+        creator=partial(files.connect, path, guard, foreign_keys=foreign_keys),
+        poolclass=NullPool,
+        hide_parameters=True,
+    )
+    event.listen(engine, "begin", lambda connection: begin(_file(connection)))
+    return engine
+
+
+def _begin_reading(file: sqlite3.Connection) -> None:
+    file.execute("BEGIN")
+
+
+def begin_writing(file: sqlite3.Connection) -> None:
+    """Begin with the lock that a writer needs in the end: two who read first would collide."""
+    files.insist(file, "BEGIN IMMEDIATE")
+
+
+def _file(connection: Connection) -> sqlite3.Connection:
+    file = connection.connection.driver_connection
+    if not isinstance(file, sqlite3.Connection):
+        raise TypeError(f"{file!r} is not a connection of sqlite3")
+    return file
+
+
+@contextmanager
+def telling(name: str) -> Iterator[None]:
+    """Tell faults of the file from faults of the statement."""
+    try:
+        yield
+    except DBAPIError as error:
+        _raise_fault(name, error, error.orig)
+    except sqlite3.Error as error:
+        _raise_fault(name, error, error)
+
+
+def _raise_fault(name: str, error: Exception, cause: BaseException | None) -> NoReturn:
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is None or code & 0xFF not in files.UNAVAILABLE:
+        raise error
+    log.error("store %s: %s", name, cause)
+    raise errors.StoreUnavailable(retry_after=1) from error
+
+
+async def _at_once(work: Callable[..., T], *arguments: Any) -> T:
+    return work(*arguments)

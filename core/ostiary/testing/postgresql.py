@@ -1,0 +1,187 @@
+"""A real PostgreSQL server for tests, in a folder that is thrown away."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg
+
+INSTALLED = Path("/usr/lib/postgresql")
+START_SECONDS = 60
+
+# Nothing has to outlive a power cut; what is committed must outlive the server, though.
+FAST = {"fsync": "off", "full_page_writes": "off"}
+
+
+class PostgreSQLMissing(Exception):
+    """No server can be started here; the message says how to get it."""
+
+
+class ThrowAwayPostgreSQL:
+    """A server on a free port of 127.0.0.1, where passwords are asked for.
+
+    Several databases in it share the roles, as everywhere in PostgreSQL.
+
+    :raises PostgreSQLMissing: on entering, if PostgreSQL is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._programs = _programs()
+        self._account = _account()
+        self._password = secrets.token_urlsafe(16)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._databases = 0
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        # Short, for the path of a socket may not be long.
+        self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        try:
+            self._create()
+            self.start()
+        except BaseException:
+            self._clear()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._clear()
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the URL of a database, without a role."""
+        return f"postgresql://127.0.0.1:{self.port}/{database}"
+
+    def admin_url(self, database: str = "postgres") -> str:
+        """Return the URL of a database with the login of its superuser."""
+        return f"postgresql://postgres:{self._password}@127.0.0.1:{self.port}/{database}"
+
+    async def create_database(self) -> str:
+        """Make an empty database and return its name."""
+        self._databases += 1
+        name = f"test_{self._databases}"
+        await self.run(f"CREATE DATABASE {name}")
+        return name
+
+    async def run(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run one statement as the superuser and return its rows."""
+        connection = await asyncpg.connect(self.admin_url(database))
+        try:
+            return [tuple(row) for row in await connection.fetch(sql)]
+        finally:
+            await connection.close()
+
+    def start(self) -> None:
+        """Start the server, again on the same port after ``stop``."""
+        self.port = self.port or _free_port()
+        settings = FAST | {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": str(self._folder),
+        }
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - a program that was looked up
+                [self._programs / "postgres", "-D", self._data, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                **self._account,
+            )
+        self._wait(self._process)
+
+    def stop(self) -> None:
+        """Stop the server without a farewell, as a crash would; ``start`` brings it back."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(START_SECONDS)
+            self._process = None
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def _create(self) -> None:
+        password = self._folder / "password"
+        password.write_text(self._password)
+        if self._account:
+            for path in (self._folder, password):
+                os.chown(path, self._account["user"], self._account["group"])
+        command: list[str | Path] = [self._programs / "initdb", "-D", self._data, "--no-sync"]
+        command += ["--username=postgres", f"--pwfile={password}", "--encoding=UTF8"]
+        command += ["--auth=scram-sha-256", "--locale=C.UTF-8"]
+        made = subprocess.run(  # noqa: S603 - a program that was looked up
+            command, cwd=self._folder, capture_output=True, check=False, **self._account
+        )
+        if made.returncode:
+            raise RuntimeError(f"initdb failed: {made.stderr.decode(errors='replace')}")
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until the server writes that it is ready, into the last line of its file."""
+        deadline = time.monotonic() + START_SECONDS
+        state = self._data / "postmaster.pid"
+        while not (state.exists() and _ready(state.read_text(), process.pid)):
+            if process.poll() is not None or time.monotonic() > deadline:
+                log = (self._folder / "log").read_text(errors="replace")
+                raise RuntimeError(f"PostgreSQL does not start: {log[-2000:]}")
+            time.sleep(0.02)
+
+    def _clear(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder)
+
+
+def _ready(state: str, process: int) -> bool:
+    lines = state.splitlines()
+    return len(lines) >= 8 and lines[0] == str(process) and lines[7].strip() == "ready"  # noqa: PLR2004
+
+
+def _programs() -> Path:
+    """Return the folder of the newest server that is installed."""
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    versions = [path.parent for path in INSTALLED.glob("*/bin/initdb")]
+    if not versions:
+        raise PostgreSQLMissing(
+            "PostgreSQL is not installed (no initdb in PATH, none in /usr/lib/postgresql): "
+            "apt-get install postgresql, or brew install postgresql"
+        )
+    return max(versions, key=lambda path: float(path.parent.name))
+
+
+def _account() -> dict[str, Any]:
+    """Return who runs the server: it refuses to run as root."""
+    if os.geteuid() != 0:
+        return {}
+    try:
+        account = pwd.getpwnam("postgres")
+    except KeyError:
+        raise PostgreSQLMissing(
+            "PostgreSQL does not run as root, and there is no user postgres: "
+            "apt-get install postgresql, or run the tests as another user"
+        ) from None
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
