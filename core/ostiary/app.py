@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
+import signal
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import Any
 
 from starlette.applications import Starlette
@@ -153,7 +158,7 @@ async def check_wrappers(core: Core) -> None:
     if wrappers := [plugin.name for plugin in gone if plugin.wraps]:
         raise StorageError(
             f"the plugin {', '.join(wrappers)} took part in every login and is gone; install it "
-            "again, or do without it from now on with `ostiary plugins --disable NAME`"
+            "again, or do without it from now on with `ostiary plugins disable NAME`"
         )
 
 
@@ -222,6 +227,7 @@ class Application:
             largest=settings.server.max_request_size,
             credentialed=frozenset(origins) - {"*"},
             secrets_in_urls=settings.http.allow_credentials_in_url,
+            over_https=(settings.server.public_url or "").startswith("https:"),
         )
         around.router.routes.append(WebSocketRoute("/{path:path}", WebSockets(dispatcher)))
 
@@ -235,7 +241,15 @@ class MakeApplication:
     def __call__(self) -> Application:
         """Return the application of this process."""
         log.set_up(self.settings.logging.level)
+        if (parent := parent_process()) is not None:
+            Thread(target=_follow, args=(parent,), daemon=True).start()
         return Application(self.settings)
+
+
+def _follow(parent: BaseProcess) -> None:
+    """Stop this worker when the process that started it is gone: nobody else would."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @cache

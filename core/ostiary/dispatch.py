@@ -136,7 +136,7 @@ class Dispatcher:
         """Encode what an action returned."""
         if not isinstance(value, Reply):
             return self._encode(request, 200, None, value, NO_HEADERS, room=room)
-        if value.raw:
+        if value.raw and not room:
             return Answer(value.status, ENCODER.encode(value.value), value.headers)
         answer = self._encode(request, value.status, None, value.value, value.headers, room=room)
         answer.cookies = value.cookies

@@ -47,6 +47,7 @@ CONSTANT_HEADERS = [
     (b"access-control-allow-methods", b"GET,POST,PUT,PATCH,DELETE,OPTIONS,HEAD"),
 ]
 CLOSE = (b"connection", b"close")
+STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 DRAINED = 4
 """How many times too large a body may be and still be read to its end before it is refused."""
 
@@ -59,6 +60,7 @@ class Http:
     :param largest: bytes that the body of a request may have.
     :param credentialed: the origins that may send cookies; each is named, there is no wildcard.
     :param secrets_in_urls: a token in the query string is accepted.
+    :param over_https: browsers reach the server by HTTPS, and shall not try otherwise (RFC 6797).
     """
 
     def __init__(
@@ -70,11 +72,14 @@ class Http:
         largest: int,
         credentialed: frozenset[str],
         secrets_in_urls: bool,
+        over_https: bool,
     ) -> None:
         self._dispatcher, self._routes, self._ready = dispatcher, routes, ready
         self._largest, self._credentialed = largest, credentialed
         self._secrets_in_urls = secrets_in_urls
         self._headers = [*CONSTANT_HEADERS, (b"x-kuzzle-node", dispatcher.node.encode())]
+        if over_https:
+            self._headers.append(STRICT_TRANSPORT)
         self._next_id = request_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

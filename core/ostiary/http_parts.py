@@ -27,7 +27,7 @@ def check_framing(
         headers[b"transfer-encoding"].lower() != b"chunked" or b"content-length" in headers
     ):
         raise errors.HttpError("the length of the body is not clear")
-    if b"host" not in headers and version == "1.1":
+    if b"host" not in headers and version != "1.0":
         raise errors.HttpError("header host is missing")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from urllib.parse import unquote, urlsplit
 
 from ostiary.app import find_plugins, load_master_key, make_backend
 from ostiary.services.roles import ADMIN
@@ -70,13 +69,14 @@ async def provision(settings: Settings, admin_url: str | None) -> Sequence[str]:
     Without one, return the SQL that does it; the passwords in it are verifiers.
     """
     from ostiary.storage import provision as provisioning
+    from ostiary.storage.access import database_of
 
     if settings.database.url is None:
         raise StorageError("give --database: SQLite files need no roles")
     master = load_master_key(settings)
     names = [name for name, _storage in stores_of(find_plugins(settings))]
     passwords = settings.database.passwords
-    database = unquote(urlsplit(settings.database.url).path.strip("/"))
+    database = database_of(settings.database.url)
     if admin_url is None:
         return provisioning.statements(names, master, database, passwords=passwords)
     await provisioning.provision(admin_url, names, master, database, passwords=passwords)

@@ -275,11 +275,10 @@ def _check_implementation(name: str, caller: HookCaller, implementation: HookImp
     assert caller.spec is not None
     asynchronous = inspect.iscoroutinefunction(caller.spec.function)
     if implementation.wrapper or implementation.hookwrapper:
-        if not inspect.isgeneratorfunction(implementation.function):
-            raise PluginError(f"plugin {name}: wrapper {caller.name} must be a plain generator")
-    elif asynchronous and not inspect.iscoroutinefunction(implementation.function):
+        return  # pluggy has made sure that it is a generator.
+    if asynchronous and not inspect.iscoroutinefunction(implementation.function):
         raise PluginError(f"plugin {name}: hook {caller.name} must be declared with async def")
-    elif not asynchronous and inspect.iscoroutinefunction(implementation.function):
+    if not asynchronous and inspect.iscoroutinefunction(implementation.function):
         raise PluginError(f"plugin {name}: hook {caller.name} must not be declared with async def")
 
 

@@ -78,7 +78,7 @@ class Request(msgspec.Struct):
 class Reply:
     """What an action answers when a plain value does not say enough.
 
-    :param raw: the value is the whole body, without an envelope.
+    :param raw: over HTTP the value is the whole body; WebSocket clients need the envelope.
     """
 
     value: Any

@@ -34,9 +34,10 @@ async def prepare(settings: Settings) -> None:
     async with opened(settings) as core:
         if await establish(core) and not settings.dev:
             print_setup_secret(core)
+        is_open = await core.services.defaults.is_open()
         if settings.dev:
-            print(_DEV, file=sys.stderr)
-        elif await core.services.defaults.is_open():
+            print(_DEV if is_open else _DEV_CLOSED, file=sys.stderr)
+        elif is_open:
             raise StorageError(
                 "these stores were made by --dev, where everybody may do everything: "
                 "close them with `ostiary admin restrict`, or choose another --data"
@@ -125,4 +126,8 @@ async def _note_plugins(core: Core) -> None:
 _DEV = f"""{LOUD}
 --dev: everybody on this machine may do everything, without signing in.
 For trying things out only; these stores are marked, and will not serve otherwise.
+{LOUD}"""
+_DEV_CLOSED = f"""{LOUD}
+--dev: passwords may be short, and stand in URLs; logins are not limited.
+For trying things out only. The rights in these stores are restricted and stay so.
 {LOUD}"""

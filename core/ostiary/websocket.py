@@ -72,7 +72,7 @@ class WebSockets:
             content = body.decode(frame)
             if content is None:
                 return None
-            if content == {"p": 1}:
+            if content == {"p": 1} and content["p"] is not True:
                 return msgspec.json.encode({"p": 2})
             request.raw_body = frame
             request.id = self._id(content)

@@ -49,7 +49,7 @@ async def create_user(
     kuid: KuidForm = None,
 ) -> dict[str, Any]:
     """Create a user, with credentials of any number of strategies, or nothing at all."""
-    profile_ids = profile_ids_in(body["content"], "body.content.", required=True)
+    profile_ids = profile_ids_in(body["content"], "body.content.", id, required=True)
     assert profile_ids is not None
     await check_grant(services, request, profile_ids)
     return await _create(services, request, body, profile_ids, id, kuid)
@@ -118,7 +118,7 @@ async def update_user(
     services: Services, request: Request, id: Kuid, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Merge some properties into a user's; profiles that are named replace the others."""
-    profile_ids = profile_ids_in(body, "body.")
+    profile_ids = profile_ids_in(body, "body.", id)
     if profile_ids is not None:
         await check_grant(services, request, profile_ids)
     content = properties_of(body)
@@ -145,7 +145,7 @@ def properties_of(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def profile_ids_in(
-    content: Mapping[str, Any], within: str, *, required: bool = False
+    content: Mapping[str, Any], within: str, kuid: str | None, *, required: bool = False
 ) -> tuple[str, ...] | None:
     """Return the ids of profiles in a user, or None if it names none."""
     path = f"{within}profileIds"
@@ -159,7 +159,7 @@ def profile_ids_in(
     if not all(isinstance(id, str) for id in ids):
         raise errors.InvalidType(path, "array of strings")
     if not ids:
-        raise errors.NoProfile(content.get("_id", "-"))
+        raise errors.NoProfile(kuid or "-")
     return tuple(dict.fromkeys(ids))
 
 

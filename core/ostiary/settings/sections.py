@@ -53,7 +53,7 @@ class Server:
         Networks, "Proxies whose X-Forwarded-For is believed; every other one's is ignored."
     ] = ()
     public_url: Annotated[
-        WebUrl, "Where browsers reach the server, for links and cookies; HTTPS makes them Secure."
+        WebUrl, "Where browsers reach the server; HTTPS there forbids them plain HTTP (HSTS)."
     ] = None
     name: Annotated[
         Text | None, "Name of this node in answers; by default one is made at the start."
@@ -67,7 +67,6 @@ class Http:
     access_control_allow_origin: Annotated[
         Origins, 'Web origins that may call the server from a browser; "*" is every one.'
     ] = ("*",)
-    cookie_authentication: Annotated[bool, "Accept and set the cookie of a session."] = True
     allow_credentials_in_url: Annotated[
         bool, "Accept passwords and tokens in URLs, where logs keep them. Always on in --dev."
     ] = False
@@ -82,15 +81,6 @@ class AuthToken:
         -1, key="maxTTL"
     )
     grace_period: Annotated[Span, "How long a refreshed token still works."] = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class ApiKey:
-    """How long API keys live."""
-
-    max_ttl: Annotated[Lifetime, "Longest lifetime that may be asked for; -1 is any."] = setting(
-        -1, key="maxTTL"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +134,6 @@ class Security:
         tuple[Text, ...], Meta(min_length=1), "Profiles of who signs up without an administrator."
     ] = ("default",)
     auth_token: Annotated[AuthToken, "Authentication tokens."] = setting(AuthToken(), alias="jwt")
-    api_key: Annotated[ApiKey, "API keys."] = ApiKey()
     standard: Annotated[Standard, "Restricted rights."] = Standard()
     hashing: Annotated[Hashing, "Password hashing."] = field(default_factory=Hashing)
 
@@ -156,8 +145,6 @@ class Limits:
     logins_per_second: Annotated[
         Count, "Logins a second over one WebSocket connection. None counts in --dev."
     ] = 1
-    documents_fetch_count: Annotated[Count, "Most entries that one request may read."] = 10_000
-    documents_write_count: Annotated[Count, "Most entries that one request may write."] = 200
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,282 @@
+"""A server in a thread of the test, and one way to call it over HTTP and over WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import re
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+import uvicorn
+from websockets.sync.client import connect
+
+from ostiary.actions import Registry, Route
+from ostiary.app import Application, make_registry
+from ostiary.serving import configuration
+from ostiary.settings import Settings
+from ostiary.startup import prepare
+
+HOST = "127.0.0.1"
+PATIENCE = 20
+"""Seconds after which an answer that has not come will not come."""
+
+MEMBERS = {
+    "status", "error", "result", "controller", "action", "requestId", "volatile", "node", "headers"
+}  # fmt: skip
+"""The members of every answer (contract, 2.5)."""
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens, or when it has failed to."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.decided = threading.Event()
+
+    async def serve(self, sockets: list[Any] | None = None) -> None:
+        try:
+            await super().serve(sockets)
+        finally:
+            self.decided.set()
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        self.decided.set()
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[int]:
+    """Serve in a thread, as ``ostiary serve`` does in a process; yield the port."""
+    asyncio.run(prepare(settings))
+    server = _Server(configuration(settings, partial(Application, settings)))
+    thread = threading.Thread(target=server.run, name="ostiary")
+    thread.start()
+    try:
+        if not server.decided.wait(PATIENCE) or not server.started:
+            raise RuntimeError("the server did not start")
+        yield int(server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came back. ``headers`` are those of HTTP, in lower case; a repeated one is joined."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    raw: bytes = b""
+
+    @property
+    def result(self) -> Any:
+        """The result, where there is no error."""
+        assert self.body["error"] is None, self.body["error"]
+        return self.body["result"]
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error, bare or in an envelope."""
+        error: dict[str, Any] = self.body["error"] if "error" in self.body else self.body
+        assert error is not None, self.body
+        return error
+
+    @property
+    def error_id(self) -> str:
+        """The id of the error."""
+        return str(self.error["id"])
+
+
+class HttpApi:
+    """Calls actions over HTTP by their routes, as the SDK does, on one kept connection."""
+
+    protocol: Literal["http"] = "http"
+
+    def __init__(self, port: int, registry: Registry | None = None) -> None:
+        self.port = port
+        self._registry = registry or make_registry()
+        self._connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def send(
+        self,
+        verb: str,
+        url: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        jwt: str | None = None,
+    ) -> Outcome:
+        """Send a request as it is given; a body that is not bytes is sent as JSON."""
+        head = dict(headers or {})
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            head.setdefault("Content-Type", "application/json")
+        if jwt is not None:
+            head["Authorization"] = f"Bearer {jwt}"
+        try:
+            self._connection.request(verb, url, body, head)
+            answer = self._connection.getresponse()
+            raw = answer.read()
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            raise
+        return Outcome(answer.status, json.loads(raw) if raw else None, _joined(answer), raw)
+
+    def call(
+        self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any
+    ) -> Outcome:
+        """Call an action by its shortest fitting route, or by ``/_query`` where none fits."""
+        controller, _, action = name.partition(":")
+        route = self._route(controller, action, args, with_body=body is not None)
+        if route is None:
+            message = {"controller": controller, "action": action, **args, "body": body}
+            outcome = self.send("POST", "/_query", message, jwt=jwt)
+        else:
+            outcome = self.send(route.verb, url_of(route, args), body, jwt=jwt)
+        return _enveloped(outcome, MEMBERS)
+
+    def _route(
+        self, controller: str, action: str, args: Mapping[str, Any], *, with_body: bool
+    ) -> Route | None:
+        for known in self._registry:
+            if (known.controller, known.name) == (controller, action):
+                fitting = [
+                    route
+                    for route in known.routes
+                    if all(isinstance(args.get(name), str) and args[name] for name in route.names)
+                    and not (with_body and route.verb == "GET")
+                ]
+                return min(fitting, key=lambda route: len(route.path), default=None)
+        return None
+
+
+class WebSocketApi:
+    """Calls actions over one WebSocket."""
+
+    protocol: Literal["websocket"] = "websocket"
+
+    def __init__(self, port: int, headers: Mapping[str, str] | None = None) -> None:
+        self.port = port
+        self._closing = ExitStack()
+        self.socket = self._closing.enter_context(
+            connect(
+                f"ws://{HOST}:{port}/",
+                additional_headers=dict(headers or {}),
+                open_timeout=PATIENCE,
+                compression=None,
+                max_size=None,
+            )
+        )
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._closing.close()
+
+    def frame(self, text: str | bytes) -> Any:
+        """Send a frame and return what the next one says."""
+        self.socket.send(text)
+        return json.loads(self.socket.recv(PATIENCE))
+
+    def send(self, message: Mapping[str, Any]) -> Outcome:
+        """Send a message and return its answer."""
+        body = self.frame(json.dumps(message))
+        return Outcome(body["status"], body)
+
+    def call(
+        self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any
+    ) -> Outcome:
+        """Call an action."""
+        controller, _, action = name.partition(":")
+        id = str(uuid.uuid4())
+        message = {"controller": controller, "action": action, "requestId": id, **args}
+        optional = {"body": body, "jwt": jwt}
+        message |= {key: value for key, value in optional.items() if value is not None}
+        outcome = self.send(message)
+        assert outcome.body.get("room") == outcome.body["requestId"] == id
+        return _enveloped(outcome, MEMBERS | {"room"})
+
+
+Api = HttpApi | WebSocketApi
+
+
+def url_of(route: Route, args: Mapping[str, Any]) -> str:
+    """Return the URL of a call, written as the JavaScript SDK writes it."""
+    path = route.path
+    for name in route.names:
+        path = path.replace(f"{{{name}}}", quote(args[name], safe=""))
+    pairs = [
+        (name, _in_query(value))
+        for name, value in args.items()
+        if name not in route.names and value is not None and value is not False
+    ]
+    return f"{path}?{urlencode(pairs)}" if pairs else path
+
+
+def differences(expected: Any, actual: Any, where: str = "result") -> list[str]:
+    """Say in what an answer is not the expected one.
+
+    In the expected one ``<ms>``, ``<jwt>``, ``<text>``, ``<kuid>`` and ``kuid-<uuid>`` stand
+    for any value of that kind.
+    """
+    match expected:
+        case str() if expected in _MASKS:
+            return [] if _MASKS[expected](actual) else [f"{where}: {actual!r} is no {expected}"]
+        case dict() if isinstance(actual, dict) and expected.keys() == actual.keys():
+            found = (differences(expected[key], actual[key], f"{where}.{key}") for key in expected)
+            return [difference for one in found for difference in one]
+        case list() if isinstance(actual, list) and len(expected) == len(actual):
+            pairs = enumerate(zip(expected, actual, strict=True))
+            found = (differences(one, other, f"{where}[{at}]") for at, (one, other) in pairs)
+            return [difference for one in found for difference in one]
+        case _ if type(expected) is type(actual) and expected == actual:
+            return []
+    return [f"{where}: {actual!r} instead of {expected!r}"]
+
+
+_MASKS = {
+    "<ms>": lambda value: type(value) is int and 10**12 < value < 10**14,
+    "<jwt>": lambda value: isinstance(value, str) and value.startswith("kauth-"),
+    "<text>": lambda value: isinstance(value, str) and value != "",
+    "<kuid>": lambda value: _written(value, r"kuid-[a-z]+-[a-z]+-\d{1,5}"),
+    "kuid-<uuid>": lambda value: _written(value, r"kuid-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+}
+
+
+def _written(value: Any, pattern: str) -> bool:
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _in_query(value: Any) -> str:
+    if value is True:
+        return ""
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def _joined(answer: http.client.HTTPResponse) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in answer.getheaders():
+        known = headers.get(name.lower())
+        headers[name.lower()] = value if known is None else f"{known}, {value}"
+    return headers
+
+
+def _enveloped(outcome: Outcome, members: set[str]) -> Outcome:
+    """Return an answer that has exactly the members of the envelope, or was asked to be raw."""
+    if isinstance(outcome.body, dict) and "openapi" in outcome.body:
+        return outcome
+    assert outcome.body.keys() - {"index", "collection"} == members, outcome.body
+    assert outcome.body["status"] == outcome.status
+    assert (outcome.body["error"] is None) == (outcome.status < 400)
+    return outcome
