@@ -122,7 +122,7 @@ def sign_up(url: str) -> str:
 def post(url: str, body: Any) -> Any:
     """Post JSON and return the result."""
     headers = {"Content-Type": "application/json"}
-    with urlopen(Request(url, json.dumps(body).encode(), headers)) as answer:  # noqa: S310
+    with urlopen(Request(url, json.dumps(body).encode(), headers)) as answer:
         return json.load(answer)["result"]
 
 
@@ -138,7 +138,8 @@ def wrk(url: str, script: str, seconds: int) -> tuple[float, float]:
         sys.exit(output.stderr)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output.stdout)
     slow = re.search(r"99%\s+([\d.]+)(us|ms|s)", output.stdout)
-    assert rate and slow
+    assert rate is not None
+    assert slow is not None
     return float(rate[1]), float(slow[1]) * {"us": 0.001, "ms": 1, "s": 1000}[slow[2]]
 
 
