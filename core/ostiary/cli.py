@@ -21,7 +21,7 @@ Command = Callable[[Settings, argparse.Namespace], None]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status of the process."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         settings = load(
             config=options.config,
@@ -127,7 +127,8 @@ def admin_restrict(settings: Settings, _options: argparse.Namespace) -> None:
     print("The base roles and profiles have their restricted rights now.")
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line; reference pages are made from it too."""
     parser = argparse.ArgumentParser(
         prog="ostiary", description="The authentication server that is extended with pip."
     )

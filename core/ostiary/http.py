@@ -179,7 +179,9 @@ class Http:
     async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
         """Return the body, or None if the client goes before it is complete."""
         declared = int(headers.get(b"content-length", b"0"))
-        if declared > self._largest * DRAINED or (declared > self._largest and b"expect" in headers):
+        if declared > self._largest * DRAINED or (
+            declared > self._largest and b"expect" in headers
+        ):
             raise errors.RequestTooLarge
         chunks: list[bytes] = []
         size, more = 0, True

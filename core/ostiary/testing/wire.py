@@ -134,9 +134,7 @@ class HttpApi:
             raise
         return Outcome(answer.status, json.loads(raw) if raw else None, _joined(answer), raw)
 
-    def call(
-        self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any
-    ) -> Outcome:
+    def call(self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any) -> Outcome:
         """Call an action by its shortest fitting route, or by ``/_query`` where none fits."""
         controller, _, action = name.partition(":")
         route = self._route(controller, action, args, with_body=body is not None)
@@ -194,9 +192,7 @@ class WebSocketApi:
         body = self.frame(json.dumps(message))
         return Outcome(body["status"], body)
 
-    def call(
-        self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any
-    ) -> Outcome:
+    def call(self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any) -> Outcome:
         """Call an action."""
         controller, _, action = name.partition(":")
         id = str(uuid.uuid4())

@@ -1,0 +1,365 @@
+"""Writes the reference pages from what the code declares: each fact stands in one place only.
+
+``python docs/generate.py`` writes docs/reference/*.md; with ``--check`` it names
+the pages that are out of date, and fails.
+"""
+
+# ruff: noqa: INP001 - a program, not a module of a package
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from types import FunctionType
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from msgspec import Meta
+
+import ostiary
+from ostiary import cli, errors, hookspecs
+from ostiary.actions import Action, Argument
+from ostiary.app import make_registry
+from ostiary.plugins import REQUIRED
+from ostiary.settings import Described, described_settings
+from ostiary.settings.declaring import Kind
+from ostiary.settings.sources import OPTIONS, PREFIX, describe
+from ostiary_local.strategy import LocalSettings
+
+FOLDER = Path(__file__).parent / "reference"
+NOTICE = "<!-- Made by docs/generate.py; changes belong in the code. -->"
+EXPORTED = (
+    "Strategy", "User", "Call", "Verified", "Newcomer", "Redirect", "Directory", "Storage", "Store",
+    "read_settings", "text_field",
+)  # fmt: skip
+WIDTH = 100
+WORDS = {str: "text", int: "whole number", bool: "true or false"}
+FIELD = re.compile(r":(param|ivar|raises|returns) ?([\w.]*):")
+
+
+def main() -> int:
+    """Write the pages, or compare them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    # Defaults that name the home folder are to be the same on every machine.
+    os.environ["HOME"] = "~"
+    os.environ.pop("XDG_DATA_HOME", None)
+    differing = [name for name, page in pages() if _differs(FOLDER / name, page, write=not check)]
+    for name in differing:
+        sys.stdout.write(f"docs/reference/{name} {'is out of date' if check else 'is written'}\n")
+    return 1 if check and differing else 0
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Yield the name of each page and what it holds."""
+    makers: tuple[Callable[[], Iterable[str]], ...] = (
+        actions_page, errors_page, settings_page, hooks_page, cli_page,
+    )  # fmt: skip
+    for make in makers:
+        name = make.__name__.removesuffix("_page") + ".md"
+        title, *blocks = make()
+        yield name, "\n\n".join([f"# {title}", NOTICE, *blocks]) + "\n"
+
+
+def actions_page() -> Iterator[str]:
+    """Describe every action of the API, by controller."""
+    yield "Actions"
+    yield (
+        "What the server can be asked, over HTTP and WebSocket alike. An argument stands in the "
+        "path or in the query string of HTTP, and beside `controller` and `action` in a WebSocket "
+        "message. [Clients](../clients.md) says how a request and its answer look."
+    )
+    for controller, actions in groupby(make_registry(), key=lambda action: action.controller):
+        yield f"## {controller}"
+        for action in actions:
+            yield from _action(action)
+
+
+def errors_page() -> Iterator[str]:
+    """Describe every error that an answer can hold, by family."""
+    yield "Errors"
+    yield (
+        "Clients should tell errors by `id` or `code`: the sentence may change. `{0}`, `{1}` and so "
+        "on stand for the values that travel in `props`. Those under "
+        "`plugin.kuzzle-plugin-auth-passport-local` are of the plugin `local`."
+    )
+    for family, declared in groupby(errors.CATALOGUE.values(), key=lambda one: _family(one.id)):
+        yield f"## {family}"
+        for error in declared:
+            yield f"### {error.id}"
+            yield f"Status {error.status}, code {error.code} (`{error.code:#010x}`)."
+            yield f"> {error.message}"
+
+
+def settings_page() -> Iterator[str]:
+    """Describe every setting: key, environment variable, option, type and default."""
+    yield "Settings"
+    yield (
+        "A setting stands in `ostiary.toml` under its key, in the environment under the name of its "
+        "variable, or on the command line. [Operators](../operators.md#settings) says which "
+        "of them holds."
+    )
+    for table, declared in groupby(described_settings(), key=lambda one: _table(one.key)):
+        yield f"## {table}"
+        for described in declared:
+            yield from _setting(described)
+    yield "## plugins.local"
+    yield "The settings of the plugin `local`."
+    for described in describe(LocalSettings):
+        if described.key != "dev":
+            words = described.variable.removeprefix(PREFIX)
+            yield from _setting(
+                dataclasses.replace(
+                    described,
+                    key=f"plugins.local.{described.key}",
+                    variable=f"{PREFIX}PLUGINS__LOCAL__{words}",
+                )
+            )
+
+
+def hooks_page() -> Iterator[str]:
+    """Describe every hook, and what its arguments are."""
+    yield "Hooks"
+    yield from _prose(inspect.getdoc(hookspecs) or "")
+    yield "[Writing a plugin](../plugins.md) shows them at work."
+    hooks = [one for one in vars(hookspecs).values() if hasattr(one, "ostiary_spec")]
+    for hook in hooks:
+        yield f"## {hook.__name__}"
+        yield from _hook(hook)
+    yield "## What `ostiary` exports"
+    for name in EXPORTED:
+        yield f"### {name}"
+        exported = getattr(ostiary, name)
+        yield from _class(exported) if inspect.isclass(exported) else _function(exported)
+
+
+def cli_page() -> Iterator[str]:
+    """Describe every command and its options."""
+    yield "Command line"
+    yield (
+        "Every command ends with status 0 when it has done its work, 1 when it could not, and 2 "
+        "when it was asked wrongly."
+    )
+    yield from _command(cli.make_parser())  # noqa: SLF001 - the command needs no public one
+
+
+def _action(action: Action) -> Iterator[str]:
+    yield f"### {action.controller}:{action.name}"
+    yield from _prose(action.description)
+    if action.signed_in:
+        yield "Needs a token, whatever the rights of `anonymous`."
+    if action.strict:
+        yield "A body in which an object has the same key twice is refused."
+    yield _list(
+        f"`{route.verb} {route.path}`"
+        + (f" (deprecated since {route.deprecated})" if route.deprecated else "")
+        for route in action.routes
+    )
+    rows = [_argument(argument, argument.name) for argument in action.arguments]
+    if action.body is not None:
+        rows.append(("`body`", "object", _wanted(required=action.body.required), ""))
+        rows += [_argument(member, f"body.{member.name}") for member in action.body.members]
+    if rows:
+        yield _table_of(("Argument", "Type", "Default", ""), rows)
+
+
+def _argument(argument: Argument, name: str) -> tuple[str, str, str, str]:
+    kinds = argument.wire.schema.get("type", "any")
+    kind = kinds if isinstance(kinds, str) else " or ".join(kinds)
+    default = argument.default
+    shown = _wanted(required=argument.required) if argument.required else _value(default)
+    return f"`{name}`", kind, shown, argument.doc
+
+
+def _wanted(*, required: bool) -> str:
+    return "required" if required else "none"
+
+
+def _setting(described: Described) -> Iterator[str]:
+    declared = described.declared
+    yield f"### {described.key}"
+    if described.alias:
+        yield "Another name of the same setting of `security.authToken`."
+        return
+    yield declared.doc
+    facts = [f"type: {_type(declared.type, declared.notes)}"]
+    if described.default is dataclasses.MISSING:
+        facts.append("required")
+    else:
+        facts.append(f"default: {_value(described.default)}")
+    if "<" not in described.key:
+        facts.append(f"environment: `{described.variable}`")
+    if described.key in OPTIONS:
+        facts.append(f"command line: `{OPTIONS[described.key]}`")
+    if declared.private:
+        facts.append("the environment alone may give it")
+    if declared.masked:
+        facts.append("what is secret in it is hidden by `ostiary config`")
+    yield _list(facts)
+
+
+def _type(kind: Any, notes: tuple[Any, ...]) -> str:
+    """Say in words what a value has to be."""
+    for note in notes:
+        if isinstance(note, Kind):
+            return note.wanted
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _type(inner[0], inner[1:])
+    if origin is Literal:
+        return " or ".join(f"`{choice}`" for choice in inner)
+    if origin is tuple:
+        return f"a list; each entry: {_type(inner[0], ())}"
+    if origin is not None:
+        return f"a table; each value: {_type(inner[-1], ())}"
+    return WORDS[kind] + "".join(_bounds(note) for note in notes if isinstance(note, Meta))
+
+
+def _bounds(meta: Meta) -> str:
+    said = (
+        (meta.ge, "at least {}"),
+        (meta.le, "at most {}"),
+        (meta.min_length, "at least {} long"),
+    )
+    return "".join(f", {words.format(bound)}" for bound, words in said if bound is not None)
+
+
+def _value(value: Any) -> str:
+    """Write a default; a text stands without quotes."""
+    if value is None:
+        return "none"
+    return f"`{value if isinstance(value, str | Path) else json.dumps(value)}`"
+
+
+def _family(id: str) -> str:
+    domain, family, *_ = id.split(".")
+    return f"{domain}.{family}"
+
+
+def _table(key: str) -> str:
+    return key.rpartition(".")[0]
+
+
+def _hook(hook: FunctionType) -> Iterator[str]:
+    needed = hook.__name__ in REQUIRED or hook.__name__ == "ostiary_storage"
+    yield "Required of a plugin that declares a strategy." if needed else "Optional."
+    yield from _function(hook)
+
+
+def _function(function: FunctionType, name: str = "") -> Iterator[str]:
+    signature = inspect.signature(function)
+    shown = [_parameter(one) for one in signature.parameters.values() if one.name != "self"]
+    word = "async def" if inspect.iscoroutinefunction(function) else "def"
+    call = _called(f"{word} {name or function.__name__}", shown)
+    yield _code(f"{call} -> {signature.return_annotation}")
+    yield from _prose(inspect.getdoc(function) or "")
+
+
+def _parameter(one: inspect.Parameter) -> str:
+    star = "*" if one.kind is one.VAR_POSITIONAL else ""
+    default = "" if one.default is one.empty else f" = {one.default!r}"
+    return f"{star}{one.name}: {one.annotation}{default}"
+
+
+def _class(described: type) -> Iterator[str]:
+    if dataclasses.is_dataclass(described):
+        fields = [_field(one) for one in dataclasses.fields(described)]
+        yield _code(_called(f"class {described.__name__}", fields))
+    yield from _prose(inspect.getdoc(described) or "")
+    for name, member in vars(described).items():
+        if isinstance(member, FunctionType) and not name.startswith("_") and member.__doc__:
+            yield from _function(member, f"{described.__name__}.{name}")
+
+
+def _field(one: dataclasses.Field[Any]) -> str:
+    if one.default_factory is not dataclasses.MISSING:
+        return f"{one.name}: {one.type} = {one.default_factory()!r}"
+    default = "" if one.default is dataclasses.MISSING else f" = {one.default!r}"
+    return f"{one.name}: {one.type}{default}"
+
+
+def _called(name: str, parameters: list[str]) -> str:
+    line = f"{name}({', '.join(parameters)})"
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join([f"{name}(", *(f"    {parameter}," for parameter in parameters), ")"])
+
+
+def _code(text: str) -> str:
+    return f"```python\n{text}\n```"
+
+
+def _command(parser: argparse.ArgumentParser) -> Iterator[str]:
+    if parser.get_default("run") is not None:
+        yield f"## {parser.prog}"
+        yield parser.description or ""
+    options, groups = [], []
+    for one in parser._actions:  # noqa: SLF001 - argparse has no public way to walk a parser
+        if isinstance(one, argparse._SubParsersAction):  # noqa: SLF001 - same
+            groups.append(one)
+        elif "--help" not in one.option_strings and "--version" not in one.option_strings:
+            options.append((f"`{_spelling(one)}`", one.help or ""))
+    if options:
+        yield _table_of(("", ""), options)
+    for group in groups:
+        for inner in group.choices.values():
+            yield from _command(inner)
+
+
+def _spelling(option: argparse.Action) -> str:
+    word = str(option.metavar or option.dest.upper())
+    if not option.option_strings:
+        return f"[{word}]" if option.nargs == "?" else word
+    return option.option_strings[-1] + (f" {word}" if option.nargs != 0 else "")
+
+
+def _prose(documentation: str) -> Iterator[str]:
+    """Turn a docstring into blocks of Markdown; its fields and definitions become lists."""
+    for paragraph in documentation.replace("``", "`").split("\n\n"):
+        lines: list[str] = []
+        for line in paragraph.splitlines():
+            field, indented = FIELD.match(line), line.startswith("    ")
+            if field:
+                lines.append(f"* {_clause(*field.groups())}:{line[field.end() :]}")
+            elif indented and lines and not lines[-1].startswith(("* ", "  ")):
+                lines[-1] = f"* {lines[-1]}: {line.strip()}"
+            else:
+                lines.append(f"  {line.strip()}" if indented else line)
+        yield "\n".join(lines)
+
+
+def _clause(kind: str, name: str) -> str:
+    if kind in ("param", "ivar"):
+        return f"`{name}`"
+    return f"raises `{name}`" if name else kind
+
+
+def _list(items: Iterable[str]) -> str:
+    return "\n".join(f"* {item}" for item in items)
+
+
+def _table_of(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def _differs(file: Path, page: str, *, write: bool) -> bool:
+    if file.exists() and file.read_text(encoding="utf-8") == page:
+        return False
+    if write:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(page, encoding="utf-8")
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())
