@@ -148,7 +148,7 @@ def cli_page() -> Iterator[str]:
         "Every command ends with status 0 when it has done its work, 1 when it could not, and 2 "
         "when it was asked wrongly."
     )
-    yield from _command(cli.make_parser())  # noqa: SLF001 - the command needs no public one
+    yield from _command(cli.make_parser())
 
 
 def _action(action: Action) -> Iterator[str]:

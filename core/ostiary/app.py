@@ -268,6 +268,8 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
             await services.changes.purge(BATCH)
         except errors.OstiaryError as error:
             logger.warning("housekeeping is put off: %s", error.id)
+        except Exception as error:  # noqa: BLE001 - it would end the whole process
+            logger.error("housekeeping failed: %s", log.origin(error))  # noqa: TRY400
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
 

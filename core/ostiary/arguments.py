@@ -11,9 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NewType
 
-import msgspec
-
-from ostiary import durations, errors
+from ostiary import body, durations, errors
 
 Duration = NewType("Duration", int)
 """Milliseconds; -1 is without end. Written as a number, its text, or a text such as ``2h``."""
@@ -118,6 +116,6 @@ def _from_json(name: str, wanted: str, value: Any, http: bool) -> Any:
     if not (http and isinstance(value, str)):
         return value
     try:
-        return msgspec.json.decode(value)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return body.decode(value)
+    except ValueError:
         raise errors.InvalidType(name, wanted) from None

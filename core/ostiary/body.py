@@ -16,8 +16,9 @@ DEEPEST = 64
 def decode(raw: bytes | str) -> Any:
     """Return the value of a JSON text.
 
-    :raises ValueError: it is no JSON (RFC 8259), not UTF-8, or a number in it has no value.
-    :raises errors.UnacceptableText: a text in it holds NUL or a lone surrogate.
+    :raises ValueError: it is no JSON (RFC 8259), not UTF-8, holds half a surrogate pair, or a
+        number that has no value.
+    :raises errors.UnacceptableText: a text in it holds NUL.
     :raises errors.TooDeep: it is nested too deep.
     """
     try:

@@ -9,6 +9,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from ostiary.app import Application, MakeApplication
+from ostiary.http_protocol import BoundedProtocol
 from ostiary.settings import Settings
 from ostiary.storage import StorageError
 
@@ -47,6 +48,7 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
         server_header=False,
         proxy_headers=bool(server.trusted_proxies),
         forwarded_allow_ips=[str(network) for network in server.trusted_proxies],
+        http=BoundedProtocol,
         ws="websockets-sansio",
         ws_max_size=server.max_request_size,
         ws_ping_interval=PING_EVERY,

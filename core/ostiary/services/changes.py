@@ -40,7 +40,8 @@ class Changes:
     def __init__(self, store: Store, watch: Watch, announce: Announce, clock: Clock) -> None:
         self._store, self._watch, self._announce, self._clock = store, watch, announce, clock
         self._listeners: list[Listener] = []
-        self._looked = self._behind = False
+        self._looked = False
+        self._heard = self._told = 0
         self._reading = asyncio.Lock()
         self._read_at = 0
         self.position = 0
@@ -67,8 +68,8 @@ class Changes:
             self._looked = True
             asyncio.get_running_loop().call_soon(self._look_again)
             if self._watch.changed() or not self._watch.healthy():
-                self._behind = True
-        return self._behind
+                self._wake()
+        return self._told != self._heard
 
     async def record(self, db: Database, what: What, id: str = "") -> None:
         """Note a change, as the first step of the transaction that makes it.
@@ -79,28 +80,30 @@ class Changes:
         await take_turn(db)
         await db.execute(insert(changes).values(what=what, id=id, at=self._clock()))
         await self._announce(db)
+        # On PostgreSQL an announcement takes its time, even to the process that made it.
+        db.after_commit(self._wake)
 
     async def catch_up(self) -> None:
         """Read the unseen rows and tell the listeners; returns when none is left."""
         async with self._reading:
+            # Who asks while this is read waits for it: nobody is served from what is outdated.
+            heard = self._heard
+            if self._told == heard:
+                return
             unseen = (
                 select(changes.c.sequence, changes.c.what, changes.c.id)
                 .where(changes.c.sequence > self.position)
                 .order_by(changes.c.sequence)
             )
-            self._behind = False
-            try:
-                async with self._store.read() as db:
-                    rows = (await db.execute(unseen)).all()
-            except BaseException:
-                self._behind = True
-                raise
+            async with self._store.read() as db:
+                rows = (await db.execute(unseen)).all()
             for row in rows:
                 self._tell(row.what, row.id)
                 self.position = row.sequence
             if self._clock() - self._read_at > RETENTION // 2:
                 self._tell("rights", "")
             self._read_at = self._clock()
+            self._told = heard
 
     async def purge(self, batch: int) -> None:
         """Remove some rows that every process has read."""
@@ -108,6 +111,9 @@ class Changes:
         some = old.order_by(changes.c.sequence).limit(batch).scalar_subquery()
         async with self._store.begin() as db:
             await db.execute(delete(changes).where(changes.c.sequence.in_(some)))
+
+    def _wake(self) -> None:
+        self._heard += 1
 
     def _tell(self, what: str, id: str) -> None:
         for listener in self._listeners:

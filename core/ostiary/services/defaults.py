@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from ostiary.services.changes import Changes
 from ostiary.services.profiles import put_profile
@@ -39,14 +40,16 @@ class Defaults:
 
     async def establish(self, *, opened: bool) -> bool:
         """Write the base roles and profiles into an empty store; tell whether it was empty."""
-        async with self._store.begin() as db:
-            mode = select(installation.c.value).where(installation.c.key == MODE)
-            if await db.scalar(mode) is not None:
-                return False
-            await db.execute(
-                insert(installation).values(key=MODE, value=OPEN if opened else CLOSED)
-            )
-            await self._write(db, opened=opened)
+        mode = select(installation.c.value).where(installation.c.key == MODE)
+        made = insert(installation).values(key=MODE, value=OPEN if opened else CLOSED)
+        try:
+            async with self._store.begin() as db:
+                if await db.scalar(mode) is not None:
+                    return False
+                await db.execute(made)
+                await self._write(db, opened=opened)
+        except IntegrityError:
+            return False  # Another machine was faster.
         return True
 
     async def is_open(self) -> bool:

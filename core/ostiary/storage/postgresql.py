@@ -95,6 +95,7 @@ class PostgreSQL:
         try:
             with telling(name):
                 if await connection.fetchval("SELECT to_regclass($1)", table) is None:
+                    await self._check_schema(connection, name)
                     return None
                 query = f"SELECT version_num FROM {table}"  # noqa: S608 - of a checked name
                 revision: str | None = await connection.fetchval(query)
@@ -142,6 +143,17 @@ class PostgreSQL:
             password=None if of_url else self._passwords.of(role),
             prepared_statements=self._prepared,
         )
+
+    async def _check_schema(self, connection: Any, name: str) -> None:
+        """Roles are there for every database, so that one that was never provisioned lets them in.
+
+        One role for all makes the schemas itself.
+        """
+        schema = f'"{roles.schema(name)}"'
+        if not self._shared and not await connection.fetchval("SELECT to_regnamespace($1)", schema):
+            raise StorageError(
+                f"the store {name}: the database has no schema {schema}; run `ostiary db provision`"
+            )
 
     def _alter(self, connection: Connection, name: str, work: Callable[[Connection], T]) -> T:
         """Do the work as the owner of the store, in its schema."""

@@ -69,6 +69,7 @@ class PostgreSQLStore:
             db.check()
             with telling(self.name):
                 await connection.commit()
+            db.committed()
 
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
         """Return the first row of a query, which asyncpg keeps prepared."""

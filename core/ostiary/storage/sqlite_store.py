@@ -80,6 +80,7 @@ class SQLiteStore:
                 db.end()
                 db.check()
                 await self._in_thread(self._writer.commit)
+                db.committed()
             except BaseException:
                 # Not awaited, for this task may be cancelled: the thread does it before
                 # anything that the next writer asks for.

@@ -80,6 +80,9 @@ class Database(Protocol):
     async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
         """Run a statement and return the first column of its first row, or None."""
 
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call a function once this transaction is committed, before anything else happens."""
+
 
 class Store(Protocol):
     """The private storage of one owner.

@@ -21,6 +21,7 @@ class Transaction:
         self._run = run
         self._over = False
         self._broken = False
+        self._afterwards: list[Callable[[], None]] = []
 
     async def execute(self, statement: Executable, parameters: Any = None) -> Rows:
         """Run a statement; see ``Database``."""
@@ -36,6 +37,15 @@ class Transaction:
     async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
         """Run a statement and return the first column of its first row, or None."""
         return (await self.execute(statement, parameters)).scalar()
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call a function once the transaction is committed; see ``Database``."""
+        self._afterwards.append(call)
+
+    def committed(self) -> None:
+        """Tell those who wanted to know."""
+        for call in self._afterwards:
+            call()
 
     def check(self) -> None:
         """Refuse to go on after an error that the block has swallowed."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -53,10 +54,15 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[int]:
-    """Serve in a thread, as ``ostiary serve`` does in a process; yield the port."""
+def serving(settings: Settings, protocol: type[asyncio.Protocol] | None = None) -> Iterator[int]:
+    """Serve in a thread, as ``ostiary serve`` does in a process; yield the port.
+
+    :param protocol: speaks HTTP instead of the server's own.
+    """
     asyncio.run(prepare(settings))
-    server = _Server(configuration(settings, partial(Application, settings)))
+    config = configuration(settings, partial(Application, settings))
+    config.http = protocol or config.http
+    server = _Server(config)
     thread = threading.Thread(target=server.run, name="ostiary")
     thread.start()
     try:
@@ -86,7 +92,7 @@ class Outcome:
     @property
     def error(self) -> dict[str, Any]:
         """The error, bare or in an envelope."""
-        error: dict[str, Any] = self.body["error"] if "error" in self.body else self.body
+        error: dict[str, Any] = self.body.get("error", self.body)
         assert error is not None, self.body
         return error
 
@@ -274,5 +280,5 @@ def _enveloped(outcome: Outcome, members: set[str]) -> Outcome:
         return outcome
     assert outcome.body.keys() - {"index", "collection"} == members, outcome.body
     assert outcome.body["status"] == outcome.status
-    assert (outcome.body["error"] is None) == (outcome.status < 400)
+    assert (outcome.body["error"] is None) == (outcome.status < HTTPStatus.BAD_REQUEST)
     return outcome

@@ -72,10 +72,10 @@ def test_every_setting_has_a_variable_that_the_environment_understands(loaded: L
         "OSTIARY_MASTER_KEY": "00" * 32,
         "OSTIARY_SETUP_SECRET": "sixteen characters",
         "OSTIARY_HTTP__ACCESS_CONTROL_ALLOW_ORIGIN": "https://a.example, https://b.example",
-        "OSTIARY_HTTP__COOKIE_AUTHENTICATION": "false",
+        "OSTIARY_HTTP__ALLOW_CREDENTIALS_IN_URL": "true",
         "OSTIARY_SERVER__TRUSTED_PROXIES": "10.0.0.0/8,::1",
         "OSTIARY_SERVER__MAX_REQUEST_SIZE": "2MB",
-        "OSTIARY_SECURITY__API_KEY__MAX_TTL": "1d",
+        "OSTIARY_SECURITY__AUTH_TOKEN__MAX_TTL": "1d",
         "OSTIARY_SECURITY__RESTRICTED_PROFILE_IDS": '["default", "guests"]',
         "OSTIARY_SECURITY__STANDARD__PROFILES__ANONYMOUS__RATE_LIMIT": "7",
         "OSTIARY_DATABASE__PASSWORDS__OSTIARY_CORE": "1234",
@@ -86,10 +86,10 @@ def test_every_setting_has_a_variable_that_the_environment_understands(loaded: L
     assert settings.security.master_key == "00" * 32
     assert settings.security.setup_secret == "sixteen characters"
     assert settings.http.access_control_allow_origin == ("https://a.example", "https://b.example")
-    assert settings.http.cookie_authentication is False
+    assert settings.http.allow_credentials_in_url is True
     assert settings.server.trusted_proxies == ("10.0.0.0/8", "::1/128")
     assert settings.server.max_request_size == 2 * 1024 * 1024
-    assert settings.security.api_key.max_ttl == 86_400_000
+    assert settings.security.auth_token.max_ttl == 86_400_000
     assert settings.security.restricted_profile_ids == ("default", "guests")
     assert settings.security.standard.profiles.rate_limits()["anonymous"] == 7
     assert settings.database.passwords == {"ostiary_core": "1234"}

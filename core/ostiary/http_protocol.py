@@ -1,0 +1,83 @@
+"""HTTP as uvicorn speaks it, with an end to what one request may send and to how slowly."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+LONGEST_HEAD = 2**16
+"""Bytes that the head of a request may have."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Hangs up on heads that are too large and on requests that do not come to their end.
+
+    A request that arrives in one piece pays next to nothing: only what is incomplete is timed.
+    """
+
+    slowest: ClassVar[float] = 30
+    """Seconds that a request may take to arrive, from its connection or its first byte on."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _in_head = True
+    _complete = False
+    _head = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, and give up on a head without end."""
+        if self._in_head:
+            self._head += len(data)
+        super().data_received(data)
+        if self._complete or self.transport.get_protocol() is not self:
+            self._expect_nothing()
+        elif self._in_head and self._head > LONGEST_HEAD:
+            if not self.transport.is_closing():
+                self.send_400_response("The head of the request is too large.")
+        else:
+            self._expect()
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._complete = False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Refuse a head that came in one piece and is too large all the same."""
+        self._in_head = False
+        if self._head > LONGEST_HEAD and self._size() > LONGEST_HEAD:
+            raise ValueError("the head of the request is too large")
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End a request; what comes next is the head of another."""
+        self._complete = self._in_head = True
+        self._head = 0
+        super().on_message_complete()
+
+    def _size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def _expect(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.slowest, self._give_up)
+
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()

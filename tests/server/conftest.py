@@ -1,0 +1,221 @@
+"""Real servers for these tests, clients of them, and one PostgreSQL for all."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn, Protocol
+
+import asyncpg
+import pytest
+
+from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.server import ThrowAwayServer
+from ostiary.testing.wire import HttpApi, WebSocketApi
+
+SETUP_SECRET = "a setup secret that everybody knows"
+ADMIN = {"username": "root", "password": "the password of an administrator"}
+
+ROOMY = """
+[security.hashing]
+timeCost = 5
+memoryCost = 7168
+queue = 1000
+nice = 0
+
+[security.standard.profiles]
+default = {rateLimit = 0}
+anonymous = {rateLimit = 0}
+"""
+"""Settings for many requests at once: nothing is refused for being too much."""
+
+
+class Serve(Protocol):
+    """Starts a server that is thrown away after the test; arguments as of ``ThrowAwayServer``."""
+
+    def __call__(
+        self,
+        *,
+        dev: bool = False,
+        workers: int = 1,
+        database: str | None = None,
+        settings: str = ROOMY,
+        environment: dict[str, str] | None = None,
+        started: bool = True,
+    ) -> ThrowAwayServer: ...
+
+
+Connect = Callable[[ThrowAwayServer], HttpApi]
+Keep = Callable[[HttpApi], HttpApi]
+
+
+class ConnectSocket(Protocol):
+    """Opens a WebSocket to a server; it is closed after the test."""
+
+    def __call__(
+        self, server: ThrowAwayServer, headers: dict[str, str] | None = None
+    ) -> WebSocketApi: ...
+
+
+@dataclass(frozen=True)
+class Database:
+    """An empty database of PostgreSQL, and what a server is given for it."""
+
+    server: ThrowAwayPostgreSQL
+    name: str
+    environment: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        """What ``--database`` is told."""
+        return self.server.url(self.name)
+
+    @property
+    def admin_url(self) -> str:
+        """What ``--admin-url`` is told."""
+        return self.server.admin_url(self.name)
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """Ask the database past all of our code."""
+        return asyncio.run(self.server.run(sql, self.name))
+
+    def run_script(self, sql: str) -> None:
+        """Run many statements as the superuser, as psql would."""
+
+        async def run() -> None:
+            connection = await asyncpg.connect(self.admin_url)
+            try:
+                await connection.execute(sql)
+            finally:
+                await connection.close()
+
+        asyncio.run(run())
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    with ExitStack() as stack:
+        yield partial(_serve, stack)
+
+
+@pytest.fixture(scope="module")
+def start_server() -> Iterator[Serve]:
+    """Start servers that are thrown away after the last test of the module."""
+    with ExitStack() as stack:
+        yield partial(_serve, stack)
+
+
+@pytest.fixture
+def keep() -> Iterator[Keep]:
+    """Close connections after the test."""
+    with ExitStack() as stack:
+        yield lambda api: stack.enter_context(closing(api))
+
+
+@pytest.fixture
+def connect(keep: Keep) -> Connect:
+    return lambda server: keep(HttpApi(server.port))
+
+
+@pytest.fixture
+def connect_socket() -> Iterator[ConnectSocket]:
+    with ExitStack() as stack:
+
+        def open_socket(
+            server: ThrowAwayServer, headers: dict[str, str] | None = None
+        ) -> WebSocketApi:
+            return stack.enter_context(closing(WebSocketApi(server.port, headers)))
+
+        yield open_socket
+
+
+@pytest.fixture
+def setup_secret() -> str:
+    """What ``serve`` tells the server to make the first administrator with."""
+    return SETUP_SECRET
+
+
+@pytest.fixture(scope="session")
+def administer() -> Callable[[HttpApi], str]:
+    """Make the first administrator of a server; return a token of theirs."""
+
+    def make(api: HttpApi) -> str:
+        made = api.send(
+            "POST",
+            "/_createFirstAdmin/root",
+            {"credentials": {"local": ADMIN}},
+            {"X-Ostiary-Setup": SETUP_SECRET},
+        )
+        assert made.status == 200, made.body
+        token: str = api.call("auth:login", ADMIN, strategy="local").result["jwt"]
+        return token
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def postgresql(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
+    try:
+        throw_away = ThrowAwayPostgreSQL()
+    except PostgreSQLMissing as reason:
+        missing("PostgreSQL", str(reason))
+    with throw_away:
+        yield throw_away
+
+
+@pytest.fixture(scope="session")
+def master_key() -> str:
+    """The one key of all databases, for they share their roles."""
+    return secrets.token_hex(32)
+
+
+@pytest.fixture
+def database(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Database:
+    name = asyncio.run(postgresql.create_database())
+    environment = {"OSTIARY_MASTER_KEY": master_key, "OSTIARY_SETUP_SECRET": SETUP_SECRET}
+    return Database(postgresql, name, environment)
+
+
+@pytest.fixture
+def ready(database: Database) -> Database:
+    """A database with every store in it."""
+    server = ThrowAwayServer(database=database.url, environment=database.environment)
+    with ExitStack() as stack:
+        stack.callback(server.throw_away)
+        for words in (["db", "provision", "--admin-url", database.admin_url], ["db", "upgrade"]):
+            done = server.run(*words)
+            assert done.returncode == 0, done.stderr
+    return database
+
+
+def _serve(
+    stack: ExitStack,
+    *,
+    dev: bool = False,
+    workers: int = 1,
+    database: str | None = None,
+    settings: str = ROOMY,
+    environment: dict[str, str] | None = None,
+    started: bool = True,
+) -> ThrowAwayServer:
+    known = {"OSTIARY_SETUP_SECRET": SETUP_SECRET}
+    server = ThrowAwayServer(
+        dev=dev,
+        workers=workers,
+        database=database,
+        settings=settings,
+        environment=known if environment is None else environment,
+    )
+    stack.callback(_end, server)
+    if started:
+        server.start()
+    return server
+
+
+def _end(server: ThrowAwayServer) -> None:
+    print(server.log)  # noqa: T201 - pytest shows it beside a test that failed
+    server.throw_away()

@@ -1,0 +1,152 @@
+"""An open server without a network, on fresh stores, with two strategies made for tests."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from sqlalchemy import Table, select
+
+from ostiary import Call
+from ostiary.app import Core
+from ostiary.services import Services
+from ostiary.settings import Settings, load
+from ostiary.startup import establish, opened
+from ostiary.storage import Store
+from ostiary.storage.store import CORE
+from ostiary.storage.tables import journal, users
+from ostiary.testing.packages import badge, installed
+
+At = Callable[[str], Awaitable[Any]]
+NOBODY = Call(kuid="-1", controller="security", action="createUser")
+
+
+def settings_for(folder: Path, *plugins: str) -> Settings:
+    return load(
+        config=None,
+        environment={},
+        overrides={"data.dir": str(folder), "plugins.allow": list(plugins)},
+    )
+
+
+@dataclass(frozen=True)
+class House:
+    """What the tests ask of an open server."""
+
+    core: Core
+    monkeypatch: pytest.MonkeyPatch
+
+    @property
+    def services(self) -> Services:
+        return self.core.services
+
+    @property
+    def store(self) -> Store:
+        return self.core.stores[CORE]
+
+    async def create(self, kuid: str | None = None, /, **badges: str) -> str:
+        """Create a user who holds a badge of each strategy named."""
+        credentials = {strategy: {"badge": value} for strategy, value in badges.items()}
+        user = await self.services.users.create(NOBODY, ("default",), {}, credentials, kuid=kuid)
+        return user.kuid
+
+    async def give(self, kuid: str, strategy: str, value: str) -> dict[str, Any]:
+        """Give a user a badge."""
+        return await self.services.credentials.create(strategy, kuid, {"badge": value}, NOBODY)
+
+    async def show(self, strategy: str, value: Any) -> str:
+        """Sign in with a badge."""
+        account = await self.services.logins.sign_in(strategy, {"badge": value}, NOBODY)
+        return account.kuid  # type: ignore[union-attr]  # no badge redirects
+
+    async def badge(self, strategy: str, kuid: str) -> str | None:
+        """Return the badge that a strategy keeps for a kuid, whoever may know of it."""
+        seen = await self.services.strategies.get(strategy, kuid)
+        return None if seen is None else str(seen["badge"])
+
+    async def rows(self, table: Table) -> list[Any]:
+        async with self.store.read() as db:
+            return list((await db.execute(select(table))).all())
+
+    async def kuids(self) -> list[str]:
+        return sorted(row.kuid for row in await self.rows(users))
+
+    async def unsettled(self) -> list[Any]:
+        return await self.rows(journal)
+
+    def during(self, strategy: str, step: str, work: At) -> None:
+        """Have something happen within a hook of a strategy."""
+        module: Any = next(one.module for one in self.core.plugins.loaded if one.name == strategy)
+
+        async def at(reached: str, kuid: str) -> Any:
+            return await work(kuid) if reached == step else None
+
+        self.monkeypatch.setattr(module, "at", at)
+
+
+class Gate:
+    """Holds up whoever comes through, until it is opened."""
+
+    def __init__(self) -> None:
+        self.reached, self._opened = anyio.Event(), anyio.Event()
+
+    async def __call__(self, _kuid: str) -> None:
+        self.reached.set()
+        await self._opened.wait()
+
+    def open(self) -> None:
+        self._opened.set()
+
+
+Open = Callable[..., Awaitable[House]]
+
+
+@pytest.fixture(scope="session")
+def gate() -> type[Gate]:
+    return Gate
+
+
+@pytest.fixture(scope="session")
+async def made(tmp_path_factory: pytest.TempPathFactory, toys: None) -> Path:
+    """A data folder after the first start, to be copied: migrating it anew would take long."""
+    folder = tmp_path_factory.mktemp("made") / "data"
+    async with opened(settings_for(folder, "badge", "card")) as core:
+        await establish(core)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with installed(tmp_path_factory.mktemp("toys"), badge("badge"), badge("card")):
+        yield
+
+
+@pytest.fixture
+async def open_house(
+    tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Open]:
+    """Opens the same stores again each time, as another process would."""
+    folder = tmp_path / "data"
+    shutil.copytree(made, folder)
+    async with AsyncExitStack() as stack:
+
+        async def open_(*plugins: str) -> House:
+            entered: AbstractAsyncContextManager[Core]
+            entered = opened(settings_for(folder, *(plugins or ("badge", "card"))))
+            core = await stack.enter_async_context(entered)
+            await establish(core)
+            await core.services.changes.start()
+            return House(core, monkeypatch)
+
+        yield open_
+
+
+@pytest.fixture
+async def house(open_house: Open) -> House:
+    return await open_house()

@@ -1,0 +1,165 @@
+"""The log of changes: what one process writes, every other knows before its next request."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from ostiary.services.changes import RETENTION, Changes
+from ostiary.services.tokens import Origin
+from ostiary.storage.tables import changes as log
+from ostiary.testing.clock import Clock
+
+pytestmark = pytest.mark.anyio
+
+
+async def turn() -> None:
+    """Let the loop turn once: a process asks at most once in each turn."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+def heard(changes: Any) -> list[tuple[str, str]]:
+    told: list[tuple[str, str]] = []
+    changes.listen(lambda what, name: told.append((what, name)))
+    return told
+
+
+async def write(house: Any, *changes: tuple[str, str]) -> None:
+    async with house.store.begin() as db:
+        for what, id in changes:
+            await house.services.changes.record(db, what, id)
+
+
+async def test_a_change_is_seen_by_every_process_before_its_next_request(open_house: Any) -> None:
+    one, other = await open_house(), await open_house()
+    told = [heard(house.services.changes) for house in (one, other)]
+    await turn()
+    assert not any(house.services.changes.pending() for house in (one, other))
+    await write(one, ("user", "ann"), ("rights", ""))
+    await turn()
+    for house in (one, other):
+        assert house.services.changes.pending()
+        await house.services.changes.catch_up()
+        assert not house.services.changes.pending()
+    assert told == [[("user", "ann"), ("rights", "")]] * 2
+
+
+async def test_a_token_revoked_in_one_process_is_refused_by_the_other(open_house: Any) -> None:
+    """TOK-10, TOK-14"""
+    one, other = await open_house(), await open_house()
+    await one.create("ann")
+    account = await one.services.accounts.find("ann")
+    token = (await one.services.tokens.issue(account, None, Origin())).token
+    assert (await other.services.tokens.find(token)).account.kuid == "ann"
+    await one.services.tokens.revoke(await one.services.tokens.find(token))
+    await turn()
+    for house in (one, other):
+        assert house.services.changes.pending()
+        await house.services.changes.catch_up()
+        assert house.services.tokens.peek(token) is None
+
+
+async def test_a_change_that_is_rolled_back_is_never_heard(house: Any) -> None:
+    told = heard(house.services.changes)
+    with pytest.raises(ZeroDivisionError):
+        async with house.store.begin() as db:
+            await house.services.changes.record(db, "user", "ann")
+            raise ZeroDivisionError
+    await write(house, ("user", "bob"))
+    await house.services.changes.catch_up()
+    assert told == [("user", "bob")]
+
+
+async def test_nothing_is_heard_twice_and_everything_in_order(house: Any) -> None:
+    told = heard(house.services.changes)
+    await asyncio.gather(*(write(house, ("user", str(number))) for number in range(20)))
+    await asyncio.gather(*(house.services.changes.catch_up() for _ in range(5)))
+    async with house.store.read() as db:
+        written = (await db.execute(select(log.c.id).order_by(log.c.sequence))).scalars().all()
+    assert [id for _, id in told] == written[-20:]
+    assert sorted(written[-20:]) == sorted(str(number) for number in range(20))
+
+
+async def test_the_file_is_looked_at_once_in_each_turn_of_the_loop(house: Any) -> None:
+    changes = house.services.changes
+    await turn()
+    assert not changes.pending()
+    with closing(sqlite3.connect(house.core.settings.data.dir / "core.db")) as other, other:
+        other.execute("INSERT INTO installation VALUES ('another', 'process')")
+    assert not changes.pending()
+    await turn()
+    assert changes.pending()
+
+
+async def other_changes(house: Any, clock: Clock) -> Changes:
+    """Return what another process would have, whose clock is ours."""
+    changes = Changes(house.store, house.services.changes._watch, nobody, clock)
+    await changes.start()
+    return changes
+
+
+async def nobody(_db: Any) -> None:
+    """Wake nobody: on SQLite every commit is seen."""
+
+
+@pytest.mark.parametrize("asleep, forgets", [(RETENTION // 2, False), (RETENTION // 2 + 1, True)])
+async def test_who_was_asleep_for_half_the_retention_forgets_everything(
+    house: Any, asleep: int, *, forgets: bool
+) -> None:
+    clock = Clock()
+    changes = await other_changes(house, clock)
+    told = heard(changes)
+    clock.advance(asleep)
+    await changes.catch_up()
+    assert told == ([("rights", "")] if forgets else [])
+    await changes.catch_up()
+    assert len(told) == forgets
+
+
+async def test_only_what_every_process_has_read_is_purged(house: Any) -> None:
+    clock = Clock()
+    changes = await other_changes(house, clock)
+    for _ in range(5):
+        async with house.store.begin() as db:
+            await changes.record(db, "user", "ann")
+    clock.advance(RETENTION)
+    await changes.purge(2)
+    count = select(func.count()).where(log.c.id == "ann")
+    async with house.store.read() as db:
+        assert await db.scalar(count) == 5
+    clock.advance(1)
+    await changes.purge(2)
+    async with house.store.read() as db:
+        assert await db.scalar(count) == 3
+
+
+async def test_sequence_numbers_are_never_used_again(house: Any) -> None:
+    """A process that has read up to a number would miss a second change of that number."""
+    clock = Clock()
+    changes = await other_changes(house, clock)
+    async with house.store.begin() as db:
+        await changes.record(db, "user", "ann")
+    await changes.catch_up()
+    position = changes.position
+    clock.advance(RETENTION + 1)
+    await changes.purge(1000)
+    async with house.store.begin() as db:
+        await changes.record(db, "user", "bob")
+    await changes.catch_up()
+    assert changes.position > position
+
+
+async def test_a_new_process_begins_at_the_present(open_house: Any) -> None:
+    house = await open_house()
+    await write(house, ("user", "ann"))
+    later = await open_house()
+    told = heard(later.services.changes)
+    await later.services.changes.catch_up()
+    assert told == []
+    assert await later.services.changes.reachable()

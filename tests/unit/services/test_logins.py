@@ -1,0 +1,103 @@
+"""Signing in: what the core asks after a strategy has given its verdict, whatever that is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from ostiary import Call, Newcomer, Redirect, Verified, errors
+from ostiary.storage.tables import users
+
+pytestmark = pytest.mark.anyio
+
+
+def giving(verdict: Any) -> Callable[[str], Awaitable[Any]]:
+    async def verify(_kuid: str) -> Any:
+        return verdict
+
+    return verify
+
+
+async def test_credentials_open_the_account_they_belong_to(house: Any) -> None:
+    await house.create("ann", badge="1")
+    assert await house.show("badge", "1") == "ann"
+
+
+async def test_an_account_that_is_gone_disabled_or_of_another_strategy_looks_like_a_wrong_badge(
+    house: Any,
+) -> None:
+    """AUTH-03, AUTH-10, ISO-11"""
+    await house.create("off", badge="1")
+    await house.create("other", card="2")
+    async with house.store.begin() as db:
+        await house.services.changes.record(db, "user", "off")
+        await db.execute(update(users).where(users.c.kuid == "off").values(status="disabled"))
+    with pytest.raises(errors.LoginRefused) as wrong:
+        await house.show("badge", "no such badge")
+    for kuid in ("off", "other", "nobody", "-1"):
+        house.during("badge", "verify", giving(Verified(kuid)))
+        with pytest.raises(errors.LoginRefused) as refused:
+            await house.show("badge", "1")
+        assert refused.value.to_json() == wrong.value.to_json()
+
+
+async def test_a_newcomer_becomes_a_user_with_the_restricted_profiles(house: Any) -> None:
+    house.during("badge", "verify", giving(Newcomer({"badge": "1"}, {"name": "Ann"})))
+    kuid = await house.show("badge", "whatever")
+    house.during("badge", "verify", giving(None))
+    assert await house.show("badge", "1") == kuid
+    user = await house.services.users.find(kuid)
+    assert (user.profile_ids, user.content) == (("default",), {"name": "Ann"})
+
+
+async def test_a_newcomer_may_come_with_profiles(house: Any) -> None:
+    content = {"profileIds": ["anonymous"]}
+    house.during("badge", "verify", giving(Newcomer({"badge": "1"}, content)))
+    user = await house.services.users.find(await house.show("badge", "1"))
+    assert (user.profile_ids, user.content) == (("anonymous",), {})
+
+
+async def test_a_newcomer_whose_credentials_are_refused_is_not_created(house: Any) -> None:
+    house.during("badge", "verify", giving(Newcomer({"badge": 1}, {})))
+    with pytest.raises(errors.CredentialsRejected):
+        await house.show("badge", "1")
+    assert await house.kuids() == []
+    assert await house.unsettled() == []
+
+
+async def test_a_redirection_is_handed_on(house: Any) -> None:
+    redirect = Redirect("https://door.example/")
+    house.during("badge", "verify", giving(redirect))
+    outcome = await house.services.logins.sign_in("badge", {}, Call())
+    assert outcome is redirect
+
+
+@pytest.mark.parametrize("kuid", [None, 5, ["ann"], b"ann"])
+async def test_a_kuid_that_is_no_text_is_the_fault_of_the_plugin(house: Any, kuid: Any) -> None:
+    house.during("badge", "verify", giving(Verified(kuid)))
+    with pytest.raises(errors.InvalidKuid):
+        await house.show("badge", "1")
+
+
+@pytest.mark.parametrize("verdict", ["ann", True, {"kuid": "ann"}, object(), Verified])
+async def test_what_is_no_verdict_is_the_fault_of_the_plugin(house: Any, verdict: Any) -> None:
+    house.during("badge", "verify", giving(verdict))
+    with pytest.raises(errors.InvalidVerdict):
+        await house.show("badge", "1")
+
+
+async def test_a_strategy_that_is_not_installed_is_unknown(house: Any) -> None:
+    """AUTH-11"""
+    for name in ("smell", "", "__init__", "Badge"):
+        with pytest.raises(errors.UnknownStrategy):
+            await house.services.logins.sign_in(name, {}, Call())
+
+
+async def test_a_strategy_may_look_users_up(house: Any) -> None:
+    await house.create("ann")
+    user = await house.services.logins.find("ann")
+    assert (user.kuid, user.profile_ids) == ("ann", ("default",))
+    assert await house.services.logins.find("bob") is None

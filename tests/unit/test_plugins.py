@@ -1,0 +1,256 @@
+"""Plugins as pip leaves them: what is loaded, and what stops the start and why."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from ostiary import SettingsError, Strategy, __version__
+from ostiary.plugins import PluginError, Plugins, _narrowed, call_of, load_plugins
+from ostiary.request import Connection, Request
+from ostiary.testing.packages import Package, badge, installed
+
+BROKEN = Package(name="broken", source="import a_library_that_is_not_there")
+WRAPPER = """
+from ostiary import hookimpl
+
+@hookimpl(wrapper=True)
+def ostiary_verify_credentials(call):
+    verdict = yield
+    return verdict
+"""
+
+
+class Install(Protocol):
+    def __call__(
+        self,
+        *packages: Package,
+        settings: Mapping[str, Any] | None = None,
+        allow: list[str] | None = None,
+    ) -> Plugins: ...
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Iterator[Install]:
+    """Installs packages and loads them, and no others unless ``allow`` names them."""
+    with ExitStack() as stack:
+
+        def install_(
+            *packages: Package,
+            settings: Mapping[str, Any] | None = None,
+            allow: list[str] | None = None,
+        ) -> Plugins:
+            stack.enter_context(installed(tmp_path, *packages))
+            allow = allow or [package.name for package in packages]
+            return load_plugins(settings or {}, allow, dev=False, version=__version__)
+
+        yield install_
+
+
+def names(plugins: Plugins) -> list[str]:
+    return [plugin.name for plugin in plugins.loaded]
+
+
+def test_an_installed_plugin_is_found_with_its_strategies(install: Install) -> None:
+    (plugin,) = install(badge()).loaded
+    assert (plugin.name, plugin.distribution, plugin.version) == ("badge", "toy-badge", "1.0")
+    assert [strategy.name for strategy in plugin.strategies] == ["badge"]
+    assert not plugin.wraps
+
+
+def test_without_a_list_every_installed_plugin_is_loaded(tmp_path: Path) -> None:
+    with installed(tmp_path, badge("badge"), badge("card")):
+        plugins = load_plugins({}, None, dev=True, version=__version__)
+    assert {"badge", "card"} <= set(names(plugins))
+
+
+def test_with_a_list_the_others_are_not_even_imported(install: Install) -> None:
+    """ISO-09"""
+    plugins = install(badge(), BROKEN, allow=["badge"])
+    assert names(plugins) == ["badge"]
+    assert plugins.refused["broken"] == "not among plugins.allow"
+
+
+def test_what_cannot_be_imported_is_missing_alone_and_loudly(
+    install: Install, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        plugins = install(badge(), BROKEN)
+    assert names(plugins) == ["badge"]
+    assert "a_library_that_is_not_there" in plugins.refused["broken"]
+    assert "plugin broken cannot be imported" in caplog.text
+
+
+def test_settings_reach_their_plugin_only(install: Install) -> None:
+    settings = {"badge": {"door": "north"}, "card": {"door": "south"}}
+    plugins = install(badge("badge"), badge("card"), settings=settings)
+    given = {plugin.name: vars(plugin.module)["given"] for plugin in plugins.loaded}
+    assert given == {
+        "badge": {"door": "north", "dev": False},
+        "card": {"door": "south", "dev": False},
+    }
+
+
+def test_a_wrong_setting_stops_the_start_and_is_named_with_its_table(install: Install) -> None:
+    source = badge().source.replace("given.update(settings)", "read_settings(settings, Doors)")
+    source += "\nfrom dataclasses import dataclass\n@dataclass\nclass Doors:\n    door: str = ''\n"
+    settings = {"badge": {"dor": "north"}}
+    with pytest.raises(SettingsError, match=r"plugins\.badge\.dor .*door"):
+        install(Package(name="badge", source=source), settings=settings)
+
+
+def test_settings_for_nobody_are_told(install: Install, caplog: pytest.LogCaptureFixture) -> None:
+    install(badge(), settings={"bagde": {}})
+    assert "'bagde', which is not installed" in caplog.text
+
+
+SYNC = (
+    "@hookimpl\nasync def ostiary_get_credentials(strategy, store, kuid):",
+    """@hookimpl
+def ostiary_get_credentials(strategy, store, kuid):
+    return None
+
+async def unused(strategy, store, kuid):""",
+)
+ASYNC = "@hookimpl\ndef ostiary_strategies", "@hookimpl\nasync def ostiary_strategies"
+MISSING = "@hookimpl\nasync def ostiary_get", "async def ostiary_get"
+NO_STORAGE = "@hookimpl\ndef ostiary_storage", "def ostiary_storage"
+ONLY_WRAPS = (
+    "@hookimpl\nasync def ostiary_get_credentials(strategy, store, kuid):",
+    """@hookimpl(wrapper=True)
+def ostiary_get_credentials(strategy, store, kuid):
+    return (yield)
+
+async def unused(strategy, store, kuid):""",
+)
+UNKNOWN_HOOK = "async def ostiary_get_credentials", "async def ostiary_got_credentials"
+UNKNOWN_ARGUMENT = "ostiary_get_credentials(strategy", "ostiary_get_credentials(stratagem"
+NO_STRATEGY = "return [Strategy(", "return ['badge'] or [Strategy("
+NO_LIST = "return [Strategy(", "return 5 or [Strategy("
+BAD_NAME = 'Strategy(name="badge"', 'Strategy(name="Badge!"'
+BAD_STORAGE = "return Storage(", "return 'everywhere' or Storage("
+RAISES = "given.update(settings)", "raise ValueError('the door is stuck')"
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        (SYNC, ["ostiary_get_credentials", "must be declared with async def"]),
+        (ASYNC, ["ostiary_strategies", "must not be declared with async def"]),
+        (MISSING, ["ostiary_get_credentials", "missing"]),
+        (NO_STORAGE, ["ostiary_storage", "missing"]),
+        (ONLY_WRAPS, ["ostiary_get_credentials", "missing"]),
+        (UNKNOWN_HOOK, ["ostiary_got_credentials"]),
+        (UNKNOWN_ARGUMENT, ["ostiary_get_credentials", "stratagem"]),
+        (NO_STRATEGY, ["ostiary_strategies", "'badge', no Strategy"]),
+        (NO_LIST, ["ostiary_strategies", "TypeError"]),
+        (BAD_NAME, ["'Badge!' cannot name a strategy"]),
+        (BAD_STORAGE, ["ostiary_storage gave no Storage"]),
+        (RAISES, ["ostiary_strategies", "the door is stuck"]),
+    ],
+)
+def test_a_wrong_declaration_stops_the_start_and_is_named(
+    install: Install, change: tuple[str, str], told: list[str]
+) -> None:
+    source = badge().source
+    assert source.count(change[0]) == 1
+    with pytest.raises(PluginError) as stopped:
+        install(Package(name="badge", source=source.replace(*change)))
+    for words in ["badge", *told]:
+        assert words in str(stopped.value)
+
+
+def test_a_strategy_belongs_to_one_plugin(install: Install) -> None:
+    twin = Package(name="twin", source=badge().source)
+    with pytest.raises(PluginError, match="badge and twin both declare the strategy 'badge'"):
+        install(badge(), twin)
+
+
+def test_a_name_belongs_to_one_package(install: Install, tmp_path: Path) -> None:
+    """ISO-08"""
+    other = tmp_path / "toy_other-1.0.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-other\nVersion: 1.0\n")
+    (other / "entry_points.txt").write_text("[ostiary]\nbadge = toy_badge\n")
+    with pytest.raises(PluginError, match="two packages bring a plugin named 'badge'"):
+        install(badge())
+
+
+@pytest.mark.parametrize("name", ["Badge", "1badge", "core", "ba-dge", "b" * 32])
+def test_a_name_that_could_not_stand_in_sql_is_refused(install: Install, name: str) -> None:
+    """ISO-08"""
+    with pytest.raises(PluginError, match=re.escape(repr(name))):
+        install(Package(name=name, source=badge().source))
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    ["ostiary>=99", "Ostiary (>=99)", "ostiary==0.0.1", "ostiary>99;python_version>'3'"],
+)
+def test_a_plugin_that_needs_another_ostiary_stops_the_start(
+    install: Install, requirement: str
+) -> None:
+    with pytest.raises(PluginError, match=rf"plugin badge needs ostiary .*{__version__}"):
+        install(Package(name="badge", source=badge().source, requires=(requirement,)))
+
+
+@pytest.mark.parametrize(
+    "requirement", ["ostiary", f"ostiary>={__version__}", "ostiary>99;extra=='x'", "ostia>99"]
+)
+def test_a_plugin_that_needs_this_ostiary_is_loaded(install: Install, requirement: str) -> None:
+    package = Package(name="badge", source=badge().source, requires=(requirement,))
+    assert names(install(package)) == ["badge"]
+
+
+def test_a_plugin_without_a_strategy_may_wrap_the_hooks_of_others(install: Install) -> None:
+    plugins = install(badge(), Package(name="second", source=WRAPPER))
+    assert {plugin.name: plugin.wraps for plugin in plugins.loaded} == {
+        "badge": False,
+        "second": True,
+    }
+
+
+ANSWER = """
+@hookimpl
+async def ostiary_verify_credentials(call):
+    return None
+"""
+ASYNC_WRAPPER = """
+@hookimpl(wrapper=True)
+async def ostiary_verify_credentials(call):
+    return await call
+"""
+
+
+@pytest.mark.parametrize(
+    "source, told",
+    [(ANSWER, "would answer for the strategies of others"), (ASYNC_WRAPPER, "not a generator")],
+)
+def test_a_plugin_without_a_strategy_can_do_nothing_but_wrap(
+    install: Install, source: str, told: str
+) -> None:
+    with pytest.raises(PluginError, match=told) as stopped:
+        install(badge(), Package(name="second", source="from ostiary import hookimpl" + source))
+    assert "second" in str(stopped.value)
+    assert "ostiary_verify_credentials" in str(stopped.value)
+
+
+def test_no_strategy_is_shown_a_token_or_what_is_another_ones() -> None:
+    """ISO-15"""
+    wanted = ("authorization", "cookie", "x-ostiary-setup", "x-door")
+    headers = {name.encode(): b"some value" for name in (*wanted, "x-other")}
+    args = {"badge": "1", "password": "of another strategy"}
+    connection = Connection("http", "127.0.0.1", headers)
+    request = Request("auth", "login", args, None, "kauth-token", connection, "1")
+    strategy = Strategy(name="badge", fields=("badge",), headers=wanted)
+    call = _narrowed(call_of(request), strategy)
+    assert (call.args, call.headers) == ({"badge": "1"}, {"x-door": "some value"})
+    assert "some value" not in repr(call)
+    assert "kauth-token" not in repr(request)
+    assert "some value" not in repr(connection)

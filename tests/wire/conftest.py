@@ -1,0 +1,195 @@
+"""Servers to talk to: one as ``--dev`` makes it, one closed; and people to be on them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ostiary.settings import Settings, load
+from ostiary.startup import establish, opened
+from ostiary.storage.store import CORE
+from ostiary.storage.tables import profiles, roles
+from ostiary.testing.wire import Api, HttpApi, WebSocketApi, serving
+
+SETUP_SECRET = "the setup secret of a test"
+PASSWORD = "a password long enough"
+QUICK = {
+    "server.port": 0,
+    "security.hashing.timeCost": 5,
+    "security.hashing.memoryCost": 7168,
+    "security.hashing.queue": 100,
+    "logging.level": "warning",
+}
+UNHURRIED = {
+    "limits.loginsPerSecond": 10_000,
+    "security.standard.profiles.default.rateLimit": 0,
+    "security.standard.profiles.anonymous.rateLimit": 0,
+    "security.setupSecret": SETUP_SECRET,
+}
+GRANTS = {
+    "member": {"auth": ["*"]},
+    "clerk": {"auth": ["*"], "security": ["createUser", "updateUser", "getUser"]},
+}
+"""What the profiles of tests grant, besides the base ones."""
+
+numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user who can sign in, and is signed in."""
+
+    kuid: str
+    username: str
+    jwt: str
+    password: str = PASSWORD
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {"username": self.username, "password": self.password}
+
+
+class Site:
+    """A running server with an administrator."""
+
+    def __init__(self, settings: Settings, http: HttpApi) -> None:
+        self.settings, self.http, self.port = settings, http, http.port
+        headers = {} if settings.dev else {"X-Ostiary-Setup": SETUP_SECRET}
+        fields = {"username": "root", "password": PASSWORD}
+        made = self.http.send(
+            "POST",
+            "/_createFirstAdmin/root",
+            {"content": {"name": "Root"}, "credentials": {"local": fields}},
+            headers,
+        )
+        assert made.status == 200, made.body
+        self.admin = self.login("root")
+
+    def login(self, username: str, **args: Any) -> Person:
+        fields = {"username": username, "password": PASSWORD}
+        answer = self.http.call("auth:login", fields, strategy="local", **args).result
+        return Person(answer["_id"], username, answer["jwt"])
+
+    def person(self, *profile_ids: str, kuid: str | None = None, **content: Any) -> Person:
+        """Make a user with credentials and sign them in."""
+        name = f"user-{next(numbers)}"
+        made = self.http.call(
+            "security:createUser",
+            {
+                "content": {"profileIds": list(profile_ids or ("member",)), **content},
+                "credentials": {"local": {"username": name, "password": PASSWORD}},
+            },
+            jwt=self.admin.jwt,
+            _id=kuid or name,
+        )
+        assert made.status == 200, made.body
+        return self.login(name)
+
+    def open(self, protocol: str) -> Api:
+        return HttpApi(self.port) if protocol == "http" else WebSocketApi(self.port)
+
+
+def settings_of(folder: Path, *, dev: bool = False, **changes: Any) -> Settings:
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    given = {"data.dir": str(folder), **QUICK, **({} if dev else UNHURRIED), **named}
+    return load(config=None, environment={"HOME": str(folder)}, overrides=given, dev=dev)
+
+
+async def grant(
+    settings: Settings,
+    granted: Mapping[str, Mapping[str, list[str]]],
+    policies: Mapping[str, list[dict[str, Any]]],
+) -> None:
+    """Write roles, and profiles of their policies, into the store of a server not yet started."""
+    async with opened(settings) as core:
+        await establish(core)
+        async with core.stores[CORE].begin() as db:
+            for id, controllers in granted.items():
+                named = {
+                    controller: {
+                        "actions": {action.lstrip("!"): action[0] != "!" for action in one}
+                    }
+                    for controller, one in controllers.items()
+                }
+                row: dict[str, Any] = {"id": id, "content": {}, "created_at": 1}
+                await db.execute(roles.insert().values(controllers=named, **row))
+            for id, policy in policies.items():
+                row = {"id": id, "content": {}, "created_at": 1, "rate_limit": 0}
+                await db.execute(profiles.insert().values(policies=policy, **row))
+
+
+@contextmanager
+def site(settings: Settings) -> Iterator[Site]:
+    asyncio.run(grant(settings, GRANTS, {id: [{"roleId": id}] for id in GRANTS}))
+    with serving(settings) as port, closing(HttpApi(port)) as http:
+        yield Site(settings, http)
+
+
+@pytest.fixture(scope="session")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server as it is by default, without limits on how often one may ask."""
+    with site(settings_of(tmp_path_factory.mktemp("closed"))) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server of ``--dev``, in which everybody may do everything."""
+    with site(settings_of(tmp_path_factory.mktemp("dev"), dev=True)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def new_site() -> Callable[[Settings], Any]:
+    """Serve with settings of one's own."""
+    return site
+
+
+@pytest.fixture(scope="session")
+def settings() -> Callable[..., Settings]:
+    """Make settings for a server of tests; ``security__authToken__maxTTL="1h"`` changes one."""
+    return settings_of
+
+
+@pytest.fixture(scope="session")
+def prepare_rights() -> Callable[..., Any]:
+    """Write roles and profiles before a server starts."""
+    return grant
+
+
+@pytest.fixture(params=["http", "websocket"])
+def protocol(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def api(closed: Site, protocol: str) -> Iterator[Api]:
+    """The closed server, over each protocol in turn."""
+    with closing(closed.open(protocol)) as api:
+        yield api
+
+
+@pytest.fixture
+def http(closed: Site) -> Iterator[HttpApi]:
+    """The closed server over HTTP, on a connection of its own."""
+    with closing(HttpApi(closed.port)) as http:
+        yield http
+
+
+@pytest.fixture(scope="session")
+def member(closed: Site) -> Person:
+    """Somebody with the actions of ``auth``; tests leave them as they are."""
+    return closed.person("member", name="Member")
+
+
+@pytest.fixture(scope="session")
+def plain(closed: Site) -> Person:
+    """Somebody with the default profile alone."""
+    return closed.person("default")

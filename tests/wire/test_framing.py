@@ -1,0 +1,142 @@
+"""Requests that two parsers could read differently, byte by byte on a raw socket."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from ostiary.http_protocol import BoundedProtocol
+from ostiary.settings import Settings
+from ostiary.testing.wire import HOST, PATIENCE, HttpApi, WebSocketApi, serving
+
+SMUGGLED = b"GET /_healthcheck HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /_checkToken HTTP/1.1\r\n"
+HEAD = POST + b"Host: x\r\n"
+
+
+def exchange(port: int, sent: bytes) -> bytes:
+    """Send some bytes and return all that comes back until the server hangs up."""
+    with socket.create_connection((HOST, port), timeout=PATIENCE) as peer:
+        received = b""
+        try:
+            peer.sendall(sent)
+            while chunk := peer.recv(65_536):
+                received += chunk
+        except (ConnectionResetError, BrokenPipeError):
+            return received
+        return received
+
+
+HOSTILE = {
+    "length and chunks": HEAD
+    + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    + SMUGGLED,
+    "chunks and length": HEAD
+    + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n"
+    + SMUGGLED,
+    "two lengths": HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}" + SMUGGLED,
+    "the same length twice": HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}" + SMUGGLED,
+    "a list of lengths": HEAD + b"Content-Length: 2, 2\r\n\r\n{}" + SMUGGLED,
+    "a negative length": HEAD + b"Content-Length: -1\r\n\r\n" + SMUGGLED,
+    "a signed length": HEAD + b"Content-Length: +2\r\n\r\n{}" + SMUGGLED,
+    "a hexadecimal length": HEAD + b"Content-Length: 0x2\r\n\r\n{}" + SMUGGLED,
+    "an endless length": HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n{}" + SMUGGLED,
+    "gzip and chunks": HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "identity and chunks": HEAD
+    + b"Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n"
+    + SMUGGLED,
+    "chunks twice": HEAD
+    + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    + SMUGGLED,
+    "no chunks": HEAD + b"Transfer-Encoding: identity\r\n\r\n" + SMUGGLED,
+    "a bad size of a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n" + SMUGGLED,
+    "a chunk longer than it says": HEAD
+    + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{}\r\n0\r\n\r\n"
+    + SMUGGLED,
+    "no host": POST + b"Content-Length: 2\r\n\r\n{}" + SMUGGLED,
+    "two hosts": HEAD + b"Host: y\r\nContent-Length: 2\r\n\r\n{}" + SMUGGLED,
+    "two tokens": HEAD + b"Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n" + SMUGGLED,
+    "two types": HEAD
+    + b"Content-Type: application/json\r\nContent-Type: text/plain\r\n"
+    + b"Content-Length: 2\r\n\r\n{}"
+    + SMUGGLED,
+    "a space before the colon": HEAD + b"Content-Length : 2\r\n\r\n{}" + SMUGGLED,
+    "a folded header": HEAD + b"X-A: b\r\n c\r\nContent-Length : 2\r\n\r\n{}" + SMUGGLED,
+    "a header without a name": HEAD + b": b\r\n\r\n" + SMUGGLED,
+    "a NUL in a header": HEAD + b"X-A: \x00\r\n\r\n" + SMUGGLED,
+    "no version": b"GET /_me\r\n\r\n" + SMUGGLED,
+    "an odd version": b"GET /_me HTTP/9.9\r\nHost: x\r\n\r\n" + SMUGGLED,
+    "no words": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20 + b"\r\n\r\n" + SMUGGLED,
+    "an endless header": HEAD + b"X-A: " + b"a" * 200_000 + b"\r\n\r\n" + SMUGGLED,
+    "endless headers": HEAD + b"X-A: a\r\n" * 100_000 + b"\r\n" + SMUGGLED,
+    "an endless URL": b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n" + SMUGGLED,
+}
+
+
+@pytest.mark.parametrize("sent", HOSTILE.values(), ids=HOSTILE)
+def test_an_unclear_request_is_refused_and_nothing_after_it_is_read(
+    closed: Any, sent: bytes
+) -> None:
+    """HTTP-02..05, TOK-27: refuse, and close (RFC 9112, 6.3 and 3.2)."""
+    answer = exchange(closed.port, sent)
+    assert answer.count(b"HTTP/1.1 ") <= 1
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+
+
+def test_a_clear_request_is_answered_and_so_is_the_next(closed: Any) -> None:
+    chunked = HEAD + b"Transfer-Encoding: Chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    last = SMUGGLED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    answer = exchange(closed.port, chunked + HEAD + b"Content-Length: 2\r\n\r\n{}" + last)
+    assert answer.count(b"HTTP/1.1 200") == 3
+
+
+def test_the_answer_of_a_closed_connection_says_so(closed: Any) -> None:
+    sent = b"GET /_me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert exchange(closed.port, sent).startswith(b"HTTP/1.1 200")
+
+
+class Impatient(BoundedProtocol):
+    """Waits for as long as a test may take."""
+
+    slowest = 0.3
+
+
+SLOW = {
+    "no head": b"",
+    "half a head": HEAD + b"X-A: ",
+    "half a body": HEAD + b"Content-Length: 10\r\n\r\n{",
+    "half a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nff\r\n{",
+    "half of a second head": SMUGGLED + HEAD,
+}
+
+
+@pytest.fixture(scope="module")
+def impatient(
+    tmp_path_factory: pytest.TempPathFactory, settings: Callable[..., Settings]
+) -> Iterator[int]:
+    of_server = settings(tmp_path_factory.mktemp("impatient"))
+    with serving(of_server, Impatient) as port:
+        yield port
+
+
+@pytest.mark.parametrize("sent", SLOW.values(), ids=SLOW)
+def test_a_request_that_does_not_end_is_cut(impatient: int, sent: bytes) -> None:
+    """HTTP-06, HTTP-07: the server hangs up on the slow one, and answers the others meanwhile."""
+    with closing(WebSocketApi(impatient)) as socket, closing(HttpApi(impatient)) as http:
+        assert http.send("GET", "/_healthcheck").status == 200
+        answer = exchange(impatient, sent)
+        assert answer.count(b"HTTP/1.1 200") == sent.count(b"GET /_healthcheck")
+        assert socket.call("auth:getCurrentUser").status == 200
+        assert http.send("GET", "/_healthcheck").status == 200
+
+
+def test_an_abandoned_request_leaves_the_server_well(closed: Any) -> None:
+    """HTTP-18: a client that goes in the middle of its body harms nobody."""
+    for _ in range(20):
+        with socket.create_connection((HOST, closed.port), timeout=PATIENCE) as peer:
+            peer.sendall(HEAD + b"Content-Length: 1000\r\n\r\n{")
+    assert closed.http.send("GET", "/_healthcheck").status == 200

@@ -1,0 +1,116 @@
+"""The actions that exist are declared as in Kuzzle: routes, arguments, what is required."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ostiary.actions import Action
+from ostiary.app import make_registry
+from ostiary.testing.wire import HttpApi
+
+FACTS: dict[str, dict[str, Any]] = json.loads(
+    (Path(__file__).parent / "data" / "api.json").read_text(encoding="utf-8")
+)
+ACTIONS = {f"{action.controller}:{action.name}": action for action in make_registry()}
+COOKIE = "comes with the cookie of a session"
+STORE = "every write can be found at once: the argument is accepted and ignored"
+WITHOUT = {
+    ("auth:login", "cookieAuth"): COOKIE,
+    ("auth:logout", "cookieAuth"): COOKIE,
+    ("auth:refreshToken", "cookieAuth"): COOKIE,
+    ("auth:checkToken", "cookieAuth"): COOKIE,
+    ("auth:refreshToken", "strategy"): "comes with the hook ostiary_refresh_session",
+    ("auth:updateSelf", "refresh"): STORE,
+    ("auth:updateSelf", "retryOnConflict"): STORE,
+    ("security:createUser", "refresh"): STORE,
+    ("security:createRestrictedUser", "refresh"): STORE,
+    ("security:createFirstAdmin", "refresh"): STORE,
+    ("security:updateUser", "refresh"): STORE,
+    ("security:updateUser", "retryOnConflict"): STORE,
+    ("security:deleteUser", "refresh"): STORE,
+    ("server:openapi", "format"): "the document is JSON, whatever is asked for",
+    ("server:openapi", "scope"): "there is one API",
+}
+"""Arguments of Kuzzle that an action does not read, with the reason."""
+
+EXTRA: dict[str, str] = {}
+"""Actions, ``controller:action``, or arguments after a space, that Kuzzle does not have."""
+
+REQUIRED_HERE = {
+    "security:createFirstAdmin": "contract 13: without a body nobody could sign in",
+    "security:updateUser": "so does Kuzzle, although no member of it is required: user.update.noBody",
+}
+"""Actions that need a body of which no member is required."""
+
+existing = pytest.mark.parametrize("name", [name for name in ACTIONS if name in FACTS])
+
+
+def arguments_of(action: Action) -> dict[str, bool]:
+    return {argument.name: argument.required for argument in action.arguments}
+
+
+def test_every_action_is_one_of_kuzzle_or_listed() -> None:
+    assert ACTIONS.keys() - FACTS.keys() == {name for name in EXTRA if " " not in name}
+
+
+@existing
+def test_the_routes_are_those_of_the_contract_deprecated_ones_included(name: str) -> None:
+    routes = [[route.verb, route.kuzzle_path, route.deprecated] for route in ACTIONS[name].routes]
+    assert sorted(routes, key=str) == sorted(FACTS[name]["routes"], key=str)
+
+
+@existing
+def test_the_sdk_picks_the_route_that_it_picks_with_kuzzle(name: str) -> None:
+    """Of equally short routes it takes the last GET one, else the first."""
+    routes = ACTIONS[name].routes
+    shortest = min(len(route.kuzzle_path) for route in routes)
+    short = [route for route in routes if len(route.kuzzle_path) == shortest]
+    reading = [route for route in short if route.verb == "GET"]
+    picked = reading[-1] if reading else short[0]
+    assert [picked.verb, picked.kuzzle_path] == FACTS[name]["sdk"]
+
+
+@existing
+def test_the_arguments_are_those_of_the_contract(name: str) -> None:
+    wanted = {
+        argument: required
+        for argument, required in FACTS[name]["args"].items()
+        if argument != "*" and (name, argument) not in WITHOUT
+    }
+    extra = {argument for argument in arguments_of(ACTIONS[name]) if f"{name} {argument}" in EXTRA}
+    found = arguments_of(ACTIONS[name])
+    assert {key: value for key, value in found.items() if key not in extra} == wanted
+
+
+@existing
+def test_a_body_is_needed_where_the_contract_needs_one(name: str) -> None:
+    body, facts = ACTIONS[name].body, FACTS[name]["body"]
+    members = {} if body is None else {member.name: member.required for member in body.members}
+    if members:
+        assert members == {key: value for key, value in facts.items() if key != "*"}
+    else:
+        assert (body is None) == (facts == {})
+    if body is not None and name not in REQUIRED_HERE:
+        assert body.required == any(facts.values())
+
+
+@pytest.mark.parametrize("name, argument", WITHOUT)
+def test_no_argument_is_listed_as_left_out_that_is_read(name: str, argument: str) -> None:
+    assert argument in FACTS[name]["args"]
+    assert argument not in arguments_of(ACTIONS[name])
+
+
+def test_public_api_lists_every_route_for_the_sdk(http: HttpApi) -> None:
+    listed = http.call("server:publicApi").result
+    for name, action in ACTIONS.items():
+        controller, _, short = name.partition(":")
+        entry = listed[controller][short]
+        assert (entry["controller"], entry["action"]) == (controller, short)
+        assert [(route["verb"], route["url"], route["path"]) for route in entry["http"]] == [
+            (route.verb, route.kuzzle_path, route.kuzzle_path) for route in action.routes
+        ]
+    assert sum(map(len, listed.values())) == len(ACTIONS)
