@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "correct horse battery staple"
 PATIENCE = 30
+LOGOUTS = 20
 BOUND = 1.0
 """Seconds after which a change holds on other machines, at worst (decision 15)."""
 
@@ -162,13 +163,26 @@ def test_two_servers_on_one_postgresql_agree_within_the_bound(
     give_profiles(here, admin, "ann", ["default"])
     assert status_within_bound(lambda: look(there, token), 403)
     assert here.call("auth:logout", jwt=token).status == 200
-    assert who(here, token).status == 401
     assert status_within_bound(lambda: who(there, token), 401)
 
     token = sign_in(there, "ann")
     assert who(here, token).status == 200
     assert there.call("security:deleteUser", _id="ann", jwt=admin).status == 200
     assert status_within_bound(lambda: who(here, token), 401)
+
+
+def test_on_postgresql_a_logout_holds_where_it_was_answered_at_once(
+    serve: Serve, connect: Connect, administer: Callable[[HttpApi], str], ready: Database
+) -> None:
+    """TOK-14: the process does not wait to hear of it from the database."""
+    server = serve(database=ready.url, environment=ready.environment)
+    here, beside = connect(server), connect(server)
+    create_user(here, administer(here), "ann")
+    for _ in range(LOGOUTS):
+        token = sign_in(here, "ann")
+        assert {who(here, token).status, who(beside, token).status} == {200}
+        assert here.call("auth:logout", jwt=token).status == 200
+        assert {who(here, token).status, who(beside, token).status} == {401}
 
 
 def to_every_worker(server: ThrowAwayServer, keep: Keep) -> list[HttpApi]:

@@ -85,11 +85,13 @@ class Changes:
 
     async def catch_up(self) -> None:
         """Read the unseen rows and tell the listeners; returns when none is left."""
+        waited = self._reading.locked()
         async with self._reading:
-            # Who asks while this is read waits for it: nobody is served from what is outdated.
-            heard = self._heard
-            if self._told == heard:
+            if waited and self._told == self._heard:
                 return
+            # Only a read that began after it was heard makes a change known: who asks
+            # meanwhile waits here, and is not served from what is outdated.
+            heard = self._heard
             unseen = (
                 select(changes.c.sequence, changes.c.what, changes.c.id)
                 .where(changes.c.sequence > self.position)

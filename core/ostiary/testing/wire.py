@@ -7,6 +7,7 @@ import http.client
 import json
 import re
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,8 @@ from ostiary.startup import prepare
 
 HOST = "127.0.0.1"
 PATIENCE = 20
+IDLE = 20
+"""Seconds after which a kept connection is not trusted; the server keeps it for longer."""
 """Seconds after which an answer that has not come will not come."""
 
 MEMBERS = {
@@ -111,6 +114,7 @@ class HttpApi:
         self.port = port
         self._registry = registry or make_registry()
         self._connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
+        self._used_at = time.monotonic()
 
     def close(self) -> None:
         """End the connection."""
@@ -131,6 +135,9 @@ class HttpApi:
             head.setdefault("Content-Type", "application/json")
         if jwt is not None:
             head["Authorization"] = f"Bearer {jwt}"
+        if time.monotonic() - self._used_at > IDLE:
+            self._connection.close()  # The server may be about to do the same.
+        self._used_at = time.monotonic()
         try:
             self._connection.request(verb, url, body, head)
             answer = self._connection.getresponse()
