@@ -59,7 +59,7 @@ MASTER_KEY_FILE = "master.key"
 REMEMBERED = 50_000
 """Sessions, and accounts, that a process keeps in memory."""
 
-HOUSEKEEPING = 30
+HOUSEKEEPING = 10
 """Seconds between two rounds of sweeping and purging."""
 
 BATCH = 200
@@ -92,11 +92,13 @@ def find_plugins(settings: Settings) -> Plugins:
 def load_master_key(settings: Settings) -> MasterKey:
     """Return the master key; with SQLite it is made beside the stores at the first start."""
     on_sqlite = settings.database.url is None
+    # A key made beside stores that are there would be the wrong one.
+    new = on_sqlite and not (settings.data.dir / f"{CORE}.db").exists()
     return MasterKey.load(
         environment=settings.security.master_key,
         command=settings.security.master_key_command,
         file=settings.data.dir / MASTER_KEY_FILE if on_sqlite else None,
-        create=on_sqlite,
+        create=new,
     )
 
 
@@ -299,6 +301,7 @@ def _services(
     users = Users(store, profiles, strategies, journal, changes, now)
     accounts = Accounts(users, profiles, changes, REMEMBERED)
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period)
+    tokens = Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED)
     standard = security.standard
     return Services(
         strategies=strategies,
@@ -311,9 +314,11 @@ def _services(
         inventory=Inventory(store, now),
         journal=journal,
         limits=Limits(settings.limits.logins_per_second, now),
-        logins=Logins(strategies, accounts, users, list(security.restricted_profile_ids)),
+        logins=Logins(
+            strategies, accounts, users, tokens, changes, list(security.restricted_profile_ids)
+        ),
         profiles=profiles,
-        tokens=Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED),
+        tokens=tokens,
         users=users,
         public_api=lambda: make_registry().public_api(),
         openapi=_openapi,

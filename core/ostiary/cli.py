@@ -15,6 +15,8 @@ from ostiary import __version__, log
 from ostiary.settings import Settings, SettingsError, load
 
 FAILED, MISUSED = 1, 2
+DRIVERS = ("asyncpg", "greenlet")
+"""What PostgreSQL needs, and SQLite does not."""
 
 Command = Callable[[Settings, argparse.Namespace], None]
 
@@ -44,8 +46,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _startup_errors() as error:
         print(f"ostiary: {error}", file=sys.stderr)
         return FAILED
+    except ModuleNotFoundError as missing:
+        if missing.name not in DRIVERS:
+            raise
+        print(
+            f"ostiary: {missing.name} is missing: pip install 'ostiary[postgresql]'",
+            file=sys.stderr,
+        )
+        return FAILED
     except KeyboardInterrupt:
         return FAILED
+    except BrokenPipeError:
+        # Who read the output wants no more of it; nor does the flush at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -123,8 +136,13 @@ def admin_restrict(settings: Settings, _options: argparse.Namespace) -> None:
     """Close stores that --dev opened: only administrators keep all rights."""
     from ostiary import operations
 
-    asyncio.run(operations.restrict(settings))
+    administrators = asyncio.run(operations.restrict(settings))
     print("The base roles and profiles have their restricted rights now.")
+    if administrators:
+        print("These users are administrators, whoever made them:")
+        print(*(f"  {kuid}" for kuid in administrators), sep="\n")
+    else:
+        print("There is no administrator: make one with `ostiary admin create NAME`.")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -154,7 +172,7 @@ def make_parser() -> argparse.ArgumentParser:
     add(commands, "config", config)
     add(commands, "openapi", openapi)
     command = add(commands, "plugins", plugins)
-    group = command.add_subparsers(metavar="disable NAME")
+    group = command.add_subparsers(metavar="[disable NAME]")
     add(group, "disable", plugins_disable).add_argument("name", help="the plugin")
     parent = commands.add_parser("db", help="the stores")
     group = parent.add_subparsers(required=True)

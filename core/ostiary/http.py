@@ -155,9 +155,9 @@ class Http:
             request.in_url = bool(request.args)
         authorization = headers.get(b"authorization")
         if authorization is not None:
-            scheme, _, token = authorization.decode("latin-1").partition(" ")
-            if scheme.lower() == "bearer":
-                request.jwt = token.strip()
+            scheme, *token = authorization.split(None, 1) or (b"",)
+            if scheme.lower() == b"bearer":
+                request.jwt = token[0].strip().decode("latin-1") if token else ""
         volatile = headers.get(b"x-kuzzle-volatile")
         if volatile is not None:
             request.volatile = read_volatile(volatile)

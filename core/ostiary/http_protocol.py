@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ostiary.websocket_protocol import BoundedWebSocket
+
 LONGEST_HEAD = 2**16
 """Bytes that the head of a request may have."""
 
@@ -40,7 +42,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head += len(data)
         super().data_received(data)
-        if self._complete or self.transport.get_protocol() is not self:
+        if self._complete and self.transport.get_protocol() is self:
             self._expect_nothing()
         elif self._in_head and self._head > LONGEST_HEAD:
             if not self.transport.is_closing():
@@ -79,5 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _give_up(self) -> None:
-        if not self.transport.is_closing():
+        protocol = self.transport.get_protocol()
+        upgraded = isinstance(protocol, BoundedWebSocket) and protocol.handshake_complete
+        if not upgraded and not self.transport.is_closing():
             self.transport.close()

@@ -10,6 +10,7 @@ from ostiary.services.roles import ADMIN
 from ostiary.settings import Settings
 from ostiary.startup import establish, opened, stores_of
 from ostiary.storage import Backend, StorageError, migrate
+from ostiary.storage.store import CORE
 from ostiary.strategies import Call
 
 LOCAL = "local"
@@ -97,10 +98,14 @@ async def create_admin(settings: Settings, username: str, password: str, kuid: s
     return user.kuid
 
 
-async def restrict(settings: Settings) -> None:
-    """Close stores that ``--dev`` opened."""
+async def restrict(settings: Settings) -> Sequence[str]:
+    """Close stores that ``--dev`` opened; return the kuids of the administrators."""
+    async with _backend(settings) as backend:
+        if await backend.revision(CORE) is None:
+            raise StorageError("there are no stores to close; is --data or --database right?")
     async with opened(settings) as core:
         await core.services.defaults.restrict(close=True)
+        return await core.services.users.administrators()
 
 
 @asynccontextmanager

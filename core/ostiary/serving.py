@@ -12,9 +12,13 @@ from ostiary.app import Application, MakeApplication
 from ostiary.http_protocol import BoundedProtocol
 from ostiary.settings import Settings
 from ostiary.storage import StorageError
+from ostiary.websocket_protocol import BoundedWebSocket
 
 PING_EVERY, PING_WAIT = 30.0, 30.0
 KEEP_ALIVE = 75
+WORKER_PATIENCE = 30
+"""Seconds that a process may be silent before it is replaced; a slow machine starts slowly."""
+
 GRACE = 10
 """Seconds that running requests get when the server is told to stop."""
 
@@ -49,12 +53,13 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
         proxy_headers=bool(server.trusted_proxies),
         forwarded_allow_ips=[str(network) for network in server.trusted_proxies],
         http=BoundedProtocol,
-        ws="websockets-sansio",
+        ws=BoundedWebSocket,
         ws_max_size=server.max_request_size,
         ws_ping_interval=PING_EVERY,
         ws_ping_timeout=PING_WAIT,
         ws_per_message_deflate=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
+        timeout_worker_healthcheck=WORKER_PATIENCE,
         lifespan="on",
     )

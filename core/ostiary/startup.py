@@ -24,6 +24,7 @@ from ostiary.storage.store import CORE
 logger = logging.getLogger(__name__)
 
 LOUD = "!" * 72
+NO_ADMINISTRATOR = "there is no administrator: make one with `ostiary admin create NAME`"
 
 
 async def prepare(settings: Settings) -> None:
@@ -32,8 +33,12 @@ async def prepare(settings: Settings) -> None:
     :raises StorageError: the stores are not fit for these settings; says what to do.
     """
     async with opened(settings) as core:
-        if await establish(core) and not settings.dev:
-            print_setup_secret(core)
+        first = await establish(core)
+        if not settings.dev and not await core.services.users.admin_exists():
+            if first:
+                print_setup_secret(core)
+            else:
+                logger.warning(NO_ADMINISTRATOR)
         is_open = await core.services.defaults.is_open()
         if settings.dev:
             print(_DEV if is_open else _DEV_CLOSED, file=sys.stderr)

@@ -42,7 +42,7 @@ def test_json_is_read_or_refused_for_a_text_that_no_database_holds(
 def test_nothing_but_known_errors_comes_of_anything(raw: bytes | str) -> None:
     try:
         body.decode(raw)
-    except (ValueError, errors.UnacceptableText, errors.TooDeep):
+    except (ValueError, errors.UnacceptableText, errors.TooDeep, errors.TooManyValues):
         return
     json.loads(raw)
 
@@ -85,11 +85,15 @@ def test_pairs_of_surrogates_are_a_character() -> None:
 
 def test_nesting_has_a_bound() -> None:
     assert body.decode(nested(body.DEEPEST)) is not None
-    for levels in (body.DEEPEST + 1, 1000, 200_000):
+    for levels in (body.DEEPEST + 1, 1000, body.MOST_CONTAINERS):
         with pytest.raises(errors.TooDeep):
             body.decode(nested(levels))
     with pytest.raises(errors.TooDeep):
         body.decode(nested(body.DEEPEST + 1, '{"a":', "}").replace(":}", ":1}"))
+    with pytest.raises(errors.TooManyValues):
+        body.decode(nested(body.MOST_CONTAINERS + 1))
+    text = "[{" * body.MOST_CONTAINERS
+    assert body.decode(json.dumps([text])) == [text]
     wide = [[] for _ in range(1000)]  # type: ignore[var-annotated]
     assert body.decode(json.dumps(wide)) == wide
 

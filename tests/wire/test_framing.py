@@ -31,6 +31,13 @@ def exchange(port: int, sent: bytes) -> bytes:
         return received
 
 
+UPGRADE = (
+    b"Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+GET = b"GET / HTTP/1.1\r\n" + UPGRADE
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
 HOSTILE = {
     "length and chunks": HEAD
     + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
@@ -73,6 +80,13 @@ HOSTILE = {
     "no words": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20 + b"\r\n\r\n" + SMUGGLED,
     "an endless header": HEAD + b"X-A: " + b"a" * 200_000 + b"\r\n\r\n" + SMUGGLED,
     "endless headers": HEAD + b"X-A: a\r\n" * 100_000 + b"\r\n" + SMUGGLED,
+    "an upgrade with a body": b"POST / HTTP/1.1\r\n"
+    + UPGRADE
+    + b"Content-Length: 3\r\n\r\nabc"
+    + SMUGGLED,
+    "an upgrade with chunks": GET + CHUNKED + b"2\r\n{}\r\n0\r\n\r\n" + SMUGGLED,
+    "an upgrade without a key": GET.partition(b"Sec-")[0] + b"\r\n" + SMUGGLED,
+    "an upgrade of a long URL": GET.replace(b"/ ", b"/" + b"a" * 10_000 + b" ") + b"\r\n",
     "an endless URL": b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n" + SMUGGLED,
 }
 
@@ -110,6 +124,9 @@ SLOW = {
     "half a head": HEAD + b"X-A: ",
     "half a body": HEAD + b"Content-Length: 10\r\n\r\n{",
     "half a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nff\r\n{",
+    "half a head of an upgrade": GET,
+    "an upgrade with half a body": GET + b"Content-Length: 10\r\n\r\n{",
+    "an upgrade with half a chunk": GET + CHUNKED + b"ff\r\n{",
     "half of a second head": SMUGGLED + HEAD,
 }
 
@@ -140,3 +157,15 @@ def test_an_abandoned_request_leaves_the_server_well(closed: Any) -> None:
         with socket.create_connection((HOST, closed.port), timeout=PATIENCE) as peer:
             peer.sendall(HEAD + b"Content-Length: 1000\r\n\r\n{")
     assert closed.http.send("GET", "/_healthcheck").status == 200
+
+
+def test_an_upgrade_that_cannot_be_is_told_so(closed: Any) -> None:
+    """HTTP-06: what the WebSocket library drops without a word is answered, and closed."""
+    for body in (b"Content-Length: 3\r\n\r\nabc", CHUNKED + b"0\r\n\r\n"):
+        assert exchange(closed.port, GET + body).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_socket_outlives_the_time_that_its_handshake_had(impatient: int) -> None:
+    with closing(WebSocketApi(impatient)) as socket:
+        assert exchange(impatient, HEAD) == b""
+        assert socket.call("auth:getCurrentUser").status == 200

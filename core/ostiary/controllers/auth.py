@@ -38,11 +38,11 @@ async def login(
     users to a provider answers with a redirection instead of a token.
     """
     fields = _fields(services, request, strategy, body or {})
-    outcome = await services.logins.sign_in(strategy, fields, call_of(request))
+    origin = origin_of(request, strategy)
+    outcome = await services.logins.sign_in(strategy, fields, call_of(request), expires_in, origin)
     if isinstance(outcome, Redirect):
         return Reply.redirect(outcome.location)
-    issued = await services.tokens.issue(outcome, expires_in, origin_of(request, strategy))
-    return issued.to_json()
+    return outcome.to_json()
 
 
 @auth.action(GET("/strategies"))

@@ -90,6 +90,9 @@ async def create_first_admin(
     _refuse_profiles(body)
     if await services.users.admin_exists():
         raise errors.AdminExists
+    if not body.get("credentials"):
+        # An administrator who cannot sign in would close the door behind nobody.
+        raise errors.MissingArgument("body.credentials")
     user = await _create(services, request, body, (ADMIN,), id, kuid, first_admin=True)
     if reset:
         await services.defaults.restrict()

@@ -48,7 +48,7 @@ class Changes:
 
     async def start(self) -> None:
         """Begin at the present: nothing is cached yet."""
-        self.position = await self._newest()
+        self.position = await self.newest()
         self._read_at = self._clock()
 
     async def reachable(self) -> bool:
@@ -56,7 +56,20 @@ class Changes:
 
         :raises errors.StoreUnavailable: it does not.
         """
-        return await self._newest() >= 0
+        return await self.newest() >= 0
+
+    async def newest(self) -> int:
+        """Return the number of the last change in the store, or 0."""
+        newest = select(changes.c.sequence).order_by(changes.c.sequence.desc()).limit(1)
+        async with self._store.read() as db:
+            return await db.scalar(newest) or 0
+
+    async def since(self, db: Database, sequence: int, what: What, id: str) -> bool:
+        """Tell whether something has changed after a change of that number."""
+        later = select(changes.c.sequence).where(
+            changes.c.sequence > sequence, changes.c.what == what, changes.c.id == id
+        )
+        return await db.scalar(later.limit(1)) is not None
 
     def listen(self, listener: Listener) -> None:
         """Call a function with ``what`` and ``id`` of every change."""
@@ -123,8 +136,3 @@ class Changes:
 
     def _look_again(self) -> None:
         self._looked = False
-
-    async def _newest(self) -> int:
-        newest = select(changes.c.sequence).order_by(changes.c.sequence.desc()).limit(1)
-        async with self._store.read() as db:
-            return await db.scalar(newest) or 0

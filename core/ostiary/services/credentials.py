@@ -91,6 +91,8 @@ class Credentials:
             raise errors.NoCredentials(kuid, strategy)
         await self._strategies.validate(strategy, user, fields, call, partial=True)
         seen = await self._strategies.update(strategy, kuid, fields, call)
+        async with self._store.begin() as db:
+            await self._changes.record(db, "user", kuid)
         return {**seen, "kuid": kuid}
 
     async def delete(self, strategy: str, kuid: str) -> None:

@@ -25,7 +25,14 @@ ANIMALS = (
 )  # fmt: skip
 
 LONGEST = 512
-"""Bytes of UTF-8 that an id may have: it travels in every token."""
+"""Bytes that an id may have: it travels in every token."""
+
+NOBODY = ("-1", "anonymous")
+"""What the API calls who has not signed in: no user can be called so."""
+
+TROUBLESOME = frozenset(">?~")
+ESCAPED = 6
+"""Bytes of a character that stands escaped in a token (decision 13)."""
 
 UNACCEPTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -48,8 +55,19 @@ def check_id(id: str, name: str = "_id") -> str:
     """
     if id == "_search":
         raise errors.SearchAsAnId
-    if id in (".", "..") or UNACCEPTABLE.search(id) or len(id.encode()) > LONGEST:
+    if id in NOBODY:
+        raise errors.UserAlreadyExists(id)
+    if id in (".", "..") or UNACCEPTABLE.search(id) or _length(id) > LONGEST:
         raise errors.InvalidArgument(
             name, f"at most {LONGEST} bytes without control characters, not a path step"
         )
     return id
+
+
+def _length(id: str) -> int:
+    """Return the bytes of an id, or if it is much longer a fifth of its escaped form.
+
+    Tokens hold the escaped form, and have 4096 characters at most.
+    """
+    escaped = sum(ESCAPED for character in id if character in TROUBLESOME or character > "\x7f")
+    return max(len(id.encode()), escaped // 5)

@@ -2,38 +2,82 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from ostiary import errors
+from ostiary.arguments import Duration
 from ostiary.plugins import Strategies
 from ostiary.services.accounts import Account, Accounts
+from ostiary.services.changes import Changes
+from ostiary.services.tokens import Issued, Origin, Tokens
 from ostiary.services.users import Users
 from ostiary.strategies import Call, Newcomer, Redirect, User
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""How often a verdict is asked for while the user keeps changing."""
 
 
 class Logins:
     """Turns credentials into an account; every door asks the same questions here."""
 
     def __init__(
-        self, strategies: Strategies, accounts: Accounts, users: Users, profile_ids: list[str]
+        self,
+        strategies: Strategies,
+        accounts: Accounts,
+        users: Users,
+        tokens: Tokens,
+        changes: Changes,
+        profile_ids: list[str],
     ) -> None:
         self._strategies, self._accounts, self._users = strategies, accounts, users
-        self._profile_ids = profile_ids
+        self._tokens, self._changes, self._profile_ids = tokens, changes, profile_ids
 
     async def sign_in(
-        self, name: str, credentials: Mapping[str, Any], call: Call
-    ) -> Account | Redirect:
-        """Return the account that some credentials open, or where the client has to go first.
+        self,
+        name: str,
+        credentials: Mapping[str, Any],
+        call: Call,
+        wanted: Duration | None,
+        origin: Origin,
+    ) -> Issued | Redirect:
+        """Return a token for whom some credentials belong to, or where the client has to go first.
 
-        :raises errors.LoginRefused: they open none; the answer does not tell why.
+        A verdict takes a while. If the user or their credentials have changed since it was
+        asked for, it is asked for again: it may be about what is no more.
+
+        :raises errors.LoginRefused: they open nothing; the answer does not tell why.
         """
-        strategy = self._strategies.find(name)
-        verdict = await self._strategies.verify(name, credentials, call, self)
+        for _ in range(ATTEMPTS):
+            identified = await self.identify(name, credentials, call)
+            if isinstance(identified, Redirect):
+                return identified
+            account, since = identified
+            issued = await self._tokens.issue(account, wanted, origin, unless_changed_since=since)
+            if issued is not None:
+                logger.info("%r signed in with %s from %s", account.kuid, name, call.address)
+                return issued
+        _note_refusal(name, call)
+        raise errors.LoginRefused(self._strategies.find(name).refusal)
+
+    async def identify(
+        self, name: str, credentials: Mapping[str, Any], call: Call
+    ) -> tuple[Account, int] | Redirect:
+        """Return the account that some credentials open, and the last change before they did."""
+        since = await self._changes.newest()
+        try:
+            verdict = await self._strategies.verify(name, credentials, call, self)
+        except errors.LoginRefused:
+            _note_refusal(name, call)
+            raise
         if isinstance(verdict, Redirect):
             return verdict
         if isinstance(verdict, Newcomer):
             kuid = await self._welcome(name, verdict.credentials, verdict.content, call)
+            since = await self._changes.newest()
         else:
             kuid = verdict.kuid
         if not isinstance(kuid, str):
@@ -41,8 +85,9 @@ class Logins:
         account = await self._accounts.find(kuid)
         # Deleted, disabled, or left over in the strategy's store: all look like a wrong secret.
         if account is None or not account.user.enabled or name not in account.strategies:
-            raise errors.LoginRefused(strategy.refusal)
-        return account
+            _note_refusal(name, call)
+            raise errors.LoginRefused(self._strategies.find(name).refusal)
+        return account, since
 
     async def find(self, kuid: str) -> User | None:
         """Return a user; this is the directory that strategies may ask."""
@@ -57,3 +102,8 @@ class Logins:
         rest = {key: value for key, value in content.items() if key != "profileIds"}
         user = await self._users.create(call, profile_ids, rest, {name: fields})
         return user.kuid
+
+
+def _note_refusal(name: str, call: Call) -> None:
+    """Log a refused login, without what was typed as a name: it may be a password (LEAK-05)."""
+    logger.info("a login with %r from %s was refused", name, call.address)

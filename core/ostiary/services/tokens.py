@@ -19,7 +19,7 @@ from sqlalchemy import delete, insert, select, update
 from ostiary import errors
 from ostiary.arguments import Duration
 from ostiary.services.accounts import Account, Accounts
-from ostiary.services.changes import Changes
+from ostiary.services.changes import Changes, take_turn
 from ostiary.services.memory import Memory
 from ostiary.services.signing import SigningKeys
 from ostiary.storage import Store
@@ -128,14 +128,24 @@ class Tokens:
             session = await self._load(_fingerprint(token))
         return session
 
-    async def issue(self, account: Account, wanted: Duration | None, origin: Origin) -> Issued:
-        """Return a new token for a user.
+    async def issue(
+        self,
+        account: Account,
+        wanted: Duration | None,
+        origin: Origin,
+        *,
+        unless_changed_since: int,
+    ) -> Issued | None:
+        """Return a new token for a user, or None if the user has changed meanwhile.
 
         :param wanted: its lifetime; None is the default.
+        :param unless_changed_since: the last change that what speaks for the user can know of.
         """
         ttl = self._lifetimes.choose(wanted)
         issued, row = self._make(account, ttl, origin)
         async with self._store.begin() as db:
+            if await self._changes.since(db, unless_changed_since, "user", account.kuid):
+                return None
             await db.execute(insert(tokens).values(row))
         return issued
 
@@ -159,11 +169,18 @@ class Tokens:
         return issued if won else await self._repeat(session)
 
     async def revoke(self, session: Session) -> None:
-        """End a token."""
-        this = delete(tokens).where(tokens.c.fingerprint == session.fingerprint)
+        """End a token, and with it the one that it replaced or that has replaced it."""
+        this = tokens.c.fingerprint == session.fingerprint
+        successor = select(tokens.c.successor).where(this).scalar_subquery()
+        chain = (
+            this | (tokens.c.successor == session.fingerprint) | (tokens.c.fingerprint == successor)
+        )
         async with self._store.begin() as db:
-            await self._changes.record(db, "token", session.fingerprint.hex())
-            await db.execute(this)
+            await take_turn(db)
+            found = await db.execute(select(tokens.c.fingerprint).where(chain))
+            for fingerprint in found.scalars().all():
+                await self._changes.record(db, "token", fingerprint.hex())
+                await db.execute(delete(tokens).where(tokens.c.fingerprint == fingerprint))
 
     async def revoke_all(self, kuid: str) -> None:
         """End every token of a user."""

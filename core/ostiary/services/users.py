@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import delete, insert, select, update
 
 from ostiary import errors
@@ -20,6 +22,11 @@ from ostiary.services.roles import ADMIN
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import tokens, user_profiles, user_strategies, users
 from ostiary.strategies import Call, User
+
+logger = logging.getLogger(__name__)
+
+LARGEST = 2**18
+"""Bytes that the properties of a user may take, as JSON."""
 
 DRAWS = 20
 """How many kuids of words are drawn before one with a UUID is."""
@@ -105,6 +112,12 @@ class Users:
         async with self._store.read() as db:
             return await _admin_exists(db)
 
+    async def administrators(self) -> Sequence[str]:
+        """Return the kuids of those who hold the profile ``admin``."""
+        holders = select(user_profiles.c.kuid).where(user_profiles.c.profile_id == ADMIN)
+        async with self._store.read() as db:
+            return (await db.execute(holders.order_by(user_profiles.c.kuid))).scalars().all()
+
     async def create(
         self,
         call: Call,
@@ -126,6 +139,7 @@ class Users:
             raise errors.ProfileNotFound(unknown)
         for strategy in credentials:
             self._strategies.find(strategy)
+        _bounded(kuid or "-", content)
         user = User(kuid=kuid or "", profile_ids=tuple(profile_ids), content=content)
         operation, user = await self._reserve(user, list(credentials), form)
         try:
@@ -158,7 +172,7 @@ class Users:
             old = await db.scalar(select(users.c.content).where(this))
             if old is None:
                 raise errors.UserNotFound(kuid)
-            merged = {**old, **content}
+            merged = _bounded(kuid, {**old, **content})
             change = update(users).where(this).values(content=merged, updater=updater)
             await db.execute(change.values(updated_at=self._clock()))
             if profile_ids is not None:
@@ -184,6 +198,7 @@ class Users:
             await self._journal.delete_all(db, kuid)
             for table in (user_profiles, user_strategies, tokens):
                 await db.execute(delete(table).where(table.c.kuid == kuid))
+        logger.info("user %r was deleted", kuid)
         await self._journal.settle(kuid)
 
     async def _reserve(
@@ -226,7 +241,15 @@ class Users:
             for strategy in strategies:
                 held = {"kuid": user.kuid, "strategy": strategy, "created_at": now}
                 await db.execute(insert(user_strategies).values(held))
+        logger.info("user %r was created by %r", user.kuid, author)
         return stored
+
+
+def _bounded(kuid: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuse properties that would make a user too large to be kept in memory."""
+    if len(msgspec.json.encode(content)) > LARGEST:
+        raise errors.UserTooLarge(kuid, LARGEST)
+    return content
 
 
 async def _give_profiles(db: Database, kuid: str, profile_ids: Sequence[str]) -> None:

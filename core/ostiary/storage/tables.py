@@ -104,6 +104,7 @@ tokens = Table(
     Column("successor", LargeBinary),
     Index("tokens_by_user", "kuid"),
     Index("tokens_by_end", "expires_at"),
+    Index("tokens_by_successor", "successor"),
 )
 
 signing_keys = Table(

@@ -92,6 +92,7 @@ async with store.read() as db:
     kuid = await db.scalar(select(badges.c.kuid).where(badges.c.badge == credentials["badge"]))
 if kuid is None:
     raise errors.LoginRefused(strategy.refusal)
+await at("verified", kuid)
 return Verified(kuid)""",
     "validate": """
 await at("validate", user.kuid)

@@ -89,6 +89,7 @@ def create_tokens() -> None:
     )
     op.create_index("tokens_by_user", "tokens", ["kuid"])
     op.create_index("tokens_by_end", "tokens", ["expires_at"])
+    op.create_index("tokens_by_successor", "tokens", ["successor"])
     op.create_table(
         "signing_keys",
         sa.Column("id", sa.String, primary_key=True),

@@ -13,7 +13,7 @@ import anyio
 import pytest
 from sqlalchemy import Table, select
 
-from ostiary import Call
+from ostiary import Call, Redirect
 from ostiary.app import Core
 from ostiary.services import Services
 from ostiary.settings import Settings, load
@@ -62,8 +62,9 @@ class House:
 
     async def show(self, strategy: str, value: Any) -> str:
         """Sign in with a badge."""
-        account = await self.services.logins.sign_in(strategy, {"badge": value}, NOBODY)
-        return account.kuid  # type: ignore[union-attr]  # no badge redirects
+        outcome = await self.services.logins.identify(strategy, {"badge": value}, NOBODY)
+        assert not isinstance(outcome, Redirect)
+        return outcome[0].kuid
 
     async def badge(self, strategy: str, kuid: str) -> str | None:
         """Return the badge that a strategy keeps for a kuid, whoever may know of it."""

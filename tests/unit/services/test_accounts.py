@@ -18,6 +18,9 @@ from ostiary.testing.clock import Clock
 
 pytestmark = pytest.mark.anyio
 
+FAR = 10**9
+"""No change is later."""
+
 
 class SlowUsers(Users):
     """Reads a user, and lets things happen before it answers: as a far database does."""
@@ -128,7 +131,9 @@ async def test_a_session_ends_although_its_account_was_long_forgotten(house: Any
     await services.changes.catch_up()
     account = await accounts.find("ann")
     assert account is not None
-    token = (await tokens.issue(account, None, Origin())).token
+    issued = await tokens.issue(account, None, Origin(), unless_changed_since=FAR)
+    assert issued is not None
+    token = issued.token
     await tokens.find(token)
     for number in range(5):
         await accounts.find(await house.create(f"u{number}"))

@@ -17,6 +17,9 @@ from ostiary.testing.clock import Clock
 
 pytestmark = pytest.mark.anyio
 
+FAR = 10**9
+"""No change is later."""
+
 
 async def turn() -> None:
     """Let the loop turn once: a process asks at most once in each turn."""
@@ -55,7 +58,9 @@ async def test_a_token_revoked_in_one_process_is_refused_by_the_other(open_house
     one, other = await open_house(), await open_house()
     await one.create("ann")
     account = await one.services.accounts.find("ann")
-    token = (await one.services.tokens.issue(account, None, Origin())).token
+    token = (
+        await one.services.tokens.issue(account, None, Origin(), unless_changed_since=FAR)
+    ).token
     assert (await other.services.tokens.find(token)).account.kuid == "ann"
     await one.services.tokens.revoke(await one.services.tokens.find(token))
     await turn()

@@ -37,6 +37,20 @@ def test_what_could_not_be_read_by_its_url_is_refused(id: str) -> None:
         check_id(id)
 
 
+@pytest.mark.parametrize("id", ["-1", "anonymous"])
+def test_nobody_is_called_like_who_has_not_signed_in(id: str) -> None:
+    """AZ-07"""
+    with pytest.raises(errors.UserAlreadyExists):
+        check_id(id)
+
+
+@pytest.mark.parametrize("id", ["?" * LONGEST, "~" * 430])
+def test_an_id_too_long_for_a_token_is_refused(id: str) -> None:
+    """TOK-08"""
+    with pytest.raises(errors.InvalidArgument):
+        check_id(id)
+
+
 def test_the_name_of_a_route_is_no_id() -> None:
     with pytest.raises(errors.SearchAsAnId):
         check_id("_search")
@@ -46,6 +60,6 @@ def test_the_name_of_a_route_is_no_id() -> None:
 def test_an_id_is_kept_as_it_is_or_refused(id: str) -> None:
     try:
         assert check_id(id) == id
-    except errors.BadRequestError:
+    except (errors.BadRequestError, errors.UserAlreadyExists):
         return
     assert len(id.encode()) <= LONGEST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from ostiary import Call, Newcomer, Redirect, Verified, errors
+from ostiary.services.tokens import Origin
 from ostiary.storage.tables import users
 
 pytestmark = pytest.mark.anyio
@@ -71,7 +73,7 @@ async def test_a_newcomer_whose_credentials_are_refused_is_not_created(house: An
 async def test_a_redirection_is_handed_on(house: Any) -> None:
     redirect = Redirect("https://door.example/")
     house.during("badge", "verify", giving(redirect))
-    outcome = await house.services.logins.sign_in("badge", {}, Call())
+    outcome = await house.services.logins.identify("badge", {}, Call())
     assert outcome is redirect
 
 
@@ -93,7 +95,7 @@ async def test_a_strategy_that_is_not_installed_is_unknown(house: Any) -> None:
     """AUTH-11"""
     for name in ("smell", "", "__init__", "Badge"):
         with pytest.raises(errors.UnknownStrategy):
-            await house.services.logins.sign_in(name, {}, Call())
+            await house.services.logins.identify(name, {}, Call())
 
 
 async def test_a_strategy_may_look_users_up(house: Any) -> None:
@@ -101,3 +103,60 @@ async def test_a_strategy_may_look_users_up(house: Any) -> None:
     user = await house.services.logins.find("ann")
     assert (user.kuid, user.profile_ids) == ("ann", ("default",))
     assert await house.services.logins.find("bob") is None
+
+
+async def login(house: Any, badge: str) -> Any:
+    return await house.services.logins.sign_in("badge", {"badge": badge}, Call(), None, Origin())
+
+
+async def test_a_login_on_its_way_does_not_open_what_took_the_place_of_the_user(
+    house: Any, gate: Any
+) -> None:
+    """TOK-13, AUTH-10"""
+    await house.create("ann", badge="old")
+    held = gate()
+    house.during("badge", "verified", held)
+    attempt = asyncio.create_task(login(house, "old"))
+    await held.reached.wait()
+    await house.services.users.delete("ann")
+    await house.create("ann", badge="new")
+    held.open()
+    with pytest.raises(errors.LoginRefused):
+        await attempt
+    assert (await login(house, "new")).kuid == "ann"
+
+
+@pytest.mark.parametrize("how", ["replaced", "updated"])
+async def test_a_login_on_its_way_does_not_outlive_its_credentials(
+    house: Any, gate: Any, how: str
+) -> None:
+    """TOK-14"""
+    await house.create("ann", badge="old")
+    held = gate()
+    house.during("badge", "verified", held)
+    attempt = asyncio.create_task(login(house, "old"))
+    await held.reached.wait()
+    if how == "replaced":
+        await house.services.credentials.delete("badge", "ann")
+        await house.give("ann", "badge", "new")
+    else:
+        await house.services.credentials.update("badge", "ann", {"badge": "new"}, Call())
+    held.open()
+    with pytest.raises(errors.LoginRefused):
+        await attempt
+
+
+async def test_a_user_who_changes_during_a_login_still_gets_in(house: Any, gate: Any) -> None:
+    await house.create("ann", badge="1")
+    held = gate()
+    house.during("badge", "verified", held)
+    attempt = asyncio.create_task(login(house, "1"))
+    await held.reached.wait()
+    await house.services.users.update("ann", {"name": "Ann"}, "-1")
+    held.open()
+    assert (await attempt).kuid == "ann"
+
+
+async def test_a_newcomer_gets_a_token_at_once(house: Any) -> None:
+    house.during("badge", "verify", giving(Newcomer({"badge": "1"}, {})))
+    assert (await login(house, "1")).token

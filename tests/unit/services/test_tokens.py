@@ -18,6 +18,9 @@ from ostiary.testing.clock import HOUR, Clock
 
 pytestmark = pytest.mark.anyio
 
+FAR = 10**9
+"""No change is later."""
+
 GRACE = 1000
 LIFETIMES = Lifetimes(default=2 * HOUR, longest=-1, grace=GRACE)
 
@@ -41,7 +44,9 @@ class Bench:
     async def issue(self, kuid: str = "ann", wanted: int | None = None) -> str:
         account = await self.house.services.accounts.find(kuid)
         ttl = None if wanted is None else Duration(wanted)
-        return (await self.tokens.issue(account, ttl, Origin("badge"))).token
+        issued = await self.tokens.issue(account, ttl, Origin("badge"), unless_changed_since=FAR)
+        assert issued is not None
+        return issued.token
 
     async def refresh(self, token: str, wanted: int | None = None) -> Any:
         ttl = None if wanted is None else Duration(wanted)
@@ -199,7 +204,9 @@ async def test_a_token_issued_to_who_was_just_deleted_is_worth_nothing(bench: Be
     """TOK-13"""
     account = await bench.house.services.accounts.find("ann")
     await bench.house.services.users.delete("ann")
-    token = (await bench.tokens.issue(account, None, Origin())).token
+    issued = await bench.tokens.issue(account, None, Origin(), unless_changed_since=FAR)
+    assert issued is not None
+    token = issued.token
     assert not await bench.good(token)
     await bench.house.create("ann")
     assert not await bench.good(token)
@@ -242,6 +249,16 @@ async def test_what_is_over_is_purged_in_batches_and_nothing_else(bench: Bench) 
 
 async def test_no_repr_holds_a_token(bench: Bench) -> None:
     account = await bench.house.services.accounts.find("ann")
-    issued = await bench.tokens.issue(account, None, Origin())
+    issued = await bench.tokens.issue(account, None, Origin(), unless_changed_since=FAR)
+    assert issued is not None
     assert issued.token not in repr(issued)
     assert issued.token not in repr(await bench.tokens.find(issued.token))
+
+
+async def test_logging_out_around_a_refresh_leaves_neither_token(bench: Bench) -> None:
+    """TOK-14"""
+    for which in (0, 1):
+        old = await bench.issue()
+        pair = [old, (await bench.refresh(old)).token]
+        await bench.tokens.revoke(await bench.tokens.find(pair[which]))
+        assert [await bench.good(token) for token in pair] == [False, False]
