@@ -6,12 +6,13 @@ Only this module sees all the others.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -176,12 +177,11 @@ class Application:
         self._around: ASGIApp = Starlette(lifespan=self._lifespan)
         self._ready = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one ASGI connection."""
         if scope["type"] == "http" and self._http is not None:
-            await self._http(scope, receive, send)
-        else:
-            await self._around(scope, receive, send)
+            return self._http(scope, receive, send)
+        return self._around(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, around: Starlette) -> AsyncIterator[None]:
@@ -199,6 +199,9 @@ class Application:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_house(core.services, stopping))
                 self._ready = True
+                # What is there now stays: the collector need not walk it again and again.
+                gc.collect()
+                gc.freeze()
                 yield
                 self._ready = False
                 stopping.set()

@@ -16,6 +16,7 @@ DEEPEST = 64
 MOST_CONTAINERS = 50_000
 """Lists and objects that a request may hold: each costs much more than its bytes."""
 
+DECODER = msgspec.json.Decoder()
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -31,18 +32,19 @@ def decode(raw: bytes | str) -> Any:
     :raises errors.TooManyValues: it holds too many lists and objects.
     """
     text = raw if isinstance(raw, bytes) else raw.encode(errors="surrogatepass")
-    containers = text.count(b"[") + text.count(b"{")
-    if containers > MOST_CONTAINERS and len(_brackets(text)) > 2 * MOST_CONTAINERS:
-        raise errors.TooManyValues(MOST_CONTAINERS)
+    # Most texts are one flat object without escapes, and one look each tells so.
+    nested = b"[" in text or text.find(b"{", 1) > 0
+    if nested and text.count(b"[") + text.count(b"{") > MOST_CONTAINERS:
+        _check_number(text)
     try:
-        value = msgspec.json.decode(raw)
+        value = DECODER.decode(raw)
     except RecursionError:
         raise errors.TooDeep(DEEPEST) from None
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise ValueError("it is not JSON") from error
-    if containers > DEEPEST and _too_deep(text):
-        raise errors.TooDeep(DEEPEST)
-    if b"\\u0000" in text and NUL.search(text):
+    if nested:
+        _check_depth(text)
+    if b"\\" in text and NUL.search(text):
         raise errors.UnacceptableText
     return value
 
@@ -68,14 +70,21 @@ def _brackets(text: bytes) -> bytes:
     return STRING.sub(b"", text).translate(None, delete=NO_BRACKETS)
 
 
-def _too_deep(text: bytes) -> bool:
-    """Tell whether a JSON text is nested too deep, without a step of Python for each member."""
+def _check_number(text: bytes) -> None:
+    if len(_brackets(text)) > 2 * MOST_CONTAINERS:
+        raise errors.TooManyValues(MOST_CONTAINERS)
+
+
+def _check_depth(text: bytes) -> None:
+    """Refuse a JSON text that is nested too deep, without a step of Python for each member."""
+    if text.count(b"[") + text.count(b"{") <= DEEPEST:
+        return
     brackets = _brackets(text)
     for _ in range(DEEPEST):
-        if not brackets:
-            return False
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
-    return bool(brackets)
+        if not brackets:
+            return
+    raise errors.TooDeep(DEEPEST)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

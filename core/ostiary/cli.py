@@ -37,8 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             },
             dev=getattr(options, "dev", False),
         )
-        log.set_up(settings.logging.level)
         run: Command = options.run
+        # The other commands tell what they did themselves.
+        log.set_up(settings.logging.level if run is serve else "warning")
         run(settings, options)
     except SettingsError as error:
         print(f"ostiary: {error}", file=sys.stderr)

@@ -89,10 +89,13 @@ class Http:
         request = self._blank(scope, headers)
         try:
             check_framing(scope["http_version"], raw_headers, headers)
-            raw = await self._read(headers, receive)
-            if raw is None:
-                return  # The client has gone.
-            content = self._parse(headers, raw, request) if raw else None
+            content = None
+            if b"content-length" in headers or b"transfer-encoding" in headers:
+                raw = await self._read(headers, receive)
+                if raw is None:
+                    return  # The client has gone.
+                if raw:
+                    content = self._parse(headers, raw, request)
         except errors.OstiaryError as error:
             await self._send_bare(send, request, error, headers)
             return
@@ -100,7 +103,8 @@ class Http:
             answer = await self._answer(scope, headers, content, request)
         except errors.OstiaryError as error:
             answer = self._dispatcher.refuse(error, request)
-        if is_pretty(scope["query_string"]):
+        query = scope["query_string"]
+        if query and is_pretty(query):
             answer.body = msgspec.json.format(answer.body, indent=2)
         await self._send(send, request, answer, headers)
 
@@ -108,7 +112,7 @@ class Http:
         self, scope: Scope, headers: Mapping[bytes, bytes], content: Any, request: Request
     ) -> Answer:
         verb = scope["method"]
-        path: bytes = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
+        path: bytes = scope["raw_path"]
         if verb == "OPTIONS" or (verb, path) in UNROUTED:
             return await self._greet(verb, path, request)
         self._fill(request, scope["query_string"], headers)
@@ -189,19 +193,15 @@ class Http:
             event = await receive()
             if event["type"] == "http.disconnect":
                 return None
-            chunk: bytes = event.get("body", b"")
+            chunks.append(event.get("body", b""))
             more = event.get("more_body", False)
-            size += len(chunk)
+            size += len(chunks[-1])
             if size > self._largest:
                 # Who still sends does not see an answer: take a little more, and keep none of it.
                 chunks = []
-                if more and size <= self._largest * DRAINED:
-                    continue
-                raise errors.RequestTooLarge
-            if not (more or chunks):
-                return chunk
-            chunks.append(chunk)
-        return b"".join(chunks)
+                if not more or size > self._largest * DRAINED:
+                    raise errors.RequestTooLarge
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _send(
         self, send: Send, request: Request, answer: Answer, headers: Mapping[bytes, bytes]
@@ -213,7 +213,10 @@ class Http:
         ]
         if answer.headers or answer.cookies:
             out.extend(_own_headers(answer))
-        await self._emit(send, answer.status, out, answer.body, headers)
+        if b"origin" in headers:
+            out.extend(self._sharing(headers[b"origin"]))
+        await send({"type": "http.response.start", "status": answer.status, "headers": out})
+        await send({"type": "http.response.body", "body": answer.body})
 
     async def _send_bare(
         self,
@@ -229,24 +232,17 @@ class Http:
         out.append((b"x-kuzzle-request-id", request.id.encode()))
         # What is left of the request cannot be trusted, or is not worth reading.
         out.append(CLOSE)
-        await self._emit(send, error.status, out, content, headers)
-
-    async def _emit(
-        self,
-        send: Send,
-        status: int,
-        out: list[tuple[bytes, bytes]],
-        content: bytes,
-        headers: Mapping[bytes, bytes],
-    ) -> None:
-        origin = headers.get(b"origin")
-        if origin is not None:
-            out.append((b"access-control-allow-origin", origin))
-            out.append((b"vary", b"Origin"))
-            if origin.decode("latin-1") in self._credentialed:
-                out.append((b"access-control-allow-credentials", b"true"))
-        await send({"type": "http.response.start", "status": status, "headers": out})
+        if b"origin" in headers:
+            out.extend(self._sharing(headers[b"origin"]))
+        await send({"type": "http.response.start", "status": error.status, "headers": out})
         await send({"type": "http.response.body", "body": content})
+
+    def _sharing(self, origin: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the headers that let a page of another origin read the answer."""
+        yield b"access-control-allow-origin", origin
+        yield b"vary", b"Origin"
+        if origin.decode("latin-1") in self._credentialed:
+            yield b"access-control-allow-credentials", b"true"
 
 
 def _check_texts(args: Mapping[str, Any]) -> None:

@@ -44,6 +44,7 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
     return uvicorn.Config(
         make,
         factory=True,
+        interface="asgi3",
         host=server.host,
         port=server.port,
         workers=server.workers,

@@ -27,7 +27,7 @@ class Limits:
         :raises errors.TooManyLogins: too many logins by this connection in this second.
         :raises errors.TooManyRequests: too many requests of this user or address.
         """
-        if request.controller == "auth" and request.action == "login":
+        if request.action == "login" and request.controller == "auth":
             self._count_login(request.connection)
             return
         limit = account.rights.rate_limit
