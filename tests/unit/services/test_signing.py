@@ -120,7 +120,10 @@ async def test_no_header_is_an_unexpected_error(keys: SigningKeys, header: Any) 
 
 
 @MANY
-@given(payload=JSON.filter(lambda value: not isinstance(value, dict)) | st.binary(max_size=20))
+@given(
+    payload=JSON.filter(lambda value: not isinstance(value, dict))
+    | st.binary(max_size=20).filter(lambda text: not text.strip().startswith(b"{"))
+)
 async def test_no_payload_is_an_unexpected_error(keys: SigningKeys, payload: Any) -> None:
     with pytest.raises(errors.TokenInvalid):
         keys.verify(forged(keys, good_header(keys), payload))
