@@ -49,9 +49,21 @@ def test_the_setup_secret_is_printed_once(serve: Serve, connect: Connect) -> Non
     (secret,) = printed_secrets(server.log)
     server.restart()
     assert printed_secrets(server.log) == [secret]
+    assert "there is no administrator" in server.log
     assert connect(server).send("POST", "/_createFirstAdmin", BODY).status == 401
     made = connect(server).send("POST", "/_createFirstAdmin", BODY, {HEADER: secret})
     assert made.result["_source"]["profileIds"] == ["admin"]
+
+
+@pytest.mark.parametrize("body", [{}, {"credentials": {}}, {"username": "root"}])
+def test_who_could_not_sign_in_does_not_use_the_setup_up(
+    serve: Serve, connect: Connect, setup_secret: str, body: Mapping[str, object]
+) -> None:
+    """Contract, section 13."""
+    api = connect(serve())
+    refused = api.send("POST", "/_createFirstAdmin", body, {HEADER: setup_secret})
+    assert (refused.status, refused.error_id) == (400, "api.assert.missing_argument")
+    assert api.send("POST", "/_createFirstAdmin", BODY, {HEADER: setup_secret}).status == 200
 
 
 def test_without_the_whole_secret_nobody_becomes_an_administrator(

@@ -101,6 +101,30 @@ def test_only_the_first_master_key_fits_and_only_while_it_is_private(serve: Serv
     assert server.run("admin", "create", "second", input=PASSWORD).returncode == 0
 
 
+def test_a_master_key_that_is_lost_is_not_replaced(serve: Serve) -> None:
+    server = serve(environment={})
+    server.stop()
+    (server.data / "master.key").unlink()
+    failed = server.run("serve", "--port", str(server.port))
+    assert failed.returncode == 1
+    assert "master.key" in failed.stderr
+    assert not (server.data / "master.key").exists()
+
+
+def test_closing_says_who_is_administrator_and_closes_nothing_that_is_not_there(
+    serve: Serve,
+) -> None:
+    server = serve(dev=True)
+    server.stop()
+    assert "There is no administrator" in server.run("admin", "restrict").stdout
+    made = server.run("admin", "create", "root", "--kuid", "boss", input="a long enough password\n")
+    assert made.returncode == 0, made.stderr
+    assert "  boss\n" in server.run("admin", "restrict").stdout
+    for file in server.data.glob("core.db*"):
+        file.unlink()
+    assert server.run("admin", "restrict").returncode == 1
+
+
 def test_the_effective_settings_are_printed_without_secrets(serve: Serve) -> None:
     """CFG: what is printed may be shown around."""
     key = secrets.token_hex(32)

@@ -251,6 +251,14 @@ def test_an_answer_with_a_token_is_not_stored(closed: Any, http: HttpApi, url: s
     assert outcome.headers["cache-control"] == "no-store"
 
 
+def test_any_white_space_may_follow_the_scheme(http: HttpApi, member: Any) -> None:
+    """TOK-28: a token that is there is looked at."""
+    for space in (" ", "  ", "\t"):
+        for token, status in ((member.jwt, 200), ("kauth-nothing", 401)):
+            header = {"Authorization": f"bearer{space}{token}"}
+            assert http.send("GET", "/_me", headers=header).status == status
+
+
 @pytest.mark.parametrize(
     "header",
     ["{}", "Basic {}", "Bearer{}", "Token {}", "JWT {}", "Bearer\u00a0{}", "X Bearer {}", ""],

@@ -9,6 +9,7 @@ import pytest
 
 from ostiary import Call, errors
 from ostiary.services.roles import ADMIN, DEFAULT
+from ostiary.services.users import LARGEST
 from ostiary.storage.tables import tokens, user_profiles, user_strategies
 
 pytestmark = pytest.mark.anyio
@@ -237,3 +238,15 @@ async def test_updates_of_one_user_at_once_are_all_kept(house: Any) -> None:
     user = await users.find("ann")
     assert user.content == {f"p{n}": n for n in range(20)}
     assert (user.author, user.updater) == ("-1", "bob")
+
+
+async def test_a_user_does_not_grow_without_end(house: Any) -> None:
+    """INP-17"""
+    await house.create("ann")
+    half = {"half": "x" * (LARGEST // 2)}
+    await house.services.users.update("ann", half, "ann")
+    with pytest.raises(errors.UserTooLarge):
+        await house.services.users.update("ann", {"other": half["half"]}, "ann")
+    with pytest.raises(errors.UserTooLarge):
+        await house.services.users.create(Call(), ("default",), {"x": "x" * LARGEST}, {})
+    assert await house.kuids() == ["ann"]
