@@ -47,6 +47,9 @@ CONSTANT_HEADERS = [
     (b"access-control-allow-methods", b"GET,POST,PUT,PATCH,DELETE,OPTIONS,HEAD"),
 ]
 CLOSE = (b"connection", b"close")
+AT_ONCE = "ostiary.answer_at_once"
+"""The ASGI extension of our own protocol class that writes a plain answer in one piece."""
+
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 DRAINED = 4
 """How many times too large a body may be and still be read to its end before it is refused."""
@@ -80,6 +83,10 @@ class Http:
         self._headers = [*CONSTANT_HEADERS, (b"x-kuzzle-node", dispatcher.node.encode())]
         if over_https:
             self._headers.append(STRICT_TRANSPORT)
+        lines = b"".join(b"%b: %b\r\n" % header for header in self._headers)
+        self._plain_head = (
+            lines.replace(b"%", b"%%") + b"content-length: %d\r\nx-kuzzle-request-id: %b\r\n"
+        )
         self._next_id = request_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,6 +113,12 @@ class Http:
         query = scope["query_string"]
         if query and is_pretty(query):
             answer.body = msgspec.json.format(answer.body, indent=2)
+        if not (answer.headers or answer.cookies or b"origin" in headers):
+            extensions = scope.get("extensions")
+            if extensions and AT_ONCE in extensions:
+                head = self._plain_head % (len(answer.body), request.id.encode())
+                if extensions[AT_ONCE](answer.status, head, answer.body):
+                    return
         await self._send(send, request, answer, headers)
 
     async def _answer(

@@ -1,16 +1,48 @@
-"""HTTP as uvicorn speaks it, with an end to what one request may send and to how slowly."""
+"""HTTP as uvicorn speaks it: bounded in what one request may send, shorter in what is answered."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
+from ostiary.http import AT_ONCE
 from ostiary.websocket_protocol import BoundedWebSocket
 
 LONGEST_HEAD = 2**16
 """Bytes that the head of a request may have."""
+
+
+def answer_at_once(cycle: RequestResponseCycle, status: int, head: bytes, content: bytes) -> bool:
+    """Write an answer in one piece; tell whether that could be done.
+
+    uvicorn looks at each header of an answer three times, which costs more than all
+    that the application does to check a token. What can be otherwise than plain goes
+    its way: a client that reads slowly, one that wants the connection closed, HEAD.
+
+    :param head: the lines of the headers; its values were checked by whoever made it.
+    """
+    if (
+        cycle.response_started
+        or cycle.disconnected
+        or cycle.flow.write_paused
+        or not cycle.keep_alive
+        or cycle.scope["method"] == "HEAD"
+    ):
+        return False
+    lines = [b"%b: %b\r\n" % header for header in cycle.default_headers]
+    cycle.transport.write(b"".join((STATUS_LINE[status], *lines, head, b"\r\n", content)))
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.message_event.set()
+    cycle.on_response()
+    return True
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -61,6 +93,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head > LONGEST_HEAD and self._size() > LONGEST_HEAD:
             raise ValueError("the head of the request is too large")
         super().on_headers_complete()
+        # After an upgrade there may be no cycle, or that of an earlier request.
+        if getattr(self.cycle, "scope", None) is self.scope:
+            extensions: Any = {AT_ONCE: partial(answer_at_once, self.cycle)}
+            self.scope["extensions"] = extensions
 
     def on_message_complete(self) -> None:
         """End a request; what comes next is the head of another."""

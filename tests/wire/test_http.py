@@ -313,3 +313,19 @@ def test_no_credentials_are_allowed_to_every_origin(http: HttpApi) -> None:
     outcome = http.send("GET", "/_me", headers={"Origin": STRANGER})
     assert outcome.headers["access-control-allow-origin"] == STRANGER
     assert "access-control-allow-credentials" not in outcome.headers
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Origin": "https://app.example"}, {"Connection": "close"}]
+)
+def test_an_answer_in_one_piece_says_what_one_in_parts_says(
+    http: HttpApi, headers: dict[str, str]
+) -> None:
+    """The plain answer takes a shorter way; nothing but what was asked for differs."""
+    plain = http.send("GET", "/_healthcheck").headers
+    other = http.send("GET", "/_healthcheck", headers=headers).headers
+    told = {"access-control-allow-origin", "vary", "connection", "date", "x-kuzzle-request-id"}
+    assert {name: value for name, value in plain.items() if name not in told} == {
+        name: value for name, value in other.items() if name not in told
+    }
+    assert {"date", "x-kuzzle-request-id", "connection"} <= plain.keys()
