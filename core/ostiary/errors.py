@@ -12,12 +12,9 @@ The envelope, the OpenAPI document and the error reference all read
 
 from __future__ import annotations
 
-import re
 from typing import Any, ClassVar, Self
 
 CATALOGUE: dict[str, type[OstiaryError]] = {}
-
-PLUGIN_ID = re.compile(r"plugin\.[a-z][a-z0-9_-]*\.[a-z][a-z0-9_]*")
 
 
 class OstiaryError(Exception):
@@ -126,15 +123,12 @@ class ServiceUnavailableError(OstiaryError):
 UnexpectedError = InternalError.declare("core.fatal.unexpected_error", 0x00_00_0001, "Unexpected error: {0}.")
 
 # services
-AlreadyExists = BadRequestError.declare("services.storage.document_already_exists", 0x01_01_0011, "The document already exists.")
 SearchAsAnId = BadRequestError.declare("services.storage.search_as_an_id", 0x01_01_000F, '"_search" cannot be an id.')
 
 # api.assert
 InvalidType = BadRequestError.declare("api.assert.invalid_type", 0x02_01_0001, 'Argument "{0}" has the wrong type, {1} wanted.')
 InvalidArgument = BadRequestError.declare("api.assert.invalid_argument", 0x02_01_0002, 'Argument "{0}" is invalid, wanted: {1}.')
 MissingArgument = BadRequestError.declare("api.assert.missing_argument", 0x02_01_0003, 'Argument "{0}" is missing.')
-EmptyArgument = BadRequestError.declare("api.assert.empty_argument", 0x02_01_0004, 'Argument "{0}" is empty.')
-UnexpectedArgument = BadRequestError.declare("api.assert.unexpected_argument", 0x02_01_0007, 'Argument "{0}" is unexpected (accepted: {1}).')
 BodyRequired = BadRequestError.declare("api.assert.body_required", 0x02_01_0008, "This request needs a body.")
 ForbiddenArgument = BadRequestError.declare("api.assert.forbidden_argument", 0x02_01_000B, 'Argument "{0}" may not be given to this action.')
 
@@ -152,7 +146,6 @@ TooManyLogins = TooManyRequestsError.declare("api.process.too_many_logins_reques
 # network.http
 RequestTooLarge = SizeLimitError.declare("network.http.request_too_large", 0x03_01_0001, "The request is larger than the server accepts.")
 HttpError = BadRequestError.declare("network.http.unexpected_error", 0x03_01_0002, "The request cannot be read: {0}.")
-TooManyEncodings = BadRequestError.declare("network.http.too_many_encodings", 0x03_01_0003, "Too many content encodings.")
 UnsupportedCompression = BadRequestError.declare("network.http.unsupported_compression", 0x03_01_0004, 'Content encoding "{0}" is not supported.')
 UnsupportedVerb = BadRequestError.declare("network.http.unsupported_verb", 0x03_01_0006, 'HTTP method "{0}" is not supported.')
 UrlNotFound = NotFoundError.declare("network.http.url_not_found", 0x03_01_0007, 'No action at "{0}".')
@@ -189,17 +182,8 @@ UserAlreadyExists = PreconditionError.declare("security.user.already_exists", 0x
 UserNotFound = NotFoundError.declare("security.user.not_found", 0x07_04_0002, 'No user "{0}".')
 NoProfile = BadRequestError.declare("security.user.no_profile", 0x07_04_0007, 'User "{0}" needs at least one profile.')
 
-# security.role, security.profile
-RoleNotFound = NotFoundError.declare("security.role.not_found", 0x07_05_0001, 'No role "{0}".')
-LoginRequired = BadRequestError.declare("security.role.login_required", 0x07_05_0002, "The anonymous role must keep the login action.")
-UnknownController = BadRequestError.declare("security.role.unknown_controller", 0x07_05_0009, 'Role "{0}" names a controller that does not exist: "{1}".')
-UnknownAction = BadRequestError.declare("security.role.unknown_action", 0x07_05_000A, 'Role "{0}" names an action that does not exist: "{1}" in controller "{2}".')
+# security.profile
 ProfileNotFound = NotFoundError.declare("security.profile.not_found", 0x07_06_0001, 'No profile "{0}".')
-MissingAnonymousRole = BadRequestError.declare("security.profile.missing_anonymous_role", 0x07_06_0005, "The anonymous profile must keep the anonymous role.")
-
-# security.cookie
-CookieInvalid = UnauthorizedError.declare("security.cookie.invalid", 0x07_07_0001, "The cookie header cannot be parsed.")
-CookiesUnsupported = InternalError.declare("security.cookie.unsupported", 0x07_07_0002, "Cookie authentication is switched off.")
 
 # ours: domain 0x20
 SecretInUrl = BadRequestError.declare("ostiary.request.secret_in_url", 0x20_01_0001, 'Secrets are not accepted in a URL ("{0}"); the setting http.allowCredentialsInUrl admits them.')

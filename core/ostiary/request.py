@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookies import Morsel
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,13 +25,11 @@ class Connection(msgspec.Struct, eq=False):
 
     :param address: the peer, or what a trusted proxy says of it; empty if it has gone.
     :param headers: of the HTTP request or of the upgrade, as the server gives them.
-    :param notify: sends a message that nobody asked for; None where that cannot be done.
     """
 
     protocol: Protocol
     address: str
     headers: Mapping[bytes, bytes] = EMPTY
-    notify: Callable[[dict[str, Any]], None] | None = None
 
     def header(self, name: str) -> str | None:
         """Return a header by its name in lower case, or None."""
