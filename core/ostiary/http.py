@@ -113,13 +113,9 @@ class Http:
         query = scope["query_string"]
         if query and is_pretty(query):
             answer.body = msgspec.json.format(answer.body, indent=2)
-        if not (answer.headers or answer.cookies or b"origin" in headers):
-            extensions = scope.get("extensions")
-            if extensions and AT_ONCE in extensions:
-                head = self._plain_head % (len(answer.body), request.id.encode())
-                if extensions[AT_ONCE](answer.status, head, answer.body):
-                    return
-        await self._send(send, request, answer, headers)
+        plain = not (answer.headers or answer.cookies or b"origin" in headers)
+        if not (plain and self._sent_at_once(scope, request, answer)):
+            await self._send(send, request, answer, headers)
 
     async def _answer(
         self, scope: Scope, headers: Mapping[bytes, bytes], content: Any, request: Request
@@ -215,6 +211,15 @@ class Http:
                 if not more or size > self._largest * DRAINED:
                     raise errors.RequestTooLarge
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _sent_at_once(self, scope: Scope, request: Request, answer: Answer) -> bool:
+        """Write a plain answer in one piece, where our own protocol class can; tell whether."""
+        at_once = scope.get("extensions", {}).get(AT_ONCE)
+        if at_once is None:
+            return False
+        head = self._plain_head % (len(answer.body), request.id.encode())
+        written: bool = at_once(answer.status, head, answer.body)
+        return written
 
     async def _send(
         self, send: Send, request: Request, answer: Answer, headers: Mapping[bytes, bytes]
