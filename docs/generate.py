@@ -26,7 +26,7 @@ from msgspec import Meta
 import ostiary
 from ostiary import cli, errors, hookspecs
 from ostiary.actions import Action, Argument
-from ostiary.app import make_registry
+from ostiary.composition import make_registry
 from ostiary.plugins import REQUIRED
 from ostiary.settings import Described, described_settings
 from ostiary.settings.declaring import Kind

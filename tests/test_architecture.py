@@ -32,8 +32,8 @@ LAYERS = (
     "controllers",
     "dispatch",
     "http_parts",
-    "http_parts",
     "http websocket openapi",
+    "composition",
     "app",
     "startup",
     "websocket_protocol",
@@ -47,7 +47,7 @@ LAYERS = (
 LIBRARIES = {
     "starlette": "websocket app pages testing",
     "sqlalchemy": "storage services operations testing",
-    "pluggy": "hookspecs plugins app testing",
+    "pluggy": "hookspecs plugins composition testing",
     "alembic": "storage.migrate",
     "asyncpg": "storage testing",
     "uvicorn": "serving http_protocol websocket_protocol testing",

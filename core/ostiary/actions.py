@@ -71,6 +71,12 @@ class Argument:
         """A request without it is refused."""
         return self.default is ABSENT
 
+    @property
+    def errors(self) -> frozenset[str]:
+        """The ids of the errors that reading it can end with."""
+        found = {errors.MissingArgument.id} if self.required else set()
+        return frozenset(found | {error.id for error in self.wire.raises})
+
     def read(self, values: Mapping[str, Any], http: bool) -> Any:
         """Return the value for the parameter."""
         value = values.get(self.name, ABSENT)
@@ -106,6 +112,8 @@ class Action:
 
     :param signed_in: anonymous users are refused, whatever their rights.
     :param strict: a body in which one key stands twice is refused.
+    :param raises: the errors of its own, beside those that every action can answer with.
+    :param ignored: arguments that clients of Kuzzle send, and that nothing depends on here.
     """
 
     controller: str
@@ -117,6 +125,21 @@ class Action:
     given: tuple[str, ...]
     signed_in: bool = False
     strict: bool = False
+    raises: tuple[type[errors.OstiaryError], ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> frozenset[str]:
+        """The ids of the errors it can answer with, beside those of every request."""
+        found = {error.id for error in self.raises}
+        if self.signed_in:
+            found.add(errors.AuthenticationRequired.id)
+        if self.body is not None and self.body.required:
+            found.add(errors.BodyRequired.id)
+        members = () if self.body is None else self.body.members
+        for argument in (*self.arguments, *members):
+            found |= argument.errors
+        return frozenset(found)
 
     @property
     def summary(self) -> str:
@@ -154,6 +177,8 @@ class Controller:
         *routes: Route,
         signed_in: bool = False,
         strict: bool = False,
+        raises: Iterable[type[errors.OstiaryError]] = (),
+        ignored: Iterable[str] = (),
     ) -> Callable[[Function], Function]:
         """Declare the decorated function as an action."""
 
@@ -170,6 +195,8 @@ class Controller:
                     given=given,
                     signed_in=signed_in,
                     strict=strict,
+                    raises=tuple(raises),
+                    ignored=tuple(ignored),
                 )
             )
             return function

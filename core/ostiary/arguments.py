@@ -28,11 +28,13 @@ class WireType:
 
     :param read: called with the argument's name, the value, and whether it came over HTTP.
     :param blank: values that count as absent.
+    :param raises: the errors that reading can end with.
     """
 
     read: Read
     schema: dict[str, Any]
     blank: tuple[Any, ...] = ()
+    raises: tuple[type[errors.OstiaryError], ...] = (errors.InvalidType,)
 
 
 def read_flag(name: str, value: Any, http: bool) -> bool:
@@ -106,9 +108,12 @@ WIRE_TYPES: dict[Any, WireType] = {
     list: WireType(read_list, {"type": "array", "items": {}}),
     dict: WireType(read_object, {"type": "object"}),
     Duration: WireType(
-        read_duration, {"type": ["string", "integer"], "examples": ["2h", 7200000]}, (None, "")
+        read_duration,
+        {"type": ["string", "integer"], "examples": ["2h", 7200000]},
+        blank=(None, ""),
+        raises=(errors.InvalidArgument,),
     ),
-    Any: WireType(read_anything, {}),
+    Any: WireType(read_anything, {}, raises=()),
 }
 
 

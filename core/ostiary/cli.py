@@ -79,7 +79,7 @@ def config(settings: Settings, _options: argparse.Namespace) -> None:
 
 def openapi(_settings: Settings, _options: argparse.Namespace) -> None:
     """Print the OpenAPI document."""
-    from ostiary.app import make_registry
+    from ostiary.composition import make_registry
     from ostiary.openapi import document
 
     print(json.dumps(document(make_registry(), __version__), indent=2))

@@ -57,6 +57,12 @@ class OstiaryError(Exception):
         }
 
 
+class PartialError(OstiaryError):
+    """Some of what was asked for is done, and some is not; ``errors`` tells what."""
+
+    status = 206
+
+
 class BadRequestError(OstiaryError):
     """The request is wrong, and would be wrong again."""
 
@@ -105,6 +111,12 @@ class InternalError(OstiaryError):
     status = 500
 
 
+class ExternalServiceError(OstiaryError):
+    """Something that the server depends on is at fault."""
+
+    status = 500
+
+
 class PluginImplementationError(OstiaryError):
     """A plugin is at fault."""
 
@@ -121,16 +133,49 @@ class ServiceUnavailableError(OstiaryError):
 
 # core
 UnexpectedError = InternalError.declare("core.fatal.unexpected_error", 0x00_00_0001, "Unexpected error: {0}.")
+ServiceUnavailable = ExternalServiceError.declare("core.fatal.service_unavailable", 0x00_00_0002, "A service is unavailable: {0}.")
 
-# services
+# core.realtime
+RoomNotFound = NotFoundError.declare("core.realtime.room_not_found", 0x00_01_0001, 'Room "{0}" does not exist.')
+InvalidScope = BadRequestError.declare("core.realtime.invalid_scope", 0x00_01_0004, 'Argument "scope" is invalid.')
+InvalidUsers = BadRequestError.declare("core.realtime.invalid_users", 0x00_01_0005, 'Argument "users" is invalid.')
+NotSubscribed = PreconditionError.declare("core.realtime.not_subscribed", 0x00_01_0008, 'User "{0}" is not subscribed to "{1}".')
+
+# services.storage
+UnknownIndex = PreconditionError.declare("services.storage.unknown_index", 0x01_01_0001, 'No index "{0}".')
+UnknownCollection = PreconditionError.declare("services.storage.unknown_collection", 0x01_01_0002, 'Index "{0}" has no collection "{1}".')
+GetLimitExceeded = SizeLimitError.declare("services.storage.get_limit_exceeded", 0x01_01_0003, "More documents are asked for than limits.documentsFetchCount.")
+WriteLimitExceeded = SizeLimitError.declare("services.storage.write_limit_exceeded", 0x01_01_0004, "More documents are written than limits.documentsWriteCount.")
+IncompleteDelete = PartialError.declare("services.storage.incomplete_delete", 0x01_01_0009, "Not everything could be deleted.")
+DocumentNotFound = NotFoundError.declare("services.storage.not_found", 0x01_01_000B, 'No document "{0}" in "{1}":"{2}".')
+UnknownScrollId = NotFoundError.declare("services.storage.unknown_scroll_id", 0x01_01_000E, "The scroll id is unknown or has expired.")
 SearchAsAnId = BadRequestError.declare("services.storage.search_as_an_id", 0x01_01_000F, '"_search" cannot be an id.')
+DocumentExists = BadRequestError.declare("services.storage.document_already_exists", 0x01_01_0011, "The document already exists.")
+InvalidMapping = BadRequestError.declare("services.storage.invalid_mapping", 0x01_01_0015, 'Mapping property "{0}" is invalid.{1}')
+CannotChangeMapping = BadRequestError.declare("services.storage.cannot_change_mapping", 0x01_01_001A, 'The mapping of "{0}" cannot change.')
+InvalidMappingType = BadRequestError.declare("services.storage.invalid_mapping_type", 0x01_01_001D, 'Field "{0}": no data type "{1}".')
+InvalidSearchQuery = BadRequestError.declare("services.storage.invalid_search_query", 0x01_01_0028, '"{0}" is not allowed at this level of a search.')
+ScrollTooLong = BadRequestError.declare("services.storage.scroll_duration_too_great", 0x01_01_002C, 'Scroll duration "{0}" is too long.')
+UnknownQueryKeyword = BadRequestError.declare("services.storage.unknown_query_keyword", 0x01_01_002D, '"{0}" is not a query keyword; is this Koncorde?')
+InvalidQueryKeyword = BadRequestError.declare("services.storage.invalid_query_keyword", 0x01_01_002F, 'Keyword "{0}" is not allowed here.')
+
+# services.cache
+CacheNotFound = NotFoundError.declare("services.cache.database_not_found", 0x01_03_0001, 'No cache database "{0}".')
+
+# services.koncorde
+FilterNotTranslated = BadRequestError.declare("services.koncorde.elastic_translation_error", 0x01_05_0001, "The filter could not be translated: {0}.")
 
 # api.assert
 InvalidType = BadRequestError.declare("api.assert.invalid_type", 0x02_01_0001, 'Argument "{0}" has the wrong type, {1} wanted.')
 InvalidArgument = BadRequestError.declare("api.assert.invalid_argument", 0x02_01_0002, 'Argument "{0}" is invalid, wanted: {1}.')
 MissingArgument = BadRequestError.declare("api.assert.missing_argument", 0x02_01_0003, 'Argument "{0}" is missing.')
+EmptyArgument = BadRequestError.declare("api.assert.empty_argument", 0x02_01_0004, 'Argument "{0}" is empty.')
+MutuallyExclusive = BadRequestError.declare("api.assert.mutually_exclusive", 0x02_01_0005, 'Arguments "{0}" and "{1}" exclude each other.')
+UnexpectedArgument = BadRequestError.declare("api.assert.unexpected_argument", 0x02_01_0007, 'Unexpected argument "{0}", expected: {1}.')
 BodyRequired = BadRequestError.declare("api.assert.body_required", 0x02_01_0008, "This request needs a body.")
 ForbiddenArgument = BadRequestError.declare("api.assert.forbidden_argument", 0x02_01_000B, 'Argument "{0}" may not be given to this action.')
+KoncordeRestrictedKeyword = BadRequestError.declare("api.assert.koncorde_restricted_keyword", 0x02_01_000D, 'The {0} "{1}" is not allowed in a filter.')
+UnsupportedProtocol = InternalError.declare("api.assert.unsupported_protocol", 0x02_01_0010, 'Protocol "{0}" does not support action "{1}".')
 
 # api.process
 ActionLocked = PreconditionError.declare("api.process.action_locked", 0x02_02_0001, '"{0}" is already running.')
@@ -138,6 +183,7 @@ Overloaded = ServiceUnavailableError.declare("api.process.overloaded", 0x02_02_0
 ControllerNotFound = NotFoundError.declare("api.process.controller_not_found", 0x02_02_0004, 'No controller "{0}".')
 ActionNotFound = NotFoundError.declare("api.process.action_not_found", 0x02_02_0005, 'No action "{0}":"{1}".')
 IncompatibleSdk = BadRequestError.declare("api.process.incompatible_sdk_version", 0x02_02_0006, "SDK version {0} does not satisfy {1}.")
+ShuttingDown = ServiceUnavailableError.declare("api.process.shutting_down", 0x02_02_0007, "The server is shutting down.")
 TooManyRequests = TooManyRequestsError.declare("api.process.too_many_requests", 0x02_02_0008, "This user is over the request rate limit.")
 AdminExists = PreconditionError.declare("api.process.admin_exists", 0x02_02_0009, "There already is an administrator.")
 UnauthorizedOrigin = UnauthorizedError.declare("api.process.unauthorized_origin", 0x02_02_000C, 'Origin "{0}" is not allowed.')
@@ -146,6 +192,7 @@ TooManyLogins = TooManyRequestsError.declare("api.process.too_many_logins_reques
 # network.http
 RequestTooLarge = SizeLimitError.declare("network.http.request_too_large", 0x03_01_0001, "The request is larger than the server accepts.")
 HttpError = BadRequestError.declare("network.http.unexpected_error", 0x03_01_0002, "The request cannot be read: {0}.")
+TooManyEncodings = BadRequestError.declare("network.http.too_many_encodings", 0x03_01_0003, "The body has too many content encodings.")
 UnsupportedCompression = BadRequestError.declare("network.http.unsupported_compression", 0x03_01_0004, 'Content encoding "{0}" is not supported.')
 UnsupportedVerb = BadRequestError.declare("network.http.unsupported_verb", 0x03_01_0006, 'HTTP method "{0}" is not supported.')
 UrlNotFound = NotFoundError.declare("network.http.url_not_found", 0x03_01_0007, 'No action at "{0}".')
@@ -162,12 +209,14 @@ PluginUnexpectedError = PluginImplementationError.declare("plugin.runtime.unexpe
 InvalidVerdict = PluginImplementationError.declare("plugin.strategy.invalid_verify_resolve", 0x04_03_000F, "Strategy {0} gave no verdict.")
 InvalidKuid = PluginImplementationError.declare("plugin.strategy.invalid_kuid", 0x04_03_0010, "Strategy {0} must give a text as kuid, got {1}.")
 LoginRefused = UnauthorizedError.declare("plugin.strategy.missing_user", 0x04_03_0014, "{0}")
+MissingOptionalMethod = PluginImplementationError.declare("plugin.strategy.missing_optional_method", 0x04_03_0015, 'Hook "{0}" is missing in strategy "{1}".')
 
 # security.token
 TokenInvalid = UnauthorizedError.declare("security.token.invalid", 0x07_01_0001, "The supplied authentication token is not valid.")
 TtlExceeded = BadRequestError.declare("security.token.ttl_exceeded", 0x07_01_0004, "The requested expiresIn is above the configured maximum.")
 VerificationError = BadRequestError.declare("security.token.verification_error", 0x07_01_0007, "Token verification failed: {0}.")
 RefreshForbidden = UnauthorizedError.declare("security.token.refresh_forbidden", 0x07_01_0008, "{0} is not refreshable.")
+InvalidExpiration = BadRequestError.declare("security.token.invalid_expiration", 0x07_01_0009, "This expiration cannot be used for a token: {0}.")
 
 # security.credentials
 UnknownStrategy = BadRequestError.declare("security.credentials.unknown_strategy", 0x07_02_0001, 'No authentication strategy is named "{0}".')
@@ -181,9 +230,26 @@ RightsMissing = ForbiddenError.declare("security.rights.forbidden", 0x07_03_0002
 UserAlreadyExists = PreconditionError.declare("security.user.already_exists", 0x07_04_0001, 'There already is a user "{0}".')
 UserNotFound = NotFoundError.declare("security.user.not_found", 0x07_04_0002, 'No user "{0}".')
 NoProfile = BadRequestError.declare("security.user.no_profile", 0x07_04_0007, 'User "{0}" needs at least one profile.')
+AnonymousProfileRequired = BadRequestError.declare("security.user.anonymous_profile_required", 0x07_04_0003, "The anonymous user must keep the anonymous profile.")
+PreventOverwrite = BadRequestError.declare("security.user.prevent_overwrite", 0x07_04_0006, "Existing users will not be overwritten.")
+
+# security.role
+RoleNotFound = NotFoundError.declare("security.role.not_found", 0x07_05_0001, 'No role "{0}".')
+LoginRequired = BadRequestError.declare("security.role.login_required", 0x07_05_0002, "The anonymous role must keep the login action.")
+RoleNotDeletable = BadRequestError.declare("security.role.cannot_delete", 0x07_05_0003, "The base roles anonymous, default and admin cannot be deleted.")
+RoleInUse = PreconditionError.declare("security.role.in_use", 0x07_05_0004, 'Role "{0}" is in use and cannot be deleted.')
+UnknownController = BadRequestError.declare("security.role.unknown_controller", 0x07_05_0009, 'Role "{0}" names a controller that does not exist: "{1}". {2}')
+UnknownAction = BadRequestError.declare("security.role.unknown_action", 0x07_05_000A, 'Role "{0}" names an action that does not exist: "{1}" in controller "{2}". {3}')
 
 # security.profile
 ProfileNotFound = NotFoundError.declare("security.profile.not_found", 0x07_06_0001, 'No profile "{0}".')
+ProfileNotDeletable = BadRequestError.declare("security.profile.cannot_delete", 0x07_06_0002, "The base profiles anonymous, default and admin cannot be deleted.")
+ProfileInUse = PreconditionError.declare("security.profile.in_use", 0x07_06_0003, 'Profile "{0}" is in use and cannot be deleted.')
+AnonymousRoleRequired = BadRequestError.declare("security.profile.missing_anonymous_role", 0x07_06_0005, "The anonymous profile must keep the anonymous role.")
+
+# security.cookie
+CookieInvalid = UnauthorizedError.declare("security.cookie.invalid", 0x07_07_0001, "The cookie cannot be read.")
+CookieUnsupported = InternalError.declare("security.cookie.unsupported", 0x07_07_0002, "This server accepts no cookies; see the setting http.cookieAuthentication.")
 
 # ours: domain 0x20
 SecretInUrl = BadRequestError.declare("ostiary.request.secret_in_url", 0x20_01_0001, 'Secrets are not accepted in a URL ("{0}"); the setting http.allowCredentialsInUrl admits them.')
@@ -194,8 +260,16 @@ TooManyValues = BadRequestError.declare("ostiary.request.too_many_values", 0x20_
 UserTooLarge = SizeLimitError.declare("ostiary.user.too_large", 0x20_03_0002, 'User "{0}" would be larger than {1} bytes.')
 LastAdministrator = PreconditionError.declare("ostiary.user.last_administrator", 0x20_03_0001, 'User "{0}" is the last administrator.')
 MissingRights = ForbiddenError.declare("ostiary.rights.escalation", 0x20_04_0001, 'Profile "{0}" grants more than you may do yourself.')
+TargetTooPowerful = ForbiddenError.declare("ostiary.rights.target", 0x20_04_0002, 'User "{0}" may do more than you.')
+AdministratorsKeepRights = PreconditionError.declare("ostiary.rights.administrators", 0x20_04_0003, "Administrators must keep all rights.")
 CredentialsExist = PreconditionError.declare("ostiary.credentials.exist", 0x20_05_0001, 'User "{0}" already has credentials for strategy "{1}".')
 NoCredentials = PreconditionError.declare("ostiary.credentials.missing", 0x20_05_0002, 'User "{0}" has no credentials for strategy "{1}".')
 StoreUnavailable = ServiceUnavailableError.declare("ostiary.storage.unavailable", 0x20_06_0001, "The storage cannot be reached now.")
+UnsupportedSearch = BadRequestError.declare("ostiary.search.unsupported", 0x20_07_0001, '"{0}" is not supported in a search.')
+DevOnly = ForbiddenError.declare("ostiary.admin.dev_only", 0x20_08_0001, "This is done by a server that runs with --dev only.")
+NoDocuments = BadRequestError.declare("ostiary.admin.no_documents", 0x20_08_0002, 'This server keeps no documents: "{0}" cannot be loaded.')
+SessionNotFound = NotFoundError.declare("ostiary.session.not_found", 0x20_09_0001, 'No session "{0}".')
+TooManyKeys = PreconditionError.declare("ostiary.keys.too_many", 0x20_0A_0001, 'User "{0}" has {1} API keys; no more are made.')
+CrossSite = ForbiddenError.declare("ostiary.request.cross_site", 0x20_01_0006, "A request that a cookie identifies must come from a known origin, as JSON.")
 
 # fmt: on

@@ -9,6 +9,8 @@ from ostiary.actions import Action, Argument, Registry, Route
 
 TITLE = "Ostiary"
 
+IGNORED = "Accepted from clients of Kuzzle; nothing depends on it."
+
 ERROR = {
     "type": ["object", "null"],
     "properties": {
@@ -66,10 +68,10 @@ def _operation(action: Action, route: Route, position: int) -> dict[str, Any]:
         "tags": [action.controller],
         "summary": action.summary,
         "description": action.description,
-        "parameters": list(_parameters(action.arguments, route)),
+        "parameters": [*_parameters(action.arguments, route), *_ignored(action)],
         "responses": {
             "200": _answer("The answer."),
-            "default": _answer("An error; see `error`."),
+            "default": _answer(_failures(action)),
         },
     }
     if route.deprecated is not None:
@@ -96,6 +98,11 @@ def _parameters(arguments: Iterable[Argument], route: Route) -> Iterable[dict[st
         }
 
 
+def _ignored(action: Action) -> Iterable[dict[str, Any]]:
+    for name in action.ignored:
+        yield {"name": name, "in": "query", "description": IGNORED, "schema": {}}
+
+
 def _object(members: Iterable[Argument]) -> dict[str, Any]:
     members = tuple(members)
     schema: dict[str, Any] = {"type": "object"}
@@ -106,6 +113,11 @@ def _object(members: Iterable[Argument]) -> dict[str, Any]:
     if required := [member.name for member in members if member.required]:
         schema["required"] = required
     return schema
+
+
+def _failures(action: Action) -> str:
+    own = ", ".join(f"`{id}`" for id in sorted(action.errors))
+    return f"An error; see `error`. Its own: {own}." if own else "An error; see `error`."
 
 
 def _answer(description: str) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from ostiary.app import find_plugins, load_master_key, make_backend
+from ostiary.composition import find_plugins, load_master_key, make_backend
 from ostiary.services.roles import ADMIN
 from ostiary.settings import Settings
 from ostiary.startup import establish, opened, stores_of

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-from ostiary.app import (
+from ostiary.composition import (
     Core,
     check_wrappers,
     find_plugins,

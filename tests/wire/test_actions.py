@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ostiary.actions import Action
-from ostiary.app import make_registry
+from ostiary.composition import make_registry
 from ostiary.settings import Settings
 from ostiary.testing.wire import Api, WebSocketApi, differences
 

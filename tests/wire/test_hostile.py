@@ -14,7 +14,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from ostiary.actions import Action
-from ostiary.app import make_registry
+from ostiary.composition import make_registry
 from ostiary.errors import CATALOGUE
 from ostiary.settings import Settings
 from ostiary.testing.wire import Api, HttpApi, Outcome, WebSocketApi, url_of

@@ -10,7 +10,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from ostiary.actions import Action, Route
-from ostiary.app import make_registry
+from ostiary.composition import make_registry
 from ostiary.testing.wire import HttpApi, Outcome, url_of
 
 ACTIONS = {f"{action.controller}:{action.name}": action for action in make_registry()}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ostiary.actions import Action
-from ostiary.app import make_registry
+from ostiary.composition import make_registry
 from ostiary.testing.wire import HttpApi
 
 FACTS: dict[str, dict[str, Any]] = json.loads(
@@ -17,21 +17,12 @@ FACTS: dict[str, dict[str, Any]] = json.loads(
 )
 ACTIONS = {f"{action.controller}:{action.name}": action for action in make_registry()}
 COOKIE = "comes with the cookie of a session"
-STORE = "every write can be found at once: the argument is accepted and ignored"
-WITHOUT = {
+WITHOUT: dict[tuple[str, str], str] = {
     ("auth:login", "cookieAuth"): COOKIE,
     ("auth:logout", "cookieAuth"): COOKIE,
     ("auth:refreshToken", "cookieAuth"): COOKIE,
     ("auth:checkToken", "cookieAuth"): COOKIE,
     ("auth:refreshToken", "strategy"): "comes with the hook ostiary_refresh_session",
-    ("auth:updateSelf", "refresh"): STORE,
-    ("auth:updateSelf", "retryOnConflict"): STORE,
-    ("security:createUser", "refresh"): STORE,
-    ("security:createRestrictedUser", "refresh"): STORE,
-    ("security:createFirstAdmin", "refresh"): STORE,
-    ("security:updateUser", "refresh"): STORE,
-    ("security:updateUser", "retryOnConflict"): STORE,
-    ("security:deleteUser", "refresh"): STORE,
     ("server:openapi", "format"): "the document is JSON, whatever is asked for",
     ("server:openapi", "scope"): "there is one API",
 }
@@ -39,6 +30,23 @@ WITHOUT = {
 
 EXTRA: dict[str, str] = {}
 """Actions, ``controller:action``, or arguments after a space, that Kuzzle does not have."""
+
+NOT_RAISED: dict[tuple[str, str], str] = {
+    ("*", "plugin.runtime.unexpected_error"): "every request can meet a plugin's fault",
+    ("*", "security.credentials.database_inconsistency"): "contract 13: the user exists: 412",
+}
+"""Errors of Kuzzle that an action (``*``: any) does not answer with, with the reason."""
+
+RAISED_HERE: dict[tuple[str, str], str] = {
+    (
+        "*",
+        "api.assert.invalid_type",
+    ): "every argument has a type, also where api.json names no error",
+    ("*", "api.assert.missing_argument"): "Kuzzle lists it for some arguments only",
+    ("*", "api.assert.body_required"): "Kuzzle lists it for some bodies only",
+    ("*", "ostiary"): "errors of ours (decision 9)",
+}
+"""Errors that an action (``*``: any) answers with and Kuzzle does not, with the reason."""
 
 REQUIRED_HERE = {
     "security:createFirstAdmin": "contract 13: without a body nobody could sign in",
@@ -50,7 +58,8 @@ existing = pytest.mark.parametrize("name", [name for name in ACTIONS if name in 
 
 
 def arguments_of(action: Action) -> dict[str, bool]:
-    return {argument.name: argument.required for argument in action.arguments}
+    read = {argument.name: argument.required for argument in action.arguments}
+    return read | dict.fromkeys(action.ignored, False)
 
 
 def test_every_action_is_one_of_kuzzle_or_listed() -> None:
@@ -84,6 +93,18 @@ def test_the_arguments_are_those_of_the_contract(name: str) -> None:
     extra = {argument for argument in arguments_of(ACTIONS[name]) if f"{name} {argument}" in EXTRA}
     found = arguments_of(ACTIONS[name])
     assert {key: value for key, value in found.items() if key not in extra} == wanted
+
+
+@existing
+def test_the_errors_are_those_of_the_contract(name: str) -> None:
+    wanted = {id for id in FACTS[name]["errors"] if not id.startswith("plugin.kuzzle-plugin-")}
+    wanted -= {id for action, id in NOT_RAISED if action in (name, "*")}
+    more = {id for action, id in RAISED_HERE if action in (name, "*")}
+    found = ACTIONS[name].errors
+    assert wanted - found == set()
+    assert {
+        id for id in found - wanted if id not in more and not id.startswith("ostiary.")
+    } == set()
 
 
 @existing

@@ -9,7 +9,7 @@ import msgspec
 from ostiary import errors
 from ostiary.actions import GET, POST, PUT, Controller
 from ostiary.arguments import Duration
-from ostiary.controllers.users import SYSTEM_MEMBERS, properties_of
+from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.plugins import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
@@ -72,6 +72,8 @@ async def get_current_user(services: Services, request: Request) -> msgspec.Raw:
     PUT("/_updateSelf", deprecated="2.4.0"),
     signed_in=True,
     strict=True,
+    ignored=REWRITTEN,
+    raises=[errors.ForbiddenArgument],
 )
 async def update_self(services: Services, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """Merge some properties into one's own; profiles are for administrators to give."""

@@ -18,6 +18,9 @@ security = Controller("security")
 SYSTEM_MEMBERS = ("_id", "_kuzzle_info", "profileIds")
 """Members of a user that are not properties: nobody sets them by sending them along."""
 
+REWRITTEN = ("refresh", "retryOnConflict")
+"""Arguments that mean nothing where every write can be found at once and none is lost."""
+
 Kuid = Annotated[str, "The user's kuid."]
 NewKuid = Annotated[str | None, "The kuid to give; without one the server makes one."]
 KuidForm = Annotated[str | None, '"uuid" makes the kuid that the server makes a UUID.']
@@ -40,7 +43,9 @@ class NewRestrictedUser(TypedDict):
     credentials: NotRequired[Credentials]
 
 
-@security.action(POST("/users/_create"), POST("/users/{_id}/_create"), strict=True)
+@security.action(
+    POST("/users/_create"), POST("/users/{_id}/_create"), strict=True, ignored=["refresh"]
+)
 async def create_user(
     services: Services,
     request: Request,
@@ -56,7 +61,10 @@ async def create_user(
 
 
 @security.action(
-    POST("/users/_createRestricted"), POST("/users/{_id}/_createRestricted"), strict=True
+    POST("/users/_createRestricted"),
+    POST("/users/{_id}/_createRestricted"),
+    strict=True,
+    ignored=["refresh"],
 )
 async def create_restricted_user(
     services: Services,
@@ -74,7 +82,9 @@ async def create_restricted_user(
     return await _create(services, request, body, services.restricted_profile_ids, id, kuid)
 
 
-@security.action(POST("/_createFirstAdmin/{_id}"), POST("/_createFirstAdmin"), strict=True)
+@security.action(
+    POST("/_createFirstAdmin/{_id}"), POST("/_createFirstAdmin"), strict=True, ignored=["refresh"]
+)
 async def create_first_admin(
     services: Services,
     request: Request,
@@ -116,7 +126,7 @@ async def get_user(services: Services, id: Kuid) -> dict[str, Any]:
     return account.user.to_json()
 
 
-@security.action(PUT("/users/{_id}/_update"), strict=True)
+@security.action(PUT("/users/{_id}/_update"), strict=True, ignored=REWRITTEN)
 async def update_user(
     services: Services, request: Request, id: Kuid, body: dict[str, Any]
 ) -> dict[str, Any]:
@@ -129,7 +139,7 @@ async def update_user(
     return user.to_json()
 
 
-@security.action(DELETE("/users/{_id}"))
+@security.action(DELETE("/users/{_id}"), ignored=["refresh"])
 async def delete_user(services: Services, id: Kuid) -> dict[str, str]:
     """Delete a user; every token of theirs ends at once, their credentials are erased."""
     await services.users.delete(id)

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 
+from ostiary.services.history import history
 from ostiary.services.rights import Grant, Restriction, Rights
 from ostiary.services.roles import Roles
+from ostiary.services.values import write_values
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import profiles
+
+PROFILES = "profiles"
+"""What the collection of profiles is called in searches and mappings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A profile as stored; instants are milliseconds since the epoch.
+
+    :param content: the members that are none of those below, tags among them.
+    """
+
+    id: str
+    policies: Sequence[Mapping[str, Any]]
+    rate_limit: int
+    content: Mapping[str, Any]
+    author: str | None
+    created_at: int
+    updater: str | None
+    updated_at: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the profile as clients see it."""
+        source = {
+            **self.content,
+            "policies": self.policies,
+            "rateLimit": self.rate_limit,
+            "_kuzzle_info": history(self),
+        }
+        return {"_id": self.id, "_source": source}
 
 
 class Profiles:
@@ -64,15 +97,17 @@ class Profiles:
 async def put_profile(db: Database, id: str, role_id: str, rate_limit: int, now: int) -> None:
     """Write a profile of the system, of a single role, over whatever stands there."""
     await db.execute(profiles.delete().where(profiles.c.id == id))
+    policies = [{"roleId": role_id}]
     await db.execute(
         profiles.insert().values(
             id=id,
-            policies=[{"roleId": role_id}],
+            policies=policies,
             rate_limit=rate_limit,
             content={},
             created_at=now,
         )
     )
+    await write_values(db, PROFILES, id, {"policies": policies})
 
 
 def _restrictions(policy: Mapping[str, Any]) -> tuple[Restriction, ...]:

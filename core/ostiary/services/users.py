@@ -15,15 +15,20 @@ from sqlalchemy import delete, insert, select, update
 from ostiary import errors
 from ostiary.plugins import Strategies
 from ostiary.services.changes import Changes
+from ostiary.services.history import history
 from ostiary.services.journal import Journal
 from ostiary.services.kuid import check_id, make_kuid
 from ostiary.services.profiles import Profiles
 from ostiary.services.roles import ADMIN
+from ostiary.services.values import erase_values, write_values
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import tokens, user_profiles, user_strategies, users
 from ostiary.strategies import Call, User
 
 logger = logging.getLogger(__name__)
+
+USERS = "users"
+"""What the collection of users is called in searches and mappings."""
 
 LARGEST = 2**18
 """Bytes that the properties of a user may take, as JSON."""
@@ -59,12 +64,7 @@ class StoredUser:
         """Return the user as clients see them."""
         source: dict[str, Any] = {"profileIds": list(self.profile_ids), **self.content}
         if self.created_at is not None:
-            source["_kuzzle_info"] = {
-                "author": self.author,
-                "createdAt": self.created_at,
-                "updatedAt": self.updated_at,
-                "updater": self.updater,
-            }
+            source["_kuzzle_info"] = history(self)
         return {"_id": self.kuid, "_source": source}
 
 
@@ -175,6 +175,7 @@ class Users:
             merged = _bounded(kuid, {**old, **content})
             change = update(users).where(this).values(content=merged, updater=updater)
             await db.execute(change.values(updated_at=self._clock()))
+            await write_values(db, USERS, kuid, merged)
             if profile_ids is not None:
                 await _keep_an_admin(db, kuid, profile_ids)
                 await db.execute(delete(user_profiles).where(user_profiles.c.kuid == kuid))
@@ -198,6 +199,7 @@ class Users:
             await self._journal.delete_all(db, kuid)
             for table in (user_profiles, user_strategies, tokens):
                 await db.execute(delete(table).where(table.c.kuid == kuid))
+            await erase_values(db, USERS, kuid)
         logger.info("user %r was deleted", kuid)
         await self._journal.settle(kuid)
 
@@ -237,6 +239,7 @@ class Users:
             await self._journal.claim(db, operation)
             row = {column.name: getattr(stored, column.name) for column in users.columns}
             await db.execute(insert(users).values(row))
+            await write_values(db, USERS, user.kuid, user.content, new=True)
             await _give_profiles(db, user.kuid, user.profile_ids)
             for strategy in strategies:
                 held = {"kuid": user.kuid, "strategy": strategy, "created_at": now}

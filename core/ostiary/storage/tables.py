@@ -11,12 +11,14 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -102,9 +104,33 @@ tokens = Table(
     # When it was refreshed, and by which token: it lives on for the grace period.
     Column("replaced_at", Instant),
     Column("successor", LargeBinary),
+    # When the first token of the chain of refreshes was issued; None: with this one.
+    Column("began_at", Instant),
     Index("tokens_by_user", "kuid"),
     Index("tokens_by_end", "expires_at"),
     Index("tokens_by_successor", "successor"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kuid", String, nullable=False),
+    Column("generation", String, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("key_id", String, nullable=False),
+    Column("description", String, nullable=False),
+    # As it was asked for, in ms; -1: without end
+    Column("ttl", BigInteger, nullable=False),
+    Column("author", String),
+    Column("created_at", Instant, nullable=False),
+    # None: never
+    Column("expires_at", Instant),
+    # Precise to the minute, written in batches; None: never used.
+    Column("last_seen", Instant),
+    Index("api_keys_by_fingerprint", "fingerprint", unique=True),
+    Index("api_keys_by_user", "kuid"),
+    Index("api_keys_by_end", "expires_at"),
 )
 
 signing_keys = Table(
@@ -171,4 +197,75 @@ plugins = Table(
     # Wraps the hooks of other plugins: its absence must not open a door (a second factor).
     Column("wraps", Boolean, nullable=False),
     Column("seen_at", Instant, nullable=False),
+)
+
+search_values = Table(
+    "search_values",
+    metadata,
+    # Every value within the properties of a user, a profile or a role, as searches compare it.
+    Column("collection", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("path", String, nullable=False),
+    Column("text", String, nullable=False),
+    Column("number", Float),
+    Index("search_values_by_text", "collection", "path", "text", "id"),
+    Index(
+        "search_values_by_number",
+        "collection",
+        "path",
+        "number",
+        "id",
+        sqlite_where=text("number IS NOT NULL"),
+        postgresql_where=text("number IS NOT NULL"),
+    ),
+)
+
+scrolls = Table(
+    "scrolls",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("collection", String, nullable=False),
+    # What is searched for, and the sort values of the last document that was given.
+    Column("search", Json, nullable=False),
+    Column("position", Json, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("scrolls_by_end", "expires_at"),
+)
+
+mappings = Table(
+    "mappings",
+    metadata,
+    Column("collection", String, primary_key=True),
+    Column("mapping", Json, nullable=False),
+)
+
+places = Table(
+    "places",
+    metadata,
+    # Indexes and collections that were declared: profiles may be restricted to them.
+    Column("index", String, primary_key=True),
+    # "" is the index itself.
+    Column("collection", String, primary_key=True),
+)
+
+login_counters = Table(
+    "login_counters",
+    metadata,
+    # Keyed hashes of an account, a device or an address: names that were typed may be passwords.
+    Column("subject", LargeBinary, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index("login_counters_by_instant", "updated_at"),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    # From where an account was signed in to: it keeps an allowance of its own there.
+    Column("account", LargeBinary, primary_key=True),
+    Column("device", LargeBinary, primary_key=True),
+    Column("seen_at", Instant, nullable=False),
+    Index("devices_by_instant", "seen_at"),
 )

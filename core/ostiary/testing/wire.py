@@ -21,7 +21,8 @@ import uvicorn
 from websockets.sync.client import connect
 
 from ostiary.actions import Registry, Route
-from ostiary.app import Application, make_registry
+from ostiary.app import Application
+from ostiary.composition import make_registry
 from ostiary.serving import configuration
 from ostiary.settings import Settings
 from ostiary.startup import prepare

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Table, select
 
 from ostiary import Call, Redirect
-from ostiary.app import Core
+from ostiary.composition import Core
 from ostiary.services import Services
 from ostiary.settings import Settings, load
 from ostiary.startup import establish, opened

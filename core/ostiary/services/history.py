@@ -1,0 +1,35 @@
+"""Who made a document and when: the ``_kuzzle_info`` of users, profiles and roles."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Recorded(Protocol):
+    """What has an author, and perhaps an updater."""
+
+    @property
+    def author(self) -> str | None:
+        """Who made it; None is the system."""
+
+    @property
+    def created_at(self) -> int | None:
+        """When it was made, in ms."""
+
+    @property
+    def updater(self) -> str | None:
+        """Who changed it last."""
+
+    @property
+    def updated_at(self) -> int | None:
+        """When, in ms."""
+
+
+def history(document: Recorded) -> dict[str, Any]:
+    """Return it as clients see it."""
+    return {
+        "author": document.author,
+        "createdAt": document.created_at,
+        "updatedAt": document.updated_at,
+        "updater": document.updater,
+    }

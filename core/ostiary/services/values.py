@@ -1,0 +1,100 @@
+"""The values in the properties of users, profiles and roles, as searches compare them.
+
+A document is written flat, one row for each value: lists and objects leave only
+their paths, as in the indexes of document stores. So the same SQL finds any
+property on either database, with an index. The rows are written in the
+transaction that writes the document, and nothing but searches reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, insert
+
+from ostiary.storage import Database
+from ostiary.storage.tables import search_values
+
+MOST = 1000
+"""Values of one document that can be searched for; the others are kept all the same."""
+
+LONGEST_PATH = 512
+"""Bytes of a path; what lies deeper cannot be searched for."""
+
+LONGEST = 256
+"""Characters of a text that are compared as they are."""
+
+BEGINNING = 192
+"""Characters of a longer text that are; a digest (SHA-256, hexadecimal) stands for it whole."""
+
+FARTHEST = 1e300
+
+
+class Value(NamedTuple):
+    """One value: where it stands, as text, and as number if it is one."""
+
+    path: str
+    text: str
+    number: float | None
+
+
+async def write_values(
+    db: Database, collection: str, id: str, content: Mapping[str, Any], *, new: bool = False
+) -> None:
+    """Write the values of a document over those that were there.
+
+    :param new: there were none.
+    """
+    if not new:
+        await erase_values(db, collection, id)
+    rows = [
+        {"collection": collection, "id": id, "position": position, **value._asdict()}
+        for position, value in enumerate(values_of(content))
+    ]
+    if rows:
+        await db.execute(insert(search_values), rows)
+
+
+async def erase_values(db: Database, collection: str, id: str) -> None:
+    """Erase the values of a document."""
+    this = (search_values.c.collection == collection) & (search_values.c.id == id)
+    await db.execute(delete(search_values).where(this))
+
+
+def values_of(content: Mapping[str, Any]) -> list[Value]:
+    """Return the values of a document, each once."""
+    unlike = {(value.path, value.text): value for value in _flat("", content)}
+    return [value for value in unlike.values() if len(value.path.encode()) <= LONGEST_PATH][:MOST]
+
+
+def text_of(value: bool | float | str) -> str:
+    """Return a value as the text that is compared: ``42`` and ``"42"`` are alike."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _shortened(value)
+    whole = isinstance(value, int) or value.is_integer()
+    return _shortened(str(int(value)) if whole else repr(value))
+
+
+def _flat(path: str, value: Any) -> Iterator[Value]:
+    match value:
+        case dict():
+            for key, inner in value.items():
+                yield from _flat(f"{path}.{key}" if path else key, inner)
+        case list():
+            for inner in value:
+                yield from _flat(path, inner)
+        case bool() | str():
+            yield Value(path, text_of(value), None)
+        case int() | float():
+            number = float(value) if abs(value) < FARTHEST else None
+            yield Value(path, text_of(value), number)
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= LONGEST:
+        return text
+    return text[:BEGINNING] + sha256(text.encode()).hexdigest()
