@@ -145,6 +145,8 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
             await services.journal.sweep()
             while not stopping.is_set() and await services.tokens.purge(BATCH) == BATCH:
                 pass
+            while not stopping.is_set() and await services.search.purge(BATCH) == BATCH:
+                pass
             await services.changes.purge(BATCH)
         except errors.OstiaryError as error:
             logger.warning("housekeeping is put off: %s", error.id)

@@ -29,6 +29,8 @@ from ostiary.services.limits import Limits
 from ostiary.services.logins import Logins
 from ostiary.services.profiles import Profiles
 from ostiary.services.roles import Roles
+from ostiary.services.search import Search
+from ostiary.services.search.scrolls import Scrolls
 from ostiary.services.signing import SigningKeys
 from ostiary.services.tokens import Lifetimes, Tokens
 from ostiary.services.users import Users
@@ -188,6 +190,11 @@ def _services(
             strategies, accounts, users, tokens, changes, list(security.restricted_profile_ids)
         ),
         profiles=profiles,
+        search=Search(
+            store,
+            Scrolls(store, settings.limits.max_scroll_duration, now),
+            settings.limits.documents_fetch_count,
+        ),
         tokens=tokens,
         users=users,
         public_api=lambda: make_registry().public_api(),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ostiary.services.limits import Limits
     from ostiary.services.logins import Logins
     from ostiary.services.profiles import Profiles
+    from ostiary.services.search import Search
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
 
@@ -37,6 +38,7 @@ class Services:
     limits: Limits
     logins: Logins
     profiles: Profiles
+    search: Search
     tokens: Tokens
     users: Users
     public_api: Callable[[], Mapping[str, Any]]

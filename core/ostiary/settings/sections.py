@@ -145,6 +145,10 @@ class Limits:
     logins_per_second: Annotated[
         Count, "Logins a second over one WebSocket connection. None counts in --dev."
     ] = 1
+    documents_fetch_count: Annotated[
+        Count, "Documents that one search may ask for, and the usual size of a page."
+    ] = 10_000
+    max_scroll_duration: Annotated[Span, "How long a scroll may live between two pages."] = 60_000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,11 @@ T = TypeVar("T")
 Begin = Callable[[sqlite3.Connection], None]
 
 IDLE_READERS = 4
+APART = 2
+"""Threads for statements that may take long."""
+
+LONGEST_SECONDS = 3.0
+"""What such a statement may take, as on PostgreSQL."""
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +48,7 @@ class SQLiteStore:
         self.sealer = sealer
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{name}")
+        self._apart = ThreadPoolExecutor(APART, thread_name_prefix=f"reading-{name}")
         reading, writing = guards.Guard(guards.READING), guards.Guard(guards.WRITING)
         readers = engine_of(path, reading, _begin_reading)
         with telling(name):
@@ -53,19 +59,17 @@ class SQLiteStore:
         self._idle: list[_Session] = []
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Database]:
+    async def read(self, *, apart: bool = False) -> AsyncIterator[Database]:
         """Open a snapshot, whose statements run at once on the thread of the caller."""
         session = self._idle.pop() if self._idle else self._new_reader()
-        db = Transaction(partial(_at_once, session.execute))
+        run = partial(self._read_apart, session) if apart else partial(_at_once, session.execute)
+        db = Transaction(run)
         try:
             yield db
         finally:
             db.end()
-            session.rollback()
-            if len(self._idle) < IDLE_READERS:
-                self._idle.append(session)
-            else:
-                session.close()
+            if not session.running:
+                self._give_back(session)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Database]:
@@ -105,6 +109,7 @@ class SQLiteStore:
         async with self._turn:
             await self._in_thread(self._writer.close)
             self._thread.shutdown(wait=False)
+        await asyncio.to_thread(self._apart.shutdown)
         while self._idle:
             self._idle.pop().close()
         self._hot.close()
@@ -112,12 +117,50 @@ class SQLiteStore:
     def __repr__(self) -> str:
         return f"<SQLiteStore {self.name}>"
 
+    async def _read_apart(self, session: _Session, statement: Executable, parameters: Any) -> Rows:
+        """Run a statement in a thread; interrupt it when it takes too long, or nobody waits."""
+        loop = asyncio.get_running_loop()
+        session.running = True
+        running = loop.run_in_executor(self._apart, session.execute, statement, parameters)
+        timer = loop.call_later(LONGEST_SECONDS, session.interrupt)
+        try:
+            rows = await asyncio.shield(running)
+        except asyncio.CancelledError:
+            session.interrupt()
+            running.add_done_callback(partial(self._left, session))
+            raise
+        except BaseException:
+            session.running = False
+            raise
+        finally:
+            timer.cancel()
+        session.running = False
+        return rows
+
+    def _left(self, session: _Session, ran: asyncio.Future[Rows]) -> None:
+        """Take a session back that was still at work when its task was cancelled."""
+        ran.exception()
+        session.running = False
+        self._give_back(session)
+
+    def _give_back(self, session: _Session) -> None:
+        session.rollback()
+        if len(self._idle) < IDLE_READERS:
+            self._idle.append(session)
+        else:
+            session.close()
+
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
 
 class _Session:
-    """One connection of a store, which is used by one thread at a time."""
+    """One connection of a store, which is used by one thread at a time.
+
+    :ivar running: a thread is at work on it.
+    """
+
+    running = False
 
     def __init__(self, name: str, engine: Engine, guard: guards.Guard) -> None:
         self._name = name
@@ -132,6 +175,10 @@ class _Session:
                 with self._guard.opened():
                     self._connection.begin()
             return Rows.of(self._connection.execute(statement, parameters))
+
+    def interrupt(self) -> None:
+        """End the statement that another thread runs."""
+        _file(self._connection).interrupt()
 
     def commit(self) -> None:
         if not self._connection.in_transaction():
