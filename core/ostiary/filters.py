@@ -53,7 +53,7 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Wildcard:
-    """The whole value matches: ``*`` is any text, ``?`` any character, ``\\`` takes that away."""
+    """The whole value matches: ``*`` is any text, ``?`` any character; a backslash escapes."""
 
     pattern: str
     ignore_case: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
@@ -15,12 +15,13 @@ from packaging.utils import canonicalize_name
 from pluggy import HookCaller, HookImpl, PluginManager, PluginValidationError
 
 from ostiary import errors, hookspecs
+from ostiary.filters import Filter, Order
 from ostiary.log import origin
 from ostiary.request import Request
 from ostiary.settings import SettingsError
 from ostiary.settings.table import Table
 from ostiary.storage import Storage, Store
-from ostiary.strategies import Call, Directory, Strategy, User, Verdict
+from ostiary.strategies import Call, Directory, FoundCredentials, Strategy, User, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ REQUIRED = tuple(
     f"ostiary_{verb}_credentials"
     for verb in ("verify", "validate", "create", "update", "delete", "get")
 )
+
+OPTIONAL = ("ostiary_get_credentials_by_id", "ostiary_search_credentials")
 
 
 class PluginError(Exception):
@@ -107,7 +110,10 @@ class Strategies:
         declaring = [plugin for plugin in plugins.loaded if plugin.strategies]
         for plugin in declaring:
             others = [other.module for other in declaring if other is not plugin]
-            callers = {name: plugins.manager.subset_hook_caller(name, others) for name in REQUIRED}
+            callers = {
+                name: plugins.manager.subset_hook_caller(name, others)
+                for name in (*REQUIRED, *OPTIONAL)
+            }
             for strategy in plugin.strategies:
                 self._strategies[strategy.name] = (strategy, stores[plugin.name], callers)
 
@@ -175,17 +181,53 @@ class Strategies:
         seen = await self._call("get", name, Call(), kuid=kuid)
         return None if seen is None else _view(name, seen)
 
+    async def get_by_id(self, name: str, id: str) -> dict[str, Any]:
+        """Return what may be seen of the credentials that an id of the strategy's names."""
+        if not self._implements("ostiary_get_credentials_by_id", name):
+            return {}
+        return _view(name, await self._call("get", name, Call(), of="credentials_by_id", id=id))
+
+    async def search(
+        self, name: str, filter: Filter, sort: Sequence[Order], *, offset: int, limit: int
+    ) -> FoundCredentials:
+        """Return a page of credentials.
+
+        :raises errors.MissingOptionalMethod: the strategy cannot be searched.
+        """
+        if not self._implements("ostiary_search_credentials", name):
+            raise errors.MissingOptionalMethod("ostiary_search_credentials", name)
+        wanted: dict[str, Any] = {
+            "filter": filter,
+            "sort": tuple(sort),
+            "offset": offset,
+            "limit": limit,
+        }
+        found = await self._call("search", name, Call(), **wanted)
+        if not isinstance(found, FoundCredentials):
+            raise errors.PluginUnexpectedError(f"strategy {name} found no credentials")
+        for hit in found.hits:
+            if not isinstance(_view(name, hit).get("kuid"), str):
+                raise errors.InvalidKuid(name, "none")
+        return found
+
+    def _implements(self, hook: str, name: str) -> bool:
+        """Tell whether the plugin of a strategy answers a hook, and does not merely wrap it."""
+        _, _, callers = self._find(name)
+        return any(not (one.wrapper or one.hookwrapper) for one in callers[hook].get_hookimpls())
+
     def _find(self, name: str) -> tuple[Strategy, Store, dict[str, HookCaller]]:
         found = self._strategies.get(name)
         if found is None:
             raise errors.UnknownStrategy(name)
         return found
 
-    async def _call(self, verb: str, name: str, call: Call, **arguments: Any) -> Any:
+    async def _call(
+        self, verb: str, name: str, call: Call, *, of: str = "credentials", **arguments: Any
+    ) -> Any:
         strategy, store, callers = self._find(name)
         arguments |= {"strategy": strategy, "store": store, "call": _narrowed(call, strategy)}
         try:
-            return await callers[f"ostiary_{verb}_credentials"](**arguments)
+            return await callers[f"ostiary_{verb}_{of}"](**arguments)
         except errors.OstiaryError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
@@ -305,7 +347,7 @@ def _declared(
         for hook in (*REQUIRED, "ostiary_storage"):
             if hook not in answering:
                 raise PluginError(f"plugin {entry.name}: hook {hook} is missing")
-    elif foreign := answering & set(REQUIRED):
+    elif foreign := answering & {*REQUIRED, *OPTIONAL}:
         raise PluginError(
             f"plugin {entry.name}: hook {min(foreign)} would answer for the strategies of others; "
             "without a strategy of its own it must be a wrapper"

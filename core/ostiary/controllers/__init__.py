@@ -7,7 +7,20 @@ from ostiary.controllers.server import server
 from ostiary.controllers.users import security
 
 # Declaring happens on import.
-from ostiary.controllers import credentials, my_credentials, sessions  # isort: skip
+from ostiary.controllers import (  # isort: skip
+    credentials,
+    my_credentials,
+    my_searches,
+    searches,
+    sessions,
+)
 
 CONTROLLERS = (auth, security, server)
-__all__ = ["CONTROLLERS", "credentials", "my_credentials", "sessions"]
+__all__ = [
+    "CONTROLLERS",
+    "credentials",
+    "my_credentials",
+    "my_searches",
+    "searches",
+    "sessions",
+]

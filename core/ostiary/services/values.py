@@ -72,8 +72,11 @@ async def erase_values(db: Database, collection: str, id: str) -> None:
 
 
 def values_of(content: Mapping[str, Any]) -> list[Value]:
-    """Return the values of a document, each once."""
-    unlike = {(value.path, value.text): value for value in _flat("", content)}
+    """Return the values of a document, each once; ``42`` goes before ``"42"``."""
+    unlike: dict[tuple[str, str], Value] = {}
+    for value in _flat("", content):
+        if value.number is not None or (value.path, value.text) not in unlike:
+            unlike[value.path, value.text] = value
     return [value for value in unlike.values() if len(value.path.encode()) <= LONGEST_PATH][:MOST]
 
 

@@ -23,7 +23,6 @@ from sqlalchemy import (
     case,
     cast,
     false,
-    func,
     literal,
     not_,
     or_,
@@ -66,6 +65,7 @@ LIKE["\\\\"] = r"\\"
 COMPARISONS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 LOWER = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
 
+
 def condition(filter: Filter, columns: Mapping[str, ColumnElement[Any]]) -> Condition:
     """Return a filter as a condition on columns of texts or integers, by the names clients use.
 
@@ -86,19 +86,17 @@ def condition(filter: Filter, columns: Mapping[str, ColumnElement[Any]]) -> Cond
 def combined(filter: Filter, leaf: Callable[[Leaf], Condition]) -> Condition:
     """Return a filter as a condition, given what each leaf of it becomes; never NULL if they are not."""
     match filter:
-        case Everything():
-            return true()
-        case Nothing():
-            return false()
         case All(filters):
             return and_(*(combined(one, leaf) for one in filters))
-        case Some(filters, 1):
-            return or_(*(combined(one, leaf) for one in filters))
         case Some(filters, least):
-            held = (case((combined(one, leaf), 1), else_=0) for one in filters)
-            return sum(held, literal(0)) >= least
+            each = [combined(one, leaf) for one in filters]
+            if least == 1:
+                return or_(*each)
+            return sum((case((one, 1), else_=0) for one in each), literal(0)) >= least
         case Not(inner):
             return not_(combined(inner, leaf))
+        case Everything() | Nothing():
+            return true() if isinstance(filter, Everything) else false()
         case _:
             return leaf(filter)
 
@@ -114,7 +112,7 @@ def passes(test: Test, column: ColumnElement[Any]) -> Condition:
 
 
 def within(
-    bounds: Mapping[str, Scalar], value: ColumnElement[Any], kind: type[Float | String]
+    bounds: Mapping[str, Scalar], value: ColumnElement[Any], kind: type[Float[Any] | String]
 ) -> Condition:
     """Return whether a value lies within bounds, all of which are numbers or all texts."""
     return and_(
@@ -132,12 +130,8 @@ def is_number(value: Scalar) -> bool:
 
 def matches(text: ColumnElement[Any], test: Prefix | Wildcard) -> Condition:
     """Return whether a text begins with another, or matches a pattern."""
-    match test:
-        case Prefix(beginning, ignore_case):
-            pattern = JOKERS.sub(r"\\\g<0>", beginning) + "*"
-        case Wildcard(pattern, ignore_case):
-            pass
-    if ignore_case:
+    pattern = test.pattern if isinstance(test, Wildcard) else _escaped(test.text) + "*"
+    if test.ignore_case:
         return Matching(Folded(text), literal(pattern.translate(LOWER), Pattern()))
     return Matching(text, literal(pattern, Pattern()))
 
@@ -190,6 +184,10 @@ def _lower(element: Folded, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(Folded, "postgresql")
 def _lower_in_c(element: Folded, compiler: SQLCompiler, **options: Any) -> str:
     return f'lower(({compiler.process(element.clauses, **options)}) COLLATE "C")'
+
+
+def _escaped(text: str) -> str:
+    return JOKERS.sub(r"\\\g<0>", text)
 
 
 def _integer_passes(test: Test, column: ColumnElement[Any]) -> Condition:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -32,6 +33,9 @@ Begin = Callable[[sqlite3.Connection], None]
 IDLE_READERS = 4
 APART = 2
 """Threads for statements that may take long."""
+
+INSTRUCTIONS = 100_000
+"""Steps of SQLite between two looks at the clock."""
 
 LONGEST_SECONDS = 3.0
 """What such a statement may take, as on PostgreSQL."""
@@ -68,7 +72,7 @@ class SQLiteStore:
             yield db
         finally:
             db.end()
-            if not session.running:
+            if not session.left:
                 self._give_back(session)
 
     @asynccontextmanager
@@ -118,32 +122,20 @@ class SQLiteStore:
         return f"<SQLiteStore {self.name}>"
 
     async def _read_apart(self, session: _Session, statement: Executable, parameters: Any) -> Rows:
-        """Run a statement in a thread; interrupt it when it takes too long, or nobody waits."""
+        """Run a statement in a thread, which gives up when nobody waits for it any more."""
         loop = asyncio.get_running_loop()
-        session.running = True
-        running = loop.run_in_executor(self._apart, session.execute, statement, parameters)
-        timer = loop.call_later(LONGEST_SECONDS, session.interrupt)
+        running = self._apart.submit(session.execute_within, LONGEST_SECONDS, statement, parameters)
         try:
-            rows = await asyncio.shield(running)
+            return await asyncio.wrap_future(running)
         except asyncio.CancelledError:
-            session.interrupt()
-            running.add_done_callback(partial(self._left, session))
+            if not running.cancelled():
+                session.left = True
+                give_back = partial(loop.call_soon_threadsafe, self._give_back, session)
+                running.add_done_callback(lambda _: give_back())
             raise
-        except BaseException:
-            session.running = False
-            raise
-        finally:
-            timer.cancel()
-        session.running = False
-        return rows
-
-    def _left(self, session: _Session, ran: asyncio.Future[Rows]) -> None:
-        """Take a session back that was still at work when its task was cancelled."""
-        ran.exception()
-        session.running = False
-        self._give_back(session)
 
     def _give_back(self, session: _Session) -> None:
+        session.left = False
         session.rollback()
         if len(self._idle) < IDLE_READERS:
             self._idle.append(session)
@@ -157,10 +149,10 @@ class SQLiteStore:
 class _Session:
     """One connection of a store, which is used by one thread at a time.
 
-    :ivar running: a thread is at work on it.
+    :ivar left: nobody waits any more for what a thread is doing with it.
     """
 
-    running = False
+    left = False
 
     def __init__(self, name: str, engine: Engine, guard: guards.Guard) -> None:
         self._name = name
@@ -176,9 +168,14 @@ class _Session:
                     self._connection.begin()
             return Rows.of(self._connection.execute(statement, parameters))
 
-    def interrupt(self) -> None:
-        """End the statement that another thread runs."""
-        _file(self._connection).interrupt()
+    def execute_within(self, seconds: float, statement: Executable, parameters: Any) -> Rows:
+        """Run a statement unless it takes too long, or is left."""
+        file, deadline = _file(self._connection), time.monotonic() + seconds
+        file.set_progress_handler(lambda: self.left or time.monotonic() > deadline, INSTRUCTIONS)
+        try:
+            return self.execute(statement, parameters)
+        finally:
+            file.set_progress_handler(None, 0)
 
     def commit(self) -> None:
         if not self._connection.in_transaction():

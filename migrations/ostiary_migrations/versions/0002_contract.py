@@ -152,7 +152,10 @@ def write(collection: str, documents: list[tuple[str, Any]]) -> None:
 
 
 def unlike(content: Any) -> list[Value]:
-    found = {value[:2]: value for value in flat("", content)}
+    found: dict[tuple[str, str], Value] = {}
+    for value in flat("", content):
+        if value[2] is not None or value[:2] not in found:
+            found[value[:2]] = value
     return [value for value in found.values() if len(value[0].encode()) <= LONGEST_PATH][:MOST]
 
 

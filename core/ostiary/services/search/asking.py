@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,25 @@ from ostiary.services.search.reading import Malformed
 
 SortValue = Scalar | None
 
-LANGUAGES = {"elasticsearch": elastic.translate, "koncorde": koncorde.translate}
+LANGUAGES: Mapping[str, Callable[[Any], Filter]] = {
+    "elasticsearch": elastic.translate,
+    "koncorde": koncorde.translate,
+}
 READ = frozenset({"query", "post_filter", "sort", "search_after", "from", "size"})
 IGNORED = frozenset({"search_timeout", "_name"})
 REFUSED = frozenset(
-    """
-    aggregations aggs collapse explain fields highlight suggest _source _source_excludes
-    _source_includes
-    """.split()
+    [
+        "aggregations",
+        "aggs",
+        "collapse",
+        "explain",
+        "fields",
+        "highlight",
+        "suggest",
+        "_source",
+        "_source_excludes",
+        "_source_includes",
+    ]
 )
 """Members that Kuzzle lets through to Elasticsearch, and that are not spoken here."""
 
@@ -54,9 +65,7 @@ def read(body: Mapping[str, Any], lang: str) -> Asked:
         if name not in READ | IGNORED:
             raise errors.InvalidSearchQuery(name)
     orders = read_sort(body.get("sort"))
-    found = every(
-        [filter_of(body.get("query"), lang), filter_of(body.get("post_filter"), lang)]
-    )
+    found = every([filter_of(body.get("query"), lang), filter_of(body.get("post_filter"), lang)])
     return Asked(found, orders, _after(body.get("search_after"), orders))
 
 

@@ -6,19 +6,19 @@ Names of fields are looked up or bound, and never written into SQL (INP-02).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, String, func, literal, select
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import Column, ColumnElement, FromClause, String, func, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
-from ostiary.services.api_keys import API_KEYS, ApiKey
-from ostiary.services.profiles import PROFILES, Profile
-from ostiary.services.roles import ROLES, Role
-from ostiary.services.users import USERS, StoredUser
+from ostiary.services.api_keys import API_KEYS
+from ostiary.services.profiles import PROFILES
+from ostiary.services.roles import ROLES
+from ostiary.services.users import USERS
 from ostiary.storage.tables import api_keys, profiles, roles, user_profiles, users
 
 
@@ -27,8 +27,8 @@ class Listed:
     """A field of several values that has a table of its own, in which ``id`` is the document's."""
 
     table: FromClause
-    id: ColumnElement[str]
-    value: ColumnElement[str]
+    id: Column[str]
+    value: Column[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,9 @@ COLLECTIONS: Mapping[str, Collection] = {
             id=users.c.kuid,
             columns={"_id": users.c.kuid, **_recorded(users)},
             lists={
-                "profileIds": Listed(user_profiles, user_profiles.c.kuid, user_profiles.c.profile_id)
+                "profileIds": Listed(
+                    user_profiles, user_profiles.c.kuid, user_profiles.c.profile_id
+                )
             },
         ),
         Collection(

@@ -11,6 +11,7 @@ from ostiary import errors
 from ostiary.services.api_keys import API_KEYS, ApiKey
 from ostiary.services.profiles import PROFILES, Profile
 from ostiary.services.roles import ROLES, Role
+from ostiary.services.search.collections import COLLECTIONS
 from ostiary.services.users import USERS, StoredUser
 from ostiary.storage import Database
 from ostiary.storage.tables import api_keys, profiles, roles, user_profiles, users
@@ -45,8 +46,8 @@ async def read(db: Database, collection: str, ids: Sequence[str]) -> list[Docume
 
 
 async def _size(db: Database, collection: str, ids: Sequence[str]) -> int:
-    table: Table = {USERS: users, PROFILES: profiles, ROLES: roles}[collection]
-    id, *_ = table.primary_key.columns
+    table: Table = COLLECTIONS[collection].table
+    id = COLLECTIONS[collection].id
     text = func.length(cast(table.c.content, String))
     return int(await db.scalar(select(func.sum(text)).where(id.in_(ids))) or 0)
 
@@ -56,13 +57,11 @@ async def _users(db: Database, kuids: Sequence[str]) -> dict[str, Document]:
     profile_ids = select(user_profiles.c.kuid, user_profiles.c.profile_id).where(
         user_profiles.c.kuid.in_(kuids)
     )
-    for kuid, id in await db.execute(profile_ids.order_by(user_profiles.c.position)):
+    for kuid, id in (await db.execute(profile_ids.order_by(user_profiles.c.position))).tuples():
         held.setdefault(kuid, []).append(id)
-    rows = await db.execute(select(users).where(users.c.kuid.in_(kuids)))
+    rows = (await db.execute(select(users).where(users.c.kuid.in_(kuids)))).all()
     return {
-        row.kuid: StoredUser(
-            profile_ids=tuple(held.get(row.kuid, ())), **row._asdict()
-        ).to_json()
+        row.kuid: StoredUser(profile_ids=tuple(held.get(row.kuid, ())), **row._asdict()).to_json()
         for row in rows
     }
 

@@ -30,14 +30,56 @@ UNSCORED = frozenset({"boost", "_name"})
 """Members that change the score of a document, which nothing here has."""
 
 REFUSED = frozenset(
-    """
-    boosting combined_fields common constant_score dis_max distance_feature exists_field
-    function_score fuzzy geo_bounding_box geo_distance geo_grid geo_polygon geo_shape has_child
-    has_parent intervals knn match_bool_prefix match_phrase_prefix more_like_this multi_match nested
-    parent_id percolate pinned query_string rank_feature regexp rule script_score semantic shape
-    simple_query_string span_containing span_first span_multi span_near span_not span_or span_term
-    span_within sparse_vector terms_set text_expansion type weighted_tokens wrapper
-    """.split()
+    [
+        "boosting",
+        "combined_fields",
+        "common",
+        "constant_score",
+        "dis_max",
+        "distance_feature",
+        "exists_field",
+        "function_score",
+        "fuzzy",
+        "geo_bounding_box",
+        "geo_distance",
+        "geo_grid",
+        "geo_polygon",
+        "geo_shape",
+        "has_child",
+        "has_parent",
+        "intervals",
+        "knn",
+        "match_bool_prefix",
+        "match_phrase_prefix",
+        "more_like_this",
+        "multi_match",
+        "nested",
+        "parent_id",
+        "percolate",
+        "pinned",
+        "query_string",
+        "rank_feature",
+        "regexp",
+        "rule",
+        "script_score",
+        "semantic",
+        "shape",
+        "simple_query_string",
+        "span_containing",
+        "span_first",
+        "span_multi",
+        "span_near",
+        "span_not",
+        "span_or",
+        "span_term",
+        "span_within",
+        "sparse_vector",
+        "terms_set",
+        "text_expansion",
+        "type",
+        "weighted_tokens",
+        "wrapper",
+    ]
 )
 """Clauses of Elasticsearch that are not spoken here."""
 
@@ -206,9 +248,7 @@ def _words(where: str, given: Scalar, budget: Budget) -> tuple[str, ...]:
     return words
 
 
-def _told(
-    where: str, value: Any, main: str, options: set[str]
-) -> tuple[str, Mapping[str, Any]]:
+def _told(where: str, value: Any, main: str, options: set[str]) -> tuple[str, Mapping[str, Any]]:
     """Return a field and what is told of it, in the short form ``{field: value}`` as in the long."""
     name, told = reading.single(where, _without_scores(where, value))
     if not isinstance(told, dict):

@@ -79,13 +79,11 @@ class Finder:
 
     def _begin_with(self, collection: Collection, first: Field, *, join: bool) -> None:
         self._id, holds = sql.values_of(collection, first.path, first.test)
-        found = self._id.table  # type: ignore[attr-defined]
+        found = self._id.table
         self._from = found.join(collection.table, collection.id == self._id) if join else found
         self._where.append(holds)
 
-    def _narrowed(
-        self, wanted: Select[Any], beyond: Sequence[SortValue] | None
-    ) -> Select[Any]:
+    def _narrowed(self, wanted: Select[Any], beyond: Sequence[SortValue] | None) -> Select[Any]:
         found = wanted.select_from(self._from).where(*self._where)
         return found if beyond is None else found.where(sorting.after(self._keys, beyond))
 
@@ -103,9 +101,7 @@ async def _shortest(db: Database, collection: Collection, filter: Filter) -> Fie
     parts = _parts(filter)
     if any(isinstance(part, Ids) for part in parts):
         return None  # Nothing is shorter.
-    single = [
-        part for part in parts if isinstance(part, Field) and sql.is_single(collection, part)
-    ]
+    single = [part for part in parts if isinstance(part, Field) and sql.is_single(collection, part)]
     if len(single) < 2:  # noqa: PLR2004
         return single[0] if single else None
     lengths = [await _length(db, collection, one) for one in single]

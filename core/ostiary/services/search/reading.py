@@ -16,7 +16,7 @@ MOST_JOKERS = 16
 BOUNDS = ("gt", "gte", "lt", "lte")
 
 
-class Malformed(Exception):  # noqa: N818 - what it is, not what happened
+class Malformed(Exception):
     """A part of a filter is not what it has to be.
 
     :ivar where: the clause or the member.

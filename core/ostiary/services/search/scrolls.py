@@ -84,9 +84,7 @@ class Scrolls:
         change = update(scrolls).where(scrolls.c.id == id)
         position = _columns(scroll)["position"]
         async with self._store.begin() as db:
-            await db.execute(
-                change.values(position=position, expires_at=self._clock() + duration)
-            )
+            await db.execute(change.values(position=position, expires_at=self._clock() + duration))
 
     async def end(self, id: str) -> None:
         """Forget a scroll."""

@@ -10,6 +10,7 @@ from ostiary import errors
 from ostiary.filters import Field, Filter, OneOf, every
 from ostiary.services.api_keys import API_KEYS
 from ostiary.services.search import asking, documents
+from ostiary.services.search.asking import Asked
 from ostiary.services.search.collections import COLLECTIONS
 from ostiary.services.search.pages import Finder
 from ostiary.services.search.scrolls import Scroll, Scrolls
@@ -120,18 +121,30 @@ class Search:
             hits = await documents.read(db, API_KEYS, place.ids)
         return Found(hits, len(hits))
 
+    def credentials(
+        self, body: Mapping[str, Any], *, lang: str, page: Page
+    ) -> tuple[Asked, int, int]:
+        """Return what is asked for of the credentials of a strategy: a search, from where, how many.
+
+        :raises errors.GetLimitExceeded: more than allowed, less what is passed over (contract).
+        """
+        start, size = self._bounds(page, {}, FEW, less=page.start or 0)
+        return asking.read(body, lang), start, size
+
     async def purge(self, batch: int) -> int:
         """Remove some scrolls that have expired; return how many."""
         return await self._scrolls.purge(batch)
 
-    def _bounds(self, page: Page, body: Mapping[str, Any], usual: int) -> tuple[int, int]:
+    def _bounds(
+        self, page: Page, body: Mapping[str, Any], usual: int, *, less: int = 0
+    ) -> tuple[int, int]:
         start = _first(page.start, body.get("from"), 0, "body.from")
         size = _first(page.size, body.get("size"), min(usual, self._most), "body.size")
         if start < 0:
             raise errors.InvalidArgument("from", "a number that is not negative")
         if size < 0:
             raise errors.InvalidArgument("size", "a number that is not negative")
-        if max(start, size) > self._most:
+        if start > self._most or size - less > self._most:
             raise errors.GetLimitExceeded
         return start, size
 

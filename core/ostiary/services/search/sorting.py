@@ -76,9 +76,8 @@ class Key:
         """Return which rows are at a place."""
         if self.number is not None and value is not None and is_number(value):
             return self.number == self._bound(self.number, value)
-        if value is None:
-            here = self.value.is_(None)
-        else:
+        here: Condition = self.value.is_(None)
+        if value is not None:
             here = self.value == self._bound(self.value, value)
         return here if self.number is None else and_(self.number.is_(None), here)
 
@@ -97,9 +96,7 @@ class Key:
         return literal(number, Float)
 
 
-def keys_of(
-    collection: Collection, orders: Sequence[Order], id: ColumnElement[str]
-) -> list[Key]:
+def keys_of(collection: Collection, orders: Sequence[Order], id: ColumnElement[str]) -> list[Key]:
     """Return the keys of a sort; the last one, if not another, is the id, so that no two are equal."""
     keys = [_key(collection, order, id) for order in orders]
     if not any(order.path == "_id" for order in orders):
@@ -131,9 +128,7 @@ def _key(collection: Collection, order: Order, id: ColumnElement[str]) -> Key:
     if not collection.properties:
         raise errors.InvalidArgument("body.sort", "a field of the documents")
     values = search_values.alias()
-    here = and_(
-        values.c.collection == collection.name, values.c.id == id, values.c.path == path
-    )
+    here = and_(values.c.collection == collection.name, values.c.id == id, values.c.path == path)
     number = select(extreme(values.c.number)).where(here).scalar_subquery()
     text = select(extreme(values.c.text)).where(here).scalar_subquery()
     return Key(case((number.is_(None), text)), descending, number)

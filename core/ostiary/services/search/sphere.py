@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from sqlalchemy import ColumnElement, Float, and_, case, cast, func, literal, or_
 
@@ -15,9 +14,7 @@ RADIUS = 6_371_008.8
 Degrees = ColumnElement[float]
 
 
-def lies(
-    where: Box | Ring | Polygon, latitude: Degrees, longitude: Degrees
-) -> ColumnElement[bool]:
+def lies(where: Box | Ring | Polygon, latitude: Degrees, longitude: Degrees) -> ColumnElement[bool]:
     """Return whether a point lies there."""
     match where:
         case Box():
@@ -54,12 +51,13 @@ def _haversine(metres: float) -> float:
 
 def _in_polygon(polygon: Polygon, latitude: Degrees, longitude: Degrees) -> ColumnElement[bool]:
     """Count the edges to the east of the point: an odd number has it inside."""
-    crossed: Any = literal(0)
+    crossed: ColumnElement[int] = literal(0)
     points = polygon.points
     for (lat, lon), (next_lat, next_lon) in zip(points, points[1:] + points[:1], strict=True):
         if lat == next_lat:
             continue
         slope = (next_lon - lon) / (next_lat - lat)
         spans = (latitude >= min(lat, next_lat)) & (latitude < max(lat, next_lat))
-        crossed += case((and_(spans, longitude < lon + (latitude - lat) * slope), 1), else_=0)
+        east = longitude < lon + (latitude - lat) * slope
+        crossed = crossed + case((and_(spans, east), 1), else_=0)
     return crossed % 2 == 1

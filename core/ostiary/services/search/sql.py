@@ -43,7 +43,7 @@ from ostiary.filters import (
     Words,
 )
 from ostiary.services.search import sphere
-from ostiary.services.search.collections import Collection, Listed
+from ostiary.services.search.collections import Collection
 from ostiary.services.values import BEGINNING, LONGEST, text_of
 from ostiary.storage.conditions import Condition, combined, is_number, matches, passes, within
 from ostiary.storage.tables import search_values
@@ -69,13 +69,15 @@ def is_single(collection: Collection, filter: Filter) -> bool:
             return False
 
 
-def values_of(collection: Collection, path: str, test: Test) -> tuple[ColumnElement[str], Condition]:
+def values_of(
+    collection: Collection, path: str, test: Test
+) -> tuple[ColumnElement[str], Condition]:
     """Return the column of ids beside the values of a field, and which of them pass a test."""
     listed = collection.lists.get(path)
     if listed is not None:
         table = listed.table.alias()
-        value = table.c[listed.value.key]
-        return table.c[listed.id.key], passes(test, value)
+        value = table.c[listed.value.name]
+        return table.c[listed.id.name], passes(test, value)
     values = search_values.alias()
     here = and_(values.c.collection == collection.name, _at(values, path, test))
     return values.c.id, and_(here, _value_passes(test, values))
@@ -89,22 +91,29 @@ def _leaf(collection: Collection, leaf: Leaf, id: ColumnElement[str]) -> Conditi
     match leaf:
         case Ids(ids):
             return id.in_(ids)
-        case Box() | Ring() | Polygon():
-            return id.in_(_points(collection, leaf)) if collection.properties else false()
         case Field("_id", test):
             return passes(test, id)
-        case Field(path, Words(words)) if path in collection.worded:
-            spaced = _spaced(collection.columns[path])
-            return spaced.like(f"% {' '.join(words)} %")
         case Field(path, test) if path in collection.columns:
-            return passes(test, collection.columns[path])
-        case Field(path, test) if path in collection.lists or collection.properties:
-            found, holds = values_of(collection, path, test)
-            if is_single(collection, leaf):
-                return exists(select(literal(1)).where(holds, found == id))
-            return id.in_(select(found).where(holds))
-        case _:
-            return false()
+            return _column_passes(collection, path, test)
+        case Field(path) if path in collection.lists or collection.properties:
+            return _some_value_passes(collection, leaf, id)
+        case Box() | Ring() | Polygon() if collection.properties:
+            return id.in_(_points(collection, leaf))
+    return false()
+
+
+def _some_value_passes(collection: Collection, leaf: Field, id: ColumnElement[str]) -> Condition:
+    found, holds = values_of(collection, leaf.path, leaf.test)
+    if is_single(collection, leaf):
+        return exists(select(literal(1)).where(holds, found == id))
+    return id.in_(select(found).where(holds))
+
+
+def _column_passes(collection: Collection, path: str, test: Test) -> Condition:
+    column = collection.columns[path]
+    if isinstance(test, Words) and path in collection.worded:
+        return _like_words(_spaced(column), test.words)
+    return passes(test, column)
 
 
 def _at(values: Any, path: str, test: Test) -> Condition:
@@ -112,46 +121,49 @@ def _at(values: Any, path: str, test: Test) -> Condition:
     if isinstance(test, Present):
         within_it = and_(values.c.path >= f"{path}.", values.c.path < path + AFTER_THE_DOT)
         return or_(values.c.path == path, within_it)
-    return values.c.path == path
+    here: Condition = values.c.path == path
+    return here
 
 
 def _value_passes(test: Test, values: Any) -> Condition:
+    text: ColumnElement[str] = values.c.text
+    found: Condition = true()
     match test:
         case OneOf((single,)):
-            return values.c.text == text_of(single)
+            found = text == text_of(single)
         case OneOf(several):
-            return values.c.text.in_([text_of(one) for one in several])
+            found = text.in_([text_of(one) for one in several])
         case Between():
-            return _lies_between(test, values)
+            found = _lies_between(test, values)
         case Prefix(beginning, ignore_case=False):
-            return and_(values.c.text >= beginning, *_below(values.c.text, beginning))
+            found = and_(text >= beginning, *_below(text, beginning))
         case Prefix() | Wildcard():
-            return matches(_readable(values.c.text), test)
+            found = matches(_readable(text), test)
         case Words(words):
-            return _has_words(words, values)
-        case Present():
-            return true()
+            found = _has_words(words, values)
+    return found
 
 
 def _has_words(words: tuple[str, ...], values: Any) -> Condition:
-    together: Condition = values.c.words.like(f"% {' '.join(words)} %")
+    together = _like_words(values.c.words, words)
     if len(words) > 1:
         return together
     return or_(together, and_(values.c.words.is_(None), values.c.text == text_of(words[0])))
 
 
+def _like_words(spaced: ColumnElement[str], words: tuple[str, ...]) -> Condition:
+    return spaced.like(f"% {' '.join(words)} %")
+
+
 def _lies_between(bounds: Between, values: Any) -> Condition:
     given = bounds.given()
-    if not given:
-        return true()
-    match {is_number(one) for one in given.values()}:
-        case {True, False}:
-            return false()
-        case {True}:
-            return and_(values.c.number.is_not(None), within(given, values.c.number, Float))
-        case _:
-            short = {name: text_of(one) for name, one in given.items()}
-            return and_(values.c.number.is_(None), within(short, values.c.text, String))
+    kinds = {is_number(one) for one in given.values()}
+    if len(kinds) != 1:
+        return false() if given else true()
+    if kinds == {True}:
+        return and_(values.c.number.is_not(None), within(given, values.c.number, Float))
+    short = {name: text_of(one) for name, one in given.items()}
+    return and_(values.c.number.is_(None), within(short, values.c.text, String))
 
 
 def _below(text: ColumnElement[str], beginning: str) -> list[Condition]:
