@@ -57,9 +57,9 @@ async def _users(db: Database, kuids: Sequence[str]) -> dict[str, Document]:
     profile_ids = select(user_profiles.c.kuid, user_profiles.c.profile_id).where(
         user_profiles.c.kuid.in_(kuids)
     )
-    for kuid, id in (await db.execute(profile_ids.order_by(user_profiles.c.position))).tuples():
-        held.setdefault(kuid, []).append(id)
-    rows = (await db.execute(select(users).where(users.c.kuid.in_(kuids)))).all()
+    for row in await db.execute(profile_ids.order_by(user_profiles.c.position)):
+        held.setdefault(row.kuid, []).append(row.profile_id)
+    rows = await db.execute(select(users).where(users.c.kuid.in_(kuids)))
     return {
         row.kuid: StoredUser(profile_ids=tuple(held.get(row.kuid, ())), **row._asdict()).to_json()
         for row in rows
