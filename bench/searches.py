@@ -109,9 +109,8 @@ async def fill(store: Store, number: int) -> None:
                 "kuid": id, "generation": "1", "status": "enabled", "content": content,
                 "author": "-1", "created_at": one * 7919 % number,
             })  # fmt: skip
-            for position, value in enumerate(values_of(content)):
-                place = {"collection": USERS, "id": id, "position": position}
-                values.append(place | value._asdict())
+            here = {"collection": USERS, "id": id}
+            values += [here | value._asdict() for value in values_of(content)]
             held = ["default", "editor"] if one % 1000 == 0 else ["default"]
             for position, profile in enumerate(held):
                 profiles.append({"kuid": id, "position": position, "profile_id": profile})

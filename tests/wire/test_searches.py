@@ -29,7 +29,8 @@ def search(api: Api, closed: Any, people: dict[str, str]) -> Callable[..., Outco
     """Search users as the administrator, over each protocol in turn."""
 
     def search(query: Any = None, lang: str | None = None, **more: Any) -> Outcome:
-        args = {name: more.pop(name) for name in ("from", "size", "scroll") if name in more}
+        given = ("from", "size", "scroll")
+        args: dict[str, Any] = {name: more.pop(name) for name in given if name in more}
         if lang is not None:
             args["lang"] = lang
         body = more if query is None else {"query": query, **more}
@@ -197,7 +198,9 @@ def test_roles_are_searched_by_the_controllers_they_name(api: Api, closed: Any) 
     assert one["_source"]["_kuzzle_info"]["author"] is None
 
 
-@pytest.mark.parametrize("action, member", [("searchRoles", "controllers"), ("searchProfiles", "roles")])
+@pytest.mark.parametrize(
+    "action, member", [("searchRoles", "controllers"), ("searchProfiles", "roles")]
+)
 def test_what_older_clients_send_excludes_a_query(
     api: Api, closed: Any, action: str, member: str
 ) -> None:

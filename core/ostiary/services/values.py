@@ -57,10 +57,7 @@ async def write_values(
     """
     if not new:
         await erase_values(db, collection, id)
-    rows = [
-        {"collection": collection, "id": id, "position": position, **value._asdict()}
-        for position, value in enumerate(values_of(content))
-    ]
+    rows = [{"collection": collection, "id": id, **value._asdict()} for value in values_of(content)]
     if rows:
         await db.execute(insert(search_values), rows)
 

@@ -207,9 +207,8 @@ search_values = Table(
     # Every value within the properties of a user, a profile or a role, as searches compare it.
     Column("collection", String, primary_key=True),
     Column("id", String, primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("path", Bytewise, nullable=False),
-    Column("text", Bytewise, nullable=False),
+    Column("path", Bytewise, primary_key=True),
+    Column("text", Bytewise, primary_key=True),
     Column("number", Float),
     # Those of a text, folded and between blanks; None where the text is the only one.
     Column("words", String),
@@ -223,6 +222,8 @@ search_values = Table(
         sqlite_where=text("number IS NOT NULL"),
         postgresql_where=text("number IS NOT NULL"),
     ),
+    # The values of a document lie side by side.
+    sqlite_with_rowid=False,
 )
 
 scrolls = Table(

@@ -66,11 +66,11 @@ def create_search() -> None:
         "search_values",
         sa.Column("collection", sa.String, primary_key=True),
         sa.Column("id", sa.String, primary_key=True),
-        sa.Column("position", sa.Integer, primary_key=True),
-        sa.Column("path", BYTEWISE, nullable=False),
-        sa.Column("text", BYTEWISE, nullable=False),
+        sa.Column("path", BYTEWISE, primary_key=True),
+        sa.Column("text", BYTEWISE, primary_key=True),
         sa.Column("number", sa.Float),
         sa.Column("words", sa.String),
+        sqlite_with_rowid=False,
     )
     some = sa.text("number IS NOT NULL")
     by_text = ["collection", "path", "text", "id"]
@@ -132,20 +132,19 @@ def fill_from(collection: str, query: Any, key: Any) -> None:
 
 def write(collection: str, documents: list[tuple[str, Any]]) -> None:
     table = sa.table("search_values", *map(sa.column, (
-        "collection", "id", "position", "path", "text", "number", "words"
+        "collection", "id", "path", "text", "number", "words"
     )))  # fmt: skip
     values = [
         {
             "collection": collection,
             "id": id,
-            "position": position,
             "path": path,
             "text": text,
             "number": number,
             "words": words,
         }
         for id, content in documents
-        for position, (path, text, number, words) in enumerate(unlike(content))
+        for path, text, number, words in unlike(content)
     ]
     if values:
         op.get_bind().execute(sa.insert(table), values)

@@ -1,13 +1,13 @@
 """The statements of a search: how many documents there are, and which are on the page.
 
-Documents are found from the smallest list that an index holds of them: those
-with one of the values that all must have. An index gives that list in the order of
-the ids, so a page of few among very many, and their number, cost little.
+Documents are found from the shortest list that an index holds of them: those
+with a value that all must have. The index gives that list in the order of the ids,
+so a page of few among very many, and their number, cost little.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,10 @@ from ostiary.storage import Database
 from ostiary.storage.conditions import Condition
 
 ENOUGH = 1000
-"""Rows after which a list is long, and need not be counted."""
+"""Rows after which a list is long, and need not be counted further."""
+
+MOST_COUNTED = 16
+"""Lists that are counted; those of more leaves are taken for short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,10 @@ class Place:
 
 
 class Finder:
-    """Finds the documents of one search, within one transaction."""
+    """Finds the documents of one search, within one transaction.
+
+    :param lengths: how long the lists of some leaves are.
+    """
 
     def __init__(
         self,
@@ -41,16 +47,18 @@ class Finder:
         collection: Collection,
         filter: Filter,
         orders: Sequence[Order],
-        first: Field | None,
+        lengths: Mapping[Field, int],
     ) -> None:
         self._db = db
         self._where: list[Condition] = []
         self._from: FromClause = collection.table
         self._id: ColumnElement[str] = collection.id
+        first = _first(filter, lengths)
         if first is not None:
-            filter = _without(filter, first)
+            filter = every(part for part in _parts(filter) if part != first)
             self._begin_with(collection, first, join=_reads_columns(collection, filter, orders))
-        self._where.append(sql.condition(collection, filter, self._id))
+        long = _long(filter, lengths) if _is_narrow(filter, first, lengths) else set()
+        self._where.append(sql.condition(collection, filter, self._id, long))
         self._keys = sorting.keys_of(collection, orders, self._id)
 
     @classmethod
@@ -58,7 +66,7 @@ class Finder:
         cls, db: Database, collection: Collection, filter: Filter, orders: Sequence[Order]
     ) -> Finder:
         """Return what finds the documents, having looked where to begin."""
-        return cls(db, collection, filter, orders, await _shortest(db, collection, filter))
+        return cls(db, collection, filter, orders, await _lengths(db, collection, filter))
 
     async def count(self, beyond: Sequence[SortValue] | None = None) -> int:
         """Return how many documents there are, or how many beyond a place."""
@@ -96,31 +104,52 @@ class Finder:
         return tuple(place)
 
 
-async def _shortest(db: Database, collection: Collection, filter: Filter) -> Field | None:
-    """Return the value that all documents must have and the fewest have, if there is one."""
-    parts = _parts(filter)
-    if any(isinstance(part, Ids) for part in parts):
-        return None  # Nothing is shorter.
-    single = [part for part in parts if isinstance(part, Field) and sql.is_single(collection, part)]
-    if len(single) < 2:  # noqa: PLR2004
-        return single[0] if single else None
-    lengths = [await _length(db, collection, one) for one in single]
-    return single[lengths.index(min(lengths))]
+async def _lengths(db: Database, collection: Collection, filter: Filter) -> dict[Field, int]:
+    """Return how long the lists of the first leaves are, as far as it matters."""
+    fields = dict.fromkeys(leaf for leaf in leaves(filter) if isinstance(leaf, Field))
+    listed = [leaf for leaf in fields if sql.is_listed(collection, leaf)][:MOST_COUNTED]
+    if isinstance(filter, Field) and listed == [filter] and sql.is_single(filter.test):
+        return {filter: 0}  # It is where to begin, however long.
+    return {leaf: await _length(db, collection, leaf) for leaf in listed}
 
 
-async def _length(db: Database, collection: Collection, one: Field) -> int:
-    _, holds = sql.values_of(collection, one.path, one.test)
+async def _length(db: Database, collection: Collection, leaf: Field) -> int:
+    _, holds = sql.values_of(collection, leaf.path, leaf.test)
     some = select(literal(1)).where(holds).limit(ENOUGH).subquery()
     number: int = await db.scalar(select(func.count()).select_from(some))
     return number
 
 
+def _first(filter: Filter, lengths: Mapping[Field, int]) -> Field | None:
+    """Return the leaf whose list to begin with, or None to begin with the documents themselves."""
+    parts = _parts(filter)
+    if any(isinstance(part, Ids) for part in parts):
+        return None  # No list is shorter.
+    needed = [part for part in parts if isinstance(part, Field) and part in lengths]
+    single = [part for part in needed if sql.is_single(part.test)]
+    if not single:
+        return None
+    first = min(single, key=lambda part: lengths[part])
+    shorter = min(lengths[part] for part in needed) < lengths[first]
+    return None if shorter else first
+
+
+def _is_narrow(filter: Filter, first: Field | None, lengths: Mapping[Field, int]) -> bool:
+    """Tell whether so few documents are left that it is better to look at each."""
+    needed = [first, *_parts(filter)]
+    return any(
+        isinstance(one, Ids) or (isinstance(one, Field) and lengths.get(one, ENOUGH) < ENOUGH)
+        for one in needed
+    )
+
+
+def _long(filter: Filter, lengths: Mapping[Field, int]) -> set[Filter]:
+    fields = {leaf for leaf in leaves(filter) if isinstance(leaf, Field)}
+    return {leaf for leaf in fields if lengths.get(leaf, 0) >= ENOUGH}
+
+
 def _parts(filter: Filter) -> tuple[Filter, ...]:
     return filter.filters if isinstance(filter, All) else (filter,)
-
-
-def _without(filter: Filter, one: Field) -> Filter:
-    return every(part for part in _parts(filter) if part is not one)
 
 
 def _reads_columns(collection: Collection, filter: Filter, orders: Sequence[Order]) -> bool:

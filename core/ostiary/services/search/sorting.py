@@ -30,6 +30,7 @@ from ostiary import errors
 from ostiary.filters import Order, as_text
 from ostiary.services.search.asking import SortValue
 from ostiary.services.search.collections import Collection
+from ostiary.services.search.sql import unindexed
 from ostiary.services.values import number_of, text_of
 from ostiary.storage.conditions import Condition, is_number
 from ostiary.storage.tables import search_values
@@ -129,6 +130,10 @@ def _key(collection: Collection, order: Order, id: ColumnElement[str]) -> Key:
         raise errors.InvalidArgument("body.sort", "a field of the documents")
     values = search_values.alias()
     here = and_(values.c.collection == collection.name, values.c.id == id, values.c.path == path)
-    number = select(extreme(values.c.number)).where(here).scalar_subquery()
-    text = select(extreme(values.c.text)).where(here).scalar_subquery()
-    return Key(case((number.is_(None), text)), descending, number)
+    text, number = unindexed(values)
+    no_number = func.count(number) == 0
+    return Key(
+        select(case((no_number, extreme(text)))).where(here).scalar_subquery(),
+        descending,
+        select(extreme(number)).where(here).scalar_subquery(),
+    )

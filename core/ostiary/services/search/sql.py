@@ -1,18 +1,20 @@
 """Filters on documents as SQL.
 
-A leaf on a property is ``id IN (ids with such a value)``, read from an index of
-the values; only what is bound to equal a whole key of the index is looked up for
-each document instead. So no plan of either database reads the values of a
-property once for each document.
+A leaf on a property is ``id IN (the list of ids with such a value)``, which an index
+holds. Where few documents are left and the list is long, the values of each
+document are looked at instead; they lie side by side.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Float,
+    FromClause,
     Select,
     String,
     and_,
@@ -38,6 +40,7 @@ from ostiary.filters import (
     Prefix,
     Present,
     Ring,
+    Scalar,
     Test,
     Wildcard,
     Words,
@@ -55,36 +58,68 @@ AFTER_THE_DOT = "/"
 """The character after ``.``: the paths within ``a`` lie between ``a.`` and ``a/``."""
 
 
-def condition(collection: Collection, filter: Filter, id: ColumnElement[str]) -> Condition:
-    """Return whether a filter holds for the document with an id."""
-    return combined(filter, lambda leaf: _leaf(collection, leaf, id))
+def condition(
+    collection: Collection, filter: Filter, id: ColumnElement[str], long: Container[Filter] = ()
+) -> Condition:
+    """Return whether a filter holds for the document with an id.
+
+    :param long: the leaves whose lists are too long to be read.
+    """
+
+    def leaf(one: Leaf) -> Condition:
+        if isinstance(one, Field) and is_listed(collection, one):
+            if one in long:
+                found, holds = values_of(collection, one.path, one.test, beside=True)
+                return exists(select(literal(1)).where(holds, found == id))
+            found, holds = values_of(collection, one.path, one.test)
+            return id.in_(select(found).where(holds))
+        return _leaf(collection, one, id)
+
+    return combined(filter, leaf)
 
 
-def is_single(collection: Collection, filter: Filter) -> bool:
-    """Tell whether a filter is a single value of a field that has an index."""
-    match filter:
-        case Field(path, OneOf((_,))):
-            return path in collection.lists or _is_property(collection, path)
+def is_listed(collection: Collection, leaf: Field) -> bool:
+    """Tell whether there is a list of the values of a field: it is no column."""
+    return leaf.path in collection.lists or (
+        collection.properties and leaf.path not in collection.columns
+    )
+
+
+def is_single(test: Test) -> bool:
+    """Tell whether one value at most of a document passes; a list of such is in order of ids."""
+    match test:
+        case OneOf((_,)):
+            return True
         case _:
             return False
 
 
 def values_of(
-    collection: Collection, path: str, test: Test
+    collection: Collection, path: str, test: Test, *, beside: bool = False
 ) -> tuple[ColumnElement[str], Condition]:
-    """Return the column of ids beside the values of a field, and which of them pass a test."""
+    """Return the column of ids beside the values of a field, and which of them pass a test.
+
+    :param beside: read those of one document, not those of all.
+    """
     listed = collection.lists.get(path)
     if listed is not None:
         table = listed.table.alias()
         value = table.c[listed.value.name]
         return table.c[listed.id.name], passes(test, value)
     values = search_values.alias()
-    here = and_(values.c.collection == collection.name, _at(values, path, test))
-    return values.c.id, and_(here, _value_passes(test, values))
+    text, number = (
+        (values.c.text, values.c.number) if not beside or is_single(test) else unindexed(values)
+    )
+    here = and_(values.c.collection == collection.name, _is_at(values.c.path, path, test))
+    return values.c.id, and_(here, _Value(text, number, values.c.words).passes(test))
 
 
-def _is_property(collection: Collection, path: str) -> bool:
-    return collection.properties and path not in collection.columns
+def unindexed(values: FromClause) -> tuple[ColumnElement[str], ColumnElement[float]]:
+    """Return the texts and the numbers of values as expressions, which have no index.
+
+    What is left to find them by is where they lie: beside the other values of a document.
+    """
+    return values.c.text.concat(""), values.c.number + 0.0
 
 
 def _leaf(collection: Collection, leaf: Leaf, id: ColumnElement[str]) -> Condition:
@@ -95,18 +130,9 @@ def _leaf(collection: Collection, leaf: Leaf, id: ColumnElement[str]) -> Conditi
             return passes(test, id)
         case Field(path, test) if path in collection.columns:
             return _column_passes(collection, path, test)
-        case Field(path) if path in collection.lists or collection.properties:
-            return _some_value_passes(collection, leaf, id)
         case Box() | Ring() | Polygon() if collection.properties:
             return id.in_(_points(collection, leaf))
     return false()
-
-
-def _some_value_passes(collection: Collection, leaf: Field, id: ColumnElement[str]) -> Condition:
-    found, holds = values_of(collection, leaf.path, leaf.test)
-    if is_single(collection, leaf):
-        return exists(select(literal(1)).where(holds, found == id))
-    return id.in_(select(found).where(holds))
 
 
 def _column_passes(collection: Collection, path: str, test: Test) -> Condition:
@@ -116,54 +142,57 @@ def _column_passes(collection: Collection, path: str, test: Test) -> Condition:
     return passes(test, column)
 
 
-def _at(values: Any, path: str, test: Test) -> Condition:
+def _is_at(column: ColumnElement[str], path: str, test: Test) -> Condition:
     """Return which values stand at a path; an object is present if anything within it is."""
+    here = column == path
     if isinstance(test, Present):
-        within_it = and_(values.c.path >= f"{path}.", values.c.path < path + AFTER_THE_DOT)
-        return or_(values.c.path == path, within_it)
-    here: Condition = values.c.path == path
+        return or_(here, and_(column >= f"{path}.", column < path + AFTER_THE_DOT))
     return here
 
 
-def _value_passes(test: Test, values: Any) -> Condition:
-    text: ColumnElement[str] = values.c.text
-    found: Condition = true()
-    match test:
-        case OneOf((single,)):
-            found = text == text_of(single)
-        case OneOf(several):
-            found = text.in_([text_of(one) for one in several])
-        case Between():
-            found = _lies_between(test, values)
-        case Prefix(beginning, ignore_case=False):
-            found = and_(text >= beginning, *_below(text, beginning))
-        case Prefix() | Wildcard():
-            found = matches(_readable(text), test)
-        case Words(words):
-            found = _has_words(words, values)
-    return found
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """The columns of a value of a property."""
 
+    text: ColumnElement[str]
+    number: ColumnElement[float]
+    words: ColumnElement[str]
 
-def _has_words(words: tuple[str, ...], values: Any) -> Condition:
-    together = _like_words(values.c.words, words)
-    if len(words) > 1:
-        return together
-    return or_(together, and_(values.c.words.is_(None), values.c.text == text_of(words[0])))
+    def passes(self, test: Test) -> Condition:
+        found: Condition = true()
+        match test:
+            case OneOf((single,)):
+                found = self.text == text_of(single)
+            case OneOf(several):
+                found = self.text.in_([text_of(one) for one in several])
+            case Between():
+                found = self._lies_within(test.given())
+            case Prefix(beginning, ignore_case=False):
+                found = and_(self.text >= beginning, *_below(self.text, beginning))
+            case Prefix() | Wildcard():
+                found = matches(_readable(self.text), test)
+            case Words(words):
+                found = self._has(words)
+        return found
+
+    def _has(self, words: tuple[str, ...]) -> Condition:
+        together = _like_words(self.words, words)
+        if len(words) > 1:
+            return together
+        return or_(together, and_(self.words.is_(None), self.text == text_of(words[0])))
+
+    def _lies_within(self, given: Mapping[str, Scalar]) -> Condition:
+        kinds = {is_number(one) for one in given.values()}
+        if len(kinds) != 1:
+            return false() if given else true()
+        if kinds == {True}:
+            return and_(self.number.is_not(None), within(given, self.number, Float))
+        short = {name: text_of(one) for name, one in given.items()}
+        return and_(self.number.is_(None), within(short, self.text, String))
 
 
 def _like_words(spaced: ColumnElement[str], words: tuple[str, ...]) -> Condition:
     return spaced.like(f"% {' '.join(words)} %")
-
-
-def _lies_between(bounds: Between, values: Any) -> Condition:
-    given = bounds.given()
-    kinds = {is_number(one) for one in given.values()}
-    if len(kinds) != 1:
-        return false() if given else true()
-    if kinds == {True}:
-        return and_(values.c.number.is_not(None), within(given, values.c.number, Float))
-    short = {name: text_of(one) for name, one in given.items()}
-    return and_(values.c.number.is_(None), within(short, values.c.text, String))
 
 
 def _below(text: ColumnElement[str], beginning: str) -> list[Condition]:
