@@ -85,7 +85,7 @@ def test_a_hit_is_the_user_with_a_truthful_history(search: Any, closed: Any) -> 
         ({"bool": {"should": [{"term": {"tags": "x"}}, {"term": {"age": 25}}]}}, ["ann", "bob"]),
         ({"match_none": {}}, []),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    ids=str,
 )
 def test_queries_of_elasticsearch_find(search: Any, query: Any, wanted: list[str]) -> None:
     assert found(search(query)) == wanted
@@ -108,7 +108,7 @@ def test_queries_of_elasticsearch_find(search: Any, query: Any, wanted: list[str
         ({"geoPolygon": {"at": {"points": [[0, 0], [0, 4], [4, 2]]}}}, ["ann"]),
         ({"term": {"town": "Porto"}}, ["bob"]),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    ids=str,
 )
 def test_filters_of_koncorde_find(search: Any, query: Any, wanted: list[str]) -> None:
     assert found(search(query, "koncorde")) == wanted
@@ -239,7 +239,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("body, args, id, props", REFUSED)
+@pytest.mark.parametrize("body, args, id, props", REFUSED, ids=str)
 def test_what_cannot_be_searched_for_is_refused_by_name(
     api: Api, closed: Any, body: Any, args: Any, id: str, props: Any
 ) -> None:
@@ -274,7 +274,7 @@ def test_names_and_values_are_data_and_nothing_else(search: Any, text: str) -> N
 
 def test_numbers_that_are_none_are_refused_at_the_edge(search: Any, api: Api, closed: Any) -> None:
     """INP-06, INP-07: and those that are too large for a database find nothing, or everything."""
-    for number in (1e300, -1e300, 2**70, 10**400 // 10**99):
+    for number in (1e300, -1e300, 2**70, 10**400):
         assert search({"term": {"age": number}}).result["total"] == 0
         assert search({"range": {"age": {"gt": number}}}).status == 200
         assert search(sort="age", search_after=[number], size=1).status == 200
@@ -283,11 +283,8 @@ def test_numbers_that_are_none_are_refused_at_the_edge(search: Any, api: Api, cl
 
 
 def test_too_much_of_anything_is_refused(search: Any) -> None:
-    """INP-05, INP-09, INP-15, INP-17, INP-18"""
+    """INP-09, INP-15, INP-17, INP-18"""
     term = {"term": {"a": 1}}
-    deep: dict[str, Any] = term
-    for _ in range(40):
-        deep = {"bool": {"must": [deep]}}
     for query in (
         {"bool": {"should": [term] * 300}},
         {"terms": {"a": list(range(10_001))}},
@@ -298,21 +295,24 @@ def test_too_much_of_anything_is_refused(search: Any) -> None:
         {"wildcard": {"a": "a" * 193}},
         {"prefix": {"a": "a" * 500_000}},
         {"term": {"a" * 513: 1}},
-        deep,
     ):
         assert search(query).status == 400
     assert search(sort=["a"] * 9).error_id == "api.assert.invalid_argument"
 
 
 def test_as_much_as_is_allowed_is_answered(search: Any) -> None:
-    """INP-15: the longest queries are searched, and do not take long."""
+    """INP-05, INP-15: the deepest and longest queries are searched, and do not take long."""
     start = time.monotonic()
+    deep: dict[str, Any] = {"term": {"a": 1}}
+    for _ in range(19):
+        deep = {"bool": {"must": [deep]}}
     many = [{"bool": {"must_not": {"match": {"name": "a b"}}}}] * 40
     for query in (
         {"bool": {"should": many, "minimum_should_match": 20}},
         {"terms": {"town": ["Porto", *map(str, range(9_999))]}},
         {"bool": {"must": [{"wildcard": {"name": "*a*b*c*d*e*f*"}}] * 200}},
         {"term": {"name": "x" * 500_000}},
+        deep,
     ):
         assert search(query).status == 200
     assert search(sort=["a", "b", "c", "d", "e", "f", "g", "_id"]).status == 200

@@ -63,6 +63,7 @@ LIKE["\\\\"] = r"\\"
 """How the pieces of a pattern are written for each database, where not as they are."""
 
 COMPARISONS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
+FARTHEST = 1e308
 LOWER = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
 
 
@@ -117,7 +118,7 @@ def within(
     """Return whether a value lies within bounds, all of which are numbers or all texts."""
     return and_(
         *(
-            COMPARISONS[name](value, literal(float(one) if kind is Float else as_text(one), kind))
+            COMPARISONS[name](value, literal(_float(one) if kind is Float else as_text(one), kind))
             for name, one in bounds.items()
         )
     )
@@ -184,6 +185,12 @@ def _lower(element: Folded, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(Folded, "postgresql")
 def _lower_in_c(element: Folded, compiler: SQLCompiler, **options: Any) -> str:
     return f'lower(({compiler.process(element.clauses, **options)}) COLLATE "C")'
+
+
+def _float(number: Scalar) -> float:
+    """Return a number as any database can hold it."""
+    assert not isinstance(number, str)
+    return float(max(min(number, FARTHEST), -FARTHEST))
 
 
 def _escaped(text: str) -> str:

@@ -286,7 +286,7 @@ async def main():
     await backend.close()
 
 asyncio.run(main())
-heavy = ("sqlalchemy.orm", "sqlalchemy.ext", "alembic", "asyncpg", "mako")
+heavy = ("sqlalchemy.orm", "sqlalchemy.ext.asyncio", "alembic", "asyncpg", "mako")
 print([name for name in sys.modules if name.startswith(heavy)])
 """
     process = python(program, tmp_path / "data")

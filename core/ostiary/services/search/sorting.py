@@ -32,7 +32,7 @@ from ostiary.services.search.asking import SortValue
 from ostiary.services.search.collections import Collection
 from ostiary.services.search.sql import unindexed
 from ostiary.services.values import number_of, text_of
-from ostiary.storage.conditions import Condition, is_number
+from ostiary.storage.conditions import Condition
 from ostiary.storage.tables import search_values
 
 
@@ -67,7 +67,7 @@ class Key:
         """Return which rows come after a place."""
         if value is None:
             return false()
-        if self.number is not None and is_number(value):
+        if self.number is not None and number_of(value) is not None:
             return or_(self._beyond(self.number, value), self.number.is_(None))
         beyond = self._beyond(self.value, value)
         rest = or_(beyond, self.value.is_(None)) if self.nullable else beyond
@@ -75,7 +75,7 @@ class Key:
 
     def same(self, value: SortValue) -> Condition:
         """Return which rows are at a place."""
-        if self.number is not None and value is not None and is_number(value):
+        if self.number is not None and value is not None and number_of(value) is not None:
             return self.number == self._bound(self.number, value)
         here: Condition = self.value.is_(None)
         if value is not None:
