@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 Scalar = bool | int | float | str
@@ -188,6 +188,11 @@ def some(filters: Iterable[Filter], least: int = 1) -> Filter:
     return Some(parts, least)
 
 
+def neither(filter: Filter) -> Filter:
+    """Return the filter that holds where another does not."""
+    return filter.filter if isinstance(filter, Not) else Not(filter)
+
+
 def leaves(filter: Filter) -> Iterator[Leaf]:
     """Yield every leaf of a filter."""
     match filter:
@@ -200,6 +205,32 @@ def leaves(filter: Filter) -> Iterator[Leaf]:
             pass
         case _:
             yield filter
+
+
+def depth(filter: Filter) -> int:
+    """Return how many ``All``, ``Some`` and ``Not`` stand in one another."""
+    match filter:
+        case All(filters) | Some(filters):
+            return 1 + max(map(depth, filters), default=0)
+        case Not(inner):
+            return 1 + depth(inner)
+        case _:
+            return 0
+
+
+def changed(filter: Filter, change: Callable[[Leaf], Filter]) -> Filter:
+    """Return a filter with every leaf replaced by what a function makes of it."""
+    match filter:
+        case All(filters):
+            return All(tuple(changed(one, change) for one in filters))
+        case Some(filters, least):
+            return Some(tuple(changed(one, change) for one in filters), least)
+        case Not(inner):
+            return Not(changed(inner, change))
+        case Everything() | Nothing():
+            return filter
+        case _:
+            return change(filter)
 
 
 def as_text(value: Scalar) -> str:

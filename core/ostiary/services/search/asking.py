@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ostiary import errors
-from ostiary.filters import Filter, Order, Scalar, every
+from ostiary.filters import Filter, Order, Scalar, depth, every
 from ostiary.services.search import elastic, koncorde, reading
 from ostiary.services.search.reading import Malformed
 
@@ -36,6 +36,9 @@ REFUSED = frozenset(
 """Members that Kuzzle lets through to Elasticsearch, and that are not spoken here."""
 
 MOST_KEYS = 8
+DEEPEST = 10
+"""Levels of a filter, once it is as flat as can be; SQLite cannot read much deeper conditions."""
+
 SCRIPT = "script"
 
 
@@ -72,12 +75,15 @@ def read(body: Mapping[str, Any], lang: str) -> Asked:
 def filter_of(query: Any, lang: str) -> Filter:
     """Return the filter that a query asks for, in one of the two languages.
 
-    :raises errors.InvalidArgument: there is no such language.
+    :raises errors.InvalidArgument: there is no such language; or the filter is nested too deep.
     """
     translate = LANGUAGES.get(lang)
     if translate is None:
         raise errors.InvalidArgument("lang", '"elasticsearch" or "koncorde"')
-    return translate(query)
+    found = translate(query)
+    if depth(found) > DEEPEST:
+        raise errors.InvalidArgument("body.query", f"at most {DEEPEST} clauses within one another")
+    return found
 
 
 def refuse_scripts(body: Any) -> None:

@@ -36,7 +36,6 @@ class Collection:
     """Documents of one kind.
 
     :ivar columns: the fields that are columns of ``table``.
-    :ivar worded: those of them that hold more than one word.
     :ivar properties: whether every other field is a property.
     """
 
@@ -45,7 +44,6 @@ class Collection:
     id: ColumnElement[str]
     columns: Mapping[str, ColumnElement[Any]]
     lists: Mapping[str, Listed] = field(default_factory=dict)
-    worded: frozenset[str] = frozenset()
     properties: bool = True
 
 
@@ -117,7 +115,6 @@ COLLECTIONS: Mapping[str, Collection] = {
                 "expiresAt": func.coalesce(api_keys.c.expires_at, literal(-1)),
                 "fingerprint": Hexadecimal(api_keys.c.fingerprint),
             },
-            worded=frozenset({"description"}),
             properties=False,
         ),
     )

@@ -10,7 +10,6 @@ from ostiary.filters import (
     Everything,
     Field,
     Filter,
-    Not,
     Nothing,
     OneOf,
     Prefix,
@@ -20,6 +19,7 @@ from ostiary.filters import (
     Words,
     as_text,
     every,
+    neither,
     some,
     words_of,
 )
@@ -203,7 +203,7 @@ def _bool(value: Any, budget: Budget) -> Filter:
     least = 0 if must or filter_ or not should else 1
     if "minimum_should_match" in members:
         least = _least("bool", members["minimum_should_match"], len(should))
-    return every([*must, *filter_, some(should, least), *(Not(one) for one in must_not)])
+    return every([*must, *filter_, some(should, least), *(neither(one) for one in must_not)])
 
 
 CLAUSES: Mapping[str, Callable[[Any, Budget], Filter]] = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ostiary import errors
-from ostiary.filters import Everything, Field, Filter, Not, Nothing, Present, every, some
+from ostiary.filters import Everything, Field, Filter, Not, Nothing, Present, every, neither, some
 from ostiary.services.search import elastic, geography, reading
 from ostiary.services.search.reading import Budget, Malformed
 
@@ -77,7 +77,7 @@ def _or(value: Any, budget: Budget) -> Filter:
 
 
 def _not(value: Any, budget: Budget) -> Filter:
-    return Not(_clause(value, budget))
+    return neither(_clause(value, budget))
 
 
 def _everything(value: Any, _budget: Budget) -> Filter:

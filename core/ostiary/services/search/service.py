@@ -6,15 +6,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import select
+
 from ostiary import errors
-from ostiary.filters import Field, Filter, OneOf, every
+from ostiary.filters import (
+    Field,
+    Filter,
+    Ids,
+    Leaf,
+    OneOf,
+    Words,
+    changed,
+    every,
+    leaves,
+    words_of,
+)
 from ostiary.services.api_keys import API_KEYS
 from ostiary.services.search import asking, documents
 from ostiary.services.search.asking import Asked
 from ostiary.services.search.collections import COLLECTIONS
 from ostiary.services.search.pages import Finder
 from ostiary.services.search.scrolls import Scroll, Scrolls
-from ostiary.storage import Store
+from ostiary.services.values import WORDY
+from ostiary.storage import Database, Store
+from ostiary.storage.tables import api_keys
 
 SCROLL = 15_000
 """Milliseconds that a scroll lives for unless told otherwise."""
@@ -116,6 +131,7 @@ class Search:
         start, size = self._bounds(page, {}, FEW)
         owned: Filter = Field("userId", OneOf((owner,)))
         async with self._store.read(apart=True) as db:
+            asked = await _with_words(db, owner, asked)
             finder = await Finder.of(db, COLLECTIONS[API_KEYS], every([owned, asked]), ())
             place = await finder.page(size, start)
             hits = await documents.read(db, API_KEYS, place.ids)
@@ -147,6 +163,25 @@ class Search:
         if start > self._most or size - less > self._most:
             raise errors.GetLimitExceeded
         return start, size
+
+
+async def _with_words(db: Database, owner: str, filter: Filter) -> Filter:
+    """Have words found in the descriptions of somebody's keys, which are few, and of nobody else's."""
+
+    def change(leaf: Leaf) -> Filter:
+        match leaf:
+            case Field("description", Words(words)):
+                wanted = f" {' '.join(words)} "
+                return Ids(tuple(id for id, spaced in texts.items() if wanted in spaced))
+            case _:
+                return leaf
+
+    if not any(isinstance(leaf, Field) and isinstance(leaf.test, Words) for leaf in leaves(filter)):
+        return filter
+    described = select(api_keys.c.id, api_keys.c.description).where(api_keys.c.kuid == owner)
+    rows = await db.execute(described)
+    texts = {row.id: f" {' '.join(words_of(row.description[:WORDY]))} " for row in rows}
+    return changed(filter, change)
 
 
 def _first(argument: int | None, member: Any, otherwise: int, name: str) -> int:

@@ -51,9 +51,6 @@ from ostiary.services.values import BEGINNING, LONGEST, text_of
 from ostiary.storage.conditions import Condition, combined, is_number, matches, passes, within
 from ostiary.storage.tables import search_values
 
-SEPARATORS = "\t\n\r !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
-"""What divides the words of a column, whose words are not stored."""
-
 AFTER_THE_DOT = "/"
 """The character after ``.``: the paths within ``a`` lie between ``a.`` and ``a/``."""
 
@@ -129,17 +126,10 @@ def _leaf(collection: Collection, leaf: Leaf, id: ColumnElement[str]) -> Conditi
         case Field("_id", test):
             return passes(test, id)
         case Field(path, test) if path in collection.columns:
-            return _column_passes(collection, path, test)
+            return passes(test, collection.columns[path])
         case Box() | Ring() | Polygon() if collection.properties:
             return id.in_(_points(collection, leaf))
     return false()
-
-
-def _column_passes(collection: Collection, path: str, test: Test) -> Condition:
-    column = collection.columns[path]
-    if isinstance(test, Words) and path in collection.worded:
-        return _like_words(_spaced(column), test.words)
-    return passes(test, column)
 
 
 def _is_at(column: ColumnElement[str], path: str, test: Test) -> Condition:
@@ -224,13 +214,3 @@ def _points(collection: Collection, leaf: Box | Ring | Polygon) -> Select[Any]:
         longitude.c.number.is_not(None),
         sphere.lies(leaf, latitude.c.number, longitude.c.number),
     )
-
-
-def _spaced(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return the words of a column between blanks, its ASCII letters in lower case."""
-    text: ColumnElement[Any] = func.lower(column)
-    for separator in SEPARATORS:
-        text = func.replace(text, separator, " ")
-    for _ in range(3):
-        text = func.replace(text, "  ", " ")
-    return literal(" ") + text + literal(" ")
