@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
+from typing import TypeGuard
 
 Scalar = bool | int | float | str
 
@@ -177,8 +179,11 @@ def every(filters: Iterable[Filter]) -> Filter:
 
 
 def some(filters: Iterable[Filter], least: int = 1) -> Filter:
-    """Return the filter that holds where at least so many hold."""
+    """Return the filter that holds where at least so many hold, as flat as can be."""
     parts = tuple(filters)
+    if least == 1:
+        alternatives = (one.filters if _is_any(one) else (one,) for one in parts)
+        parts = tuple(chain.from_iterable(alternatives))
     if least <= 0:
         return Everything()
     if least > len(parts):
@@ -246,3 +251,7 @@ def as_text(value: Scalar) -> str:
 def words_of(text: str) -> tuple[str, ...]:
     """Return the words of a text, folded: letters and digits, compatible forms and case alike."""
     return tuple(WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+
+
+def _is_any(filter: Filter) -> TypeGuard[Some]:
+    return isinstance(filter, Some) and filter.least == 1

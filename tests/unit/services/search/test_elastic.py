@@ -54,7 +54,7 @@ def word(text: str) -> Field:
         ({"match": {"a": 1}}, Some((A, word("1")))),
         (
             {"match": {"a": "X y"}},
-            Some((Field("a", OneOf(("X y",))), Some((word("x"), word("y"))))),
+            Some((Field("a", OneOf(("X y",))), word("x"), word("y"))),
         ),
         (
             {"match": {"a": {"query": "x y", "operator": "AND"}}},
