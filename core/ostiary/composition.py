@@ -21,6 +21,7 @@ from ostiary.plugins import Plugins, Strategies, load_plugins
 from ostiary.services import Services
 from ostiary.services.accounts import Accounts
 from ostiary.services.changes import Changes
+from ostiary.services.connections import Connections
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
 from ostiary.services.inventory import Inventory
@@ -29,6 +30,7 @@ from ostiary.services.limits import Limits
 from ostiary.services.logins import Logins
 from ostiary.services.profiles import Profiles
 from ostiary.services.roles import Roles
+from ostiary.services.rooms import Rooms
 from ostiary.services.signing import SigningKeys
 from ostiary.services.tokens import Lifetimes, Tokens
 from ostiary.services.users import Users
@@ -172,11 +174,13 @@ def _services(
     accounts = Accounts(users, profiles, changes, REMEMBERED)
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period)
     tokens = Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED)
+    rooms = Rooms()
     standard = security.standard
     return Services(
         strategies=strategies,
         accounts=accounts,
         changes=changes,
+        connections=Connections(tokens, rooms, changes, now),
         credentials=Credentials(store, strategies, users, journal, changes, now),
         defaults=Defaults(
             store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()
@@ -188,6 +192,7 @@ def _services(
             strategies, accounts, users, tokens, changes, list(security.restricted_profile_ids)
         ),
         profiles=profiles,
+        rooms=rooms,
         tokens=tokens,
         users=users,
         public_api=lambda: make_registry().public_api(),

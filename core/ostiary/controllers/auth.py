@@ -42,6 +42,8 @@ async def login(
     outcome = await services.logins.sign_in(strategy, fields, call_of(request), expires_in, origin)
     if isinstance(outcome, Redirect):
         return Reply.redirect(outcome.location)
+    if request.connection.socket is not None:
+        services.connections.sign_in(request.connection.socket, outcome.session)
     return outcome.to_json()
 
 

@@ -40,6 +40,7 @@ async def refresh_token(
     """Replace the token of the request by a new one; the old one lives on for a grace period."""
     assert request.session is not None
     issued = await services.tokens.refresh(request.session, expires_in, origin_of(request))
+    services.connections.move(request.session.fingerprint, issued.session)
     return issued.to_json()
 
 
@@ -55,4 +56,5 @@ async def logout(
         await services.tokens.revoke_all(request.kuid)
     else:
         await services.tokens.revoke(request.session)
+        services.connections.end(request.session.fingerprint)
     return {"acknowledged": True}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ostiary.plugins import Strategies
     from ostiary.services.accounts import Accounts
     from ostiary.services.changes import Changes
+    from ostiary.services.connections import Connections
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
     from ostiary.services.inventory import Inventory
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ostiary.services.limits import Limits
     from ostiary.services.logins import Logins
     from ostiary.services.profiles import Profiles
+    from ostiary.services.rooms import Rooms
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
 
@@ -30,6 +32,7 @@ class Services:
     strategies: Strategies
     accounts: Accounts
     changes: Changes
+    connections: Connections
     credentials: Credentials
     defaults: Defaults
     inventory: Inventory
@@ -37,6 +40,7 @@ class Services:
     limits: Limits
     logins: Logins
     profiles: Profiles
+    rooms: Rooms
     tokens: Tokens
     users: Users
     public_api: Callable[[], Mapping[str, Any]]
