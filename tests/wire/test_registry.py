@@ -44,7 +44,10 @@ RAISED_HERE: dict[tuple[str, str], str] = {
     ): "every argument has a type, also where api.json names no error",
     ("*", "api.assert.missing_argument"): "Kuzzle lists it for some arguments only",
     ("*", "api.assert.body_required"): "Kuzzle lists it for some bodies only",
-    ("realtime:subscribe", "api.assert.unsupported_protocol"): "so does Kuzzle; nothing can be sent",
+    (
+        "realtime:subscribe",
+        "api.assert.unsupported_protocol",
+    ): "so does Kuzzle; nothing can be sent",
     ("*", "ostiary"): "errors of ours (decision 9)",
 }
 """Errors that an action (``*``: any) answers with and Kuzzle does not, with the reason."""

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket as sockets
+import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from uvicorn.server import ServerState
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
+from ostiary.app import MakeApplication
 from ostiary.http_protocol import BoundedProtocol
+from ostiary.serving import configuration
 from ostiary.settings import Settings
+from ostiary.settings.sections import Limits
 from ostiary.testing.wire import HOST, MEMBERS, PATIENCE, WebSocketApi, serving
+from ostiary.websocket import STALLED
 from ostiary.websocket_protocol import BoundedFrames, BoundedWebSocket
 
 ME = {"controller": "auth", "action": "getCurrentUser"}
@@ -152,6 +161,12 @@ def connected(port: int) -> Iterator[sockets.socket]:
         yield peer
 
 
+def raw_code(received: bytes) -> int:
+    """Return the code of the close frame that ends what was received."""
+    at = received.rindex(b"\x88")
+    return int.from_bytes(received[at + 2 : at + 4])
+
+
 def closed_with(socket: WebSocketApi) -> int | None:
     with pytest.raises(ConnectionClosed) as closing_error:
         while True:
@@ -240,6 +255,14 @@ def test_a_frame_that_is_no_utf8_closes_the_socket_and_fills_no_log(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+class Quick(BoundedWebSocket):
+    """Does in tenths of a second what takes the server half a minute."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ping_interval, self.ping_timeout, self.close_timeout = 0.2, 0.2, 0.2
+
+
 class Unread(BoundedWebSocket):
     """Lets a test send as many pings as it likes."""
 
@@ -266,6 +289,137 @@ def test_who_does_not_read_gets_no_more_pongs(
         while chunk := peer.recv(2**20):
             received += len(chunk)
     assert 0 < received // (len(ping) - 4) < sent
+
+
+class Hurries(BoundedProtocol):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ws_protocol_class = Quick
+
+
+def test_a_dead_peer_is_cut_off_and_a_silent_one_that_lives_is_not(
+    tmp_path: Path, settings: Callable[..., Settings]
+) -> None:
+    """WS-11: who answers no ping is gone, although it has not said so."""
+    with (
+        serving(settings(tmp_path), Hurries) as port,
+        closing(WebSocketApi(port)) as alive,
+        connected(port) as dead,
+    ):
+        received = b""
+        while chunk := dead.recv(2**16):
+            received += chunk
+        assert raw_code(received) == 1011
+        assert alive.frame('{"p":1}') == {"p": 2}
+
+
+def test_a_dead_peer_is_gone_within_a_minute(
+    tmp_path: Path, settings: Callable[..., Settings]
+) -> None:
+    """WS-11: a ping, the time to answer it and the time to read the end, as the server sets them."""
+    here = settings(tmp_path)
+    config = configuration(here, MakeApplication(here))
+    with closing(asyncio.new_event_loop()) as loop:
+        peer = BoundedWebSocket(config, ServerState(), {}, loop)
+    assert peer.ping_interval is not None
+    assert peer.ping_timeout is not None
+    assert peer.ping_interval + peer.ping_timeout + peer.close_timeout <= 60
+
+
+def test_a_peer_that_leaves_its_answers_unread_is_closed(closed: Any) -> None:
+    """WS-07: 1011, after the answers that were already on their way; others are served."""
+    message = {**ME, "volatile": {"x": "y" * 100_000}}
+    frame = raw(Opcode.TEXT, json.dumps(message).encode())
+    end = Frame(Opcode.CLOSE, (1011).to_bytes(2)).serialize(mask=False)
+    with connected(closed.port) as peer:
+        peer.settimeout(1)
+        with suppress(TimeoutError):
+            for _ in range(1000):
+                peer.sendall(frame)
+        assert closed.http.send("GET", "/_healthcheck").status == 200
+        # It has been idle for as long as the server waits; now it reads.
+        time.sleep(STALLED + 1)
+        peer.settimeout(PATIENCE)
+        received = bytearray()
+        while not received.endswith(end):
+            received += peer.recv(2**20)
+
+
+def test_answers_that_are_read_slowly_all_arrive(closed: Any) -> None:
+    """WS-07: who reads at all is no flood, however many requests it has sent ahead."""
+    message = json.dumps({**ME, "volatile": {"x": "y" * 100_000}})
+    with closing(WebSocketApi(closed.port)) as socket, ThreadPoolExecutor(1) as beside:
+
+        def send() -> None:
+            for _ in range(200):
+                socket.socket.send(message)
+
+        sending = beside.submit(send)
+        for _ in range(200):
+            assert json.loads(socket.socket.recv(PATIENCE))["status"] == 200
+        sending.result(PATIENCE)
+
+
+def test_compression_is_not_offered_and_not_accepted(closed: Any) -> None:
+    """WS-05: what is not unpacked is no bomb."""
+    offer = b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
+    with sockets.create_connection((HOST, closed.port), timeout=PATIENCE) as peer:
+        peer.sendall(HANDSHAKE.removesuffix(b"\r\n") + offer)
+        head = peer.recv(2**16)
+        assert head.startswith(b"HTTP/1.1 101 ")
+        assert b"sec-websocket-extensions" not in head.lower()
+        packed = zlib.compressobj(wbits=-15)
+        data = packed.compress(b'{"p":1}') + packed.flush(zlib.Z_SYNC_FLUSH)
+        first, *rest = raw(Opcode.TEXT, data.removesuffix(b"\0\0\xff\xff"))
+        peer.sendall(bytes((first | 0x40, *rest)))
+        assert raw_code(peer.recv(2**16)) == 1002
+
+
+@pytest.fixture(scope="module")
+def paced(
+    tmp_path_factory: pytest.TempPathFactory,
+    settings: Callable[..., Settings],
+    new_site: Callable[[Settings], Any],
+) -> Iterator[Any]:
+    limits: dict[str, Any] = {"limits__websocketMessagesPerSecond": 20}
+    with new_site(settings(tmp_path_factory.mktemp("paced"), **limits)) as running:
+        yield running
+
+
+def test_a_socket_may_send_so_many_messages_a_second(paced: Any) -> None:
+    """WS-06: the others are refused one by one, and a second later it may send again."""
+    with closing(WebSocketApi(paced.port)) as socket, closing(WebSocketApi(paced.port)) as other:
+        for number in range(25):
+            socket.socket.send(json.dumps({**ME, "requestId": f"r{number}"}))
+        answers = [json.loads(socket.socket.recv(PATIENCE)) for _ in range(25)]
+        refused = [answer for answer in answers if answer["status"] != 200]
+        assert {answer["room"] for answer in refused} == {f"r{number}" for number in range(20, 25)}
+        for answer in refused:
+            assert answer["error"]["id"] == "network.websocket.ratelimit_exceeded"
+            assert (answer["status"], answer["headers"]) == (429, {"retry-after": "1"})
+        assert other.call("auth:getCurrentUser").status == 200
+        time.sleep(1)
+        assert socket.call("auth:getCurrentUser").status == 200
+
+
+def test_who_sends_far_too_many_messages_is_read_more_slowly(paced: Any) -> None:
+    """WS-06: refusing has a cost too, so it is bounded."""
+    with closing(WebSocketApi(paced.port)) as socket:
+        start = time.monotonic()
+        for number in range(100):
+            socket.socket.send(json.dumps({**ME, "requestId": f"r{number}"}))
+        answers = [json.loads(socket.socket.recv(PATIENCE))["status"] for _ in range(100)]
+        assert 1.5 < time.monotonic() - start < 10
+        assert answers.count(200) == 60
+
+
+def test_a_server_has_a_pace_by_default_and_none_in_dev(
+    tmp_path: Path, settings: Callable[..., Settings]
+) -> None:
+    """WS-06: security.md, goal 7."""
+    limits: dict[str, Any] = {"limits__websocketMessagesPerSecond": 100}
+    assert Limits().websocket_messages_per_second == 100
+    assert settings(tmp_path, dev=True, **limits).limits.websocket_messages_per_second == 0
 
 
 def test_one_socket_closing_leaves_the_others(socket: WebSocketApi, closed: Any) -> None:
