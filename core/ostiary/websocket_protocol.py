@@ -124,10 +124,12 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         self._hang_up()
 
     async def send(self, message: Any) -> None:
-        """Send what the application says."""
+        """Send what the application says, one answer after the other as the peer reads."""
         if message["type"] == "websocket.close":
             # A peer that does not read is told all the same; answers that wait are dropped.
             self.writable.set()
+        while not self.writable.is_set():
+            await self.writable.wait()
         await super().send(message)
         if message["type"] == "websocket.close" and self.close_timer is not None:
             self._hang_up()
