@@ -138,7 +138,8 @@ class Dispatcher:
             return self._encode(request, 200, None, value, NO_HEADERS, room=room)
         if value.raw and not room:
             return Answer(value.status, ENCODER.encode(value.value), value.headers)
-        answer = self._encode(request, value.status, None, value.value, value.headers, room=room)
+        error = None if value.error is None else value.error.to_json()
+        answer = self._encode(request, value.status, error, value.value, value.headers, room=room)
         answer.cookies = value.cookies
         return answer
 
