@@ -23,7 +23,7 @@ LAYERS = (
     "hashing keys body",
     "settings",
     "request",
-    "arguments message strategies",
+    "arguments cookies message strategies",
     "actions routes",
     "storage",
     "hookspecs",

@@ -113,7 +113,7 @@ class Application:
             largest=settings.server.max_request_size,
             credentialed=frozenset(origins) - {"*"},
             secrets_in_urls=settings.http.allow_credentials_in_url,
-            over_https=(settings.server.public_url or "").startswith("https:"),
+            over_https=settings.server.over_https,
         )
         around.router.routes.append(WebSocketRoute("/{path:path}", WebSockets(dispatcher)))
 

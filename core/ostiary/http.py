@@ -276,7 +276,7 @@ def _own_headers(answer: Answer) -> Iterator[tuple[bytes, bytes]]:
         if name != "content-length":
             yield name.encode(), value.encode("latin-1")
     for cookie in answer.cookies:
-        yield b"set-cookie", cookie.OutputString().encode("latin-1")
+        yield b"set-cookie", cookie.encode("ascii")
 
 
 def request_ids() -> Callable[[], str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookies import Morsel
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -76,13 +75,14 @@ class Request(msgspec.Struct):
 class Reply:
     """What an action answers when a plain value does not say enough.
 
+    :param cookies: values of ``Set-Cookie``, as ``ostiary.cookies`` makes them.
     :param raw: over HTTP the value is the whole body; WebSocket clients need the envelope.
     """
 
     value: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    cookies: tuple[Morsel[str], ...] = ()
+    cookies: tuple[str, ...] = ()
     raw: bool = False
 
     @classmethod
@@ -119,4 +119,4 @@ class Answer(msgspec.Struct):
     status: int
     body: bytes
     headers: Mapping[str, str]
-    cookies: tuple[Morsel[str], ...] = ()
+    cookies: tuple[str, ...] = ()

@@ -59,6 +59,11 @@ class Server:
         Text | None, "Name of this node in answers; by default one is made at the start."
     ] = None
 
+    @property
+    def over_https(self) -> bool:
+        """Browsers reach the server by HTTPS."""
+        return (self.public_url or "").startswith("https:")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Http:
@@ -67,6 +72,9 @@ class Http:
     access_control_allow_origin: Annotated[
         Origins, 'Web origins that may call the server from a browser; "*" is every one.'
     ] = ("*",)
+    cookie_authentication: Annotated[
+        bool, "Keep tokens in cookies for the browsers that ask for it (cookieAuth)."
+    ] = True
     allow_credentials_in_url: Annotated[
         bool, "Accept passwords and tokens in URLs, where logs keep them. Always on in --dev."
     ] = False
