@@ -16,6 +16,7 @@ ANONYMOUS = "-1"
 
 Protocol = Literal["http", "websocket"]
 
+FORM = "application/x-www-form-urlencoded"
 EMPTY: Mapping[bytes, bytes] = {}
 
 
@@ -34,6 +35,12 @@ class Connection(msgspec.Struct, eq=False):
         """Return a header by its name in lower case, or None."""
         value = self.headers.get(name.encode())
         return None if value is None else value.decode("latin-1")
+
+    @property
+    def sends_form(self) -> bool:
+        """The body is a form, which a page of any origin can send without being asked."""
+        kind = self.header("content-type") or ""
+        return kind.partition(";")[0].strip().lower() == FORM
 
     def __repr__(self) -> str:
         """Leave out the headers, which hold tokens."""

@@ -251,7 +251,7 @@ def test_a_form_signs_in(http: HttpApi, member: Any) -> None:
         ({"Content-Type": "multipart/form-data"}, b"{}", 400, "network.http.unsupported_content"),
         ({"Content-Type": "application/json; charset=latin1"}, b"{}", 400,
          "network.http.unsupported_charset"),
-        ({"Content-Encoding": "gzip"}, b"{}", 400, "network.http.unsupported_compression"),
+        ({"Content-Encoding": "br"}, b"{}", 400, "network.http.unsupported_compression"),
     ],
     ids=range(11),
 )  # fmt: skip

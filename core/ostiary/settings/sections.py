@@ -18,6 +18,7 @@ from ostiary.settings.kinds import (
     Level,
     Lifetime,
     Networks,
+    NodeName,
     Origins,
     Size,
     Span,
@@ -56,7 +57,7 @@ class Server:
         WebUrl, "Where browsers reach the server; HTTPS there forbids them plain HTTP (HSTS)."
     ] = None
     name: Annotated[
-        Text | None, "Name of this node in answers; by default one is made at the start."
+        NodeName, "Name of this node in answers; by default one is made at the start."
     ] = None
 
     @property
@@ -226,6 +227,9 @@ class Logging:
     """What is written to standard error."""
 
     level: Annotated[Level, "Least level that is written."] = "info"
+    access: Annotated[
+        bool | None, "Write a line for each HTTP request, at level info; by default in --dev only."
+    ] = None
 
 
 def _cores() -> int:
