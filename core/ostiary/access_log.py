@@ -29,8 +29,8 @@ HARMLESS = {
 SIMPLE = re.compile(r"[\w.-]{0,16}", re.ASCII)
 NAME = re.compile(r"[\w.-]{1,32}", re.ASCII)
 TOKEN = re.compile(r"k(?:auth|apikey)-[^/]*", re.IGNORECASE)
-LEGIBLE = "/:@!$&'()*+,;=~?%[]"
-"""Characters that stand for themselves beside letters, digits and ``_.-``."""
+IN_NAMES, IN_URLS = "/:@[]", "/:@!$&'()*+,;=?%"
+"""Characters that stand for themselves beside letters, digits and ``_.-~``."""
 
 now = perf_counter
 
@@ -62,7 +62,7 @@ def _masked(path: bytes, query: bytes) -> str:
     url = TOKEN.sub(MASK, path.decode("latin-1"))
     if query:
         url += "?" + "&".join(map(_parameter, query[:LONGEST].decode("latin-1").split("&")))
-    return _legible(url)
+    return _legible(url, IN_URLS, "latin-1")
 
 
 def _parameter(given: str) -> str:
@@ -74,6 +74,6 @@ def _parameter(given: str) -> str:
     return f"{name}={shown}" if equals else name
 
 
-def _legible(text: str) -> str:
+def _legible(text: str, safe: str = IN_NAMES, encoding: str = "utf-8") -> str:
     short = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-    return quote(short, safe=LEGIBLE, errors="replace") or NONE
+    return quote(short, safe=safe, encoding=encoding, errors="replace") or NONE

@@ -7,6 +7,7 @@ import gzip
 import json
 import time
 import zlib
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -21,7 +22,7 @@ def raw_deflate(content: bytes) -> bytes:
     return zlib.compress(content, wbits=-15)
 
 
-CODINGS = {
+CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "x-gzip": gzip.compress,
     "GZip": gzip.compress,
