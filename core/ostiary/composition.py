@@ -15,6 +15,7 @@ from typing import Any
 from ostiary import __version__, openapi
 from ostiary.actions import Registry
 from ostiary.controllers import CONTROLLERS
+from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
 from ostiary.plugins import Plugins, Strategies, load_plugins
@@ -181,6 +182,9 @@ def _services(
         strategies=strategies,
         accounts=accounts,
         changes=changes,
+        cookies=Cookies(
+            sessions=settings.http.cookie_authentication, secure=settings.server.over_https
+        ),
         credentials=Credentials(store, strategies, users, journal, changes, now),
         defaults=Defaults(
             store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()

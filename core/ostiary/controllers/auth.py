@@ -13,7 +13,7 @@ from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.plugins import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
-from ostiary.services.tokens import Origin
+from ostiary.services.tokens import Issued, Origin
 from ostiary.strategies import Redirect
 
 auth = Controller("auth")
@@ -24,12 +24,18 @@ ExpiresIn = Annotated[
 ]
 
 
+CookieAuth = Annotated[
+    bool, "Keep the token in a cookie instead of the answer; over WebSocket there are none."
+]
+
+
 @auth.action(GET("/_login/{strategy}"), POST("/_login/{strategy}"))
 async def login(
     services: Services,
     request: Request,
     strategy: StrategyName,
     expires_in: ExpiresIn = None,
+    cookie_auth: CookieAuth = False,
     body: dict[str, Any] | None = None,
 ) -> dict[str, Any] | Reply:
     """Authenticate a user and return an authentication token.
@@ -42,7 +48,7 @@ async def login(
     outcome = await services.logins.sign_in(strategy, fields, call_of(request), expires_in, origin)
     if isinstance(outcome, Redirect):
         return Reply.redirect(outcome.location)
-    return outcome.to_json()
+    return handed_over(services, request, outcome, in_cookie=cookie_auth)
 
 
 @auth.action(GET("/strategies"))
@@ -82,6 +88,17 @@ async def update_self(services: Services, request: Request, body: dict[str, Any]
             raise errors.ForbiddenArgument(f"body.{name}")
     user = await services.users.update(request.kuid, properties_of(body), request.kuid)
     return user.to_json()
+
+
+def handed_over(
+    services: Services, request: Request, issued: Issued, *, in_cookie: bool
+) -> dict[str, Any] | Reply:
+    """Return the answer with a new token, or with a cookie that holds it."""
+    answer = issued.to_json()
+    if not in_cookie or request.connection.protocol != "http":
+        return answer
+    cookie = services.cookies.session(answer.pop("jwt"), issued.expires_at)
+    return Reply(answer, cookies=(cookie,))
 
 
 def origin_of(request: Request, strategy: str | None = None) -> Origin:

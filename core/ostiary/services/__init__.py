@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from ostiary.cookies import Cookies
     from ostiary.plugins import Strategies
     from ostiary.services.accounts import Accounts
     from ostiary.services.changes import Changes
@@ -34,6 +35,7 @@ class Services:
     strategies: Strategies
     accounts: Accounts
     changes: Changes
+    cookies: Cookies
     credentials: Credentials
     defaults: Defaults
     grants: Grants

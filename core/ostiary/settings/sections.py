@@ -18,6 +18,7 @@ from ostiary.settings.kinds import (
     Level,
     Lifetime,
     Networks,
+    NodeName,
     Origins,
     Size,
     Span,
@@ -56,8 +57,13 @@ class Server:
         WebUrl, "Where browsers reach the server; HTTPS there forbids them plain HTTP (HSTS)."
     ] = None
     name: Annotated[
-        Text | None, "Name of this node in answers; by default one is made at the start."
+        NodeName, "Name of this node in answers; by default one is made at the start."
     ] = None
+
+    @property
+    def over_https(self) -> bool:
+        """Browsers reach the server by HTTPS."""
+        return (self.public_url or "").startswith("https:")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +73,9 @@ class Http:
     access_control_allow_origin: Annotated[
         Origins, 'Web origins that may call the server from a browser; "*" is every one.'
     ] = ("*",)
+    cookie_authentication: Annotated[
+        bool, "Keep tokens in cookies for the browsers that ask for it (cookieAuth)."
+    ] = True
     allow_credentials_in_url: Annotated[
         bool, "Accept passwords and tokens in URLs, where logs keep them. Always on in --dev."
     ] = False
@@ -224,6 +233,9 @@ class Logging:
     """What is written to standard error."""
 
     level: Annotated[Level, "Least level that is written."] = "info"
+    access: Annotated[
+        bool | None, "Write a line for each HTTP request, at level info; by default in --dev only."
+    ] = None
 
 
 def _cores() -> int:
