@@ -13,6 +13,7 @@ from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.plugins import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
+from ostiary.services.login_limits import Place
 from ostiary.services.tokens import Origin
 from ostiary.strategies import Redirect
 
@@ -39,10 +40,14 @@ async def login(
     """
     fields = _fields(services, request, strategy, body or {})
     origin = origin_of(request, strategy)
-    outcome = await services.logins.sign_in(strategy, fields, call_of(request), expires_in, origin)
+    place = Place(origin.address or "", services.cookies.device_of(request.connection))
+    outcome = await services.logins.sign_in(
+        strategy, fields, call_of(request), expires_in, origin, place
+    )
     if isinstance(outcome, Redirect):
         return Reply.redirect(outcome.location)
-    return outcome.to_json()
+    device = outcome.device and services.cookies.device(outcome.device)
+    return Reply(outcome.issued.to_json(), cookies=(device,) if device else ())
 
 
 @auth.action(GET("/strategies"))

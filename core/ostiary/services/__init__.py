@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
     from ostiary.services.limits import Limits
+    from ostiary.services.login_limits import LoginLimits
     from ostiary.services.logins import Logins
     from ostiary.services.profiles import Profiles
     from ostiary.services.tokens import Tokens
@@ -37,6 +38,7 @@ class Services:
     inventory: Inventory
     journal: Journal
     limits: Limits
+    login_limits: LoginLimits
     logins: Logins
     profiles: Profiles
     tokens: Tokens
