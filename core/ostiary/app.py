@@ -147,8 +147,9 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         try:
             await services.journal.sweep()
-            while not stopping.is_set() and await services.tokens.purge(BATCH) == BATCH:
-                pass
+            for purge in (services.tokens.purge, services.login_limits.purge):
+                while not stopping.is_set() and await purge(BATCH) == BATCH:
+                    pass
             await services.changes.purge(BATCH)
         except errors.OstiaryError as error:
             logger.warning("housekeeping is put off: %s", error.id)

@@ -13,6 +13,7 @@ from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.plugins import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
+from ostiary.services.login_limits import Place
 from ostiary.services.tokens import Issued, Origin
 from ostiary.strategies import Redirect
 
@@ -45,10 +46,14 @@ async def login(
     """
     fields = _fields(services, request, strategy, body or {})
     origin = origin_of(request, strategy)
-    outcome = await services.logins.sign_in(strategy, fields, call_of(request), expires_in, origin)
+    place = Place(origin.address or "", services.cookies.device_of(request.connection))
+    outcome = await services.logins.sign_in(
+        strategy, fields, call_of(request), expires_in, origin, place
+    )
     if isinstance(outcome, Redirect):
         return Reply.redirect(outcome.location)
-    return handed_over(services, request, outcome, in_cookie=cookie_auth)
+    device = outcome.device and services.cookies.device(outcome.device)
+    return handed_over(services, request, outcome.issued, in_cookie=cookie_auth, device=device)
 
 
 @auth.action(GET("/strategies"))
@@ -91,14 +96,22 @@ async def update_self(services: Services, request: Request, body: dict[str, Any]
 
 
 def handed_over(
-    services: Services, request: Request, issued: Issued, *, in_cookie: bool
+    services: Services,
+    request: Request,
+    issued: Issued,
+    *,
+    in_cookie: bool,
+    device: str | None = None,
 ) -> dict[str, Any] | Reply:
-    """Return the answer with a new token, or with a cookie that holds it."""
+    """Return the answer with a new token, or with a cookie that holds it.
+
+    :param device: the cookie by which the device is known at its next login, if it gets one.
+    """
     answer = issued.to_json()
-    if not in_cookie or request.connection.protocol != "http":
-        return answer
-    cookie = services.cookies.session(answer.pop("jwt"), issued.expires_at)
-    return Reply(answer, cookies=(cookie,))
+    cookies = [device] if device else []
+    if in_cookie and request.connection.protocol == "http":
+        cookies.append(services.cookies.session(answer.pop("jwt"), issued.expires_at))
+    return Reply(answer, cookies=tuple(cookies)) if cookies else answer
 
 
 def origin_of(request: Request, strategy: str | None = None) -> Origin:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
     from ostiary.services.limits import Limits
+    from ostiary.services.login_limits import LoginLimits
     from ostiary.services.logins import Logins
     from ostiary.services.mappings import Mappings
     from ostiary.services.places import Places
@@ -42,6 +43,7 @@ class Services:
     inventory: Inventory
     journal: Journal
     limits: Limits
+    login_limits: LoginLimits
     logins: Logins
     mappings: Mappings
     places: Places
