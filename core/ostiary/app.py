@@ -31,9 +31,12 @@ from ostiary.composition import (
 )
 from ostiary.dispatch import Dispatcher
 from ostiary.http import Http
+from ostiary.http_answers import Answers
+from ostiary.origins import Origins
 from ostiary.routes import Routes
 from ostiary.services import Services
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
+from ostiary.services.rights import Grant, Rights
 from ostiary.settings import Settings
 from ostiary.storage.store import CORE
 from ostiary.websocket import WebSockets
@@ -91,7 +94,7 @@ class Application:
     def _serve(self, core: Core, around: Starlette) -> None:
         settings = self._settings
         registry = make_registry()
-        origins = settings.http.access_control_allow_origin
+        origins = _origins(settings)
         dispatcher = Dispatcher(
             registry,
             core.services,
@@ -100,6 +103,7 @@ class Application:
             capacity=settings.server.max_requests_in_flight,
             origins=origins,
         )
+        answers = Answers(dispatcher.node, origins, over_https=settings.server.over_https)
 
         async def ready() -> bool:
             try:
@@ -111,10 +115,10 @@ class Application:
             dispatcher,
             Routes(registry),
             ready,
+            answers,
             largest=settings.server.max_request_size,
-            credentialed=frozenset(origins) - {"*"},
             secrets_in_urls=settings.http.allow_credentials_in_url,
-            over_https=(settings.server.public_url or "").startswith("https:"),
+            logged=settings.logs_access,
         )
         sockets = WebSockets(
             dispatcher, core.services.connections, settings.limits.websocket_messages_per_second
@@ -147,8 +151,9 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         with going_on("housekeeping"):
             await services.journal.sweep()
-            while not stopping.is_set() and await services.tokens.purge(BATCH) == BATCH:
-                pass
+            for purge in (services.tokens.purge, services.login_limits.purge):
+                while not stopping.is_set() and await purge(BATCH) == BATCH:
+                    pass
             await services.changes.purge(BATCH)
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
@@ -170,6 +175,15 @@ def going_on(work: str) -> Iterator[None]:
         logger.warning("%s is put off: %s", work, error.id)
     except Exception as error:  # noqa: BLE001 - it would end the whole process
         logger.error("%s failed: %s", work, log.origin(error))  # noqa: TRY400
+
+
+def _origins(settings: Settings) -> Origins:
+    strangers = None
+    if settings.dev:
+        closed = Grant(settings.security.standard.roles.anonymous.controllers)
+        strangers = Rights((closed,)).allow
+    listed, url = settings.http.access_control_allow_origin, settings.server.public_url
+    return Origins(listed, url, strangers)
 
 
 def _node_name() -> str:
