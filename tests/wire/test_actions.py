@@ -37,7 +37,13 @@ USERS = {
 }
 """What the default profile may do (contract, 7)."""
 
-FILLED = {"strategy": "local", "_id": "nobody-at-all"}
+FILLED = {
+    "strategy": "local",
+    "_id": "nobody-at-all",
+    "userId": "nobody-at-all",
+    "index": "an-index",
+    "collection": "users",
+}
 
 
 def arguments(action: Action, without: str = "") -> dict[str, str]:
