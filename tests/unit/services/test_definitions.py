@@ -131,7 +131,7 @@ def test_a_policy_is_a_role_and_what_it_is_restricted_to(
 
 def test_policies_are_kept_as_they_are_less_what_says_nothing() -> None:
     places = [{"index": "i", "collections": ["c"]}, {"index": "j", "collections": []}]
-    policies = [{"roleId": "r", "restrictedTo": places}, {"roleId": "s"}]
+    policies: list[dict[str, Any]] = [{"roleId": "r", "restrictedTo": places}, {"roleId": "s"}]
     assert read_policies("p", {"policies": policies}) == policies
     nothing = [{"roleId": "r", "restrictedTo": None}, {"roleId": "s", "restrictedTo": []}]
     read = read_policies("p", {"policies": nothing})
@@ -160,8 +160,12 @@ def test_a_rate_limit_may_be_left_out(body: Any, limit: int) -> None:
 @pytest.mark.parametrize(
     "limit, error",
     [
-        *((value, TYPE) for value in ("7", 1.5, True, [])),
-        *((value, errors.InvalidArgument) for value in (-1, 2**31)),
+        ("7", TYPE),
+        (1.5, TYPE),
+        (True, TYPE),
+        ([], TYPE),
+        (-1, errors.InvalidArgument),
+        (2**31, errors.InvalidArgument),
     ],
 )
 def test_a_rate_limit_is_a_number_of_requests(limit: Any, error: type[errors.OstiaryError]) -> None:
