@@ -15,6 +15,7 @@ from typing import Any
 from ostiary import __version__, openapi
 from ostiary.actions import Registry
 from ostiary.controllers import CONTROLLERS
+from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
 from ostiary.plugins import Plugins, Strategies, load_plugins
@@ -27,6 +28,7 @@ from ostiary.services.grants import Grants
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
 from ostiary.services.limits import Limits
+from ostiary.services.login_limits import Allowances, LoginLimits
 from ostiary.services.logins import Logins
 from ostiary.services.mappings import Mappings
 from ostiary.services.native import Names
@@ -132,7 +134,10 @@ async def open_core(
         signing_keys = SigningKeys(stores[CORE], now)
         strategies = Strategies(plugins, stores)
         journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
-        services = _services(settings, stores[CORE], strategies, journal, changes, signing_keys)
+        login_limits = _login_limits(settings, stores[CORE], master)
+        services = _services(
+            settings, stores[CORE], strategies, journal, changes, signing_keys, login_limits
+        )
         secret = settings.security.setup_secret or master.setup_secret()
         yield Core(settings, plugins, services, stores, signing_keys, secret)
 
@@ -169,6 +174,7 @@ def _services(
     journal: Journal,
     changes: Changes,
     signing_keys: SigningKeys,
+    login_limits: LoginLimits,
 ) -> Services:
     security, life = settings.security, settings.security.auth_token
     grants = Grants(store)
@@ -181,6 +187,9 @@ def _services(
         strategies=strategies,
         accounts=accounts,
         changes=changes,
+        cookies=Cookies(
+            sessions=settings.http.cookie_authentication, secure=settings.server.over_https
+        ),
         credentials=Credentials(store, strategies, users, journal, changes, now),
         defaults=Defaults(
             store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()
@@ -189,8 +198,15 @@ def _services(
         inventory=Inventory(store, now),
         journal=journal,
         limits=Limits(settings.limits.logins_per_second, now),
+        login_limits=login_limits,
         logins=Logins(
-            strategies, accounts, users, tokens, changes, list(security.restricted_profile_ids)
+            strategies,
+            accounts,
+            users,
+            tokens,
+            changes,
+            login_limits,
+            list(security.restricted_profile_ids),
         ),
         mappings=Mappings(store),
         places=Places(store),
@@ -205,6 +221,15 @@ def _services(
         documents_fetch_count=settings.limits.documents_fetch_count,
         documents_write_count=settings.limits.documents_write_count,
     )
+
+
+def _login_limits(settings: Settings, store: Store, master: MasterKey) -> LoginLimits:
+    limits = settings.limits
+    allowances = Allowances(
+        limits.login_failures_per_account, limits.login_failures_per_address, limits.login_window
+    )
+    key = master.derive("login-limits")
+    return LoginLimits(store, None if settings.dev else allowances, key, now)
 
 
 @cache

@@ -271,6 +271,7 @@ DevOnly = ForbiddenError.declare("ostiary.admin.dev_only", 0x20_08_0001, "This i
 NoDocuments = BadRequestError.declare("ostiary.admin.no_documents", 0x20_08_0002, 'This server keeps no documents: "{0}" cannot be loaded.')
 SessionNotFound = NotFoundError.declare("ostiary.session.not_found", 0x20_09_0001, 'No session "{0}".')
 TooManyKeys = PreconditionError.declare("ostiary.keys.too_many", 0x20_0A_0001, 'User "{0}" has {1} API keys; no more are made.')
-CrossSite = ForbiddenError.declare("ostiary.request.cross_site", 0x20_01_0006, "A request that a cookie identifies must come from a known origin, as JSON.")
+CrossSite = ForbiddenError.declare("ostiary.request.cross_site", 0x20_01_0006, "A request that a cookie identifies must come as JSON, from the server's own pages or an origin that http.accessControlAllowOrigin names.")
+ForeignPage = ForbiddenError.declare("ostiary.request.foreign_page", 0x20_01_0007, 'With --dev, pages of "{0}" may do no more than on a closed server; the setting http.accessControlAllowOrigin lists the origins that may.')
 
 # fmt: on

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from ostiary.cookies import Cookies
     from ostiary.plugins import Strategies
     from ostiary.services.accounts import Accounts
     from ostiary.services.changes import Changes
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
     from ostiary.services.limits import Limits
+    from ostiary.services.login_limits import LoginLimits
     from ostiary.services.logins import Logins
     from ostiary.services.mappings import Mappings
     from ostiary.services.places import Places
@@ -34,12 +36,14 @@ class Services:
     strategies: Strategies
     accounts: Accounts
     changes: Changes
+    cookies: Cookies
     credentials: Credentials
     defaults: Defaults
     grants: Grants
     inventory: Inventory
     journal: Journal
     limits: Limits
+    login_limits: LoginLimits
     logins: Logins
     mappings: Mappings
     places: Places
