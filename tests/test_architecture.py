@@ -31,7 +31,7 @@ LAYERS = (
     "services",
     "controllers",
     "dispatch",
-    "http_parts",
+    "http_parts proxies",
     "http websocket openapi",
     "composition",
     "app",
