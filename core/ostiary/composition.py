@@ -24,11 +24,15 @@ from ostiary.services.accounts import Accounts
 from ostiary.services.changes import Changes
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
+from ostiary.services.grants import Grants
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
 from ostiary.services.limits import Limits
 from ostiary.services.login_limits import Allowances, LoginLimits
 from ostiary.services.logins import Logins
+from ostiary.services.mappings import Mappings
+from ostiary.services.native import Names
+from ostiary.services.places import Places
 from ostiary.services.profiles import Profiles
 from ostiary.services.roles import Roles
 from ostiary.services.signing import SigningKeys
@@ -173,9 +177,9 @@ def _services(
     login_limits: LoginLimits,
 ) -> Services:
     security, life = settings.security, settings.security.auth_token
-    profiles = Profiles(store, Roles(store))
-    users = Users(store, profiles, strategies, journal, changes, now)
-    accounts = Accounts(users, profiles, changes, REMEMBERED)
+    grants = Grants(store)
+    users = Users(store, strategies, journal, changes, now)
+    accounts = Accounts(users, grants, changes, REMEMBERED)
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period)
     tokens = Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED)
     standard = security.standard
@@ -190,6 +194,7 @@ def _services(
         defaults=Defaults(
             store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()
         ),
+        grants=grants,
         inventory=Inventory(store, now),
         journal=journal,
         limits=Limits(settings.limits.logins_per_second, now),
@@ -203,13 +208,18 @@ def _services(
             login_limits,
             list(security.restricted_profile_ids),
         ),
-        profiles=profiles,
+        mappings=Mappings(store),
+        places=Places(store),
+        profiles=Profiles(store, changes, now),
+        roles=Roles(store, changes, now, Names.of(make_registry())),
         tokens=tokens,
         users=users,
         public_api=lambda: make_registry().public_api(),
         openapi=_openapi,
         restricted_profile_ids=security.restricted_profile_ids,
         secrets_in_urls=settings.http.allow_credentials_in_url,
+        documents_fetch_count=settings.limits.documents_fetch_count,
+        documents_write_count=settings.limits.documents_write_count,
     )
 
 

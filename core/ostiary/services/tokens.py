@@ -128,6 +128,14 @@ class Tokens:
             session = await self._load(_fingerprint(token))
         return session
 
+    async def is_good(self, token: str) -> bool:
+        """Tell whether a token is anybody's."""
+        try:
+            await self.find(token)
+        except errors.TokenInvalid:
+            return False
+        return True
+
     async def issue(
         self,
         account: Account,

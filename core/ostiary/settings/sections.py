@@ -18,6 +18,7 @@ from ostiary.settings.kinds import (
     Level,
     Lifetime,
     Networks,
+    NodeName,
     Origins,
     Size,
     Span,
@@ -58,7 +59,7 @@ class Server:
         WebUrl, "Where browsers reach the server; HTTPS there forbids them plain HTTP (HSTS)."
     ] = None
     name: Annotated[
-        Text | None, "Name of this node in answers; by default one is made at the start."
+        NodeName, "Name of this node in answers; by default one is made at the start."
     ] = None
 
     @property
@@ -155,6 +156,12 @@ class Limits:
     logins_per_second: Annotated[
         Count, "Logins a second over one WebSocket connection. None counts in --dev."
     ] = 1
+    documents_fetch_count: Annotated[
+        Count, "Users, profiles or roles that one request may ask for."
+    ] = 10_000
+    documents_write_count: Annotated[
+        Count, "Users, profiles or roles that one request may delete."
+    ] = 200
     login_failures_per_account: Annotated[
         int,
         Meta(ge=1, le=100),
@@ -246,6 +253,9 @@ class Logging:
     """What is written to standard error."""
 
     level: Annotated[Level, "Least level that is written."] = "info"
+    access: Annotated[
+        bool | None, "Write a line for each HTTP request, at level info; by default in --dev only."
+    ] = None
 
 
 def _cores() -> int:
