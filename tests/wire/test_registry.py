@@ -27,6 +27,14 @@ EXTRA: dict[str, str] = {}
 """Actions, ``controller:action``, or arguments after a space, that Kuzzle does not have."""
 
 NOT_RAISED: dict[tuple[str, str], str] = {
+    (
+        "auth:login",
+        "plugin.strategy.unknown_kuid",
+    ): "a user who is gone looks like a wrong password (AUTH-03)",
+    (
+        "auth:login",
+        "plugin.strategy.invalid_verify_return",
+    ): "whatever is no verdict is invalid_verify_resolve",
     ("*", "plugin.runtime.unexpected_error"): "every request can meet a plugin's fault",
     ("*", "security.credentials.database_inconsistency"): "contract 13: the user exists: 412",
     ("security:createUser", "api.assert.forbidden_argument"): "it is told which profiles to give",
