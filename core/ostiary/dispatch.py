@@ -119,6 +119,8 @@ class Dispatcher:
             if session is None:
                 session = await services.tokens.find(request.jwt)
             request.session = session
+            if (socket := request.connection.socket) is not None:
+                services.connections.tie(socket, session)
             return session.account
         account = services.accounts.peek(ANONYMOUS) or await services.accounts.find(ANONYMOUS)
         assert account is not None
