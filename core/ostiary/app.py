@@ -33,6 +33,7 @@ from ostiary.dispatch import Dispatcher
 from ostiary.http import Http
 from ostiary.http_answers import Answers
 from ostiary.origins import Origins
+from ostiary.proxies import Proxies
 from ostiary.routes import Routes
 from ostiary.services import Services
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
@@ -57,12 +58,16 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        trusted = settings.server.trusted_proxies
+        self._proxies = Proxies(trusted) if trusted else None
         self._http: Http | None = None
         self._around: ASGIApp = Starlette(lifespan=self._lifespan)
         self._ready = False
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one ASGI connection."""
+        if self._proxies is not None and scope["type"] != "lifespan":
+            self._proxies.locate(scope)
         if scope["type"] == "http" and self._http is not None:
             return self._http(scope, receive, send)
         return self._around(scope, receive, send)

@@ -53,8 +53,8 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(server.trusted_proxies),
-        forwarded_allow_ips=[str(network) for network in server.trusted_proxies],
+        # The application has its own: this one takes what is no address for one.
+        proxy_headers=False,
         http=BoundedProtocol,
         ws=BoundedWebSocket,
         ws_max_size=server.max_request_size,

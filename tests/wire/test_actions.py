@@ -41,7 +41,7 @@ FILLED = {
     "strategy": "local",
     "_id": "nobody-at-all",
     "userId": "nobody-at-all",
-    "index": "an-index",
+    "index": "nowhere",
     "collection": "users",
 }
 
@@ -206,7 +206,10 @@ CASES = [
         "security:deleteUser", "ostiary.user.last_administrator", ["root"], 412,
         args={"_id": "root"},
     ),
-    Case("security:deleteUser", "security.user.not_found", ["-1"], 404, args={"_id": "-1"}),
+    Case(
+        "security:deleteUser", "services.storage.not_found", ["-1", "kuzzle", "users"], 404,
+        args={"_id": "-1"},
+    ),
     Case(
         "security:getCredentials", "ostiary.credentials.missing", ["nobody-at-all", "local"], 412,
         args={**NOBODY, "strategy": "local"},

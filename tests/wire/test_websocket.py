@@ -112,7 +112,7 @@ def test_volatile_index_and_collection_are_echoed(socket: WebSocketApi) -> None:
 def test_each_message_has_an_identity_of_its_own(
     socket: WebSocketApi, member: Any, closed: Any
 ) -> None:
-    """WS-08: a socket is nobody; HTTP-14/15: identities never mix."""
+    """WS-08: a socket is nobody; HTTP-14, HTTP-15: identities never mix."""
     for jwt, kuid in ((member.jwt, member.kuid), (None, "-1"), (closed.admin.jwt, "root")) * 3:
         assert socket.call("auth:getCurrentUser", jwt=jwt).result["_id"] == kuid
 

@@ -30,7 +30,19 @@ CookieAuth = Annotated[
 ]
 
 
-@auth.action(GET("/_login/{strategy}"), POST("/_login/{strategy}"))
+@auth.action(
+    GET("/_login/{strategy}"),
+    POST("/_login/{strategy}"),
+    raises=[
+        errors.UnknownStrategy,
+        errors.LoginRefused,
+        errors.TooManyLogins,
+        errors.TtlExceeded,
+        errors.InvalidVerdict,
+        errors.InvalidKuid,
+        errors.SecretInUrl,
+    ],
+)
 async def login(
     services: Services,
     request: Request,
