@@ -32,7 +32,7 @@ LAYERS = (
     "controllers",
     "audit identity",
     "dispatch",
-    "encodings http_parts",
+    "encodings http_parts proxies",
     "access_log http_answers",
     "http websocket openapi",
     "composition",

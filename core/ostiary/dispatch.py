@@ -119,6 +119,8 @@ class Dispatcher:
             if session is None:
                 session = await services.tokens.find(request.jwt)
             request.session = session
+            if (socket := request.connection.socket) is not None:
+                services.connections.tie(socket, session)
             return session.account
         account = services.accounts.peek(ANONYMOUS) or await services.accounts.find(ANONYMOUS)
         assert account is not None
@@ -140,7 +142,8 @@ class Dispatcher:
             return self._encode(request, 200, None, value, NO_HEADERS, room=room)
         if value.raw and not room:
             return Answer(value.status, ENCODER.encode(value.value), value.headers)
-        answer = self._encode(request, value.status, None, value.value, value.headers, room=room)
+        error = None if value.error is None else value.error.to_json()
+        answer = self._encode(request, value.status, error, value.value, value.headers, room=room)
         answer.cookies = value.cookies
         return answer
 

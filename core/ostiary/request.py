@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from ostiary.errors import OstiaryError
+
 if TYPE_CHECKING:
+    from ostiary.services.connections import Socket
     from ostiary.services.tokens import Session
 
 ANONYMOUS = "-1"
@@ -25,11 +28,13 @@ class Connection(msgspec.Struct, eq=False):
 
     :param address: the peer, or what a trusted proxy says of it; empty if it has gone.
     :param headers: of the HTTP request or of the upgrade, as the server gives them.
+    :param socket: the WebSocket, if it is one.
     """
 
     protocol: Protocol
     address: str
     headers: Mapping[bytes, bytes] = EMPTY
+    socket: Socket | None = None
 
     def header(self, name: str) -> str | None:
         """Return a header by its name in lower case, or None."""
@@ -82,6 +87,7 @@ class Request(msgspec.Struct):
 class Reply:
     """What an action answers when a plain value does not say enough.
 
+    :param error: what of it could not be done; the status is that of the error.
     :param cookies: values of ``Set-Cookie``, as ``ostiary.cookies`` makes them.
     :param raw: over HTTP the value is the whole body; WebSocket clients need the envelope.
     """
@@ -91,6 +97,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: tuple[str, ...] = ()
     raw: bool = False
+    error: OstiaryError | None = None
 
     @classmethod
     def redirect(cls, location: str) -> Reply:

@@ -31,6 +31,8 @@ from ostiary.settings.kinds import (
 from ostiary.settings.rights import BaseProfiles, BaseRoles
 from ostiary.settings.table import Table
 
+SHORTEST_WINDOW, LONGEST_WINDOW = 60_000, 86_400_000
+
 PLUGIN_TABLES = "<name>"
 """The key that stands for the table of each plugin."""
 
@@ -154,6 +156,35 @@ class Limits:
     logins_per_second: Annotated[
         Count, "Logins a second over one WebSocket connection. None counts in --dev."
     ] = 1
+    websocket_messages_per_second: Annotated[
+        int,
+        Meta(ge=0),
+        "Messages a second over one WebSocket connection; 0 is any number, as in --dev.",
+    ] = 100
+    documents_fetch_count: Annotated[
+        Count, "Users, profiles or roles that one request may ask for."
+    ] = 10_000
+    documents_write_count: Annotated[
+        Count, "Users, profiles or roles that one request may delete."
+    ] = 200
+    login_failures_per_account: Annotated[
+        int,
+        Meta(ge=1, le=100),
+        "Failed logins to one account before a growing delay. None counts in --dev.",
+    ] = 10
+    login_failures_per_address: Annotated[
+        Count,
+        "Failed logins from one address (IPv6: one /64), whatever the account, before a growing "
+        "delay. None counts in --dev.",
+    ] = 100
+    login_window: Annotated[
+        Span, "How long there must be no failed login before the earlier ones are forgotten."
+    ] = 900_000
+
+    def __post_init__(self) -> None:
+        """Refuse a window that would forget failures at once, or keep them for ever."""
+        if not SHORTEST_WINDOW <= self.login_window <= LONGEST_WINDOW:
+            raise ValueError("loginWindow: wanted: from 1m to 1d")
 
 
 @dataclass(frozen=True, kw_only=True)
