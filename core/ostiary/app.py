@@ -143,15 +143,22 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         try:
             await services.journal.sweep()
-            while not stopping.is_set() and await services.tokens.purge(BATCH) == BATCH:
-                pass
+            for work in (services.activity.flush, services.tokens.purge, services.api_keys.purge):
+                while not stopping.is_set() and await work(BATCH) == BATCH:
+                    pass
             await services.changes.purge(BATCH)
+            await services.key_ring.purge()
         except errors.OstiaryError as error:
             logger.warning("housekeeping is put off: %s", error.id)
         except Exception as error:  # noqa: BLE001 - it would end the whole process
             logger.error("housekeeping failed: %s", log.origin(error))  # noqa: TRY400
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
+    try:
+        while await services.activity.flush(BATCH):
+            pass
+    except errors.OstiaryError as error:
+        logger.warning("the last uses of tokens are not written: %s", error.id)
 
 
 def _node_name() -> str:

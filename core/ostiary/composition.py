@@ -20,17 +20,24 @@ from ostiary.keys import MasterKey
 from ostiary.plugins import Plugins, Strategies, load_plugins
 from ostiary.services import Services
 from ostiary.services.accounts import Accounts
+from ostiary.services.activity import Activity
+from ostiary.services.api_keys import ApiKeys
 from ostiary.services.changes import Changes
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
+from ostiary.services.key_ring import KeyRing
+from ostiary.services.lifetimes import ENDLESS, Lifetimes
 from ostiary.services.limits import Limits
 from ostiary.services.logins import Logins
+from ostiary.services.lookup import Lookup
 from ostiary.services.profiles import Profiles
 from ostiary.services.roles import Roles
+from ostiary.services.sessions import Sessions
 from ostiary.services.signing import SigningKeys
-from ostiary.services.tokens import Lifetimes, Tokens
+from ostiary.services.statuses import Statuses
+from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
 from ostiary.storage import Backend, StorageError, Store, migrate
@@ -126,6 +133,7 @@ async def open_core(
         stack.push_async_callback(backend.presence.leave)
         changes = Changes(stores[CORE], watch, backend.announce, now)
         signing_keys = SigningKeys(stores[CORE], now)
+        changes.listen(signing_keys.heard)
         strategies = Strategies(plugins, stores)
         journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
         services = _services(settings, stores[CORE], strategies, journal, changes, signing_keys)
@@ -166,16 +174,24 @@ def _services(
     changes: Changes,
     signing_keys: SigningKeys,
 ) -> Services:
-    security, life = settings.security, settings.security.auth_token
+    security, life, keys = (
+        settings.security,
+        settings.security.auth_token,
+        settings.security.api_key,
+    )
     profiles = Profiles(store, Roles(store))
     users = Users(store, profiles, strategies, journal, changes, now)
     accounts = Accounts(users, profiles, changes, REMEMBERED)
-    lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period)
-    tokens = Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED)
+    lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period, life.max_session)
+    of_keys = Lifetimes(ENDLESS, keys.max_ttl)
+    activity, lookup = Activity(store), Lookup(store, accounts, lifetimes, now)
+    tokens = Tokens(store, signing_keys, lookup, changes, activity, lifetimes, now, REMEMBERED)
     standard = security.standard
     return Services(
         strategies=strategies,
         accounts=accounts,
+        activity=activity,
+        api_keys=ApiKeys(store, signing_keys, changes, of_keys, now, keys.max_per_user),
         changes=changes,
         credentials=Credentials(store, strategies, users, journal, changes, now),
         defaults=Defaults(
@@ -183,11 +199,14 @@ def _services(
         ),
         inventory=Inventory(store, now),
         journal=journal,
+        key_ring=KeyRing(store, changes, now),
         limits=Limits(settings.limits.logins_per_second, now),
         logins=Logins(
             strategies, accounts, users, tokens, changes, list(security.restricted_profile_ids)
         ),
         profiles=profiles,
+        sessions=Sessions(store, changes, activity, lifetimes, now),
+        statuses=Statuses(store, changes, now),
         tokens=tokens,
         users=users,
         public_api=lambda: make_registry().public_api(),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 if TYPE_CHECKING:
-    from ostiary.services.tokens import Session
+    from ostiary.services.sessions import Session
 
 ANONYMOUS = "-1"
 """The kuid of who has not signed in."""

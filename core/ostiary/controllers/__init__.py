@@ -7,7 +7,24 @@ from ostiary.controllers.server import server
 from ostiary.controllers.users import security
 
 # Declaring happens on import.
-from ostiary.controllers import credentials, my_credentials, sessions  # isort: skip
+from ostiary.controllers import (  # isort: skip
+    api_keys,
+    credentials,
+    disabling,
+    my_api_keys,
+    my_credentials,
+    open_sessions,
+    sessions,
+)
 
 CONTROLLERS = (auth, security, server)
-__all__ = ["CONTROLLERS", "credentials", "my_credentials", "sessions"]
+__all__ = [
+    "CONTROLLERS",
+    "api_keys",
+    "credentials",
+    "disabling",
+    "my_api_keys",
+    "my_credentials",
+    "open_sessions",
+    "sessions",
+]

@@ -13,7 +13,7 @@ from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.plugins import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
-from ostiary.services.tokens import Origin
+from ostiary.services.sessions import Origin
 from ostiary.strategies import Redirect
 
 auth = Controller("auth")

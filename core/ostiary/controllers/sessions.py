@@ -1,4 +1,4 @@
-"""The ``auth`` controller: checking, renewing and ending tokens."""
+"""The ``auth`` controller: checking, making, renewing and ending tokens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Annotated, Any, NotRequired, TypedDict
 
 from ostiary import errors
 from ostiary.actions import POST
+from ostiary.arguments import Duration
 from ostiary.controllers.auth import ExpiresIn, auth, origin_of
+from ostiary.plugins import call_of
 from ostiary.request import ANONYMOUS, Request
 from ostiary.services import Services
 
@@ -33,12 +35,55 @@ async def check_token(services: Services, body: TokenToCheck | None = None) -> d
     return {"valid": True, "kuid": session.account.kuid, "expiresAt": expires_at}
 
 
-@auth.action(POST("/_refreshToken"), signed_in=True)
-async def refresh_token(
-    services: Services, request: Request, expires_in: ExpiresIn = None
+@auth.action(
+    POST("/_createToken"),
+    signed_in=True,
+    raises=[errors.InvalidExpiration, errors.TtlExceeded, errors.TokenInvalid],
+)
+async def create_token(
+    services: Services,
+    request: Request,
+    expires_in: ExpiresIn = None,
+    single_use: Annotated[bool, "The token dies with its first use."] = False,
 ) -> dict[str, Any]:
-    """Replace the token of the request by a new one; the old one lives on for a grace period."""
+    """Make one more token for the current user, which always has an end.
+
+    Being checked by ``auth:checkToken`` is a use, too.
+    """
     assert request.session is not None
+    issued = await services.tokens.derive(
+        request.session, expires_in, origin_of(request), single_use=single_use
+    )
+    return {
+        "token": issued.token,
+        "expiresAt": issued.expires_at,
+        "ttl": issued.ttl,
+        "singleUse": single_use,
+    }
+
+
+@auth.action(
+    POST("/_refreshToken"),
+    signed_in=True,
+    raises=[
+        errors.RefreshForbidden,
+        errors.TokenInvalid,
+        errors.TtlExceeded,
+        errors.UnknownStrategy,
+    ],
+)
+async def refresh_token(
+    services: Services,
+    request: Request,
+    expires_in: ExpiresIn = None,
+    strategy: Annotated[str | None, "A strategy to ask whether the session may go on."] = None,
+) -> dict[str, Any]:
+    """Replace the token of the request by a new one; the old one lives on for a grace period.
+
+    The strategy that the session was signed in with is always asked, too.
+    """
+    assert request.session is not None
+    expires_in = await _lifetime(services, request, strategy, expires_in)
     issued = await services.tokens.refresh(request.session, expires_in, origin_of(request))
     return issued.to_json()
 
@@ -56,3 +101,18 @@ async def logout(
     else:
         await services.tokens.revoke(request.session)
     return {"acknowledged": True}
+
+
+async def _lifetime(
+    services: Services, request: Request, strategy: str | None, wanted: Duration | None
+) -> Duration | None:
+    """Return the lifetime of a refreshed token: what a strategy says goes before what is asked for."""
+    assert request.session is not None
+    if strategy:
+        services.strategies.find(strategy)
+    for name in dict.fromkeys((request.session.strategy, strategy)):
+        # Who signed in with a plugin that is gone stays signed in.
+        if name and services.strategies.knows(name):
+            told = await services.strategies.renew(name, request.kuid, call_of(request))
+            wanted = wanted if told is None else told
+    return wanted

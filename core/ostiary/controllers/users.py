@@ -10,6 +10,7 @@ from ostiary.actions import DELETE, GET, POST, PUT, Controller
 from ostiary.plugins import call_of
 from ostiary.request import ANONYMOUS, Request
 from ostiary.services import Services
+from ostiary.services.accounts import Account
 from ostiary.services.rights import covers
 from ostiary.services.roles import ADMIN
 
@@ -186,6 +187,22 @@ async def check_grant(services: Services, request: Request, profile_ids: tuple[s
         granted = await services.profiles.rights((id,))
         if not covers(caller.rights, granted.grants):
             raise errors.MissingRights(id)
+
+
+async def check_target(services: Services, request: Request, kuid: str) -> Account:
+    """Return the account of a user who may not do more than the caller (AZ-20, ASVS 8.2.2).
+
+    :raises errors.UserNotFound: there is no such user.
+    :raises errors.TargetTooPowerful: acting for the user would give the caller rights.
+    """
+    caller = await services.accounts.find(request.kuid)
+    account = None if kuid == ANONYMOUS else await services.accounts.find(kuid)
+    if account is None:
+        raise errors.UserNotFound(kuid)
+    assert caller is not None
+    if not covers(caller.rights, account.rights.grants):
+        raise errors.TargetTooPowerful(kuid)
+    return account
 
 
 async def _create(

@@ -11,14 +11,19 @@ if TYPE_CHECKING:
 
     from ostiary.plugins import Strategies
     from ostiary.services.accounts import Accounts
+    from ostiary.services.activity import Activity
+    from ostiary.services.api_keys import ApiKeys
     from ostiary.services.changes import Changes
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
     from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
+    from ostiary.services.key_ring import KeyRing
     from ostiary.services.limits import Limits
     from ostiary.services.logins import Logins
     from ostiary.services.profiles import Profiles
+    from ostiary.services.sessions import Sessions
+    from ostiary.services.statuses import Statuses
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
 
@@ -29,14 +34,19 @@ class Services:
 
     strategies: Strategies
     accounts: Accounts
+    activity: Activity
+    api_keys: ApiKeys
     changes: Changes
     credentials: Credentials
     defaults: Defaults
     inventory: Inventory
     journal: Journal
+    key_ring: KeyRing
     limits: Limits
     logins: Logins
     profiles: Profiles
+    sessions: Sessions
+    statuses: Statuses
     tokens: Tokens
     users: Users
     public_api: Callable[[], Mapping[str, Any]]

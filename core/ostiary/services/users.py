@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, select, update
 
 from ostiary import errors
 from ostiary.plugins import Strategies
+from ostiary.services.access import end_access
 from ostiary.services.changes import Changes
 from ostiary.services.history import history
 from ostiary.services.journal import Journal
@@ -22,7 +23,7 @@ from ostiary.services.profiles import Profiles
 from ostiary.services.roles import ADMIN
 from ostiary.services.values import erase_values, write_values
 from ostiary.storage import Database, Store
-from ostiary.storage.tables import tokens, user_profiles, user_strategies, users
+from ostiary.storage.tables import user_profiles, user_strategies, users
 from ostiary.strategies import Call, User
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,9 @@ LARGEST = 2**18
 
 DRAWS = 20
 """How many kuids of words are drawn before one with a UUID is."""
+
+ENABLED, DISABLED = "enabled", "disabled"
+"""The statuses of a user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class StoredUser:
     @property
     def enabled(self) -> bool:
         """Whether the user may sign in and be signed in."""
-        return self.status == "enabled"
+        return self.status == ENABLED
 
     def shown(self) -> User:
         """Return the user as strategies see them."""
@@ -65,6 +69,8 @@ class StoredUser:
         source: dict[str, Any] = {"profileIds": list(self.profile_ids), **self.content}
         if self.created_at is not None:
             source["_kuzzle_info"] = history(self)
+            if not self.enabled:
+                source["_kuzzle_info"]["status"] = self.status
         return {"_id": self.kuid, "_source": source}
 
 
@@ -177,7 +183,7 @@ class Users:
             await db.execute(change.values(updated_at=self._clock()))
             await write_values(db, USERS, kuid, merged)
             if profile_ids is not None:
-                await _keep_an_admin(db, kuid, profile_ids)
+                await keep_an_admin(db, kuid, profile_ids)
                 await db.execute(delete(user_profiles).where(user_profiles.c.kuid == kuid))
                 await _give_profiles(db, kuid, profile_ids)
         user = await self.find(kuid)
@@ -193,12 +199,13 @@ class Users:
         """
         async with self._store.begin() as db:
             await self._changes.record(db, "user", kuid)
-            await _keep_an_admin(db, kuid, ())
+            await keep_an_admin(db, kuid, ())
             if (await db.execute(delete(users).where(users.c.kuid == kuid))).rowcount == 0:
                 raise errors.UserNotFound(kuid)
             await self._journal.delete_all(db, kuid)
-            for table in (user_profiles, user_strategies, tokens):
+            for table in (user_profiles, user_strategies):
                 await db.execute(delete(table).where(table.c.kuid == kuid))
+            await end_access(db, kuid)
             await erase_values(db, USERS, kuid)
         logger.info("user %r was deleted", kuid)
         await self._journal.settle(kuid)
@@ -224,7 +231,7 @@ class Users:
         stored = StoredUser(
             kuid=user.kuid,
             generation=secrets.token_hex(8),
-            status="enabled",
+            status=ENABLED,
             profile_ids=user.profile_ids,
             content=user.content,
             author=author,
@@ -261,17 +268,20 @@ async def _give_profiles(db: Database, kuid: str, profile_ids: Sequence[str]) ->
         await db.execute(insert(user_profiles).values(row))
 
 
-async def _keep_an_admin(db: Database, kuid: str, profile_ids: Sequence[str]) -> None:
-    """Refuse to take the profile ``admin`` off the only user who holds it (ADM-10)."""
+async def keep_an_admin(db: Database, kuid: str, profile_ids: Sequence[str]) -> None:
+    """Refuse to take the profile ``admin`` off the only user who holds it and can use it (ADM-10).
+
+    :param profile_ids: those that the user is to have.
+    """
     held = select(user_profiles.c.profile_id).where(user_profiles.c.kuid == kuid)
     if ADMIN in profile_ids or ADMIN not in (await db.execute(held)).scalars().all():
         return
-    if not await _admin_exists(db, besides=kuid):
+    holder = select(users.c.kuid).join(user_profiles, user_profiles.c.kuid == users.c.kuid)
+    holder = holder.where(user_profiles.c.profile_id == ADMIN, users.c.status == ENABLED)
+    if await db.scalar(holder.where(users.c.kuid != kuid).limit(1)) is None:
         raise errors.LastAdministrator(kuid)
 
 
-async def _admin_exists(db: Database, besides: str = "") -> bool:
-    holder = select(user_profiles.c.kuid).where(
-        user_profiles.c.profile_id == ADMIN, user_profiles.c.kuid != besides
-    )
+async def _admin_exists(db: Database) -> bool:
+    holder = select(user_profiles.c.kuid).where(user_profiles.c.profile_id == ADMIN)
     return await db.scalar(holder.limit(1)) is not None

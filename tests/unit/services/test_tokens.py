@@ -12,7 +12,11 @@ import pytest
 
 from ostiary import errors
 from ostiary.arguments import Duration
-from ostiary.services.tokens import LONGEST, Lifetimes, Origin, Tokens
+from ostiary.services.activity import Activity
+from ostiary.services.lifetimes import Lifetimes
+from ostiary.services.lookup import Lookup
+from ostiary.services.sessions import Origin
+from ostiary.services.tokens import LONGEST, Tokens
 from ostiary.storage.tables import tokens as table
 from ostiary.testing.clock import HOUR, Clock
 
@@ -31,11 +35,13 @@ class Bench:
     def __init__(self, house: Any, lifetimes: Lifetimes = LIFETIMES) -> None:
         services = house.services
         self.house, self.clock = house, Clock()
+        self.activity = Activity(house.store)
         self.tokens = Tokens(
             house.store,
             house.core.signing_keys,
-            services.accounts,
+            Lookup(house.store, services.accounts, lifetimes, self.clock),
             services.changes,
+            self.activity,
             lifetimes,
             self.clock,
             capacity=1000,
