@@ -37,7 +37,7 @@ USERS = {
 }
 """What the default profile may do (contract, 7)."""
 
-FILLED = {"strategy": "local", "_id": "nobody-at-all"}
+FILLED = {"strategy": "local", "_id": "nobody-at-all", "userId": "nobody"}
 
 
 def arguments(action: Action, without: str = "") -> dict[str, str]:

@@ -22,13 +22,20 @@ WITHOUT: dict[tuple[str, str], str] = {
     ("auth:logout", "cookieAuth"): COOKIE,
     ("auth:refreshToken", "cookieAuth"): COOKIE,
     ("auth:checkToken", "cookieAuth"): COOKIE,
-    ("auth:refreshToken", "strategy"): "comes with the hook ostiary_refresh_session",
     ("server:openapi", "format"): "the document is JSON, whatever is asked for",
     ("server:openapi", "scope"): "there is one API",
 }
 """Arguments of Kuzzle that an action does not read, with the reason."""
 
-EXTRA: dict[str, str] = {}
+EXTRA: dict[str, str] = {
+    "auth:getMySessions": "issue 3: users see where they are signed in",
+    "auth:revokeMySession": "issue 3: and end it",
+    "security:getSessions": "issue 3: the same for administrators",
+    "security:revokeSession": "issue 3: the same for administrators",
+    "security:disableUser": "issue 3: users are shut out without being deleted",
+    "security:enableUser": "issue 3: and let in again",
+    "security:createApiKey force": "KEY-08: administrators override the longest lifetime knowingly",
+}
 """Actions, ``controller:action``, or arguments after a space, that Kuzzle does not have."""
 
 NOT_RAISED: dict[tuple[str, str], str] = {
@@ -45,6 +52,13 @@ RAISED_HERE: dict[tuple[str, str], str] = {
     ("*", "api.assert.missing_argument"): "Kuzzle lists it for some arguments only",
     ("*", "api.assert.body_required"): "Kuzzle lists it for some bodies only",
     ("*", "ostiary"): "errors of ours (decision 9)",
+    ("auth:createToken", "security.rights.unauthorized"): "nobody has a token without a session",
+    ("auth:createToken", "security.token.invalid"): "the session may end while it is made",
+    ("auth:refreshToken", "security.credentials.unknown_strategy"): "Kuzzle fails with a 500",
+    ("auth:createApiKey", "security.rights.unauthorized"): "KEY-01: no session, no key",
+    ("auth:deleteApiKey", "security.rights.unauthorized"): "nobody has keys without a session",
+    ("security:createApiKey", "security.rights.unauthorized"): "KEY-01: no session, no key",
+    ("security:createApiKey", "security.token.ttl_exceeded"): "KEY-08: maxTTL binds them, too",
 }
 """Errors that an action (``*``: any) answers with and Kuzzle does not, with the reason."""
 

@@ -57,6 +57,14 @@ def check_id(id: str, name: str = "_id") -> str:
         raise errors.SearchAsAnId
     if id in NOBODY:
         raise errors.UserAlreadyExists(id)
+    return check_plain(id, name)
+
+
+def check_plain(id: str, name: str = "_id") -> str:
+    """Return an id that can stand in a URL, and is not too long.
+
+    :raises errors.InvalidArgument: it is too long, a path step, or holds control characters.
+    """
     if id in (".", "..") or UNACCEPTABLE.search(id) or _length(id) > LONGEST:
         raise errors.InvalidArgument(
             name, f"at most {LONGEST} bytes without control characters, not a path step"
