@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from ostiary.controllers.auth import auth
+from ostiary.controllers.collections import collection
+from ostiary.controllers.indexes import index
+from ostiary.controllers.realtime import realtime
 from ostiary.controllers.server import server
 from ostiary.controllers.users import security
 
@@ -11,20 +14,32 @@ from ostiary.controllers import (  # isort: skip
     api_keys,
     credentials,
     disabling,
+    mappings,
     my_api_keys,
     my_credentials,
+    my_rights,
     open_sessions,
+    profiles,
+    rights,
+    roles,
     sessions,
+    user_records,
 )
 
-CONTROLLERS = (auth, security, server)
+CONTROLLERS = (auth, security, server, index, collection, realtime)
 __all__ = [
     "CONTROLLERS",
     "api_keys",
     "credentials",
     "disabling",
+    "mappings",
     "my_api_keys",
     "my_credentials",
+    "my_rights",
     "open_sessions",
+    "profiles",
+    "rights",
+    "roles",
     "sessions",
+    "user_records",
 ]

@@ -7,8 +7,9 @@ from typing import Annotated, Any, TypedDict
 from ostiary import errors
 from ostiary.actions import DELETE, POST
 from ostiary.arguments import Duration
-from ostiary.controllers.users import check_target, security
-from ostiary.request import Request
+from ostiary.controllers.authority import check_target
+from ostiary.controllers.users import security
+from ostiary.request import ANONYMOUS, Request
 from ostiary.services import Services
 from ostiary.services.accounts import Account
 
@@ -22,7 +23,13 @@ Lifetime = Annotated[
 ]
 Owner = Annotated[str, "The kuid of the key's owner."]
 
-KEYS_MADE = (errors.DocumentExists, errors.InvalidArgument, errors.TooManyKeys, errors.TtlExceeded)
+KEYS_MADE = (
+    errors.DocumentExists,
+    errors.InvalidArgument,
+    errors.SearchAsAnId,
+    errors.TooManyKeys,
+    errors.TtlExceeded,
+)
 """Why a key may not be made."""
 
 
@@ -52,7 +59,10 @@ async def create_api_key(
 
     The answer holds the key itself, which nobody is told again.
     """
-    account = await check_target(services, request, user_id)
+    account = None if user_id == ANONYMOUS else await services.accounts.find(user_id)
+    if account is None:
+        raise errors.UserNotFound(user_id)
+    await check_target(services, request, user_id)
     return await make_key(services, request, account, body, id, expires_in, force=force)
 
 

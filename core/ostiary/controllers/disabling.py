@@ -6,7 +6,8 @@ from typing import Any
 
 from ostiary import errors
 from ostiary.actions import PUT
-from ostiary.controllers.users import Kuid, check_target, security
+from ostiary.controllers.authority import check_target
+from ostiary.controllers.users import Kuid, security
 from ostiary.request import Request
 from ostiary.services import Services
 
@@ -22,8 +23,8 @@ async def disable_user(services: Services, request: Request, id: Kuid) -> dict[s
     The user may not do more than who asks, and is not the last administrator.
     """
     await check_target(services, request, id)
-    await services.statuses.disable(id, request.kuid)
-    return await _shown(services, id)
+    user = await services.statuses.disable(id, request.kuid)
+    return user.to_json()
 
 
 @security.action(
@@ -34,12 +35,5 @@ async def disable_user(services: Services, request: Request, id: Kuid) -> dict[s
 async def enable_user(services: Services, request: Request, id: Kuid) -> dict[str, Any]:
     """Let a user in again: API keys and credentials work as before, no old session does."""
     await check_target(services, request, id)
-    await services.statuses.enable(id, request.kuid)
-    return await _shown(services, id)
-
-
-async def _shown(services: Services, kuid: str) -> dict[str, Any]:
-    user = await services.users.find(kuid)
-    if user is None:
-        raise errors.UserNotFound(kuid)
+    user = await services.statuses.enable(id, request.kuid)
     return user.to_json()

@@ -7,9 +7,9 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from ostiary import errors
 from ostiary.actions import POST
 from ostiary.arguments import Duration
-from ostiary.controllers.auth import ExpiresIn, auth, origin_of
+from ostiary.controllers.auth import CookieAuth, ExpiresIn, auth, handed_over, origin_of
 from ostiary.plugins import call_of
-from ostiary.request import ANONYMOUS, Request
+from ostiary.request import ANONYMOUS, Reply, Request
 from ostiary.services import Services
 
 
@@ -20,9 +20,17 @@ class TokenToCheck(TypedDict):
 
 
 @auth.action(POST("/_checkToken"))
-async def check_token(services: Services, body: TokenToCheck | None = None) -> dict[str, Any]:
+async def check_token(
+    services: Services,
+    request: Request,
+    cookie_auth: Annotated[bool, "Check the token in the cookie."] = False,
+    body: TokenToCheck | None = None,
+) -> dict[str, Any]:
     """Tell whether a token is valid, until when and whose."""
-    token = body.get("token", "") if body else ""
+    if cookie_auth:
+        token = services.cookies.session_of(request.connection)
+    else:
+        token = body.get("token", "") if body else ""
     if not token:
         return {"valid": True, "kuid": ANONYMOUS, "expiresAt": None}
     session = services.tokens.peek(token)
@@ -54,12 +62,9 @@ async def create_token(
     issued = await services.tokens.derive(
         request.session, expires_in, origin_of(request), single_use=single_use
     )
-    return {
-        "token": issued.token,
-        "expiresAt": issued.expires_at,
-        "ttl": issued.ttl,
-        "singleUse": single_use,
-    }
+    shown = issued.to_json()
+    token = {"token": shown["jwt"], "expiresAt": shown["expiresAt"], "ttl": shown["ttl"]}
+    return token | {"singleUse": single_use}
 
 
 @auth.action(
@@ -77,7 +82,8 @@ async def refresh_token(
     request: Request,
     expires_in: ExpiresIn = None,
     strategy: Annotated[str | None, "A strategy to ask whether the session may go on."] = None,
-) -> dict[str, Any]:
+    cookie_auth: CookieAuth = False,
+) -> dict[str, Any] | Reply:
     """Replace the token of the request by a new one; the old one lives on for a grace period.
 
     The strategy that the session was signed in with is always asked, too.
@@ -85,32 +91,41 @@ async def refresh_token(
     assert request.session is not None
     expires_in = await _lifetime(services, request, strategy, expires_in)
     issued = await services.tokens.refresh(request.session, expires_in, origin_of(request))
-    return issued.to_json()
+    services.connections.move(request.session.fingerprint, issued.session)
+    return handed_over(services, request, issued, in_cookie=cookie_auth)
 
 
-@auth.action(POST("/_logout"), signed_in=True)
+@auth.action(POST("/_logout"), raises=[errors.AuthenticationRequired])
 async def logout(
     services: Services,
     request: Request,
     global_: Annotated[bool, "End every session of the user, not this one alone."] = False,
-) -> dict[str, bool]:
+    cookie_auth: Annotated[bool, "Remove the cookie, too, that holds the token."] = False,
+) -> dict[str, bool] | Reply:
     """Revoke the token of the request."""
-    assert request.session is not None
-    if global_:
-        await services.tokens.revoke_all(request.kuid)
-    else:
-        await services.tokens.revoke(request.session)
-    return {"acknowledged": True}
+    if request.session is None and not cookie_auth:
+        raise errors.AuthenticationRequired("auth", "logout", ANONYMOUS)
+    if request.session is not None:
+        if global_:
+            await services.tokens.revoke_all(request.kuid)
+        else:
+            await services.tokens.revoke(request.session)
+            services.connections.end(request.session.fingerprint)
+    answer = {"acknowledged": True}
+    return Reply(answer, cookies=(services.cookies.no_session(),)) if cookie_auth else answer
 
 
 async def _lifetime(
     services: Services, request: Request, strategy: str | None, wanted: Duration | None
 ) -> Duration | None:
-    """Return the lifetime of a refreshed token: what a strategy says goes before what is asked for."""
+    """Return the lifetime of a refreshed token, unless a strategy says that there is none.
+
+    The last word has the one that the session was signed in with.
+    """
     assert request.session is not None
     if strategy:
         services.strategies.find(strategy)
-    for name in dict.fromkeys((request.session.strategy, strategy)):
+    for name in dict.fromkeys((strategy, request.session.strategy)):
         # Who signed in with a plugin that is gone stays signed in.
         if name and services.strategies.knows(name):
             told = await services.strategies.renew(name, request.kuid, call_of(request))

@@ -15,7 +15,7 @@ from ostiary import errors
 from ostiary.arguments import Duration
 from ostiary.services.accounts import Account
 from ostiary.services.changes import Changes, take_turn
-from ostiary.services.kuid import check_plain
+from ostiary.services.kuid import check_id
 from ostiary.services.lifetimes import ENDLESS, Lifetimes
 from ostiary.services.minting import fingerprint_of
 from ostiary.services.signing import API_KEY, SigningKeys
@@ -96,7 +96,7 @@ class ApiKeys:
         :raises errors.DocumentExists: another key, of whomever, has this id.
         :raises errors.TooManyKeys: the user has as many as a user may have.
         """
-        id = str(uuid.uuid4()) if id is None else check_plain(id)
+        id = str(uuid.uuid4()) if id is None else check_id(id)
         ttl = self._choose(wanted, author, unbounded=unbounded)
         now = self._clock()
         end = None if ttl == ENDLESS else now + ttl

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ostiary import errors
 from ostiary.services.accounts import Accounts
@@ -23,33 +22,6 @@ ROW_OF_KEY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
-    """A token is as good as ever."""
-
-    session: Session
-
-
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """A token was refreshed, and this is the session of the one that is good now."""
-
-    session: Session
-
-
-@dataclass(frozen=True, slots=True)
-class Expired:
-    """A token has come to its end, and nobody has ended it before; known for a minute."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """A token was revoked, or its user deleted or disabled; or it has expired long ago."""
-
-
-Fate = Live | Replaced | Expired | Gone
-
-
 class Lookup:
     """Finds sessions in the store."""
 
@@ -67,31 +39,20 @@ class Lookup:
         if kind is API_KEY:
             session = await self._key(fingerprint)
         else:
-            session, _ = await self._token(fingerprint, replaced=True)
+            session, _ = await self._token(fingerprint)
         if session is None or self._over(session):
             raise errors.TokenInvalid
         return session
 
-    async def fate(self, fingerprint: bytes) -> Fate:
-        """Tell what has become of a token or an API key that was good once."""
+    async def fate(self, fingerprint: bytes) -> Session | None:
+        """Return the session of a token, though it may be over, or that of its last successor."""
         session, successor = await self._token(fingerprint)
-        if session is None:
-            session = await self._key(fingerprint)
-        verdict: type[Live | Replaced] = Live
         while session is not None and successor is not None:
-            verdict = Replaced
             session, successor = await self._token(successor)
-        if session is None:
-            return Gone()
-        return Expired() if self._over(session) else verdict(session)
+        return session or await self._key(fingerprint)
 
-    async def _token(
-        self, fingerprint: bytes, *, replaced: bool = False
-    ) -> tuple[Session | None, bytes | None]:
-        """Return the session of a token, over or not, and what has replaced the token.
-
-        :param replaced: it ends with the grace period then.
-        """
+    async def _token(self, fingerprint: bytes) -> tuple[Session | None, bytes | None]:
+        """Return the session of a token, over or not, and what has replaced the token."""
         row = await self._store.fetch(ROW, fingerprint)
         if row is None:
             return None, None
@@ -100,7 +61,7 @@ class Lookup:
         if account is None or account.user.generation != generation or not account.user.enabled:
             return None, None
         end = self._lifetimes.bound(end, began)
-        if replaced and replaced_at is not None:
+        if replaced_at is not None:
             grace = replaced_at + self._lifetimes.grace
             end = grace if end is None else min(end, grace)
         session = Session(fingerprint, account, end, strategy, id, began, seen)

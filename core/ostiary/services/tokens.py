@@ -7,7 +7,7 @@ holds nothing else of it, so a dump of the store signs nobody in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from sqlalchemy import delete, insert, select, update
@@ -19,7 +19,7 @@ from ostiary.services.accounts import Account
 from ostiary.services.activity import Activity
 from ostiary.services.changes import Changes, take_turn
 from ostiary.services.lifetimes import ENDLESS, MINUTE, Lifetimes
-from ostiary.services.lookup import Fate, Lookup
+from ostiary.services.lookup import Lookup
 from ostiary.services.memory import Memory
 from ostiary.services.minting import Mint, fingerprint_of
 from ostiary.services.sessions import Issued, Origin, Session, parts_of
@@ -90,8 +90,20 @@ class Tokens:
                 self._activity.note(session, self._clock())
                 return session
 
-    async def fate(self, fingerprint: bytes) -> Fate:
-        """Tell what has become of a token that was good once."""
+    async def is_good(self, token: str) -> bool:
+        """Tell whether a token is anybody's."""
+        try:
+            await self.find(token)
+        except errors.TokenInvalid:
+            return False
+        return True
+
+    async def fate(self, fingerprint: bytes) -> Session | None:
+        """Return the session of a token, though it may be over, or that of its last successor.
+
+        None means that it was ended before its time, by itself or with its user; or that it
+        was over longer ago than is kept.
+        """
         return await self._lookup.fate(fingerprint)
 
     async def issue(
@@ -101,11 +113,13 @@ class Tokens:
         origin: Origin,
         *,
         unless_changed_since: int,
+        along: Callable[[Database], Awaitable[None]] | None = None,
     ) -> Issued | None:
         """Return a new token for a user, or None if the user has changed meanwhile.
 
         :param wanted: its lifetime; None is the default.
         :param unless_changed_since: the last change that what speaks for the user can know of.
+        :param along: writes what belongs into the same transaction.
         """
         issued, row = await self._mint.make(account, self._lifetimes.choose(wanted), origin)
         async with self._store.begin() as db:
@@ -113,6 +127,8 @@ class Tokens:
             if await self._changes.since(db, unless_changed_since, "user", account.kuid):
                 return None
             await db.execute(insert(tokens).values(row))
+            if along is not None:
+                await along(db)
         return issued
 
     async def derive(

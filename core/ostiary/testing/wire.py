@@ -9,6 +9,7 @@ import re
 import threading
 import time
 import uuid
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ PATIENCE = 20
 IDLE = 20
 """Seconds after which a kept connection is not trusted; the server keeps it for longer."""
 """Seconds after which an answer that has not come will not come."""
+
+PARTIAL = 206
+"""The status of an answer that has both a result and an error (contract, 2.7)."""
 
 MEMBERS = {
     "status", "error", "result", "controller", "action", "requestId", "volatile", "node", "headers"
@@ -80,7 +84,10 @@ def serving(settings: Settings, protocol: type[asyncio.Protocol] | None = None) 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came back. ``headers`` are those of HTTP, in lower case; a repeated one is joined."""
+    """What came back. ``headers`` are those of HTTP, in lower case; a repeated one is joined.
+
+    :param raw: the body as it was sent, compressed or not.
+    """
 
     status: int
     body: Any
@@ -146,7 +153,8 @@ class HttpApi:
         except (OSError, http.client.HTTPException):
             self._connection.close()
             raise
-        return Outcome(answer.status, json.loads(raw) if raw else None, _joined(answer), raw)
+        text = _inflated(raw, answer.headers["content-encoding"])
+        return Outcome(answer.status, json.loads(text) if text else None, _joined(answer), raw)
 
     def call(self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any) -> Outcome:
         """Call an action by its shortest fitting route, or by ``/_query`` where none fits."""
@@ -274,6 +282,12 @@ def _in_query(value: Any) -> str:
     return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
+def _inflated(raw: bytes, encoding: str | None) -> bytes:
+    if not raw or encoding not in ("gzip", "deflate"):
+        return raw
+    return zlib.decompress(raw, 31 if encoding == "gzip" else 15)
+
+
 def _joined(answer: http.client.HTTPResponse) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in answer.getheaders():
@@ -288,5 +302,6 @@ def _enveloped(outcome: Outcome, members: set[str]) -> Outcome:
         return outcome
     assert outcome.body.keys() - {"index", "collection"} == members, outcome.body
     assert outcome.body["status"] == outcome.status
-    assert (outcome.body["error"] is None) == (outcome.status < HTTPStatus.BAD_REQUEST)
+    failed = outcome.status >= HTTPStatus.BAD_REQUEST
+    assert (outcome.body["error"] is not None) == (failed or outcome.status == PARTIAL)
     return outcome

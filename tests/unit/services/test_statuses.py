@@ -108,7 +108,7 @@ async def test_two_administrators_do_not_disable_each_other_at_once(house: Any) 
         disable("bob", "root"), disable("root", "bob"), return_exceptions=True
     )
     assert sorted(str(type(one).__name__) for one in done) == [
-        "NoneType", "ostiary.user.last_administrator"
+        "StoredUser", "ostiary.user.last_administrator"
     ]  # fmt: skip
 
 
