@@ -96,6 +96,8 @@ RAISED_HERE: dict[tuple[str, str], str] = {
             "security:createOrReplaceProfile",
             "index:create",
             "collection:create",
+            "auth:createApiKey",
+            "security:createApiKey",
         )
         for id in ("api.assert.invalid_argument", "services.storage.search_as_an_id")
     },
