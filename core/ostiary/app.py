@@ -156,12 +156,21 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         with going_on("housekeeping"):
             await services.journal.sweep()
-            for purge in (services.tokens.purge, services.login_limits.purge):
-                while not stopping.is_set() and await purge(BATCH) == BATCH:
+            for work in (
+                services.activity.flush,
+                services.tokens.purge,
+                services.api_keys.purge,
+                services.login_limits.purge,
+            ):
+                while not stopping.is_set() and await work(BATCH) == BATCH:
                     pass
             await services.changes.purge(BATCH)
+            await services.key_ring.purge()
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
+    with going_on("writing when tokens were used"):
+        while await services.activity.flush(BATCH):
+            pass
 
 
 async def watch_tokens(services: Services, stopping: asyncio.Event) -> None:

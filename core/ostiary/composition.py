@@ -21,6 +21,8 @@ from ostiary.keys import MasterKey
 from ostiary.plugins import Plugins, Strategies, load_plugins
 from ostiary.services import Services
 from ostiary.services.accounts import Accounts
+from ostiary.services.activity import Activity
+from ostiary.services.api_keys import ApiKeys
 from ostiary.services.changes import Changes
 from ostiary.services.connections import Connections
 from ostiary.services.credentials import Credentials
@@ -28,17 +30,22 @@ from ostiary.services.defaults import Defaults
 from ostiary.services.grants import Grants
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
+from ostiary.services.key_ring import KeyRing
+from ostiary.services.lifetimes import ENDLESS, Lifetimes
 from ostiary.services.limits import Limits
 from ostiary.services.login_limits import Allowances, LoginLimits
 from ostiary.services.logins import Logins
+from ostiary.services.lookup import Lookup
 from ostiary.services.mappings import Mappings
 from ostiary.services.native import Names
 from ostiary.services.places import Places
 from ostiary.services.profiles import Profiles
 from ostiary.services.roles import Roles
 from ostiary.services.rooms import Rooms
+from ostiary.services.sessions import Sessions
 from ostiary.services.signing import SigningKeys
-from ostiary.services.tokens import Lifetimes, Tokens
+from ostiary.services.statuses import Statuses
+from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
 from ostiary.storage import Backend, StorageError, Store, migrate
@@ -134,6 +141,7 @@ async def open_core(
         stack.push_async_callback(backend.presence.leave)
         changes = Changes(stores[CORE], watch, backend.announce, now)
         signing_keys = SigningKeys(stores[CORE], now)
+        changes.listen(signing_keys.heard)
         strategies = Strategies(plugins, stores)
         journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
         login_limits = _login_limits(settings, stores[CORE], master)
@@ -178,17 +186,25 @@ def _services(
     signing_keys: SigningKeys,
     login_limits: LoginLimits,
 ) -> Services:
-    security, life = settings.security, settings.security.auth_token
+    security, life, keys = (
+        settings.security,
+        settings.security.auth_token,
+        settings.security.api_key,
+    )
     grants = Grants(store)
     users = Users(store, strategies, journal, changes, now)
     accounts = Accounts(users, grants, changes, REMEMBERED)
-    lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period)
-    tokens = Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED)
+    lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period, life.max_session)
+    of_keys = Lifetimes(ENDLESS, keys.max_ttl)
+    activity, lookup = Activity(store), Lookup(store, accounts, lifetimes, now)
+    tokens = Tokens(store, signing_keys, lookup, changes, activity, lifetimes, now, REMEMBERED)
     rooms = Rooms()
     standard = security.standard
     return Services(
         strategies=strategies,
         accounts=accounts,
+        activity=activity,
+        api_keys=ApiKeys(store, signing_keys, changes, of_keys, now, keys.max_per_user),
         changes=changes,
         connections=Connections(tokens, rooms, changes, now),
         cookies=Cookies(
@@ -201,6 +217,7 @@ def _services(
         grants=grants,
         inventory=Inventory(store, now),
         journal=journal,
+        key_ring=KeyRing(store, changes, now),
         limits=Limits(settings.limits.logins_per_second, now),
         login_limits=login_limits,
         logins=Logins(
@@ -217,6 +234,8 @@ def _services(
         profiles=Profiles(store, changes, now),
         roles=Roles(store, changes, now, Names.of(make_registry())),
         rooms=rooms,
+        sessions=Sessions(store, changes, activity, lifetimes, now),
+        statuses=Statuses(store, changes, now),
         tokens=tokens,
         users=users,
         public_api=lambda: make_registry().public_api(),

@@ -39,6 +39,7 @@ UNHURRIED = {
 GRANTS = {
     "member": {"auth": ["*"]},
     "clerk": {"auth": ["*"], "security": ["createUser", "updateUser", "getUser"]},
+    "warden": {"auth": ["*"], "security": ["createApiKey", "disableUser", "enableUser"]},
 }
 """What the profiles of tests grant, besides the base ones."""
 

@@ -68,6 +68,8 @@ def body_for(action: str, username: str) -> Any:
         "security:createUser": {"content": {"profileIds": ["default"]}},
         "security:createRestrictedUser": {"credentials": {}},
         "security:updateUser": {"colour": "red"},
+        "auth:createApiKey": {"description": "for a robot"},
+        "security:createApiKey": {"description": "for a robot"},
         "security:createCredentials": fresh,
         "security:updateCredentials": {"password": NEW},
         "security:validateCredentials": fresh,
@@ -87,7 +89,13 @@ def succeed(closed: Any, http: HttpApi, action: Action, route: Route) -> Outcome
         body, jwt = person.credentials, None
     kuid = f"{person.kuid}-new" if "_create" in route.path else person.kuid
     kuid = person.kuid if "credentials" in route.path else kuid
-    values = {"strategy": "local", "_id": kuid}
+    values = {"strategy": "local", "_id": kuid, "userId": person.kuid}
+    if name.endswith("deleteApiKey"):
+        key = http.call("auth:createApiKey", {"description": "for a robot"}, jwt=person.jwt)
+        values["_id"] = key.result["_id"]
+    if "sessions/" in route.path:
+        open_ones = http.call("auth:getMySessions", jwt=person.jwt).result["hits"]
+        values["_id"] = open_ones[0]["_id"]
     url = url_of(route, {one: values[one] for one in route.names})
     return http.send(route.verb, url, body, jwt=jwt)
 

@@ -17,13 +17,20 @@ FACTS: dict[str, dict[str, Any]] = json.loads(
 )
 ACTIONS = {f"{action.controller}:{action.name}": action for action in make_registry()}
 WITHOUT: dict[tuple[str, str], str] = {
-    ("auth:refreshToken", "strategy"): "comes with the hook ostiary_refresh_session",
     ("server:openapi", "format"): "the document is JSON, whatever is asked for",
     ("server:openapi", "scope"): "there is one API",
 }
 """Arguments of Kuzzle that an action does not read, with the reason."""
 
-EXTRA: dict[str, str] = {}
+EXTRA: dict[str, str] = {
+    "auth:getMySessions": "issue 3: users see where they are signed in",
+    "auth:revokeMySession": "issue 3: and end it",
+    "security:getSessions": "issue 3: the same for administrators",
+    "security:revokeSession": "issue 3: the same for administrators",
+    "security:disableUser": "issue 3: users are shut out without being deleted",
+    "security:enableUser": "issue 3: and let in again",
+    "security:createApiKey force": "KEY-08: administrators override the longest lifetime knowingly",
+}
 """Actions, ``controller:action``, or arguments after a space, that Kuzzle does not have."""
 
 NOT_RAISED: dict[tuple[str, str], str] = {
@@ -68,6 +75,13 @@ RAISED_HERE: dict[tuple[str, str], str] = {
         "api.assert.unsupported_protocol",
     ): "so does Kuzzle; nothing can be sent",
     ("*", "ostiary"): "errors of ours (decision 9)",
+    ("auth:createToken", "security.rights.unauthorized"): "nobody has a token without a session",
+    ("auth:createToken", "security.token.invalid"): "the session may end while it is made",
+    ("auth:refreshToken", "security.credentials.unknown_strategy"): "Kuzzle fails with a 500",
+    ("auth:createApiKey", "security.rights.unauthorized"): "KEY-01: no session, no key",
+    ("auth:deleteApiKey", "security.rights.unauthorized"): "nobody has keys without a session",
+    ("security:createApiKey", "security.rights.unauthorized"): "KEY-01: no session, no key",
+    ("security:createApiKey", "security.token.ttl_exceeded"): "KEY-08: maxTTL binds them, too",
     **{
         (action, id): "INP-03: what can be created can be read and deleted by its URL"
         for action in (
@@ -82,6 +96,8 @@ RAISED_HERE: dict[tuple[str, str], str] = {
             "security:createOrReplaceProfile",
             "index:create",
             "collection:create",
+            "auth:createApiKey",
+            "security:createApiKey",
         )
         for id in ("api.assert.invalid_argument", "services.storage.search_as_an_id")
     },

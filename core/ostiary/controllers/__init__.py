@@ -11,10 +11,14 @@ from ostiary.controllers.users import security
 
 # Declaring happens on import.
 from ostiary.controllers import (  # isort: skip
+    api_keys,
     credentials,
+    disabling,
     mappings,
+    my_api_keys,
     my_credentials,
     my_rights,
+    open_sessions,
     profiles,
     rights,
     roles,
@@ -25,10 +29,14 @@ from ostiary.controllers import (  # isort: skip
 CONTROLLERS = (auth, security, server, index, collection, realtime)
 __all__ = [
     "CONTROLLERS",
+    "api_keys",
     "credentials",
+    "disabling",
     "mappings",
+    "my_api_keys",
     "my_credentials",
     "my_rights",
+    "open_sessions",
     "profiles",
     "rights",
     "roles",

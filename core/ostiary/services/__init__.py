@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ostiary.cookies import Cookies
     from ostiary.plugins import Strategies
     from ostiary.services.accounts import Accounts
+    from ostiary.services.activity import Activity
+    from ostiary.services.api_keys import ApiKeys
     from ostiary.services.changes import Changes
     from ostiary.services.connections import Connections
     from ostiary.services.credentials import Credentials
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ostiary.services.grants import Grants
     from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
+    from ostiary.services.key_ring import KeyRing
     from ostiary.services.limits import Limits
     from ostiary.services.login_limits import LoginLimits
     from ostiary.services.logins import Logins
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from ostiary.services.profiles import Profiles
     from ostiary.services.roles import Roles
     from ostiary.services.rooms import Rooms
+    from ostiary.services.sessions import Sessions
+    from ostiary.services.statuses import Statuses
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
 
@@ -37,6 +42,8 @@ class Services:
 
     strategies: Strategies
     accounts: Accounts
+    activity: Activity
+    api_keys: ApiKeys
     changes: Changes
     connections: Connections
     cookies: Cookies
@@ -45,12 +52,15 @@ class Services:
     grants: Grants
     inventory: Inventory
     journal: Journal
+    key_ring: KeyRing
     limits: Limits
     login_limits: LoginLimits
     logins: Logins
     mappings: Mappings
     places: Places
     profiles: Profiles
+    sessions: Sessions
+    statuses: Statuses
     roles: Roles
     rooms: Rooms
     tokens: Tokens

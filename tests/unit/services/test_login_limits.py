@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from ostiary import Call, Redirect, errors
 from ostiary.services.login_limits import Allowances, Attempt, LoginLimits, Place
-from ostiary.services.tokens import Origin
+from ostiary.services.sessions import Origin
 from ostiary.storage.tables import devices, login_counters
 from ostiary.testing.clock import SECOND, Clock
 
