@@ -383,3 +383,18 @@ async def test_a_redirection_is_no_failure(house: Any) -> None:
         assert isinstance(await sign_in(house, "1"), Redirect)
     await house.services.login_limits.purge(10)
     assert await Door(house).rows() == 0
+
+
+@pytest.mark.parametrize("account", ["raise KeyError(5)", "return 5", "return b'ann'"])
+async def test_a_strategy_that_cannot_name_the_account_lets_nobody_in(
+    house: Any, monkeypatch: pytest.MonkeyPatch, account: str
+) -> None:
+    """AUTH-16"""
+    await house.create("ann", badge="1")
+    defined: dict[str, Any] = {}
+    exec(f"def account(self, credentials):\n    {account}", defined)  # noqa: S102
+    strategy = house.services.strategies.find("badge")
+    monkeypatch.setattr(type(strategy), "account", defined["account"])
+    with pytest.raises(errors.PluginUnexpectedError):
+        await sign_in(house, "1")
+    assert await Door(house).rows() == 0
