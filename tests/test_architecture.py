@@ -30,7 +30,7 @@ LAYERS = (
     "plugins",
     "services",
     "controllers",
-    "identity",
+    "audit identity",
     "dispatch",
     "encodings http_parts proxies",
     "access_log http_answers",

@@ -14,7 +14,9 @@ from ostiary.settings import Settings
 from ostiary.storage import StorageError
 from ostiary.websocket_protocol import BoundedWebSocket
 
-PING_EVERY, PING_WAIT = 30.0, 30.0
+PING_EVERY, PING_WAIT = 30.0, 20.0
+"""Seconds; with the ten that a peer has to read how its socket ends, a dead one is gone in 60."""
+
 KEEP_ALIVE = 75
 WORKER_PATIENCE = 30
 """Seconds that a process may be silent before it is replaced; a slow machine starts slowly."""

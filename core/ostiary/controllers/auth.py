@@ -62,6 +62,8 @@ async def login(
     )
     if isinstance(outcome, Redirect):
         return Reply.redirect(outcome.location)
+    if request.connection.socket is not None:
+        services.connections.sign_in(request.connection.socket, outcome.issued.session)
     device = outcome.device and services.cookies.device(outcome.device)
     return handed_over(services, request, outcome.issued, in_cookie=cookie_auth, device=device)
 
