@@ -8,12 +8,14 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
 from threading import Thread
+from typing import Any, get_args
 
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
@@ -30,7 +32,8 @@ from ostiary.composition import (
     open_core,
 )
 from ostiary.dispatch import Dispatcher
-from ostiary.http import Http
+from ostiary.http import CONNECTIONS, Http
+from ostiary.request import Protocol
 from ostiary.routes import Routes
 from ostiary.services import Services
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
@@ -56,12 +59,15 @@ class Application:
         self._settings = settings
         self._http: Http | None = None
         self._around: ASGIApp = Starlette(lifespan=self._lifespan)
+        self._state: Mapping[str, Any] = {}
         self._ready = False
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one ASGI connection."""
         if scope["type"] == "http" and self._http is not None:
             return self._http(scope, receive, send)
+        if scope["type"] == "lifespan":
+            self._state = scope.get("state", {})
         return self._around(scope, receive, send)
 
     @asynccontextmanager
@@ -99,6 +105,10 @@ class Application:
             capacity=settings.server.max_requests_in_flight,
             origins=origins,
         )
+        metrics = core.services.metrics
+        metrics.measure("requests", lambda: dispatcher.running)
+        for protocol in get_args(Protocol):
+            metrics.measure(protocol, partial(self._connections, protocol))
 
         async def ready() -> bool:
             try:
@@ -116,6 +126,11 @@ class Application:
             over_https=(settings.server.public_url or "").startswith("https:"),
         )
         around.router.routes.append(WebSocketRoute("/{path:path}", WebSockets(dispatcher)))
+
+    def _connections(self, protocol: Protocol) -> int:
+        """Count the open connections of a protocol, which uvicorn keeps."""
+        connections = self._state.get(CONNECTIONS, ())
+        return sum(connection.speaks == protocol for connection in connections)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,17 @@ from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
 from ostiary.plugins import Plugins, Strategies, load_plugins
 from ostiary.services import Services
+from ostiary.services.about import About
 from ostiary.services.accounts import Accounts
 from ostiary.services.changes import Changes
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
+from ostiary.services.health import Health
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
 from ostiary.services.limits import Limits
 from ostiary.services.logins import Logins
+from ostiary.services.metrics import Metrics
 from ostiary.services.profiles import Profiles
 from ostiary.services.roles import Roles
 from ostiary.services.signing import SigningKeys
@@ -128,7 +131,10 @@ async def open_core(
         signing_keys = SigningKeys(stores[CORE], now)
         strategies = Strategies(plugins, stores)
         journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
-        services = _services(settings, stores[CORE], strategies, journal, changes, signing_keys)
+        services = _services(
+            settings, stores[CORE], strategies, journal, changes, signing_keys, plugins
+        )
+        services.metrics.measure("waiting", lambda: pool.waiting)
         secret = settings.security.setup_secret or master.setup_secret()
         yield Core(settings, plugins, services, stores, signing_keys, secret)
 
@@ -165,6 +171,7 @@ def _services(
     journal: Journal,
     changes: Changes,
     signing_keys: SigningKeys,
+    plugins: Plugins,
 ) -> Services:
     security, life = settings.security, settings.security.auth_token
     profiles = Profiles(store, Roles(store))
@@ -173,30 +180,41 @@ def _services(
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period)
     tokens = Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED)
     standard = security.standard
+    health = Health(store, "sqlite" if settings.database.url is None else "postgresql")
+    config = settings.masked()
     return Services(
         strategies=strategies,
+        about=About(health, plugins.loaded, version=__version__, config=config, clock=now),
         accounts=accounts,
         changes=changes,
         credentials=Credentials(store, strategies, users, journal, changes, now),
         defaults=Defaults(
             store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()
         ),
+        health=health,
         inventory=Inventory(store, now),
         journal=journal,
         limits=Limits(settings.limits.logins_per_second, now),
         logins=Logins(
             strategies, accounts, users, tokens, changes, list(security.restricted_profile_ids)
         ),
+        metrics=Metrics(),
         profiles=profiles,
         tokens=tokens,
         users=users,
         public_api=lambda: make_registry().public_api(),
         openapi=_openapi,
+        clock=now,
         restricted_profile_ids=security.restricted_profile_ids,
         secrets_in_urls=settings.http.allow_credentials_in_url,
     )
 
 
 @cache
-def _openapi() -> dict[str, Any]:
-    return openapi.document(make_registry(), __version__)
+def _openapi(scope: str) -> dict[str, Any]:
+    """Return the document of the server's own API, or of what plugins add to it (``app``)."""
+    own = {controller.name for controller in CONTROLLERS}
+    actions = [
+        action for action in make_registry() if (action.controller in own) == (scope == "kuzzle")
+    ]
+    return openapi.document(actions, __version__)

@@ -49,6 +49,11 @@ class Dispatcher:
         self._origins = None if "*" in origins else frozenset(origins)
         self._given = {"services": services}
 
+    @property
+    def running(self) -> int:
+        """How many requests are being worked on."""
+        return self._running
+
     async def answer(self, request: Request, *, room: bool = False) -> Answer:
         """Run a request and encode its response.
 
@@ -72,7 +77,9 @@ class Dispatcher:
         headers = NO_HEADERS
         if error.retry_after is not None:
             headers = {"retry-after": str(error.retry_after)}
-        return self._encode(request, error.status, error.to_json(), None, headers, room=room)
+        return self._encode(
+            request, error.status, error.to_json(), error.result, headers, room=room
+        )
 
     def greet(self, request: Request, result: Any = None) -> Answer:
         """Encode a response that no action gives: health, and what comes before routing."""

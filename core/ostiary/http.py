@@ -47,6 +47,9 @@ CONSTANT_HEADERS = [
     (b"access-control-allow-methods", b"GET,POST,PUT,PATCH,DELETE,OPTIONS,HEAD"),
 ]
 CLOSE = (b"connection", b"close")
+CONNECTIONS = "ostiary.connections"
+"""Where our own protocol classes leave the open connections in the state of the application."""
+
 AT_ONCE = "ostiary.answer_at_once"
 """The ASGI extension of our own protocol class that writes a plain answer in one piece."""
 
@@ -224,13 +227,14 @@ class Http:
     async def _send(
         self, send: Send, request: Request, answer: Answer, headers: Mapping[bytes, bytes]
     ) -> None:
+        own = list(_own_headers(answer))
+        names = {name for name, _ in own}
         out = [
-            *self._headers,
+            *(header for header in self._headers if header[0] not in names),
             (b"content-length", b"%d" % len(answer.body)),
             (b"x-kuzzle-request-id", request.id.encode()),
+            *own,
         ]
-        if answer.headers or answer.cookies:
-            out.extend(_own_headers(answer))
         if b"origin" in headers:
             out.extend(self._sharing(headers[b"origin"]))
         await send({"type": "http.response.start", "status": answer.status, "headers": out})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ostiary.actions import Action, Argument, Registry, Route
+from ostiary.actions import Action, Argument, Route
 
 TITLE = "Ostiary"
 
@@ -41,8 +41,9 @@ ENVELOPE = {
 }  # fmt: skip
 
 
-def document(registry: Registry, version: str) -> dict[str, Any]:
-    """Return the document."""
+def document(registry: Iterable[Action], version: str) -> dict[str, Any]:
+    """Return the document of some actions."""
+    registry = tuple(registry)
     paths: dict[str, dict[str, Any]] = {}
     for action in registry:
         for position, route in enumerate(action.routes):

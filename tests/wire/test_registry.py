@@ -23,8 +23,6 @@ WITHOUT: dict[tuple[str, str], str] = {
     ("auth:refreshToken", "cookieAuth"): COOKIE,
     ("auth:checkToken", "cookieAuth"): COOKIE,
     ("auth:refreshToken", "strategy"): "comes with the hook ostiary_refresh_session",
-    ("server:openapi", "format"): "the document is JSON, whatever is asked for",
-    ("server:openapi", "scope"): "there is one API",
 }
 """Arguments of Kuzzle that an action does not read, with the reason."""
 

@@ -10,14 +10,17 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ostiary.plugins import Strategies
+    from ostiary.services.about import About
     from ostiary.services.accounts import Accounts
     from ostiary.services.changes import Changes
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
+    from ostiary.services.health import Health
     from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
     from ostiary.services.limits import Limits
     from ostiary.services.logins import Logins
+    from ostiary.services.metrics import Metrics
     from ostiary.services.profiles import Profiles
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
@@ -28,18 +31,22 @@ class Services:
     """Everything that a controller may ask for."""
 
     strategies: Strategies
+    about: About
     accounts: Accounts
     changes: Changes
     credentials: Credentials
     defaults: Defaults
+    health: Health
     inventory: Inventory
     journal: Journal
     limits: Limits
     logins: Logins
+    metrics: Metrics
     profiles: Profiles
     tokens: Tokens
     users: Users
     public_api: Callable[[], Mapping[str, Any]]
-    openapi: Callable[[], Mapping[str, Any]]
+    openapi: Callable[[str], Mapping[str, Any]]
+    clock: Callable[[], int]
     restricted_profile_ids: tuple[str, ...]
     secrets_in_urls: bool
