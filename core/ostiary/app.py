@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -53,10 +53,12 @@ class Application:
     """The ASGI application of one process.
 
     HTTP goes to the adapter at once; Starlette carries the life of the process and WebSockets.
+
+    :param stop: stops the server, all its processes.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, stop: Callable[[], None]) -> None:
+        self._settings, self._stop = settings, stop
         self._http: Http | None = None
         self._around: ASGIApp = Starlette(lifespan=self._lifespan)
         self._state: Mapping[str, Any] = {}
@@ -92,6 +94,7 @@ class Application:
                 yield
                 self._ready = False
                 stopping.set()
+                await core.services.background.finish()
 
     def _serve(self, core: Core, around: Starlette) -> None:
         settings = self._settings
@@ -105,6 +108,7 @@ class Application:
             capacity=settings.server.max_requests_in_flight,
             origins=origins,
         )
+        core.services.shutdown.stop_with(self._stop)
         metrics = core.services.metrics
         metrics.measure("requests", lambda: dispatcher.running)
         for protocol in get_args(Protocol):
@@ -142,9 +146,11 @@ class MakeApplication:
     def __call__(self) -> Application:
         """Return the application of this process."""
         log.set_up(self.settings.logging.level)
+        main = os.getpid()
         if (parent := parent_process()) is not None:
             Thread(target=_follow, args=(parent,), daemon=True).start()
-        return Application(self.settings)
+            main = parent.pid or main
+        return Application(self.settings, partial(os.kill, main, signal.SIGTERM))
 
 
 def _follow(parent: BaseProcess) -> None:

@@ -21,6 +21,7 @@ from ostiary.plugins import Plugins, Strategies, load_plugins
 from ostiary.services import Services
 from ostiary.services.about import About
 from ostiary.services.accounts import Accounts
+from ostiary.services.background import Background
 from ostiary.services.changes import Changes
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
@@ -28,10 +29,13 @@ from ostiary.services.health import Health
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
 from ostiary.services.limits import Limits
+from ostiary.services.locks import Locks
 from ostiary.services.logins import Logins
 from ostiary.services.metrics import Metrics
 from ostiary.services.profiles import Profiles
+from ostiary.services.resets import Resets
 from ostiary.services.roles import Roles
+from ostiary.services.shutdown import Shutdown
 from ostiary.services.signing import SigningKeys
 from ostiary.services.tokens import Lifetimes, Tokens
 from ostiary.services.users import Users
@@ -131,8 +135,9 @@ async def open_core(
         signing_keys = SigningKeys(stores[CORE], now)
         strategies = Strategies(plugins, stores)
         journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
+        locks = Locks(stores[CORE], backend.presence, instance)
         services = _services(
-            settings, stores[CORE], strategies, journal, changes, signing_keys, plugins
+            settings, stores[CORE], strategies, journal, changes, signing_keys, plugins, locks
         )
         services.metrics.measure("waiting", lambda: pool.waiting)
         secret = settings.security.setup_secret or master.setup_secret()
@@ -172,6 +177,7 @@ def _services(
     changes: Changes,
     signing_keys: SigningKeys,
     plugins: Plugins,
+    locks: Locks,
 ) -> Services:
     security, life = settings.security, settings.security.auth_token
     profiles = Profiles(store, Roles(store))
@@ -180,17 +186,19 @@ def _services(
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period)
     tokens = Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED)
     standard = security.standard
+    defaults = Defaults(
+        store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()
+    )
     health = Health(store, "sqlite" if settings.database.url is None else "postgresql")
     config = settings.masked()
     return Services(
         strategies=strategies,
         about=About(health, plugins.loaded, version=__version__, config=config, clock=now),
         accounts=accounts,
+        background=Background(),
         changes=changes,
         credentials=Credentials(store, strategies, users, journal, changes, now),
-        defaults=Defaults(
-            store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()
-        ),
+        defaults=defaults,
         health=health,
         inventory=Inventory(store, now),
         journal=journal,
@@ -200,6 +208,8 @@ def _services(
         ),
         metrics=Metrics(),
         profiles=profiles,
+        resets=Resets(store, changes, journal, defaults, locks, allowed=settings.dev),
+        shutdown=Shutdown(locks),
         tokens=tokens,
         users=users,
         public_api=lambda: make_registry().public_api(),

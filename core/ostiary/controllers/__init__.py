@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ostiary.controllers.admin import admin
 from ostiary.controllers.auth import auth
 from ostiary.controllers.server import server
 from ostiary.controllers.users import security
@@ -9,5 +10,5 @@ from ostiary.controllers.users import security
 # Declaring happens on import.
 from ostiary.controllers import credentials, my_credentials, sessions  # isort: skip
 
-CONTROLLERS = (auth, security, server)
+CONTROLLERS = (admin, auth, security, server)
 __all__ = ["CONTROLLERS", "credentials", "my_credentials", "sessions"]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ostiary.plugins import Strategies
     from ostiary.services.about import About
     from ostiary.services.accounts import Accounts
+    from ostiary.services.background import Background
     from ostiary.services.changes import Changes
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ostiary.services.logins import Logins
     from ostiary.services.metrics import Metrics
     from ostiary.services.profiles import Profiles
+    from ostiary.services.resets import Resets
+    from ostiary.services.shutdown import Shutdown
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
 
@@ -33,6 +36,7 @@ class Services:
     strategies: Strategies
     about: About
     accounts: Accounts
+    background: Background
     changes: Changes
     credentials: Credentials
     defaults: Defaults
@@ -43,6 +47,8 @@ class Services:
     logins: Logins
     metrics: Metrics
     profiles: Profiles
+    resets: Resets
+    shutdown: Shutdown
     tokens: Tokens
     users: Users
     public_api: Callable[[], Mapping[str, Any]]

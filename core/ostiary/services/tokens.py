@@ -188,6 +188,13 @@ class Tokens:
             await self._changes.record(db, "user", kuid)
             await db.execute(delete(tokens).where(tokens.c.kuid == kuid))
 
+    async def revoke_everyone(self) -> None:
+        """End every token of every user."""
+        async with self._store.begin() as db:
+            # Every account that a remembered token speaks for is outdated by this.
+            await self._changes.record(db, "rights")
+            await db.execute(delete(tokens))
+
     async def purge(self, batch: int) -> int:
         """Remove some tokens that have expired or were replaced; return how many."""
         now = self._clock()
