@@ -38,7 +38,7 @@ LAYERS = (
     "startup",
     "websocket_protocol",
     "http_protocol",
-    "operations serving",
+    "exports operations serving",
     "cli testing",
     "__main__",
 )

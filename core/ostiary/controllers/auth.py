@@ -24,7 +24,7 @@ ExpiresIn = Annotated[
 ]
 
 
-@auth.action(GET("/_login/{strategy}"), POST("/_login/{strategy}"))
+@auth.action(GET("/_login/{strategy}"), POST("/_login/{strategy}"), redirects=True)
 async def login(
     services: Services,
     request: Request,

@@ -28,7 +28,7 @@ async def public_api(services: Services) -> Mapping[str, Any]:
     return services.public_api()
 
 
-@server.action(GET("/_openapi"), raises=[errors.UnexpectedArgument])
+@server.action(GET("/_openapi"), raises=[errors.UnexpectedArgument], raw=FORMATS.values())
 async def openapi(services: Services, format: Format = "json", scope: Scope = "kuzzle") -> Reply:
     """Return the OpenAPI document of this server."""
     if format not in FORMATS:
