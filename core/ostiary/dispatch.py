@@ -77,9 +77,7 @@ class Dispatcher:
         headers = NO_HEADERS
         if error.retry_after is not None:
             headers = {"retry-after": str(error.retry_after)}
-        return self._encode(
-            request, error.status, error.to_json(), error.result, headers, room=room
-        )
+        return self._encode(request, error.status, error.to_json(), None, headers, room=room)
 
     def greet(self, request: Request, result: Any = None) -> Answer:
         """Encode a response that no action gives: health, and what comes before routing."""
@@ -145,7 +143,8 @@ class Dispatcher:
             return self._encode(request, 200, None, value, NO_HEADERS, room=room)
         if value.raw and not room:
             return Answer(value.status, ENCODER.encode(value.value), value.headers)
-        answer = self._encode(request, value.status, None, value.value, value.headers, room=room)
+        error = None if value.error is None else value.error.to_json()
+        answer = self._encode(request, value.status, error, value.value, value.headers, room=room)
         answer.cookies = value.cookies
         return answer
 

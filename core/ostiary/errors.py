@@ -22,7 +22,6 @@ class OstiaryError(Exception):
 
     :param props: the values of the message; they travel beside it.
     :param retry_after: seconds after which the same request may succeed (RFC 9110, 10.2.3).
-    :param result: what there is to tell all the same; the answer has it beside the error.
     :param extra: members that the JSON form of this one error has besides the usual.
     """
 
@@ -31,12 +30,9 @@ class OstiaryError(Exception):
     code: ClassVar[int]
     message: ClassVar[str]
 
-    def __init__(
-        self, *props: object, retry_after: int | None = None, result: Any = None, **extra: Any
-    ) -> None:
+    def __init__(self, *props: object, retry_after: int | None = None, **extra: Any) -> None:
         self.props = [str(prop) for prop in props]
         self.retry_after = retry_after
-        self.result = result
         self.extra = extra
         super().__init__(self.message.format(*self.props))
 

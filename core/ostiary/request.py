@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from ostiary.errors import OstiaryError
+
 if TYPE_CHECKING:
     from ostiary.services.tokens import Session
 
@@ -76,6 +78,7 @@ class Request(msgspec.Struct):
 class Reply:
     """What an action answers when a plain value does not say enough.
 
+    :param error: what of it could not be done; the status is that of the error.
     :param raw: over HTTP the value is the whole body; WebSocket clients need the envelope.
     """
 
@@ -84,6 +87,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: tuple[Morsel[str], ...] = ()
     raw: bool = False
+    error: OstiaryError | None = None
 
     @classmethod
     def redirect(cls, location: str) -> Reply:

@@ -78,7 +78,9 @@ async def admin_exists(services: Services) -> dict[str, bool]:
 
 
 @server.action(GET("/_healthCheck"), raises=[errors.ServiceUnavailable])
-async def health_check(services: Services, services_: ServiceNames = None) -> dict[str, Any]:
+async def health_check(
+    services: Services, services_: ServiceNames = None
+) -> dict[str, Any] | Reply:
     """Tell whether the services that the server depends on work.
 
     `GET /_healthcheck`, which needs no rights, tells only that the server answers.
@@ -89,9 +91,10 @@ async def health_check(services: Services, services_: ServiceNames = None) -> di
         found = {name: found[name] for name in found if name in asked}
     red = [name for name, state in found.items() if state == RED]
     result = {"status": RED if red else GREEN, "services": found}
-    if red:
-        raise errors.ServiceUnavailable(", ".join(red), result=result)
-    return result
+    if not red:
+        return result
+    error = errors.ServiceUnavailable(", ".join(red))
+    return Reply(result, status=error.status, error=error)
 
 
 @server.action(GET("/_metrics"))

@@ -51,8 +51,8 @@ async def test_who_is_being_made_meanwhile_is_made_wholly_or_not_at_all(
     await held.reached.wait()
     await resets.security()
     held.open()
-    (outcome,) = await asyncio.gather(creation, return_exceptions=True)
-    assert isinstance(outcome, errors.ActionLocked)
+    with pytest.raises(errors.ActionLocked):
+        await creation
     assert await house.kuids() == []
     assert [await house.badge(one, "ann") for one in ("badge", "card")] == [None, None]
 
