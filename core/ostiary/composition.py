@@ -25,13 +25,17 @@ from ostiary.services.background import Background
 from ostiary.services.changes import Changes
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
+from ostiary.services.grants import Grants
 from ostiary.services.health import Health
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
 from ostiary.services.limits import Limits
 from ostiary.services.locks import Locks
 from ostiary.services.logins import Logins
+from ostiary.services.mappings import Mappings
 from ostiary.services.metrics import Metrics
+from ostiary.services.native import Names
+from ostiary.services.places import Places
 from ostiary.services.profiles import Profiles
 from ostiary.services.resets import Resets
 from ostiary.services.roles import Roles
@@ -180,9 +184,9 @@ def _services(
     locks: Locks,
 ) -> Services:
     security, life = settings.security, settings.security.auth_token
-    profiles = Profiles(store, Roles(store))
-    users = Users(store, profiles, strategies, journal, changes, now)
-    accounts = Accounts(users, profiles, changes, REMEMBERED)
+    grants = Grants(store)
+    users = Users(store, strategies, journal, changes, now)
+    accounts = Accounts(users, grants, changes, REMEMBERED)
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period)
     tokens = Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED)
     standard = security.standard
@@ -199,6 +203,7 @@ def _services(
         changes=changes,
         credentials=Credentials(store, strategies, users, journal, changes, now),
         defaults=defaults,
+        grants=grants,
         health=health,
         inventory=Inventory(store, now),
         journal=journal,
@@ -206,9 +211,12 @@ def _services(
         logins=Logins(
             strategies, accounts, users, tokens, changes, list(security.restricted_profile_ids)
         ),
+        mappings=Mappings(store),
         metrics=Metrics(),
-        profiles=profiles,
+        places=Places(store),
+        profiles=Profiles(store, changes, now),
         resets=Resets(store, changes, journal, defaults, locks, allowed=settings.dev),
+        roles=Roles(store, changes, now, Names.of(make_registry())),
         shutdown=Shutdown(locks),
         tokens=tokens,
         users=users,
@@ -217,6 +225,8 @@ def _services(
         clock=now,
         restricted_profile_ids=security.restricted_profile_ids,
         secrets_in_urls=settings.http.allow_credentials_in_url,
+        documents_fetch_count=settings.limits.documents_fetch_count,
+        documents_write_count=settings.limits.documents_write_count,
     )
 
 

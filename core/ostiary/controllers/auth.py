@@ -84,18 +84,6 @@ async def update_self(services: Services, request: Request, body: dict[str, Any]
     return user.to_json()
 
 
-@auth.action(
-    GET("/_me/_rights"),
-    GET("/users/_me/_rights", deprecated="2.4.0"),
-)
-async def get_my_rights(services: Services, request: Request) -> dict[str, Any]:
-    """List what the current user may do."""
-    account = await services.accounts.find(request.kuid)
-    assert account is not None
-    hits = account.rights.listing()
-    return {"hits": hits, "total": len(hits)}
-
-
 def origin_of(request: Request, strategy: str | None = None) -> Origin:
     """Return where a token is asked for."""
     agent = request.connection.header("user-agent")

@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     from ostiary.services.changes import Changes
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
+    from ostiary.services.grants import Grants
     from ostiary.services.health import Health
     from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
     from ostiary.services.limits import Limits
     from ostiary.services.logins import Logins
+    from ostiary.services.mappings import Mappings
     from ostiary.services.metrics import Metrics
+    from ostiary.services.places import Places
     from ostiary.services.profiles import Profiles
     from ostiary.services.resets import Resets
+    from ostiary.services.roles import Roles
     from ostiary.services.shutdown import Shutdown
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
@@ -40,14 +44,18 @@ class Services:
     changes: Changes
     credentials: Credentials
     defaults: Defaults
+    grants: Grants
     health: Health
     inventory: Inventory
     journal: Journal
     limits: Limits
     logins: Logins
+    mappings: Mappings
     metrics: Metrics
+    places: Places
     profiles: Profiles
     resets: Resets
+    roles: Roles
     shutdown: Shutdown
     tokens: Tokens
     users: Users
@@ -56,3 +64,5 @@ class Services:
     clock: Callable[[], int]
     restricted_profile_ids: tuple[str, ...]
     secrets_in_urls: bool
+    documents_fetch_count: int
+    documents_write_count: int

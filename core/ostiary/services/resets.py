@@ -8,9 +8,10 @@ from sqlalchemy import Table, delete, func, select
 
 from ostiary import errors
 from ostiary.services.changes import Changes
-from ostiary.services.defaults import BASE, Defaults
+from ostiary.services.defaults import Defaults
 from ostiary.services.journal import Journal
 from ostiary.services.locks import Locks
+from ostiary.services.rights import BASE
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import (
     api_keys,

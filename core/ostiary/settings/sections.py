@@ -145,6 +145,12 @@ class Limits:
     logins_per_second: Annotated[
         Count, "Logins a second over one WebSocket connection. None counts in --dev."
     ] = 1
+    documents_fetch_count: Annotated[
+        Count, "Users, profiles or roles that one request may ask for."
+    ] = 10_000
+    documents_write_count: Annotated[
+        Count, "Users, profiles or roles that one request may delete."
+    ] = 200
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,9 @@ IDLE = 20
 """Seconds after which a kept connection is not trusted; the server keeps it for longer."""
 """Seconds after which an answer that has not come will not come."""
 
+PARTIAL = 206
+"""The status of an answer that has both a result and an error (contract, 2.7)."""
+
 MEMBERS = {
     "status", "error", "result", "controller", "action", "requestId", "volatile", "node", "headers"
 }  # fmt: skip
@@ -295,5 +298,6 @@ def _enveloped(outcome: Outcome, members: set[str]) -> Outcome:
         return outcome
     assert outcome.body.keys() - {"index", "collection"} == members, outcome.body
     assert outcome.body["status"] == outcome.status
-    assert (outcome.body["error"] is None) == (outcome.status < HTTPStatus.BAD_REQUEST)
+    failed = outcome.status >= HTTPStatus.BAD_REQUEST
+    assert (outcome.body["error"] is not None) == (failed or outcome.status == PARTIAL)
     return outcome
