@@ -21,6 +21,7 @@ from ostiary.plugins import Plugins, Strategies, load_plugins
 from ostiary.services import Services
 from ostiary.services.about import About
 from ostiary.services.accounts import Accounts
+from ostiary.services.authority import Authority
 from ostiary.services.background import Background
 from ostiary.services.changes import Changes
 from ostiary.services.credentials import Credentials
@@ -30,6 +31,7 @@ from ostiary.services.health import Health
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
 from ostiary.services.limits import Limits
+from ostiary.services.loading import Loading
 from ostiary.services.locks import Locks
 from ostiary.services.logins import Logins
 from ostiary.services.mappings import Mappings
@@ -195,28 +197,41 @@ def _services(
     )
     health = Health(store, "sqlite" if settings.database.url is None else "postgresql")
     config = settings.masked()
+    roles = Roles(store, changes, now, Names.of(make_registry()))
+    profiles = Profiles(store, changes, now)
+    credentials = Credentials(store, strategies, users, journal, changes, now)
+    authority = Authority(accounts, grants, profiles)
     return Services(
         strategies=strategies,
         about=About(health, plugins.loaded, version=__version__, config=config, clock=now),
         accounts=accounts,
+        authority=authority,
         background=Background(),
         changes=changes,
-        credentials=Credentials(store, strategies, users, journal, changes, now),
+        credentials=credentials,
         defaults=defaults,
         grants=grants,
         health=health,
         inventory=Inventory(store, now),
         journal=journal,
         limits=Limits(settings.limits.logins_per_second, now),
+        loading=Loading(
+            roles=roles,
+            profiles=profiles,
+            users=users,
+            credentials=credentials,
+            tokens=tokens,
+            authority=authority,
+        ),
         logins=Logins(
             strategies, accounts, users, tokens, changes, list(security.restricted_profile_ids)
         ),
         mappings=Mappings(store),
         metrics=Metrics(),
         places=Places(store),
-        profiles=Profiles(store, changes, now),
+        profiles=profiles,
         resets=Resets(store, changes, journal, defaults, locks, allowed=settings.dev),
-        roles=Roles(store, changes, now, Names.of(make_registry())),
+        roles=roles,
         shutdown=Shutdown(locks),
         tokens=tokens,
         users=users,

@@ -29,6 +29,23 @@ WITHOUT: dict[tuple[str, str], str] = {
 EXTRA: dict[str, str] = {}
 """Actions, ``controller:action``, or arguments after a space, that Kuzzle does not have."""
 
+LOADING = "it does what many single actions do, and ends with the error of the first that fails"
+LOADED = (
+    "api.assert.empty_argument",
+    "api.assert.invalid_argument",
+    "security.credentials.unknown_strategy",
+    "security.profile.missing_anonymous_role",
+    "security.profile.not_found",
+    "security.role.login_required",
+    "security.role.not_found",
+    "security.role.unknown_action",
+    "security.role.unknown_controller",
+    "security.user.already_exists",
+    "security.user.no_profile",
+    "services.storage.search_as_an_id",
+)
+"""What writing roles, profiles and users can end with."""
+
 NOT_RAISED: dict[tuple[str, str], str] = {
     ("*", "plugin.runtime.unexpected_error"): "every request can meet a plugin's fault",
     ("*", "security.credentials.database_inconsistency"): "contract 13: the user exists: 412",
@@ -43,10 +60,17 @@ RAISED_HERE: dict[tuple[str, str], str] = {
     ("*", "api.assert.missing_argument"): "Kuzzle lists it for some arguments only",
     ("*", "api.assert.body_required"): "Kuzzle lists it for some bodies only",
     ("*", "ostiary"): "errors of ours (decision 9)",
+    **{("admin:loadSecurities", id): LOADING for id in LOADED},
+    **{
+        (f"admin:{name}", id): "names that no URL could hold are not declared"
+        for name in ("loadMappings", "loadFixtures")
+        for id in ("api.assert.invalid_argument", "services.storage.search_as_an_id")
+    },
 }
 """Errors that an action (``*``: any) answers with and Kuzzle does not, with the reason."""
 
 REQUIRED_HERE = {
+    "admin:loadSecurities": "so does Kuzzle, although no member of it is required",
     "security:createFirstAdmin": "contract 13: without a body nobody could sign in",
     "security:updateUser": "so does Kuzzle, although no member of it is required: user.update.noBody",
 }

@@ -12,6 +12,7 @@ from ostiary.controllers.users import security
 # Declaring happens on import.
 from ostiary.controllers import (  # isort: skip
     credentials,
+    fixtures,
     mappings,
     my_credentials,
     my_rights,
@@ -26,6 +27,7 @@ CONTROLLERS = (admin, auth, security, server, index, collection)
 __all__ = [
     "CONTROLLERS",
     "credentials",
+    "fixtures",
     "mappings",
     "my_credentials",
     "my_rights",

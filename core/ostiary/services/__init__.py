@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ostiary.plugins import Strategies
     from ostiary.services.about import About
     from ostiary.services.accounts import Accounts
+    from ostiary.services.authority import Authority
     from ostiary.services.background import Background
     from ostiary.services.changes import Changes
     from ostiary.services.credentials import Credentials
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
     from ostiary.services.limits import Limits
+    from ostiary.services.loading import Loading
     from ostiary.services.logins import Logins
     from ostiary.services.mappings import Mappings
     from ostiary.services.metrics import Metrics
@@ -40,6 +42,7 @@ class Services:
     strategies: Strategies
     about: About
     accounts: Accounts
+    authority: Authority
     background: Background
     changes: Changes
     credentials: Credentials
@@ -49,6 +52,7 @@ class Services:
     inventory: Inventory
     journal: Journal
     limits: Limits
+    loading: Loading
     logins: Logins
     mappings: Mappings
     metrics: Metrics
