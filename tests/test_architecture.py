@@ -38,7 +38,8 @@ LAYERS = (
     "startup",
     "websocket_protocol",
     "http_protocol",
-    "exports operations serving",
+    "exports",
+    "importing operations serving",
     "cli testing",
     "__main__",
 )

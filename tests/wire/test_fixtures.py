@@ -286,7 +286,7 @@ def test_nobody_loads_more_than_they_hold(
 ) -> None:
     """AZ-20: neither by a role, nor by a profile, nor by a user, new or not."""
     everything = {"controllers": {"*": {"actions": {"*": True}}}}
-    attempts = [
+    attempts: list[tuple[dict[str, Any], str]] = [
         ({"roles": {name: everything}}, "ostiary.rights.escalation"),
         ({"roles": {"loader": everything}}, "ostiary.rights.escalation"),
         ({"profiles": {name: {"policies": [{"roleId": "admin"}]}}}, "ostiary.rights.escalation"),
@@ -316,9 +316,12 @@ def test_who_holds_enough_loads_as_much(load: Any, loader: Any, api: Api, name: 
 
 def test_indexes_and_collections_are_declared(api: Api, closed: Any, name: str) -> None:
     jwt = closed.admin.jwt
-    mappings = {name: {"seals": {"mappings": {"properties": {}}}}, f"{name}-bare": {}}
+    mappings: dict[str, Any] = {
+        name: {"seals": {"mappings": {"properties": {}}}},
+        f"{name}-bare": {},
+    }
     assert api.call("admin:loadMappings", mappings, jwt=jwt).result == {"acknowledge": True}
-    fixtures = {name: {"whales": []}}
+    fixtures: dict[str, Any] = {name: {"whales": []}}
     assert api.call("admin:loadFixtures", fixtures, jwt=jwt).result == {"acknowledge": True}
     for collection in ("seals", "whales"):
         exists = api.call("collection:exists", jwt=jwt, index=name, collection=collection)
