@@ -29,7 +29,7 @@ class Item:
 
     id: str
     place: str
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(slots=True)

@@ -119,20 +119,22 @@ class Importer:
 
         :param at_once: how many users, whose passwords are hashed in several threads.
         """
-        places = asyncio.Semaphore(at_once)
+        wanted = [step for step in steps if step.end in WRITTEN]
+        for step in wanted:
+            if step.user is None:
+                await self._write(step)
+        users = iter([step for step in wanted if step.user is not None])
 
-        async def write_user(step: Step) -> None:
-            async with places:
+        async def work() -> None:
+            for step in users:
                 await self._write(step)
 
-        async with asyncio.TaskGroup() as tasks:
-            for step in steps:
-                if step.end not in WRITTEN:
-                    continue
-                if step.user is None:
-                    await self._write(step)
-                else:
-                    tasks.create_task(write_user(step))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(at_once):
+                    tasks.create_task(work())
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
 
     async def _role(self, item: Item) -> Step:
         try:
