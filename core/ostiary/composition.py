@@ -15,6 +15,7 @@ from typing import Any
 from ostiary import __version__, openapi
 from ostiary.actions import Registry
 from ostiary.controllers import CONTROLLERS
+from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
 from ostiary.plugins import Plugins, Strategies, load_plugins
@@ -24,6 +25,7 @@ from ostiary.services.accounts import Accounts
 from ostiary.services.authority import Authority
 from ostiary.services.background import Background
 from ostiary.services.changes import Changes
+from ostiary.services.connections import Connections
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
 from ostiary.services.grants import Grants
@@ -33,6 +35,7 @@ from ostiary.services.journal import Journal
 from ostiary.services.limits import Limits
 from ostiary.services.loading import Loading
 from ostiary.services.locks import Locks
+from ostiary.services.login_limits import Allowances, LoginLimits
 from ostiary.services.logins import Logins
 from ostiary.services.mappings import Mappings
 from ostiary.services.metrics import Metrics
@@ -41,6 +44,7 @@ from ostiary.services.places import Places
 from ostiary.services.profiles import Profiles
 from ostiary.services.resets import Resets
 from ostiary.services.roles import Roles
+from ostiary.services.rooms import Rooms
 from ostiary.services.shutdown import Shutdown
 from ostiary.services.signing import SigningKeys
 from ostiary.services.tokens import Lifetimes, Tokens
@@ -142,8 +146,17 @@ async def open_core(
         strategies = Strategies(plugins, stores)
         journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
         locks = Locks(stores[CORE], backend.presence, instance)
+        login_limits = _login_limits(settings, stores[CORE], master)
         services = _services(
-            settings, stores[CORE], strategies, journal, changes, signing_keys, plugins, locks
+            settings,
+            stores[CORE],
+            strategies,
+            journal,
+            changes,
+            signing_keys,
+            login_limits,
+            plugins,
+            locks,
         )
         services.metrics.measure("waiting", lambda: pool.waiting)
         secret = settings.security.setup_secret or master.setup_secret()
@@ -182,6 +195,7 @@ def _services(
     journal: Journal,
     changes: Changes,
     signing_keys: SigningKeys,
+    login_limits: LoginLimits,
     plugins: Plugins,
     locks: Locks,
 ) -> Services:
@@ -191,6 +205,7 @@ def _services(
     accounts = Accounts(users, grants, changes, REMEMBERED)
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period)
     tokens = Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED)
+    rooms = Rooms()
     standard = security.standard
     defaults = Defaults(
         store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()
@@ -208,6 +223,10 @@ def _services(
         authority=authority,
         background=Background(),
         changes=changes,
+        connections=Connections(tokens, rooms, changes, now),
+        cookies=Cookies(
+            sessions=settings.http.cookie_authentication, secure=settings.server.over_https
+        ),
         credentials=credentials,
         defaults=defaults,
         grants=grants,
@@ -223,8 +242,15 @@ def _services(
             tokens=tokens,
             authority=authority,
         ),
+        login_limits=login_limits,
         logins=Logins(
-            strategies, accounts, users, tokens, changes, list(security.restricted_profile_ids)
+            strategies,
+            accounts,
+            users,
+            tokens,
+            changes,
+            login_limits,
+            list(security.restricted_profile_ids),
         ),
         mappings=Mappings(store),
         metrics=Metrics(),
@@ -232,6 +258,7 @@ def _services(
         profiles=profiles,
         resets=Resets(store, changes, journal, defaults, locks, allowed=settings.dev),
         roles=roles,
+        rooms=rooms,
         shutdown=Shutdown(locks),
         tokens=tokens,
         users=users,
@@ -243,6 +270,15 @@ def _services(
         documents_fetch_count=settings.limits.documents_fetch_count,
         documents_write_count=settings.limits.documents_write_count,
     )
+
+
+def _login_limits(settings: Settings, store: Store, master: MasterKey) -> LoginLimits:
+    limits = settings.limits
+    allowances = Allowances(
+        limits.login_failures_per_account, limits.login_failures_per_address, limits.login_window
+    )
+    key = master.derive("login-limits")
+    return LoginLimits(store, None if settings.dev else allowances, key, now)
 
 
 @cache

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from ostiary.http import AT_ONCE, CONNECTIONS
+from ostiary.http_answers import AT_ONCE, CONNECTIONS
 from ostiary.request import Protocol
 from ostiary.websocket_protocol import BoundedWebSocket
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PACKAGE = "kuzzle-sdk@7.17"
 SCRIPT = Path(__file__).with_name("login.js")
+EXPIRY = Path(__file__).with_name("expiry.js")
 
 
 @pytest.fixture(scope="session")
@@ -68,4 +69,29 @@ def test_the_sdk_logs_in_and_out(
         "user: ann default",
         "logged out: true",
         "token still valid: false",
+    ]
+
+
+def test_the_sdk_hears_that_its_token_has_expired(
+    node: str, sdk: Path, serve: Serve, connect: Connect
+) -> None:
+    """WS-12: at the end of the token that has replaced its first one."""
+    server = serve(dev=True)
+    credentials = {"local": {"username": "ann", "password": "secret"}}
+    user = {"content": {"profileIds": ["default"]}, "credentials": credentials}
+    assert connect(server).call("security:createUser", user, _id="ann").status == 200
+    run = subprocess.run(
+        [node, EXPIRY, str(server.port), "ann", "secret"],
+        env={**os.environ, "NODE_PATH": str(sdk)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.splitlines() == [
+        "subscribers: 1",
+        "expired, still signed in: false",
+        "still connected: true",
+        "signed in again: true",
     ]

@@ -115,6 +115,22 @@ def test_metrics_count_what_goes_on(ask: Any, sockets: list[WebSocketApi]) -> No
     assert result["realtime"].keys() == {"rooms", "subscriptions"}
 
 
+def test_metrics_count_rooms_and_who_is_in_them(closed: Any) -> None:
+    def count() -> dict[str, int]:
+        found = closed.http.call("server:metrics", jwt=closed.admin.jwt).result
+        realtime: dict[str, int] = found["realtime"]
+        return realtime
+
+    before = count()
+    with closing(WebSocketApi(closed.port)) as one, closing(WebSocketApi(closed.port)) as other:
+        for socket in (one, other):
+            where = {"index": "sea", "collection": "seals", "jwt": closed.admin.jwt}
+            assert socket.call("realtime:subscribe", {}, **where).status == 200
+        now = count()
+    assert now["rooms"] == before["rooms"] + 1
+    assert now["subscriptions"] == before["subscriptions"] + 2
+
+
 def test_metrics_lose_a_connection_that_is_closed(closed: Any) -> None:
     def count() -> int:
         found = closed.http.call("server:metrics", jwt=closed.admin.jwt).result

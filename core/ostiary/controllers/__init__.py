@@ -6,6 +6,7 @@ from ostiary.controllers.admin import admin
 from ostiary.controllers.auth import auth
 from ostiary.controllers.collections import collection
 from ostiary.controllers.indexes import index
+from ostiary.controllers.realtime import realtime
 from ostiary.controllers.server import server
 from ostiary.controllers.users import security
 
@@ -23,7 +24,7 @@ from ostiary.controllers import (  # isort: skip
     user_records,
 )
 
-CONTROLLERS = (admin, auth, security, server, index, collection)
+CONTROLLERS = (admin, auth, security, server, index, collection, realtime)
 __all__ = [
     "CONTROLLERS",
     "credentials",

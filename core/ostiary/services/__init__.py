@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from ostiary.cookies import Cookies
     from ostiary.plugins import Strategies
     from ostiary.services.about import About
     from ostiary.services.accounts import Accounts
     from ostiary.services.authority import Authority
     from ostiary.services.background import Background
     from ostiary.services.changes import Changes
+    from ostiary.services.connections import Connections
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
     from ostiary.services.grants import Grants
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ostiary.services.journal import Journal
     from ostiary.services.limits import Limits
     from ostiary.services.loading import Loading
+    from ostiary.services.login_limits import LoginLimits
     from ostiary.services.logins import Logins
     from ostiary.services.mappings import Mappings
     from ostiary.services.metrics import Metrics
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from ostiary.services.profiles import Profiles
     from ostiary.services.resets import Resets
     from ostiary.services.roles import Roles
+    from ostiary.services.rooms import Rooms
     from ostiary.services.shutdown import Shutdown
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
@@ -45,6 +49,8 @@ class Services:
     authority: Authority
     background: Background
     changes: Changes
+    connections: Connections
+    cookies: Cookies
     credentials: Credentials
     defaults: Defaults
     grants: Grants
@@ -53,6 +59,7 @@ class Services:
     journal: Journal
     limits: Limits
     loading: Loading
+    login_limits: LoginLimits
     logins: Logins
     mappings: Mappings
     metrics: Metrics
@@ -60,6 +67,7 @@ class Services:
     profiles: Profiles
     resets: Resets
     roles: Roles
+    rooms: Rooms
     shutdown: Shutdown
     tokens: Tokens
     users: Users

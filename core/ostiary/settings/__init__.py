@@ -63,6 +63,12 @@ class Settings:
     dev: bool = field(default=False, metadata={"setting": False})
     warnings: tuple[str, ...] = field(default=(), metadata={"setting": False})
 
+    @property
+    def logs_access(self) -> bool:
+        """Each HTTP request is written to the log."""
+        wanted = self.dev if self.logging.access is None else self.logging.access
+        return wanted and self.logging.level in ("debug", "info")
+
     def masked(self) -> dict[str, Any]:
         """Return every setting by its key, with secrets hidden."""
         return {**_shown(self), "dev": self.dev}
@@ -107,7 +113,7 @@ def _opened(settings: Settings, table: Table) -> Settings:
         settings,
         dev=True,
         http=replace(settings.http, allow_credentials_in_url=True),
-        limits=replace(settings.limits, logins_per_second=0),
+        limits=replace(settings.limits, logins_per_second=0, websocket_messages_per_second=0),
     )
 
 

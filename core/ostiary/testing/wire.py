@@ -9,6 +9,7 @@ import re
 import threading
 import time
 import uuid
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -90,7 +91,10 @@ def serving(settings: Settings, protocol: type[asyncio.Protocol] | None = None) 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came back. ``headers`` are those of HTTP, in lower case; a repeated one is joined."""
+    """What came back. ``headers`` are those of HTTP, in lower case; a repeated one is joined.
+
+    :param raw: the body as it was sent, compressed or not.
+    """
 
     status: int
     body: Any
@@ -156,7 +160,8 @@ class HttpApi:
         except (OSError, http.client.HTTPException):
             self._connection.close()
             raise
-        return Outcome(answer.status, json.loads(raw) if raw else None, _joined(answer), raw)
+        text = _inflated(raw, answer.headers["content-encoding"])
+        return Outcome(answer.status, json.loads(text) if text else None, _joined(answer), raw)
 
     def call(self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any) -> Outcome:
         """Call an action by its shortest fitting route, or by ``/_query`` where none fits."""
@@ -282,6 +287,12 @@ def _in_query(value: Any) -> str:
     if value is True:
         return ""
     return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def _inflated(raw: bytes, encoding: str | None) -> bytes:
+    if not raw or encoding not in ("gzip", "deflate"):
+        return raw
+    return zlib.decompress(raw, 31 if encoding == "gzip" else 15)
 
 
 def _joined(answer: http.client.HTTPResponse) -> dict[str, str]:
