@@ -164,6 +164,18 @@ def keys_rotate(settings: Settings, options: argparse.Namespace) -> None:
         print("Every session and every API key has ended.")
 
 
+def import_kuzzle(settings: Settings, options: argparse.Namespace) -> None:
+    """Import the roles, profiles and users that Kuzzle's command line exported."""
+    from ostiary.exports import ExportError
+    from ostiary.importing import import_kuzzle as run
+
+    report = asyncio.run(run(settings, options.files, options.on_existing, check=options.check))
+    for line in report.lines():
+        print(line)
+    if refused := report.refused():
+        raise ExportError(f"{refused} of {len(report.steps)} items are refused")
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return what reads the command line; reference pages are made from it too."""
     parser = argparse.ArgumentParser(
@@ -213,16 +225,26 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("username", help="user name of the local strategy")
     command.add_argument("--kuid", help="kuid to give to the user")
     add(group, "restrict", admin_restrict)
+    command = add(commands, "import-kuzzle", import_kuzzle)
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="exports, or folders")
+    command.add_argument(
+        "--on-existing",
+        choices=("fail", "skip", "overwrite"),
+        default="fail",
+        help="what to do with what is there and differs",
+    )
+    command.add_argument("--check", action="store_true", help="only tell what would be done")
     return parser
 
 
 def _startup_errors() -> tuple[type[Exception], ...]:
     from ostiary.errors import OstiaryError
+    from ostiary.exports import ExportError
     from ostiary.keys import MasterKeyError
     from ostiary.plugins import PluginError
     from ostiary.storage import StorageError
 
-    return OstiaryError, MasterKeyError, PluginError, StorageError
+    return ExportError, OstiaryError, MasterKeyError, PluginError, StorageError
 
 
 def _password() -> str:

@@ -40,6 +40,7 @@ CookieAuth = Annotated[
         errors.InvalidKuid,
         errors.SecretInUrl,
     ],
+    redirects=True,
 )
 async def login(
     services: Services,

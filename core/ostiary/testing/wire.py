@@ -53,6 +53,9 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.decided = threading.Event()
 
+    def stop(self) -> None:
+        self.should_exit = True
+
     async def serve(self, sockets: list[Any] | None = None) -> None:
         try:
             await super().serve(sockets)
@@ -71,7 +74,11 @@ def serving(settings: Settings, protocol: type[asyncio.Protocol] | None = None) 
     :param protocol: speaks HTTP instead of the server's own.
     """
     asyncio.run(prepare(settings))
-    config = configuration(settings, partial(Application, settings))
+
+    def stop() -> None:
+        server.stop()
+
+    config = configuration(settings, partial(Application, settings, stop))
     config.http = protocol or config.http
     server = _Server(config)
     thread = threading.Thread(target=server.run, name="ostiary")
@@ -81,7 +88,7 @@ def serving(settings: Settings, protocol: type[asyncio.Protocol] | None = None) 
             raise RuntimeError("the server did not start")
         yield int(server.servers[0].sockets[0].getsockname()[1])
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join(PATIENCE)
 
 
