@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from ostiary import operations
 from ostiary.settings import Settings, load
 from ostiary.startup import establish, opened
 from ostiary.storage.store import CORE
 from ostiary.storage.tables import profiles, roles
+from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
 from ostiary.testing.wire import Api, HttpApi, WebSocketApi, serving
 
 SETUP_SECRET = "the setup secret of a test"
@@ -96,12 +99,15 @@ class Site:
         return HttpApi(self.port) if protocol == "http" else WebSocketApi(self.port)
 
 
-def settings_of(folder: Path, *, dev: bool = False, **changes: Any) -> Settings:
+def settings_of(
+    folder: Path, *, dev: bool = False, key: str | None = None, **changes: Any
+) -> Settings:
     named = {name.replace("__", "."): value for name, value in changes.items()}
     given = {"data.dir": str(folder), **QUICK, **({} if dev else UNHURRIED), **named}
     # What other tests of this process have installed is none of the wire's business.
     given = {**given, "plugins.allow": ["local"]}
-    return load(config=None, environment={"HOME": str(folder)}, overrides=given, dev=dev)
+    environment = {"HOME": str(folder)} | ({} if key is None else {"OSTIARY_MASTER_KEY": key})
+    return load(config=None, environment=environment, overrides=given, dev=dev)
 
 
 async def grant(
@@ -135,16 +141,55 @@ def site(settings: Settings) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def postgresql(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
+    """One server for all databases of these tests."""
+    try:
+        throw_away = ThrowAwayPostgreSQL()
+    except PostgreSQLMissing as reason:
+        missing("PostgreSQL", str(reason))
+    with throw_away:
+        yield throw_away
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """Where servers keep their stores; what depends on it is tested on each."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def settings_here(
+    request: pytest.FixtureRequest, database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Settings]:
+    """Make settings, as ``settings`` does, for a server with empty stores in this database."""
+    # The roles of a server of PostgreSQL belong to all its databases, and so must the key.
+    key = secrets.token_hex(32)
+
+    def make(name: str, **changes: Any) -> Settings:
+        folder = tmp_path_factory.mktemp(name)
+        if database == "sqlite":
+            return settings_of(folder, **changes)
+        server: ThrowAwayPostgreSQL = request.getfixturevalue("postgresql")
+        empty = asyncio.run(server.create_database())
+        made = settings_of(folder, key=key, **{**changes, "database__url": server.url(empty)})
+        asyncio.run(operations.provision(made, server.admin_url(empty)))
+        asyncio.run(operations.upgrade(made, None))
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def closed(settings_here: Callable[..., Settings]) -> Iterator[Site]:
     """A server as it is by default, without limits on how often one may ask."""
-    with site(settings_of(tmp_path_factory.mktemp("closed"))) as running:
+    with site(settings_here("closed")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def dev(settings_here: Callable[..., Settings]) -> Iterator[Site]:
     """A server of ``--dev``, in which everybody may do everything."""
-    with site(settings_of(tmp_path_factory.mktemp("dev"), dev=True)) as running:
+    with site(settings_here("dev", dev=True)) as running:
         yield running
 
 
