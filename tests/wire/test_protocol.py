@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -157,15 +157,19 @@ def unlike(row: dict[str, Any], outcome: Outcome) -> list[str]:
         found += unlike_header(name, value, outcome.headers.get(name, ""))
     if row.get("empty"):
         return found + differences("", outcome.raw.decode(), "body")
-    body = outcome.body
+    return found + unlike_body(row, outcome)
+
+
+def unlike_body(row: dict[str, Any], outcome: Outcome) -> list[str]:
+    body, found = outcome.body, []
     if "raw" in row:
-        return found + differences(row["raw"], sorted(body), "members")
+        return differences(row["raw"], sorted(body), "members")
     if "indent" in row:
         separators = None if row["indent"] else (",", ":")
         text = json.dumps(body, indent=row["indent"], separators=separators)
         found += differences(text, outcome.raw.decode(), "text")
     if "bare" in row:
-        return found + unlike_error(row["error"], body)
+        return unlike_error(row["error"], body)
     if "requestId" not in body:
         return [*found, "the error is bare"]
     found += unlike_envelope(row, outcome)

@@ -25,11 +25,7 @@ RECORDED: list[dict[str, Any]] = json.loads(
 )
 ROWS = [row for row in RECORDED if "call" in row]
 KNOWN = {f"{action.controller}:{action.name}" for action in make_registry()}
-PENDING = {
-    row["name"]
-    for row in ROWS
-    if row["call"] not in KNOWN and "nknown" not in row["name"]
-}
+PENDING = {row["name"] for row in ROWS if row["call"] not in KNOWN and "nknown" not in row["name"]}
 
 
 class Deviation(NamedTuple):
@@ -46,7 +42,7 @@ class Step(NamedTuple):
 
     call: str
     who: str
-    args: dict[str, Any] = {}
+    args: dict[str, Any] | None = None
     body: Any = None
     keep: tuple[str, str] | None = None
 
@@ -59,7 +55,9 @@ DEVIATIONS = {
         {"_id": "ann", "expiresAt": "<ms>", "jwt": "<jwt>", "ttl": 7_200_000},
     ),
     "createFirstAdmin.noReset.noBody.accepted": Deviation(
-        "contract 13: an administrator who cannot sign in is refused", 400, "api.assert.body_required"
+        "contract 13: an administrator who cannot sign in is refused",
+        400,
+        "api.assert.body_required",
     ),
     "createFirstAdmin.noReset.anonymousStaysOpen": Deviation(
         "the administrator of the request before was refused",
@@ -174,7 +172,7 @@ BEFORE: dict[str, list[Step]] = {
         ),
     ],
     "login.user.again": [
-        Step("auth:createApiKey", "ann", {}, {"description": "third"}, ("key3", "token")),
+        Step("auth:createApiKey", "ann", None, {"description": "third"}, ("key3", "token")),
     ],
     "login.user.fourth": [
         Step(
@@ -189,9 +187,7 @@ BEFORE: dict[str, list[Step]] = {
             {"_id": "slug"},
             {"content": {"profileIds": ["passing"]}},
         ),
-        Step(
-            "security:deleteProfile", "admin", {"_id": "passing", "onAssignedUsers": "remove"}
-        ),
+        Step("security:deleteProfile", "admin", {"_id": "passing", "onAssignedUsers": "remove"}),
     ],
     "login.afterResetCache": [
         Step("admin:resetCache", "admin", {"database": "internalCache"}),
@@ -228,7 +224,7 @@ class Session:
     def _do(self, step: Step) -> None:
         if step.call not in KNOWN:
             return
-        outcome = self.api.call(step.call, step.body, jwt=self.kept[step.who], **step.args)
+        outcome = self.api.call(step.call, step.body, jwt=self.kept[step.who], **(step.args or {}))
         assert outcome.status == 200, (step, outcome.body)
         if step.keep is not None:
             who, member = step.keep

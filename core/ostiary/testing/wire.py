@@ -300,5 +300,7 @@ def _enveloped(outcome: Outcome, members: set[str]) -> Outcome:
     assert outcome.body.keys() - {"index", "collection"} == members, outcome.body
     assert outcome.body["status"] == outcome.status
     failed = outcome.status >= HTTPStatus.BAD_REQUEST
-    assert (outcome.body["error"] is None) != (failed or outcome.status == HTTPStatus.PARTIAL_CONTENT)
+    assert (outcome.body["error"] is None) != (
+        failed or outcome.status == HTTPStatus.PARTIAL_CONTENT
+    )
     return outcome
