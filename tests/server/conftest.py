@@ -175,21 +175,41 @@ def master_key() -> str:
 
 @pytest.fixture
 def database(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Database:
-    name = asyncio.run(postgresql.create_database())
-    environment = {"OSTIARY_MASTER_KEY": master_key, "OSTIARY_SETUP_SECRET": SETUP_SECRET}
-    return Database(postgresql, name, environment)
+    return _empty_database(postgresql, master_key)
 
 
 @pytest.fixture
 def ready(database: Database) -> Database:
     """A database with every store in it."""
+    _make_stores(database)
+    return database
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def two_workers(request: pytest.FixtureRequest, start_server: Serve) -> ThrowAwayServer:
+    """A server of two processes, on each database in turn."""
+    if request.param == "sqlite":
+        return start_server(workers=2)
+    server: ThrowAwayPostgreSQL = request.getfixturevalue("postgresql")
+    key: str = request.getfixturevalue("master_key")
+    database = _empty_database(server, key)
+    _make_stores(database)
+    return start_server(workers=2, database=database.url, environment=database.environment)
+
+
+def _empty_database(server: ThrowAwayPostgreSQL, key: str) -> Database:
+    name = asyncio.run(server.create_database())
+    environment = {"OSTIARY_MASTER_KEY": key, "OSTIARY_SETUP_SECRET": SETUP_SECRET}
+    return Database(server, name, environment)
+
+
+def _make_stores(database: Database) -> None:
     server = ThrowAwayServer(database=database.url, environment=database.environment)
     with ExitStack() as stack:
         stack.callback(server.throw_away)
         for words in (["db", "provision", "--admin-url", database.admin_url], ["db", "upgrade"]):
             done = server.run(*words)
             assert done.returncode == 0, done.stderr
-    return database
 
 
 def _serve(
