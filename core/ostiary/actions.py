@@ -254,6 +254,8 @@ class Registry:
 
 def camel_case(name: str) -> str:
     """Return the name on the wire: ``get_user`` is ``getUser``, the keyword ``global_`` ``global``."""
+    if name.startswith("_"):
+        return name
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
 

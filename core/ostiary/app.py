@@ -31,9 +31,12 @@ from ostiary.composition import (
 )
 from ostiary.dispatch import Dispatcher
 from ostiary.http import Http
+from ostiary.http_answers import Answers
+from ostiary.origins import Origins
 from ostiary.routes import Routes
 from ostiary.services import Services
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
+from ostiary.services.rights import Grant, Rights
 from ostiary.settings import Settings
 from ostiary.storage.store import CORE
 from ostiary.websocket import WebSockets
@@ -90,7 +93,7 @@ class Application:
     def _serve(self, core: Core, around: Starlette) -> None:
         settings = self._settings
         registry = make_registry()
-        origins = settings.http.access_control_allow_origin
+        origins = _origins(settings)
         dispatcher = Dispatcher(
             registry,
             core.services,
@@ -99,6 +102,7 @@ class Application:
             capacity=settings.server.max_requests_in_flight,
             origins=origins,
         )
+        answers = Answers(dispatcher.node, origins, over_https=settings.server.over_https)
 
         async def ready() -> bool:
             try:
@@ -110,10 +114,10 @@ class Application:
             dispatcher,
             Routes(registry),
             ready,
+            answers,
             largest=settings.server.max_request_size,
-            credentialed=frozenset(origins) - {"*"},
             secrets_in_urls=settings.http.allow_credentials_in_url,
-            over_https=(settings.server.public_url or "").startswith("https:"),
+            logged=settings.logs_access,
         )
         around.router.routes.append(WebSocketRoute("/{path:path}", WebSockets(dispatcher)))
 
@@ -143,8 +147,9 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         try:
             await services.journal.sweep()
-            while not stopping.is_set() and await services.tokens.purge(BATCH) == BATCH:
-                pass
+            for purge in (services.tokens.purge, services.login_limits.purge):
+                while not stopping.is_set() and await purge(BATCH) == BATCH:
+                    pass
             await services.changes.purge(BATCH)
         except errors.OstiaryError as error:
             logger.warning("housekeeping is put off: %s", error.id)
@@ -152,6 +157,15 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
             logger.error("housekeeping failed: %s", log.origin(error))  # noqa: TRY400
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
+
+
+def _origins(settings: Settings) -> Origins:
+    strangers = None
+    if settings.dev:
+        closed = Grant(settings.security.standard.roles.anonymous.controllers)
+        strangers = Rights((closed,)).allow
+    listed, url = settings.http.access_control_allow_origin, settings.server.public_url
+    return Origins(listed, url, strangers)
 
 
 def _node_name() -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from ostiary import __version__, openapi
 from ostiary.actions import Registry
 from ostiary.controllers import CONTROLLERS
+from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
 from ostiary.plugins import Plugins, Strategies, load_plugins
@@ -23,10 +24,15 @@ from ostiary.services.accounts import Accounts
 from ostiary.services.changes import Changes
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
+from ostiary.services.grants import Grants
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
 from ostiary.services.limits import Limits
+from ostiary.services.login_limits import Allowances, LoginLimits
 from ostiary.services.logins import Logins
+from ostiary.services.mappings import Mappings
+from ostiary.services.native import Names
+from ostiary.services.places import Places
 from ostiary.services.profiles import Profiles
 from ostiary.services.roles import Roles
 from ostiary.services.signing import SigningKeys
@@ -128,7 +134,10 @@ async def open_core(
         signing_keys = SigningKeys(stores[CORE], now)
         strategies = Strategies(plugins, stores)
         journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
-        services = _services(settings, stores[CORE], strategies, journal, changes, signing_keys)
+        login_limits = _login_limits(settings, stores[CORE], master)
+        services = _services(
+            settings, stores[CORE], strategies, journal, changes, signing_keys, login_limits
+        )
         secret = settings.security.setup_secret or master.setup_secret()
         yield Core(settings, plugins, services, stores, signing_keys, secret)
 
@@ -165,11 +174,12 @@ def _services(
     journal: Journal,
     changes: Changes,
     signing_keys: SigningKeys,
+    login_limits: LoginLimits,
 ) -> Services:
     security, life = settings.security, settings.security.auth_token
-    profiles = Profiles(store, Roles(store))
-    users = Users(store, profiles, strategies, journal, changes, now)
-    accounts = Accounts(users, profiles, changes, REMEMBERED)
+    grants = Grants(store)
+    users = Users(store, strategies, journal, changes, now)
+    accounts = Accounts(users, grants, changes, REMEMBERED)
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period)
     tokens = Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED)
     standard = security.standard
@@ -177,24 +187,49 @@ def _services(
         strategies=strategies,
         accounts=accounts,
         changes=changes,
+        cookies=Cookies(
+            sessions=settings.http.cookie_authentication, secure=settings.server.over_https
+        ),
         credentials=Credentials(store, strategies, users, journal, changes, now),
         defaults=Defaults(
             store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()
         ),
+        grants=grants,
         inventory=Inventory(store, now),
         journal=journal,
         limits=Limits(settings.limits.logins_per_second, now),
+        login_limits=login_limits,
         logins=Logins(
-            strategies, accounts, users, tokens, changes, list(security.restricted_profile_ids)
+            strategies,
+            accounts,
+            users,
+            tokens,
+            changes,
+            login_limits,
+            list(security.restricted_profile_ids),
         ),
-        profiles=profiles,
+        mappings=Mappings(store),
+        places=Places(store),
+        profiles=Profiles(store, changes, now),
+        roles=Roles(store, changes, now, Names.of(make_registry())),
         tokens=tokens,
         users=users,
         public_api=lambda: make_registry().public_api(),
         openapi=_openapi,
         restricted_profile_ids=security.restricted_profile_ids,
         secrets_in_urls=settings.http.allow_credentials_in_url,
+        documents_fetch_count=settings.limits.documents_fetch_count,
+        documents_write_count=settings.limits.documents_write_count,
     )
+
+
+def _login_limits(settings: Settings, store: Store, master: MasterKey) -> LoginLimits:
+    limits = settings.limits
+    allowances = Allowances(
+        limits.login_failures_per_account, limits.login_failures_per_address, limits.login_window
+    )
+    key = master.derive("login-limits")
+    return LoginLimits(store, None if settings.dev else allowances, key, now)
 
 
 @cache

@@ -259,9 +259,10 @@ TooDeep = BadRequestError.declare("ostiary.request.too_deep", 0x20_01_0004, "The
 TooManyValues = BadRequestError.declare("ostiary.request.too_many_values", 0x20_01_0005, "The request holds more than {0} lists and objects.")
 UserTooLarge = SizeLimitError.declare("ostiary.user.too_large", 0x20_03_0002, 'User "{0}" would be larger than {1} bytes.')
 LastAdministrator = PreconditionError.declare("ostiary.user.last_administrator", 0x20_03_0001, 'User "{0}" is the last administrator.')
-MissingRights = ForbiddenError.declare("ostiary.rights.escalation", 0x20_04_0001, 'Profile "{0}" grants more than you may do yourself.')
+MissingRights = ForbiddenError.declare("ostiary.rights.escalation", 0x20_04_0001, '"{0}" would grant more than you may do yourself.')
 TargetTooPowerful = ForbiddenError.declare("ostiary.rights.target", 0x20_04_0002, 'User "{0}" may do more than you.')
 AdministratorsKeepRights = PreconditionError.declare("ostiary.rights.administrators", 0x20_04_0003, "Administrators must keep all rights.")
+RightsTooLarge = SizeLimitError.declare("ostiary.rights.too_large", 0x20_04_0004, '"{0}" would be larger than {1} bytes.')
 CredentialsExist = PreconditionError.declare("ostiary.credentials.exist", 0x20_05_0001, 'User "{0}" already has credentials for strategy "{1}".')
 NoCredentials = PreconditionError.declare("ostiary.credentials.missing", 0x20_05_0002, 'User "{0}" has no credentials for strategy "{1}".')
 StoreUnavailable = ServiceUnavailableError.declare("ostiary.storage.unavailable", 0x20_06_0001, "The storage cannot be reached now.")
@@ -270,6 +271,7 @@ DevOnly = ForbiddenError.declare("ostiary.admin.dev_only", 0x20_08_0001, "This i
 NoDocuments = BadRequestError.declare("ostiary.admin.no_documents", 0x20_08_0002, 'This server keeps no documents: "{0}" cannot be loaded.')
 SessionNotFound = NotFoundError.declare("ostiary.session.not_found", 0x20_09_0001, 'No session "{0}".')
 TooManyKeys = PreconditionError.declare("ostiary.keys.too_many", 0x20_0A_0001, 'User "{0}" has {1} API keys; no more are made.')
-CrossSite = ForbiddenError.declare("ostiary.request.cross_site", 0x20_01_0006, "A request that a cookie identifies must come from a known origin, as JSON.")
+CrossSite = ForbiddenError.declare("ostiary.request.cross_site", 0x20_01_0006, "A request that a cookie identifies must come as JSON, from the server's own pages or an origin that http.accessControlAllowOrigin names.")
+ForeignPage = ForbiddenError.declare("ostiary.request.foreign_page", 0x20_01_0007, 'With --dev, pages of "{0}" may do no more than on a closed server; the setting http.accessControlAllowOrigin lists the origins that may.')
 
 # fmt: on

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from ostiary.http import AT_ONCE
+from ostiary.http_answers import AT_ONCE
 from ostiary.websocket_protocol import BoundedWebSocket
 
 LONGEST_HEAD = 2**16

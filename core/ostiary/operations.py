@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from ostiary.composition import find_plugins, load_master_key, make_backend
-from ostiary.services.roles import ADMIN
+from ostiary.services.rights import ADMIN
 from ostiary.settings import Settings
 from ostiary.startup import establish, opened, stores_of
 from ostiary.storage import Backend, StorageError, migrate

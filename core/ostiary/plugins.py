@@ -125,6 +125,18 @@ class Strategies:
         """
         return self._find(name)[0]
 
+    def account(self, name: str, credentials: Mapping[str, Any]) -> str | None:
+        """Return by what attempts with such credentials are counted, if they name an account."""
+        strategy = self.find(name)
+        try:
+            account = strategy.account(credentials)
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            logger.error("strategy %s failed to name an account: %s", name, origin(error))  # noqa: TRY400
+            raise errors.PluginUnexpectedError(f"strategy {name} failed") from None
+        if account is not None and not isinstance(account, str):
+            raise errors.PluginUnexpectedError(f"strategy {name} named no account")
+        return account
+
     async def verify(
         self, name: str, credentials: Mapping[str, Any], call: Call, directory: Directory
     ) -> Verdict:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookies import Morsel
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+from ostiary.errors import OstiaryError
 
 if TYPE_CHECKING:
     from ostiary.services.tokens import Session
@@ -17,6 +18,7 @@ ANONYMOUS = "-1"
 
 Protocol = Literal["http", "websocket"]
 
+FORM = "application/x-www-form-urlencoded"
 EMPTY: Mapping[bytes, bytes] = {}
 
 
@@ -35,6 +37,12 @@ class Connection(msgspec.Struct, eq=False):
         """Return a header by its name in lower case, or None."""
         value = self.headers.get(name.encode())
         return None if value is None else value.decode("latin-1")
+
+    @property
+    def sends_form(self) -> bool:
+        """The body is a form, which a page of any origin can send without being asked."""
+        kind = self.header("content-type") or ""
+        return kind.partition(";")[0].strip().lower() == FORM
 
     def __repr__(self) -> str:
         """Leave out the headers, which hold tokens."""
@@ -76,14 +84,17 @@ class Request(msgspec.Struct):
 class Reply:
     """What an action answers when a plain value does not say enough.
 
+    :param error: what of it could not be done; the status is that of the error.
+    :param cookies: values of ``Set-Cookie``, as ``ostiary.cookies`` makes them.
     :param raw: over HTTP the value is the whole body; WebSocket clients need the envelope.
     """
 
     value: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    cookies: tuple[Morsel[str], ...] = ()
+    cookies: tuple[str, ...] = ()
     raw: bool = False
+    error: OstiaryError | None = None
 
     @classmethod
     def redirect(cls, location: str) -> Reply:
@@ -119,4 +130,4 @@ class Answer(msgspec.Struct):
     status: int
     body: bytes
     headers: Mapping[str, str]
-    cookies: tuple[Morsel[str], ...] = ()
+    cookies: tuple[str, ...] = ()

@@ -16,12 +16,7 @@ FACTS: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "data" / "api.json").read_text(encoding="utf-8")
 )
 ACTIONS = {f"{action.controller}:{action.name}": action for action in make_registry()}
-COOKIE = "comes with the cookie of a session"
 WITHOUT: dict[tuple[str, str], str] = {
-    ("auth:login", "cookieAuth"): COOKIE,
-    ("auth:logout", "cookieAuth"): COOKIE,
-    ("auth:refreshToken", "cookieAuth"): COOKIE,
-    ("auth:checkToken", "cookieAuth"): COOKIE,
     ("auth:refreshToken", "strategy"): "comes with the hook ostiary_refresh_session",
     ("server:openapi", "format"): "the document is JSON, whatever is asked for",
     ("server:openapi", "scope"): "there is one API",

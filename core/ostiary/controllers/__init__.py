@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from ostiary.controllers.auth import auth
+from ostiary.controllers.collections import collection
+from ostiary.controllers.indexes import index
 from ostiary.controllers.server import server
 from ostiary.controllers.users import security
 
 # Declaring happens on import.
-from ostiary.controllers import credentials, my_credentials, sessions  # isort: skip
+from ostiary.controllers import (  # isort: skip
+    credentials,
+    mappings,
+    my_credentials,
+    my_rights,
+    profiles,
+    rights,
+    roles,
+    sessions,
+    user_records,
+)
 
-CONTROLLERS = (auth, security, server)
-__all__ = ["CONTROLLERS", "credentials", "my_credentials", "sessions"]
+CONTROLLERS = (auth, security, server, index, collection)
+__all__ = [
+    "CONTROLLERS",
+    "credentials",
+    "mappings",
+    "my_credentials",
+    "my_rights",
+    "profiles",
+    "rights",
+    "roles",
+    "sessions",
+    "user_records",
+]

@@ -6,8 +6,8 @@ from typing import Annotated, Any, NotRequired, TypedDict
 
 from ostiary import errors
 from ostiary.actions import POST
-from ostiary.controllers.auth import ExpiresIn, auth, origin_of
-from ostiary.request import ANONYMOUS, Request
+from ostiary.controllers.auth import CookieAuth, ExpiresIn, auth, handed_over, origin_of
+from ostiary.request import ANONYMOUS, Reply, Request
 from ostiary.services import Services
 
 
@@ -18,9 +18,17 @@ class TokenToCheck(TypedDict):
 
 
 @auth.action(POST("/_checkToken"))
-async def check_token(services: Services, body: TokenToCheck | None = None) -> dict[str, Any]:
+async def check_token(
+    services: Services,
+    request: Request,
+    cookie_auth: Annotated[bool, "Check the token in the cookie."] = False,
+    body: TokenToCheck | None = None,
+) -> dict[str, Any]:
     """Tell whether a token is valid, until when and whose."""
-    token = body.get("token", "") if body else ""
+    if cookie_auth:
+        token = services.cookies.session_of(request.connection)
+    else:
+        token = body.get("token", "") if body else ""
     if not token:
         return {"valid": True, "kuid": ANONYMOUS, "expiresAt": None}
     session = services.tokens.peek(token)
@@ -35,24 +43,31 @@ async def check_token(services: Services, body: TokenToCheck | None = None) -> d
 
 @auth.action(POST("/_refreshToken"), signed_in=True)
 async def refresh_token(
-    services: Services, request: Request, expires_in: ExpiresIn = None
-) -> dict[str, Any]:
+    services: Services,
+    request: Request,
+    expires_in: ExpiresIn = None,
+    cookie_auth: CookieAuth = False,
+) -> dict[str, Any] | Reply:
     """Replace the token of the request by a new one; the old one lives on for a grace period."""
     assert request.session is not None
     issued = await services.tokens.refresh(request.session, expires_in, origin_of(request))
-    return issued.to_json()
+    return handed_over(services, request, issued, in_cookie=cookie_auth)
 
 
-@auth.action(POST("/_logout"), signed_in=True)
+@auth.action(POST("/_logout"), raises=[errors.AuthenticationRequired])
 async def logout(
     services: Services,
     request: Request,
     global_: Annotated[bool, "End every session of the user, not this one alone."] = False,
-) -> dict[str, bool]:
+    cookie_auth: Annotated[bool, "Remove the cookie, too, that holds the token."] = False,
+) -> dict[str, bool] | Reply:
     """Revoke the token of the request."""
-    assert request.session is not None
-    if global_:
-        await services.tokens.revoke_all(request.kuid)
-    else:
-        await services.tokens.revoke(request.session)
-    return {"acknowledged": True}
+    if request.session is None and not cookie_auth:
+        raise errors.AuthenticationRequired("auth", "logout", ANONYMOUS)
+    if request.session is not None:
+        if global_:
+            await services.tokens.revoke_all(request.kuid)
+        else:
+            await services.tokens.revoke(request.session)
+    answer = {"acknowledged": True}
+    return Reply(answer, cookies=(services.cookies.no_session(),)) if cookie_auth else answer

@@ -9,14 +9,13 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary.services.changes import Changes
-from ostiary.services.profiles import put_profile
-from ostiary.services.rights import Controllers
-from ostiary.services.roles import put_role
+from ostiary.services.profiles import Profile, write_profile
+from ostiary.services.rights import BASE, Controllers
+from ostiary.services.roles import Role, write_role
 from ostiary.storage import Store
 from ostiary.storage.tables import MODE, installation
 
 EVERYTHING = {"*": {"actions": {"*": True}}}
-BASE = ("admin", "default", "anonymous")
 OPEN, CLOSED = "open", "closed"
 
 
@@ -73,5 +72,9 @@ class Defaults:
     async def _write(self, db: Any, *, opened: bool) -> None:
         now = self._clock()
         for id in BASE:
-            await put_role(db, id, EVERYTHING if opened else self._roles[id], now)
-            await put_profile(db, id, id, 0 if opened else self._rate_limits[id], now)
+            controllers = EVERYTHING if opened else self._roles[id]
+            await write_role(db, Role(id, controllers, {}, author=None, created_at=now))
+            limit = 0 if opened else self._rate_limits[id]
+            policies = [{"roleId": id}]
+            profile = Profile(id, policies, limit, {}, author=None, created_at=now)
+            await write_profile(db, profile)

@@ -8,7 +8,7 @@ the store signs nobody in.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
@@ -22,7 +22,7 @@ from ostiary.services.accounts import Account, Accounts
 from ostiary.services.changes import Changes, take_turn
 from ostiary.services.memory import Memory
 from ostiary.services.signing import SigningKeys
-from ostiary.storage import Store
+from ostiary.storage import Database, Store
 from ostiary.storage.tables import tokens
 
 PREFIX = "kauth-"
@@ -128,6 +128,14 @@ class Tokens:
             session = await self._load(_fingerprint(token))
         return session
 
+    async def is_good(self, token: str) -> bool:
+        """Tell whether a token is anybody's."""
+        try:
+            await self.find(token)
+        except errors.TokenInvalid:
+            return False
+        return True
+
     async def issue(
         self,
         account: Account,
@@ -135,11 +143,13 @@ class Tokens:
         origin: Origin,
         *,
         unless_changed_since: int,
+        along: Callable[[Database], Awaitable[None]] | None = None,
     ) -> Issued | None:
         """Return a new token for a user, or None if the user has changed meanwhile.
 
         :param wanted: its lifetime; None is the default.
         :param unless_changed_since: the last change that what speaks for the user can know of.
+        :param along: writes what belongs into the same transaction.
         """
         ttl = self._lifetimes.choose(wanted)
         issued, row = self._make(account, ttl, origin)
@@ -147,6 +157,8 @@ class Tokens:
             if await self._changes.since(db, unless_changed_since, "user", account.kuid):
                 return None
             await db.execute(insert(tokens).values(row))
+            if along is not None:
+                await along(db)
         return issued
 
     async def refresh(self, session: Session, wanted: Duration | None, origin: Origin) -> Issued:

@@ -252,18 +252,20 @@ places = Table(
 login_counters = Table(
     "login_counters",
     metadata,
-    # Keyed hashes of an account, a device or an address: names that were typed may be passwords.
+    # A keyed hash of an account, a device or an address: what was typed as a name may be a
+    # password.
     Column("subject", LargeBinary, primary_key=True),
-    Column("failures", Integer, nullable=False),
+    # Failures above the free ones, of which it begins below 0: from 0 on each brings a delay.
+    Column("excess", Integer, nullable=False),
     Column("locked_until", Instant, nullable=False),
-    Column("updated_at", Instant, nullable=False),
-    Index("login_counters_by_instant", "updated_at"),
+    Column("expires_at", Instant, nullable=False),
+    Index("login_counters_by_end", "expires_at"),
 )
 
 devices = Table(
     "devices",
     metadata,
-    # From where an account was signed in to: it keeps an allowance of its own there.
+    # Keyed hashes of an account, and of an address from where it was signed in to.
     Column("account", LargeBinary, primary_key=True),
     Column("device", LargeBinary, primary_key=True),
     Column("seen_at", Instant, nullable=False),

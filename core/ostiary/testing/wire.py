@@ -34,6 +34,9 @@ IDLE = 20
 """Seconds after which a kept connection is not trusted; the server keeps it for longer."""
 """Seconds after which an answer that has not come will not come."""
 
+PARTIAL = 206
+"""The status of an answer that has both a result and an error (contract, 2.7)."""
+
 MEMBERS = {
     "status", "error", "result", "controller", "action", "requestId", "volatile", "node", "headers"
 }  # fmt: skip
@@ -81,7 +84,10 @@ def serving(settings: Settings, protocol: type[asyncio.Protocol] | None = None) 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came back. ``headers`` are those of HTTP, in lower case; a repeated one is joined."""
+    """What came back. ``headers`` are those of HTTP, in lower case; a repeated one is joined.
+
+    :param raw: the body as it was sent, compressed or not.
+    """
 
     status: int
     body: Any
@@ -147,8 +153,8 @@ class HttpApi:
         except (OSError, http.client.HTTPException):
             self._connection.close()
             raise
-        raw = _decoded(raw, answer.getheader("Content-Encoding"))
-        return Outcome(answer.status, json.loads(raw) if raw else None, _joined(answer), raw)
+        text = _inflated(raw, answer.headers["content-encoding"])
+        return Outcome(answer.status, json.loads(text) if text else None, _joined(answer), raw)
 
     def call(self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any) -> Outcome:
         """Call an action by its shortest fitting route, or by ``/_query`` where none fits."""
@@ -259,7 +265,7 @@ def differences(expected: Any, actual: Any, where: str = "result") -> list[str]:
 
 _MASKS = {
     "<ms>": lambda value: type(value) is int and 10**12 < value < 10**14,
-    "<any>": lambda value: True,
+    "<any>": lambda _value: True,
     "<jwt>": lambda value: isinstance(value, str) and value.startswith("kauth-"),
     "<apikey-jwt>": lambda value: isinstance(value, str) and value.startswith("kapikey-"),
     "<text>": lambda value: isinstance(value, str) and value != "",
@@ -279,10 +285,10 @@ def _in_query(value: Any) -> str:
     return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
-def _decoded(raw: bytes, encoding: str | None) -> bytes:
-    if encoding in ("gzip", "deflate"):
-        return zlib.decompress(raw, wbits=zlib.MAX_WBITS | 32)  # 32: of either kind
-    return raw
+def _inflated(raw: bytes, encoding: str | None) -> bytes:
+    if not raw or encoding not in ("gzip", "deflate"):
+        return raw
+    return zlib.decompress(raw, 31 if encoding == "gzip" else 15)
 
 
 def _joined(answer: http.client.HTTPResponse) -> dict[str, str]:
@@ -300,7 +306,5 @@ def _enveloped(outcome: Outcome, members: set[str]) -> Outcome:
     assert outcome.body.keys() - {"index", "collection"} == members, outcome.body
     assert outcome.body["status"] == outcome.status
     failed = outcome.status >= HTTPStatus.BAD_REQUEST
-    assert (outcome.body["error"] is None) != (
-        failed or outcome.status == HTTPStatus.PARTIAL_CONTENT
-    )
+    assert (outcome.body["error"] is not None) == (failed or outcome.status == PARTIAL)
     return outcome

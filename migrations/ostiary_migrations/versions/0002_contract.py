@@ -91,11 +91,11 @@ def create_limits() -> None:
     op.create_table(
         "login_counters",
         sa.Column("subject", sa.LargeBinary, primary_key=True),
-        sa.Column("failures", sa.Integer, nullable=False),
+        sa.Column("excess", sa.Integer, nullable=False),
         sa.Column("locked_until", sa.BigInteger, nullable=False),
-        sa.Column("updated_at", sa.BigInteger, nullable=False),
+        sa.Column("expires_at", sa.BigInteger, nullable=False),
     )
-    op.create_index("login_counters_by_instant", "login_counters", ["updated_at"])
+    op.create_index("login_counters_by_end", "login_counters", ["expires_at"])
     op.create_table(
         "devices",
         sa.Column("account", sa.LargeBinary, primary_key=True),
