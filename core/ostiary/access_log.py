@@ -9,17 +9,14 @@ from __future__ import annotations
 import logging
 import re
 from time import perf_counter
-from urllib.parse import quote
 
+from ostiary.log import LONGEST, legible
 from ostiary.request import Request
 
 logger = logging.getLogger("ostiary.access")
 
 MASK = "***"
 NONE = "-"
-LONGEST = 300
-"""Characters of a URL that are written."""
-
 HARMLESS = {
     "cookieAuth", "expiresIn", "force", "from", "global", "lang", "pretty", "refresh", "reset",
     "size", "strict", "verb",
@@ -29,7 +26,7 @@ HARMLESS = {
 SIMPLE = re.compile(r"[\w.-]{0,16}", re.ASCII)
 NAME = re.compile(r"[\w.-]{1,32}", re.ASCII)
 TOKEN = re.compile(r"k(?:auth|apikey)-[^/]*", re.IGNORECASE)
-IN_NAMES, IN_URLS = "/:@[]", "/:@!$&'()*+,;=?%"
+IN_URLS = "/:@!$&'()*+,;=?%"
 """Characters that stand for themselves beside letters, digits and ``_.-~``."""
 
 now = perf_counter
@@ -46,13 +43,13 @@ def write(
     action = f"{request.controller}:{request.action}" if request.action else NONE
     logger.info(
         "%s %s %d %d %.1fms %s %s %s %s",
-        _legible(verb),
+        legible(verb),
         _masked(*url),
         *outcome,
         (now() - began) * 1000,
-        _legible(request.connection.address),
-        _legible(action),
-        _legible(request.kuid),
+        legible(request.connection.address),
+        legible(action),
+        legible(request.kuid),
         request.id,
     )
 
@@ -62,7 +59,7 @@ def _masked(path: bytes, query: bytes) -> str:
     url = TOKEN.sub(MASK, path.decode("latin-1"))
     if query:
         url += "?" + "&".join(map(_parameter, query[:LONGEST].decode("latin-1").split("&")))
-    return _legible(url, IN_URLS, "latin-1")
+    return legible(url, IN_URLS, "latin-1")
 
 
 def _parameter(given: str) -> str:
@@ -72,8 +69,3 @@ def _parameter(given: str) -> str:
         name = MASK
     shown = value if known and SIMPLE.fullmatch(value) else MASK
     return f"{name}={shown}" if equals else name
-
-
-def _legible(text: str, safe: str = IN_NAMES, encoding: str = "utf-8") -> str:
-    short = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-    return quote(short, safe=safe, encoding=encoding, errors="replace") or NONE

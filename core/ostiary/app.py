@@ -8,8 +8,8 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
@@ -33,6 +33,7 @@ from ostiary.dispatch import Dispatcher
 from ostiary.http import Http
 from ostiary.http_answers import Answers
 from ostiary.origins import Origins
+from ostiary.proxies import Proxies
 from ostiary.routes import Routes
 from ostiary.services import Services
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
@@ -57,12 +58,16 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        trusted = settings.server.trusted_proxies
+        self._proxies = Proxies(trusted) if trusted else None
         self._http: Http | None = None
         self._around: ASGIApp = Starlette(lifespan=self._lifespan)
         self._ready = False
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one ASGI connection."""
+        if self._proxies is not None and scope["type"] != "lifespan":
+            self._proxies.locate(scope)
         if scope["type"] == "http" and self._http is not None:
             return self._http(scope, receive, send)
         return self._around(scope, receive, send)
@@ -82,6 +87,7 @@ class Application:
             stopping = asyncio.Event()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_house(core.services, stopping))
+                tasks.create_task(watch_tokens(core.services, stopping))
                 self._ready = True
                 # What is there now stays: the collector need not walk it again and again.
                 gc.collect()
@@ -119,7 +125,10 @@ class Application:
             secrets_in_urls=settings.http.allow_credentials_in_url,
             logged=settings.logs_access,
         )
-        around.router.routes.append(WebSocketRoute("/{path:path}", WebSockets(dispatcher)))
+        sockets = WebSockets(
+            dispatcher, core.services.connections, settings.limits.websocket_messages_per_second
+        )
+        around.router.routes.append(WebSocketRoute("/{path:path}", sockets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,18 +154,32 @@ def _follow(parent: BaseProcess) -> None:
 async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     """Undo what ended processes left half done and remove what has expired, until told to stop."""
     while not stopping.is_set():
-        try:
+        with going_on("housekeeping"):
             await services.journal.sweep()
             for purge in (services.tokens.purge, services.login_limits.purge):
                 while not stopping.is_set() and await purge(BATCH) == BATCH:
                     pass
             await services.changes.purge(BATCH)
-        except errors.OstiaryError as error:
-            logger.warning("housekeeping is put off: %s", error.id)
-        except Exception as error:  # noqa: BLE001 - it would end the whole process
-            logger.error("housekeeping failed: %s", log.origin(error))  # noqa: TRY400
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
+
+
+async def watch_tokens(services: Services, stopping: asyncio.Event) -> None:
+    """Tell WebSockets when their tokens expire, until told to stop."""
+    while not stopping.is_set():
+        with going_on("watching over tokens"):
+            await services.connections.watch()
+
+
+@contextmanager
+def going_on(work: str) -> Iterator[None]:
+    """Log what goes wrong with a round of some work; the next round may do better."""
+    try:
+        yield
+    except errors.OstiaryError as error:
+        logger.warning("%s is put off: %s", work, error.id)
+    except Exception as error:  # noqa: BLE001 - it would end the whole process
+        logger.error("%s failed: %s", work, log.origin(error))  # noqa: TRY400
 
 
 def _origins(settings: Settings) -> Origins:

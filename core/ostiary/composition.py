@@ -22,6 +22,7 @@ from ostiary.plugins import Plugins, Strategies, load_plugins
 from ostiary.services import Services
 from ostiary.services.accounts import Accounts
 from ostiary.services.changes import Changes
+from ostiary.services.connections import Connections
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
 from ostiary.services.grants import Grants
@@ -35,6 +36,7 @@ from ostiary.services.native import Names
 from ostiary.services.places import Places
 from ostiary.services.profiles import Profiles
 from ostiary.services.roles import Roles
+from ostiary.services.rooms import Rooms
 from ostiary.services.signing import SigningKeys
 from ostiary.services.tokens import Lifetimes, Tokens
 from ostiary.services.users import Users
@@ -182,11 +184,13 @@ def _services(
     accounts = Accounts(users, grants, changes, REMEMBERED)
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period)
     tokens = Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED)
+    rooms = Rooms()
     standard = security.standard
     return Services(
         strategies=strategies,
         accounts=accounts,
         changes=changes,
+        connections=Connections(tokens, rooms, changes, now),
         cookies=Cookies(
             sessions=settings.http.cookie_authentication, secure=settings.server.over_https
         ),
@@ -212,6 +216,7 @@ def _services(
         places=Places(store),
         profiles=Profiles(store, changes, now),
         roles=Roles(store, changes, now, Names.of(make_registry())),
+        rooms=rooms,
         tokens=tokens,
         users=users,
         public_api=lambda: make_registry().public_api(),

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ostiary import body, errors
+from ostiary import audit, body, errors
 from ostiary.actions import Registry
 from ostiary.identity import WANTED, read_cookie
 from ostiary.log import origin
@@ -50,6 +50,8 @@ class Dispatcher:
         self._capacity, self._running = capacity, 0
         self._origins = origins
         self._given = {"services": services}
+        self._noted = frozenset(action for action in registry if audit.is_noted(action))
+        self._noted_names = {(action.controller, action.name) for action in self._noted}
 
     async def answer(self, request: Request, *, room: bool = False) -> Answer:
         """Run a request and encode its response.
@@ -62,6 +64,8 @@ class Dispatcher:
         try:
             return self._render(request, await self._run(request), room=room)
         except errors.OstiaryError as error:
+            if (request.controller, request.action) in self._noted_names:
+                audit.refused(request, error)
             return self.refuse(error, request, room=room)
         except Exception as error:  # noqa: BLE001 - the only place where nothing may pass
             logger.error("request %s failed: %s", request.id, origin(error))  # noqa: TRY400
@@ -102,7 +106,10 @@ class Dispatcher:
             raise errors.AuthenticationRequired(action.controller, action.name, ANONYMOUS)
         if action.strict and request.raw_body:
             body.refuse_duplicates(request.raw_body)
-        return await action.run(request, self._given)
+        value = await action.run(request, self._given)
+        if action in self._noted:
+            audit.done(request, value)
+        return value
 
     async def _authenticate(self, request: Request) -> Account:
         """Return who asks; a token that is there but wrong never means anonymous (TOK-28)."""
@@ -112,6 +119,8 @@ class Dispatcher:
             if session is None:
                 session = await services.tokens.find(request.jwt)
             request.session = session
+            if (socket := request.connection.socket) is not None:
+                services.connections.tie(socket, session)
             return session.account
         account = services.accounts.peek(ANONYMOUS) or await services.accounts.find(ANONYMOUS)
         assert account is not None

@@ -175,7 +175,7 @@ UnexpectedArgument = BadRequestError.declare("api.assert.unexpected_argument", 0
 BodyRequired = BadRequestError.declare("api.assert.body_required", 0x02_01_0008, "This request needs a body.")
 ForbiddenArgument = BadRequestError.declare("api.assert.forbidden_argument", 0x02_01_000B, 'Argument "{0}" may not be given to this action.')
 KoncordeRestrictedKeyword = BadRequestError.declare("api.assert.koncorde_restricted_keyword", 0x02_01_000D, 'The {0} "{1}" is not allowed in a filter.')
-UnsupportedProtocol = InternalError.declare("api.assert.unsupported_protocol", 0x02_01_0010, 'Protocol "{0}" does not support action "{1}".')
+UnsupportedProtocol = BadRequestError.declare("api.assert.unsupported_protocol", 0x02_01_0010, 'Protocol "{0}" does not support action "{1}".')
 
 # api.process
 ActionLocked = PreconditionError.declare("api.process.action_locked", 0x02_02_0001, '"{0}" is already running.')
@@ -203,6 +203,7 @@ BodyParseFailed = BadRequestError.declare("network.http.body_parse_failed", 0x03
 
 # network.websocket
 WebSocketError = BadRequestError.declare("network.websocket.unexpected_error", 0x03_03_0001, "WebSocket error: {0}.")
+TooManyMessages = TooManyRequestsError.declare("network.websocket.ratelimit_exceeded", 0x03_03_0002, "This socket sends too many messages.")
 
 # plugin
 PluginUnexpectedError = PluginImplementationError.declare("plugin.runtime.unexpected_error", 0x04_02_0002, "Unexpected plugin error: {0}.")
@@ -271,6 +272,7 @@ DevOnly = ForbiddenError.declare("ostiary.admin.dev_only", 0x20_08_0001, "This i
 NoDocuments = BadRequestError.declare("ostiary.admin.no_documents", 0x20_08_0002, 'This server keeps no documents: "{0}" cannot be loaded.')
 SessionNotFound = NotFoundError.declare("ostiary.session.not_found", 0x20_09_0001, 'No session "{0}".')
 TooManyKeys = PreconditionError.declare("ostiary.keys.too_many", 0x20_0A_0001, 'User "{0}" has {1} API keys; no more are made.')
+TooManyRooms = PreconditionError.declare("ostiary.realtime.too_many_rooms", 0x20_0C_0001, "This connection is subscribed to {0} rooms; it may enter no more.")
 CrossSite = ForbiddenError.declare("ostiary.request.cross_site", 0x20_01_0006, "A request that a cookie identifies must come as JSON, from the server's own pages or an origin that http.accessControlAllowOrigin names.")
 ForeignPage = ForbiddenError.declare("ostiary.request.foreign_page", 0x20_01_0007, 'With --dev, pages of "{0}" may do no more than on a closed server; the setting http.accessControlAllowOrigin lists the origins that may.')
 

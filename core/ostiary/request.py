@@ -11,6 +11,7 @@ import msgspec
 from ostiary.errors import OstiaryError
 
 if TYPE_CHECKING:
+    from ostiary.services.connections import Socket
     from ostiary.services.tokens import Session
 
 ANONYMOUS = "-1"
@@ -27,11 +28,13 @@ class Connection(msgspec.Struct, eq=False):
 
     :param address: the peer, or what a trusted proxy says of it; empty if it has gone.
     :param headers: of the HTTP request or of the upgrade, as the server gives them.
+    :param socket: the WebSocket, if it is one.
     """
 
     protocol: Protocol
     address: str
     headers: Mapping[bytes, bytes] = EMPTY
+    socket: Socket | None = None
 
     def header(self, name: str) -> str | None:
         """Return a header by its name in lower case, or None."""

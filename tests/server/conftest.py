@@ -175,14 +175,19 @@ def master_key() -> str:
 
 @pytest.fixture
 def database(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Database:
-    return _empty_database(postgresql, master_key)
+    return _database(postgresql, master_key)
 
 
 @pytest.fixture
 def ready(database: Database) -> Database:
     """A database with every store in it."""
-    _make_stores(database)
-    return database
+    return _provisioned(database)
+
+
+@pytest.fixture(scope="module")
+def make_ready(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Callable[[], Database]:
+    """Make a database with every store in it that several tests share."""
+    return lambda: _provisioned(_database(postgresql, master_key))
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -190,20 +195,17 @@ def two_workers(request: pytest.FixtureRequest, start_server: Serve) -> ThrowAwa
     """A server of two processes, on each database in turn."""
     if request.param == "sqlite":
         return start_server(workers=2)
-    server: ThrowAwayPostgreSQL = request.getfixturevalue("postgresql")
-    key: str = request.getfixturevalue("master_key")
-    database = _empty_database(server, key)
-    _make_stores(database)
+    database: Database = request.getfixturevalue("make_ready")()
     return start_server(workers=2, database=database.url, environment=database.environment)
 
 
-def _empty_database(server: ThrowAwayPostgreSQL, key: str) -> Database:
-    name = asyncio.run(server.create_database())
-    environment = {"OSTIARY_MASTER_KEY": key, "OSTIARY_SETUP_SECRET": SETUP_SECRET}
-    return Database(server, name, environment)
+def _database(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Database:
+    name = asyncio.run(postgresql.create_database())
+    environment = {"OSTIARY_MASTER_KEY": master_key, "OSTIARY_SETUP_SECRET": SETUP_SECRET}
+    return Database(postgresql, name, environment)
 
 
-def _make_stores(database: Database) -> None:
+def _provisioned(database: Database) -> Database:
     server = ThrowAwayServer(database=database.url, environment=database.environment)
     with ExitStack() as stack:
         stack.callback(server.throw_away)

@@ -97,6 +97,23 @@ def test_the_sdk_logs_in_and_out(
     ]
 
 
+def test_the_sdk_hears_that_its_token_has_expired(
+    javascript: Callable[..., str], serve: Serve, connect: Connect
+) -> None:
+    """WS-12: at the end of the token that has replaced its first one."""
+    server = serve(dev=True)
+    credentials = {"local": {"username": "ann", "password": "secret"}}
+    user = {"content": {"profileIds": ["default"]}, "credentials": credentials}
+    assert connect(server).call("security:createUser", user, _id="ann").status == 200
+    printed = javascript("expiry.js", str(server.port), "ann", "secret")
+    assert printed.splitlines() == [
+        "subscribers: 1",
+        "expired, still signed in: false",
+        "still connected: true",
+        "signed in again: true",
+    ]
+
+
 @pytest.mark.parametrize("protocol", ["WebSocket", "Http"])
 def test_every_method_of_the_sdk_does_what_an_application_expects(
     protocol: str, javascript: Callable[..., str], serve: Serve, setup_secret: str

@@ -32,6 +32,9 @@ QUICK = {
 }
 UNHURRIED = {
     "limits.loginsPerSecond": 10_000,
+    "limits.loginFailuresPerAccount": 100,
+    "limits.loginFailuresPerAddress": 1_000_000,
+    "limits.websocketMessagesPerSecond": 0,
     "security.standard.profiles.default.rateLimit": 0,
     "security.standard.profiles.anonymous.rateLimit": 0,
     "security.setupSecret": SETUP_SECRET,

@@ -37,7 +37,13 @@ USERS = {
 }
 """What the default profile may do (contract, 7)."""
 
-FILLED = {"strategy": "local", "_id": "nobody-at-all"}
+FILLED = {
+    "strategy": "local",
+    "_id": "nobody-at-all",
+    "userId": "nobody-at-all",
+    "index": "nowhere",
+    "collection": "users",
+}
 
 
 def arguments(action: Action, without: str = "") -> dict[str, str]:
@@ -200,7 +206,10 @@ CASES = [
         "security:deleteUser", "ostiary.user.last_administrator", ["root"], 412,
         args={"_id": "root"},
     ),
-    Case("security:deleteUser", "security.user.not_found", ["-1"], 404, args={"_id": "-1"}),
+    Case(
+        "security:deleteUser", "services.storage.not_found", ["-1", "kuzzle", "users"], 404,
+        args={"_id": "-1"},
+    ),
     Case(
         "security:getCredentials", "ostiary.credentials.missing", ["nobody-at-all", "local"], 412,
         args={**NOBODY, "strategy": "local"},

@@ -351,6 +351,6 @@ def test_a_server_without_cookies_says_so(
 
 
 def test_no_answer_tells_the_cookie(http: HttpApi, token: str) -> None:
-    """LEAK-01..04: not even one that fails."""
+    """LEAK-01, LEAK-04: not even one that fails."""
     for url in ("/_me", "/nowhere", "/_me?_id=%ff", "/users/x"):
         assert token not in json.dumps(ask(http, token, "GET", url).body)

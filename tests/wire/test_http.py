@@ -258,7 +258,7 @@ def test_a_form_signs_in(http: HttpApi, member: Any) -> None:
 def test_an_unreadable_body_is_answered_bare(
     http: HttpApi, headers: dict[str, str], body: bytes, status: int, id: str
 ) -> None:
-    """INP-04..08, INP-13, INP-14: the error object is the whole body, and the connection ends."""
+    """INP-04, INP-05, INP-06, INP-08, INP-12, INP-13, INP-14: the error object is the whole body, and the connection ends."""
     outcome = http.send("POST", "/_login/local", body, headers)
     assert outcome.body.keys() == {"id", "code", "status", "message", "props"}
     assert (outcome.status, outcome.body["status"], outcome.body["id"]) == (status, status, id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ostiary.controllers.auth import auth
 from ostiary.controllers.collections import collection
 from ostiary.controllers.indexes import index
+from ostiary.controllers.realtime import realtime
 from ostiary.controllers.server import server
 from ostiary.controllers.users import security
 
@@ -21,7 +22,7 @@ from ostiary.controllers import (  # isort: skip
     user_records,
 )
 
-CONTROLLERS = (auth, security, server, index, collection)
+CONTROLLERS = (auth, security, server, index, collection, realtime)
 __all__ = [
     "CONTROLLERS",
     "credentials",

@@ -30,7 +30,19 @@ CookieAuth = Annotated[
 ]
 
 
-@auth.action(GET("/_login/{strategy}"), POST("/_login/{strategy}"))
+@auth.action(
+    GET("/_login/{strategy}"),
+    POST("/_login/{strategy}"),
+    raises=[
+        errors.UnknownStrategy,
+        errors.LoginRefused,
+        errors.TooManyLogins,
+        errors.TtlExceeded,
+        errors.InvalidVerdict,
+        errors.InvalidKuid,
+        errors.SecretInUrl,
+    ],
+)
 async def login(
     services: Services,
     request: Request,
@@ -52,6 +64,8 @@ async def login(
     )
     if isinstance(outcome, Redirect):
         return Reply.redirect(outcome.location)
+    if request.connection.socket is not None:
+        services.connections.sign_in(request.connection.socket, outcome.issued.session)
     device = outcome.device and services.cookies.device(outcome.device)
     return handed_over(services, request, outcome.issued, in_cookie=cookie_auth, device=device)
 

@@ -51,6 +51,7 @@ async def refresh_token(
     """Replace the token of the request by a new one; the old one lives on for a grace period."""
     assert request.session is not None
     issued = await services.tokens.refresh(request.session, expires_in, origin_of(request))
+    services.connections.move(request.session.fingerprint, issued.session)
     return handed_over(services, request, issued, in_cookie=cookie_auth)
 
 
@@ -69,5 +70,6 @@ async def logout(
             await services.tokens.revoke_all(request.kuid)
         else:
             await services.tokens.revoke(request.session)
+            services.connections.end(request.session.fingerprint)
     answer = {"acknowledged": True}
     return Reply(answer, cookies=(services.cookies.no_session(),)) if cookie_auth else answer

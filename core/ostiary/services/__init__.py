@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ostiary.plugins import Strategies
     from ostiary.services.accounts import Accounts
     from ostiary.services.changes import Changes
+    from ostiary.services.connections import Connections
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
     from ostiary.services.grants import Grants
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ostiary.services.places import Places
     from ostiary.services.profiles import Profiles
     from ostiary.services.roles import Roles
+    from ostiary.services.rooms import Rooms
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
 
@@ -36,6 +38,7 @@ class Services:
     strategies: Strategies
     accounts: Accounts
     changes: Changes
+    connections: Connections
     cookies: Cookies
     credentials: Credentials
     defaults: Defaults
@@ -49,6 +52,7 @@ class Services:
     places: Places
     profiles: Profiles
     roles: Roles
+    rooms: Rooms
     tokens: Tokens
     users: Users
     public_api: Callable[[], Mapping[str, Any]]

@@ -60,15 +60,15 @@ async def read_rights(db: Database, ids: Iterable[str]) -> Rights:
 
 
 async def grants_of(db: Database, policies: Policies) -> tuple[Grant, ...]:
-    """Return what some policies grant; one whose role is gone grants nothing."""
-    policies = list(policies)
-    ids = [policy["roleId"] for policy in policies]
+    """Return what some policies grant, one grant for each role that exists."""
+    restrictions = _restrictions(policies)
     wanted = select(roles.c.id, roles.c.controllers)
-    controllers = {row.id: row.controllers async for row in rows_with(db, wanted, roles.c.id, ids)}
+    found = rows_with(db, wanted, roles.c.id, restrictions)
+    controllers = {row.id: row.controllers async for row in found}
     return tuple(
-        Grant(controllers[policy["roleId"]], places_of(policy.get("restrictedTo")))
-        for policy in policies
-        if policy["roleId"] in controllers
+        Grant(controllers[id], places_of(entries or ()))
+        for id, entries in restrictions.items()
+        if id in controllers
     )
 
 
@@ -96,3 +96,15 @@ async def changing_rights(store: Store, changes: Changes) -> AsyncIterator[Datab
         yield db
         if not covers(await read_rights(db, (ADMIN,)), kept.grants):
             raise errors.AdministratorsKeepRights
+
+
+def _restrictions(policies: Policies) -> dict[str, list[Mapping[str, Any]] | None]:
+    """Return what each role is restricted to by several policies together; None is nothing."""
+    found: dict[str, list[Mapping[str, Any]] | None] = {}
+    for policy in policies:
+        entries = found.setdefault(policy["roleId"], [])
+        if not policy.get("restrictedTo"):
+            found[policy["roleId"]] = None
+        elif entries is not None:
+            entries.extend(policy["restrictedTo"])
+    return found

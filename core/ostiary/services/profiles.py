@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ from ostiary.storage.tables import profiles, user_profiles, users
 
 if TYPE_CHECKING:
     from ostiary.services.accounts import Account
+
+logger = logging.getLogger(__name__)
 
 PROFILES = "profiles"
 """What the collection of profiles is called in searches and mappings."""
@@ -104,7 +107,7 @@ class Profiles:
             if await _find(db, id) is not None:
                 raise errors.DocumentExists
             await _write(db, profile, by, strict=strict)
-        return profile
+        return _logged(profile)
 
     async def put(
         self, id: str, body: Mapping[str, Any], by: Account | None, *, strict: bool = False
@@ -113,7 +116,7 @@ class Profiles:
         profile = self._read(check_id(id), body, by)
         async with changing_rights(self._store, self._changes) as db:
             await _write(db, profile, by, strict=strict)
-        return profile
+        return _logged(profile)
 
     async def update(
         self, id: str, body: Mapping[str, Any], by: Account | None, *, strict: bool = False
@@ -132,7 +135,7 @@ class Profiles:
                 new, author=author, created_at=made, updater=new.author, updated_at=now
             )
             await _write(db, profile, by, strict=strict)
-        return profile
+        return _logged(profile)
 
     async def delete(self, id: str, updater: str | None = None, *, take_off: bool = False) -> None:
         """Delete a profile.
@@ -153,6 +156,7 @@ class Profiles:
                 raise errors.ProfileInUse(id)
             await db.execute(delete(profiles).where(profiles.c.id == id))
             await erase_values(db, PROFILES, id)
+        logger.info("profile %r was deleted", id)
 
     def _read(self, id: str, body: Mapping[str, Any], by: Account | None) -> Profile:
         policies, limit = read_policies(id, body), read_rate_limit(id, body)
@@ -205,3 +209,8 @@ async def _take_off(db: Database, id: str, updater: str | None, now: int) -> Non
     bare = update(user_profiles).where(held, ~others.correlate(user_profiles).exists())
     await db.execute(bare.values(profile_id=ANONYMOUS))
     await db.execute(delete(user_profiles).where(held))
+
+
+def _logged(profile: Profile) -> Profile:
+    logger.info("profile %r was written by %r", profile.id, profile.updater or profile.author)
+    return profile

@@ -138,14 +138,16 @@ def covers(mine: Rights, theirs: Iterable[Grant]) -> bool:
     )
 
 
-def places_of(restricted_to: Iterable[Mapping[str, Any]] | None) -> Places:
-    """Return the places that a policy is restricted to; entries for one index add up."""
-    places: dict[str, frozenset[str]] = {}
-    for entry in restricted_to or ():
-        index, collections = entry["index"], frozenset(entry.get("collections") or ())
-        known = places.get(index, collections)
-        places[index] = known | collections if known and collections else frozenset()
-    return places
+def places_of(restrictions: Iterable[Mapping[str, Any]]) -> Places:
+    """Return the places that restrictions name; several for one index add up."""
+    named: dict[str, set[str] | None] = {}
+    for entry in restrictions:
+        names = named.setdefault(entry["index"], set())
+        if not entry.get("collections"):
+            named[entry["index"]] = None
+        elif names is not None:
+            names.update(entry["collections"])
+    return {index: frozenset(names or ()) for index, names in named.items()}
 
 
 def _cover(mine: Sequence[Grant], theirs: Sequence[Grant], places: Iterable[Place]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from ostiary.storage.tables import profiles, roles
 
 if TYPE_CHECKING:
     from ostiary.services.accounts import Account
+
+logger = logging.getLogger(__name__)
 
 ROLES = "roles"
 """What the collection of roles is called in searches and mappings."""
@@ -87,7 +90,7 @@ class Roles:
             if await _find(db, id) is not None:
                 raise errors.DocumentExists
             await write_role(db, role)
-        return role
+        return _logged(role)
 
     async def put(
         self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
@@ -96,7 +99,7 @@ class Roles:
         role = self._read(check_id(id), body, by, force=force)
         async with changing_rights(self._store, self._changes) as db:
             await write_role(db, role)
-        return role
+        return _logged(role)
 
     async def update(
         self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
@@ -113,7 +116,7 @@ class Roles:
             author, made, now = old.author, old.created_at, self._clock()
             role = replace(new, author=author, created_at=made, updater=new.author, updated_at=now)
             await write_role(db, role)
-        return role
+        return _logged(role)
 
     async def delete(self, id: str) -> None:
         """Delete a role.
@@ -130,6 +133,7 @@ class Roles:
                     raise errors.RoleInUse(id)
             await db.execute(delete(roles).where(roles.c.id == id))
             await erase_values(db, ROLES, id)
+        logger.info("role %r was deleted", id)
 
     def _read(self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool) -> Role:
         controllers = read_controllers(id, body)
@@ -166,3 +170,8 @@ async def write_role(db: Database, role: Role) -> None:
 async def _find(db: Database, id: str) -> Role | None:
     row = (await db.execute(select(roles).where(roles.c.id == id))).one_or_none()
     return None if row is None else Role(**row._asdict())
+
+
+def _logged(role: Role) -> Role:
+    logger.info("role %r was written by %r", role.id, role.updater or role.author)
+    return role

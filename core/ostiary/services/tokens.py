@@ -36,6 +36,7 @@ LOOK_UP = (
     "SELECT kuid, generation, jti, key_id, issued_at, expires_at, strategy, replaced_at, successor"
     " FROM tokens WHERE fingerprint = ?"
 )
+LOOK_UP_KEY = "SELECT kuid, generation, expires_at FROM api_keys WHERE fingerprint = ?"
 
 
 class Session(msgspec.Struct, eq=False):
@@ -55,6 +56,7 @@ class Issued:
     token: str = field(repr=False)
     expires_at: int | None
     ttl: int
+    session: Session = field(repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer of a login."""
@@ -200,10 +202,31 @@ class Tokens:
             await self._changes.record(db, "user", kuid)
             await db.execute(delete(tokens).where(tokens.c.kuid == kuid))
 
+    async def fate(self, fingerprint: bytes) -> Session | None:
+        """Return the session of a token, though it may be over, or that of its last successor.
+
+        None means that it was ended before its time, by itself or with its user.
+        """
+        row = await self._store.fetch(LOOK_UP, fingerprint)
+        while row is not None and row[8] is not None:
+            fingerprint = row[8]
+            row = await self._store.fetch(LOOK_UP, fingerprint)
+        if row is not None:
+            kuid, generation, _, _, _, expires_at, strategy, *_ = row
+        elif (key := await self._store.fetch(LOOK_UP_KEY, fingerprint)) is not None:
+            kuid, generation, expires_at, strategy = *key, None
+        else:
+            return None
+        account = await self._accounts.find(kuid)
+        if account is None or account.user.generation != generation or not account.user.enabled:
+            return None
+        return Session(fingerprint, account, expires_at, strategy)
+
     async def purge(self, batch: int) -> int:
         """Remove some tokens that have expired or were replaced; return how many."""
         now = self._clock()
-        dead = (tokens.c.expires_at < now) | (
+        # Whoever is tied to a token has to find it expired, not revoked, when it ends.
+        dead = (tokens.c.expires_at < now - MINUTE) | (
             tokens.c.replaced_at < now - self._lifetimes.grace - MINUTE
         )
         some = select(tokens.c.fingerprint).where(dead).limit(batch).scalar_subquery()
@@ -236,17 +259,18 @@ class Tokens:
         new = old and await self._store.fetch(LOOK_UP, old[8])
         if not old or not new or self._over(old[7] + self._lifetimes.grace):
             raise errors.TokenInvalid
-        kuid, _, jti, key_id, issued_at, expires_at, *_ = new
+        kuid, _, jti, key_id, issued_at, expires_at, strategy, *_ = new
         token, _ = self._sign(kuid, jti, issued_at, expires_at, key_id)
         ttl = ENDLESS if expires_at is None else expires_at - issued_at
-        return Issued(kuid, token, expires_at, ttl)
+        successor = Session(old[8], session.account, expires_at, strategy)
+        return Issued(kuid, token, expires_at, ttl, successor)
 
     def _make(self, account: Account, ttl: int, origin: Origin) -> tuple[Issued, dict[str, Any]]:
         now = self._clock()
         expires_at = None if ttl == ENDLESS else now + ttl
         jti = secrets.token_hex(16)
         token, key_id = self._sign(account.kuid, jti, now, expires_at)
-        row = {
+        row: dict[str, Any] = {
             "fingerprint": _fingerprint(token),
             "kuid": account.kuid,
             "generation": account.user.generation,
@@ -260,7 +284,8 @@ class Tokens:
             "address": origin.address,
             "last_seen": now - now % MINUTE,
         }
-        return Issued(account.kuid, token, expires_at, ttl), row
+        session = Session(row["fingerprint"], account, expires_at, origin.strategy)
+        return Issued(account.kuid, token, expires_at, ttl, session), row
 
     def _sign(
         self, kuid: str, jti: str, issued_at: int, expires_at: int | None, key_id: str | None = None

@@ -144,6 +144,8 @@ class Users:
                 updated_at=self._clock(),
             )
             await overwrite_user(db, old, new)
+        if new.profile_ids != old.profile_ids:
+            _note_profiles(new)
         return new
 
     async def replace(
@@ -164,6 +166,8 @@ class Users:
                 updated_at=None,
             )
             await overwrite_user(db, old, new)
+        if new.profile_ids != old.profile_ids:
+            _note_profiles(new)
         return new
 
     async def delete(self, kuid: str) -> None:
@@ -231,3 +235,8 @@ class Users:
                 await db.execute(insert(user_strategies).values(held))
         logger.info("user %r was created by %r", user.kuid, author)
         return stored
+
+
+def _note_profiles(user: StoredUser) -> None:
+    by = user.updater or user.author
+    logger.info("user %r was given the profiles %r by %r", user.kuid, user.profile_ids, by)

@@ -156,6 +156,11 @@ class Limits:
     logins_per_second: Annotated[
         Count, "Logins a second over one WebSocket connection. None counts in --dev."
     ] = 1
+    websocket_messages_per_second: Annotated[
+        int,
+        Meta(ge=0),
+        "Messages a second over one WebSocket connection; 0 is any number, as in --dev.",
+    ] = 100
     documents_fetch_count: Annotated[
         Count, "Users, profiles or roles that one request may ask for."
     ] = 10_000

@@ -52,8 +52,12 @@ def test_an_id_too_long_for_a_token_is_refused(id: str) -> None:
 
 
 def test_the_name_of_a_route_is_no_id() -> None:
+    """INP-03"""
     with pytest.raises(errors.SearchAsAnId):
         check_id("_search")
+    for word in ("_mapping", "_mGet", "_create", "_me"):
+        with pytest.raises(errors.InvalidArgument):
+            check_id(word)
 
 
 @given(st.text())
