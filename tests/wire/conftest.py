@@ -122,7 +122,7 @@ def settings_of(
     named = {name.replace("__", "."): value for name, value in changes.items()}
     given = {"data.dir": str(folder), **QUICK, **({} if dev else UNHURRIED), **named}
     # What other tests of this process have installed is none of the wire's business.
-    given = {**given, "plugins.allow": ["local"]}
+    given = {"plugins.allow": ["local"], **given}
     environment = {"HOME": str(folder)} | ({} if key is None else {"OSTIARY_MASTER_KEY": key})
     return load(config=None, environment=environment, overrides=given, dev=dev)
 

@@ -30,7 +30,13 @@ ACTIONS = {f"{action.controller}:{action.name}": action for action in make_regis
 WRONG = {"boolean": "yes", "integer": "many", "string": {"a": 1}, "array": 1, "object": 1}
 INVALID = errors.InvalidType.id
 
-UNMET: dict[tuple[str, str], str] = {}
+UNMET = {
+    ("security:upsertUser", "security.user.not_found"): "the user would have to go meanwhile",
+    (
+        "realtime:subscribe",
+        "ostiary.realtime.too_many_rooms",
+    ): "rooms by the hundred: test_realtime.py",
+}
 """Errors that an action declares and no single request can meet, with the reason."""
 
 ONE_PROTOCOL = {
