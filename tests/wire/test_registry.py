@@ -63,6 +63,13 @@ NOT_RAISED: dict[tuple[str, str], str] = {
     ("security:createRestrictedUser", "security.user.no_profile"): "settings name at least one",
     ("security:deleteUser", "security.credentials.rejected"): "decision 17: the user goes first",
     **{
+        (
+            f"security:{action}",
+            "api.assert.empty_argument",
+        ): "no policies are one of the default role"
+        for action in ("createProfile", "createOrReplaceProfile", "updateProfile")
+    },
+    **{
         ("security:restrictDefaultRights", id): "settings were checked at the start"
         for id in (
             "api.assert.missing_argument",
