@@ -123,7 +123,7 @@ class Application:
             answers,
             largest=settings.server.max_request_size,
             secrets_in_urls=settings.http.allow_credentials_in_url,
-            logged=settings.logs_access,
+            logged=settings.logging.access and settings.logging.level in ("debug", "info"),
         )
         sockets = WebSockets(
             dispatcher, core.services.connections, settings.limits.websocket_messages_per_second

@@ -272,9 +272,7 @@ class Logging:
     """What is written to standard error."""
 
     level: Annotated[Level, "Least level that is written."] = "info"
-    access: Annotated[
-        bool | None, "Write a line for each HTTP request, at level info; by default in --dev only."
-    ] = None
+    access: Annotated[bool, "Write a line for each HTTP request, at level info."] = False
 
 
 def _cores() -> int:
