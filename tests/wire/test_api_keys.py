@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from ostiary.settings import Settings
+from ostiary.startup import opened
+from ostiary.storage.store import CORE
+from ostiary.storage.tables import api_keys as table
 from ostiary.testing.wire import Api, HttpApi, Outcome
 
 HOUR = 3_600_000
@@ -208,6 +214,24 @@ def test_an_unreadable_lifetime_makes_no_key(
     """TOK-19"""
     for outcome in both(api, closed, member, expiresIn=wanted):
         assert (outcome.status, outcome.error_id) == (400, "api.assert.invalid_argument")
+
+
+def test_the_last_use_of_a_key_is_written_at_the_end_of_the_server_at_the_latest(
+    tmp_path: Path, settings: Callable[..., Settings], new_site: Callable[[Settings], Any]
+) -> None:
+    """KEY-09"""
+    given = settings(tmp_path)
+    with new_site(given) as site:
+        key = make(site.http, site.admin.jwt).result["_source"]["token"]
+        assert site.http.call(ME, jwt=key).status == 200
+
+    async def read() -> list[int | None]:
+        async with opened(given) as core, core.stores[CORE].read() as db:
+            return list((await db.execute(select(table.c.last_seen))).scalars())
+
+    (minute,) = asyncio.run(read())
+    assert minute is not None
+    assert minute % 60_000 == 0
 
 
 @pytest.fixture(scope="module")
