@@ -134,7 +134,7 @@ class Application:
             answers,
             largest=settings.server.max_request_size,
             secrets_in_urls=settings.http.allow_credentials_in_url,
-            logged=settings.logs_access,
+            logged=settings.logging.access and settings.logging.level in ("debug", "info"),
         )
         sockets = WebSockets(
             dispatcher, core.services.connections, settings.limits.websocket_messages_per_second
@@ -183,12 +183,21 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         with going_on("housekeeping"):
             await services.journal.sweep()
-            for purge in (services.tokens.purge, services.login_limits.purge):
-                while not stopping.is_set() and await purge(BATCH) == BATCH:
+            for work in (
+                services.activity.flush,
+                services.tokens.purge,
+                services.api_keys.purge,
+                services.login_limits.purge,
+            ):
+                while not stopping.is_set() and await work(BATCH) == BATCH:
                     pass
             await services.changes.purge(BATCH)
+            await services.key_ring.purge()
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
+    with going_on("writing when tokens were used"):
+        while await services.activity.flush(BATCH):
+            pass
 
 
 async def watch_tokens(services: Services, stopping: asyncio.Event) -> None:

@@ -146,6 +146,24 @@ def admin_restrict(settings: Settings, _options: argparse.Namespace) -> None:
         print("There is no administrator: make one with `ostiary admin create NAME`.")
 
 
+def keys_list(settings: Settings, _options: argparse.Namespace) -> None:
+    """List the keys that sign tokens, and how many tokens and API keys each has signed."""
+    from ostiary import operations
+
+    rows = asyncio.run(operations.list_keys(settings))
+    _print_table(("key", "created", "now", "tokens", "API keys"), rows)
+
+
+def keys_rotate(settings: Settings, options: argparse.Namespace) -> None:
+    """Have a new key sign tokens from now on; nobody is signed out."""
+    from ostiary import operations
+
+    key = asyncio.run(operations.rotate_keys(settings, revoke_all=options.revoke_all))
+    print(f"The key {key} signs from now on.")
+    if options.revoke_all:
+        print("Every session and every API key has ended.")
+
+
 def import_kuzzle(settings: Settings, options: argparse.Namespace) -> None:
     """Import the roles, profiles and users that Kuzzle's command line exported."""
     from ostiary.exports import ExportError
@@ -193,6 +211,14 @@ def make_parser() -> argparse.ArgumentParser:
     add(group, "status", db_status)
     command = add(group, "provision", db_provision)
     command.add_argument("--admin-url", metavar="URL", help="run the SQL with this login")
+    parent = commands.add_parser("keys", help="the keys that sign tokens")
+    group = parent.add_subparsers(required=True)
+    add(group, "list", keys_list)
+    add(group, "rotate", keys_rotate).add_argument(
+        "--revoke-all",
+        action="store_true",
+        help="forget the other keys: end everything they signed",
+    )
     parent = commands.add_parser("admin", help="administrators and rights")
     group = parent.add_subparsers(required=True)
     command = add(group, "create", admin_create)

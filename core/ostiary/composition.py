@@ -22,6 +22,8 @@ from ostiary.plugins import Plugins, Strategies, load_plugins
 from ostiary.services import Services
 from ostiary.services.about import About
 from ostiary.services.accounts import Accounts
+from ostiary.services.activity import Activity
+from ostiary.services.api_keys import ApiKeys
 from ostiary.services.authority import Authority
 from ostiary.services.background import Background
 from ostiary.services.changes import Changes
@@ -32,11 +34,14 @@ from ostiary.services.grants import Grants
 from ostiary.services.health import Health
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
+from ostiary.services.key_ring import KeyRing
+from ostiary.services.lifetimes import ENDLESS, Lifetimes
 from ostiary.services.limits import Limits
 from ostiary.services.loading import Loading
 from ostiary.services.locks import Locks
 from ostiary.services.login_limits import Allowances, LoginLimits
 from ostiary.services.logins import Logins
+from ostiary.services.lookup import Lookup
 from ostiary.services.mappings import Mappings
 from ostiary.services.metrics import Metrics
 from ostiary.services.native import Names
@@ -45,9 +50,11 @@ from ostiary.services.profiles import Profiles
 from ostiary.services.resets import Resets
 from ostiary.services.roles import Roles
 from ostiary.services.rooms import Rooms
+from ostiary.services.sessions import Sessions
 from ostiary.services.shutdown import Shutdown
 from ostiary.services.signing import SigningKeys
-from ostiary.services.tokens import Lifetimes, Tokens
+from ostiary.services.statuses import Statuses
+from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
 from ostiary.storage import Backend, StorageError, Store, migrate
@@ -143,6 +150,7 @@ async def open_core(
         stack.push_async_callback(backend.presence.leave)
         changes = Changes(stores[CORE], watch, backend.announce, now)
         signing_keys = SigningKeys(stores[CORE], now)
+        changes.listen(signing_keys.heard)
         strategies = Strategies(plugins, stores)
         journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
         locks = Locks(stores[CORE], backend.presence, instance)
@@ -199,12 +207,18 @@ def _services(
     plugins: Plugins,
     locks: Locks,
 ) -> Services:
-    security, life = settings.security, settings.security.auth_token
+    security, life, keys = (
+        settings.security,
+        settings.security.auth_token,
+        settings.security.api_key,
+    )
     grants = Grants(store)
     users = Users(store, strategies, journal, changes, now)
     accounts = Accounts(users, grants, changes, REMEMBERED)
-    lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period)
-    tokens = Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED)
+    lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period, life.max_session)
+    of_keys = Lifetimes(ENDLESS, keys.max_ttl)
+    activity, lookup = Activity(store), Lookup(store, accounts, lifetimes, now)
+    tokens = Tokens(store, signing_keys, lookup, changes, activity, lifetimes, now, REMEMBERED)
     rooms = Rooms()
     standard = security.standard
     defaults = Defaults(
@@ -220,6 +234,8 @@ def _services(
         strategies=strategies,
         about=About(health, plugins.loaded, version=__version__, config=config, clock=now),
         accounts=accounts,
+        activity=activity,
+        api_keys=ApiKeys(store, signing_keys, changes, of_keys, now, keys.max_per_user),
         authority=authority,
         background=Background(),
         changes=changes,
@@ -233,6 +249,7 @@ def _services(
         health=health,
         inventory=Inventory(store, now),
         journal=journal,
+        key_ring=KeyRing(store, changes, now),
         limits=Limits(settings.limits.logins_per_second, now),
         loading=Loading(
             roles=roles,
@@ -259,6 +276,8 @@ def _services(
         resets=Resets(store, changes, journal, defaults, locks, allowed=settings.dev),
         roles=roles,
         rooms=rooms,
+        sessions=Sessions(store, changes, activity, lifetimes, now),
+        statuses=Statuses(store, changes, now),
         shutdown=Shutdown(locks),
         tokens=tokens,
         users=users,

@@ -72,11 +72,12 @@ class Http:
                 if raw is None:
                     return  # The client has gone.
                 if raw:
-                    content = await self._parse(headers, raw, request)
+                    if b"content-encoding" in headers:
+                        encoding = headers[b"content-encoding"]
+                        raw = await encodings.inflate(encoding, raw, self._largest)
+                    content = self._parse(headers, raw, request)
         except errors.OstiaryError as error:
-            size = await self._answers.send_bare(send, request, error)
-            if self._logged:
-                self._log(scope, request, (error.status, size), began)
+            await self._refuse(error, scope, send, request, began)
             return
         try:
             answer = await self._answer(scope, headers, content, request)
@@ -85,9 +86,23 @@ class Http:
         query = scope["query_string"]
         if query and is_pretty(query):
             answer.body = msgspec.json.format(answer.body, indent=2)
-        await self._answers.send(scope, send, request, answer)
+        if not self._answers.sent_plainly(scope, request, answer):
+            await self._answers.send(scope, send, request, answer)
         if self._logged:
             self._log(scope, request, (answer.status, len(answer.body)), began)
+
+    async def _refuse(
+        self,
+        error: errors.OstiaryError,
+        scope: Scope,
+        send: Send,
+        request: Request,
+        began: float,
+    ) -> None:
+        """Answer a request that cannot be read."""
+        size = await self._answers.send_bare(send, request, error)
+        if self._logged:
+            self._log(scope, request, (error.status, size), began)
 
     async def _answer(
         self, scope: Scope, headers: Mapping[bytes, bytes], content: Any, request: Request
@@ -147,10 +162,8 @@ class Http:
         if volatile is not None:
             request.volatile = read_volatile(volatile)
 
-    async def _parse(self, headers: Mapping[bytes, bytes], raw: bytes, request: Request) -> Any:
+    def _parse(self, headers: Mapping[bytes, bytes], raw: bytes, request: Request) -> Any:
         """Return the content of a body."""
-        if b"content-encoding" in headers:
-            raw = await encodings.inflate(headers[b"content-encoding"], raw, self._largest)
         kind = headers.get(b"content-type")
         try:
             if kind is not None and content_type(kind) == FORM:

@@ -68,22 +68,22 @@ class Answers:
             for coding in encodings.FORMATS
         }
 
-    async def send(
-        self,
-        scope: Scope,
-        send: Send,
-        request: Request,
-        answer: Answer,
-    ) -> None:
-        """Send an answer; one that is plain leaves in one piece, where the server can."""
+    def sent_plainly(self, scope: Scope, request: Request, answer: Answer) -> bool:
+        """Send an answer that needs no thought in one piece, where the server can; tell whether."""
+        if b"accept-encoding" in request.connection.headers:
+            return False
+        return _sent_at_once(scope, request, answer, self._plain)
+
+    async def send(self, scope: Scope, send: Send, request: Request, answer: Answer) -> None:
+        """Send an answer."""
         headers = request.connection.headers
         head = self._plain
-        if b"accept-encoding" in headers and (coding := _coding(headers, answer.body)):
-            answer.body = await encodings.deflate(answer.body, coding)
-            head = self._encoded[coding]
-        plain = not (answer.headers or answer.cookies or b"origin" in headers)
-        if plain and _sent_at_once(scope, request, answer, head):
-            return
+        if b"accept-encoding" in headers:
+            if coding := _coding(headers, answer.body):
+                answer.body = await encodings.deflate(answer.body, coding)
+                head = self._encoded[coding]
+            if _sent_at_once(scope, request, answer, head):
+                return
         own = list(_own_headers(answer))
         names = {name for name, _ in own}
         common = (header for header in head.headers if header[0] not in names)
@@ -128,7 +128,12 @@ def _coding(headers: Mapping[bytes, bytes], content: bytes) -> Coding | None:
 
 
 def _sent_at_once(scope: Scope, request: Request, answer: Answer, head: _Head) -> bool:
-    """Write a plain answer in one piece, where our own protocol class can; tell whether."""
+    """Write an answer in one piece, where our own protocol class can; tell whether.
+
+    It has the same headers as all others, none of its own.
+    """
+    if answer.headers or answer.cookies or b"origin" in request.connection.headers:
+        return False
     at_once = scope.get("extensions", {}).get(AT_ONCE)
     if at_once is None:
         return False

@@ -12,11 +12,15 @@ from ostiary.controllers.users import security
 
 # Declaring happens on import.
 from ostiary.controllers import (  # isort: skip
+    api_keys,
     credentials,
+    disabling,
     fixtures,
     mappings,
+    my_api_keys,
     my_credentials,
     my_rights,
+    open_sessions,
     profiles,
     rights,
     roles,
@@ -27,11 +31,15 @@ from ostiary.controllers import (  # isort: skip
 CONTROLLERS = (admin, auth, security, server, index, collection, realtime)
 __all__ = [
     "CONTROLLERS",
+    "api_keys",
     "credentials",
+    "disabling",
     "fixtures",
     "mappings",
+    "my_api_keys",
     "my_credentials",
     "my_rights",
+    "open_sessions",
     "profiles",
     "rights",
     "roles",

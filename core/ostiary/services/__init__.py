@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ostiary.plugins import Strategies
     from ostiary.services.about import About
     from ostiary.services.accounts import Accounts
+    from ostiary.services.activity import Activity
+    from ostiary.services.api_keys import ApiKeys
     from ostiary.services.authority import Authority
     from ostiary.services.background import Background
     from ostiary.services.changes import Changes
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ostiary.services.health import Health
     from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
+    from ostiary.services.key_ring import KeyRing
     from ostiary.services.limits import Limits
     from ostiary.services.loading import Loading
     from ostiary.services.login_limits import LoginLimits
@@ -34,7 +37,9 @@ if TYPE_CHECKING:
     from ostiary.services.resets import Resets
     from ostiary.services.roles import Roles
     from ostiary.services.rooms import Rooms
+    from ostiary.services.sessions import Sessions
     from ostiary.services.shutdown import Shutdown
+    from ostiary.services.statuses import Statuses
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
 
@@ -46,6 +51,8 @@ class Services:
     strategies: Strategies
     about: About
     accounts: Accounts
+    activity: Activity
+    api_keys: ApiKeys
     authority: Authority
     background: Background
     changes: Changes
@@ -57,6 +64,7 @@ class Services:
     health: Health
     inventory: Inventory
     journal: Journal
+    key_ring: KeyRing
     limits: Limits
     loading: Loading
     login_limits: LoginLimits
@@ -65,6 +73,8 @@ class Services:
     metrics: Metrics
     places: Places
     profiles: Profiles
+    sessions: Sessions
+    statuses: Statuses
     resets: Resets
     roles: Roles
     rooms: Rooms

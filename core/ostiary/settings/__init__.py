@@ -63,12 +63,6 @@ class Settings:
     dev: bool = field(default=False, metadata={"setting": False})
     warnings: tuple[str, ...] = field(default=(), metadata={"setting": False})
 
-    @property
-    def logs_access(self) -> bool:
-        """Each HTTP request is written to the log."""
-        wanted = self.dev if self.logging.access is None else self.logging.access
-        return wanted and self.logging.level in ("debug", "info")
-
     def masked(self) -> dict[str, Any]:
         """Return every setting by its key, with secrets hidden."""
         return {**_shown(self), "dev": self.dev}

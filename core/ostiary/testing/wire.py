@@ -37,6 +37,9 @@ IDLE = 20
 PARTIAL = 206
 """The status of an answer that has both a result and an error (contract, 2.7)."""
 
+NOTICES = "kuzzle:notification:server"
+"""Where WebSockets are told that their token has expired, unasked."""
+
 MEMBERS = {
     "status", "error", "result", "controller", "action", "requestId", "volatile", "node", "headers"
 }  # fmt: skip
@@ -212,9 +215,11 @@ class WebSocketApi:
         self._closing.close()
 
     def frame(self, text: str | bytes) -> Any:
-        """Send a frame and return what the next one says."""
+        """Send a frame and return what the next one says that is no notice."""
         self.socket.send(text)
-        return json.loads(self.socket.recv(PATIENCE))
+        while (answer := json.loads(self.socket.recv(PATIENCE))).get("room") == NOTICES:
+            pass
+        return answer
 
     def send(self, message: Mapping[str, Any]) -> Outcome:
         """Send a message and return its answer."""
@@ -252,8 +257,8 @@ def url_of(route: Route, args: Mapping[str, Any]) -> str:
 def differences(expected: Any, actual: Any, where: str = "result") -> list[str]:
     """Say in what an answer is not the expected one.
 
-    In the expected one ``<ms>``, ``<jwt>``, ``<text>``, ``<kuid>`` and ``kuid-<uuid>`` stand
-    for any value of that kind.
+    In the expected one ``<ms>``, ``<jwt>``, ``<apikey-jwt>``, ``<text>``, ``<scrollId>``,
+    ``<kuid>`` and ``kuid-<uuid>`` stand for any value of that kind, ``<any>`` for any value.
     """
     match expected:
         case str() if expected in _MASKS:
@@ -272,8 +277,11 @@ def differences(expected: Any, actual: Any, where: str = "result") -> list[str]:
 
 _MASKS = {
     "<ms>": lambda value: type(value) is int and 10**12 < value < 10**14,
+    "<any>": lambda _value: True,
     "<jwt>": lambda value: isinstance(value, str) and value.startswith("kauth-"),
+    "<apikey-jwt>": lambda value: isinstance(value, str) and value.startswith("kapikey-"),
     "<text>": lambda value: isinstance(value, str) and value != "",
+    "<scrollId>": lambda value: isinstance(value, str) and value != "",
     "<kuid>": lambda value: _written(value, r"kuid-[a-z]+-[a-z]+-\d{1,5}"),
     "kuid-<uuid>": lambda value: _written(value, r"kuid-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
 }
