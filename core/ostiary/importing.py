@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,7 @@ from ostiary.exports import KINDS, Exports, Item, read_exports
 from ostiary.services import Services
 from ostiary.services.loading import Author, Existing, UserToLoad
 from ostiary.services.rights import BASE
+from ostiary.services.user_rows import StoredUser
 from ostiary.settings import Settings
 from ostiary.startup import establish, opened
 from ostiary.strategies import Call
@@ -161,26 +162,31 @@ class Importer:
         return self._step("profiles", item, exists=old is not None, same=same)
 
     async def _users(self, profiles: Iterable[Step]) -> list[Step]:
-        items = self._items["users"]
-        known = {user.kuid: user for user in await self._services.users.many(items)}
-        coming = {step.item.id for step in profiles if step.end != "refused"}
-        steps = []
-        for item in items.values():
-            try:
-                new = read_user(item.id, item.body, "")
-                await self._services.profiles.check(set(new.profile_ids) - coming)
-            except errors.OstiaryError as error:
-                steps.append(Step("users", item, "refused", str(error)))
-                continue
-            old = known.get(item.id)
-            same = old is not None and (
-                (old.profile_ids, old.content) == (new.profile_ids, new.content)
-                and await self._signs_in(new)
-            )
-            step = self._step("users", item, exists=old is not None, same=same)
-            step.user = new
-            steps.append(step)
-        return steps
+        steps = [_read_user(item) for item in self._items["users"].values()]
+        users = [step.user for step in steps if step.user is not None]
+        named = {id for user in users for id in user.profile_ids}
+        found = await self._services.profiles.many(sorted(named))
+        known = {profile.id for profile in found}
+        known |= {step.item.id for step in profiles if step.end != "refused"}
+        old = {user.kuid: user for user in await self._services.users.many(self._items["users"])}
+        return [await self._compared(step, known, old.get(step.item.id)) for step in steps]
+
+    async def _compared(self, step: Step, profiles: set[str], old: StoredUser | None) -> Step:
+        """Return what becomes of a user who was read.
+
+        :param profiles: the ids of those that are there, or are there before the users.
+        :param old: who has the kuid now.
+        """
+        new = step.user
+        if new is None:
+            return step
+        if missing := [id for id in new.profile_ids if id not in profiles]:
+            return Step("users", step.item, "refused", str(errors.ProfileNotFound(missing[0])))
+        same = old is not None and (
+            (old.profile_ids, old.content) == (new.profile_ids, new.content)
+            and await self._signs_in(new)
+        )
+        return replace(self._step("users", step.item, exists=old is not None, same=same), user=new)
 
     async def _signs_in(self, user: UserToLoad) -> bool:
         """Tell whether a user holds credentials of every strategy that an export names."""
@@ -229,3 +235,11 @@ class Importer:
         if step.kind == "roles":
             return services.roles.put(item.id, item.body, None, force=True)
         return services.profiles.put(item.id, item.body, None)
+
+
+def _read_user(item: Item) -> Step:
+    """Return a step for a user whom nobody has compared yet."""
+    try:
+        return Step("users", item, "made", user=read_user(item.id, item.body, ""))
+    except errors.OstiaryError as error:
+        return Step("users", item, "refused", str(error))

@@ -100,6 +100,25 @@ def test_resetting_the_cache_ends_every_session(open_api: Api) -> None:
     assert login(open_api, "ann").status == 200
 
 
+@pytest.mark.parametrize(
+    "action, args", [("resetCache", {"database": "internalCache"}), ("resetSecurity", {})]
+)
+def test_who_is_signed_out_is_subscribed_to_nothing(
+    own: Any, action: str, args: dict[str, str]
+) -> None:
+    own.http.call("admin:resetSecurity")
+    create(own.http, "ann", "ann")
+    token = login(own.http, "ann").result["jwt"]
+    with closing(WebSocketApi(own.port)) as socket:
+        where = {"index": "sea", "collection": "seals"}
+        assert socket.call("realtime:subscribe", {}, jwt=token, **where).status == 200
+        assert own.http.call("server:metrics").result["realtime"]["rooms"] == 1
+        assert own.http.call(f"admin:{action}", **args).status == 200
+        end = time.monotonic() + 10
+        while own.http.call("server:metrics").result["realtime"]["rooms"]:
+            assert time.monotonic() < end
+
+
 def test_what_is_not_kept_here_is_reset_without_harm(open_api: Api) -> None:
     open_api.call("admin:resetSecurity")
     create(open_api, "ann", "ann")

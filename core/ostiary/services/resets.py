@@ -7,7 +7,7 @@ import logging
 from sqlalchemy import Table, delete, func, select
 
 from ostiary import errors
-from ostiary.services.changes import Changes
+from ostiary.services.changes import EVERY, Changes
 from ostiary.services.defaults import Defaults
 from ostiary.services.journal import Journal
 from ostiary.services.locks import Locks
@@ -62,6 +62,7 @@ class Resets:
         async with self._locks.hold("resetSecurity"):
             async with self._store.begin() as db:
                 await self._changes.record(db, "rights")
+                await self._changes.record(db, "token", EVERY)
                 await self._journal.delete_everybody(db)
                 deleted = {
                     "deletedUsers": await _empty(db, users),

@@ -17,7 +17,7 @@ from ostiary.arguments import Duration
 from ostiary.services.access import end_sessions
 from ostiary.services.accounts import Account
 from ostiary.services.activity import Activity
-from ostiary.services.changes import Changes, take_turn
+from ostiary.services.changes import EVERY, Changes, take_turn
 from ostiary.services.lifetimes import ENDLESS, MINUTE, Lifetimes
 from ostiary.services.lookup import Lookup
 from ostiary.services.memory import Memory
@@ -205,6 +205,7 @@ class Tokens:
         async with self._store.begin() as db:
             # Every account is read again, and with it every token.
             await self._changes.record(db, "rights")
+            await self._changes.record(db, "token", EVERY)
             await db.execute(delete(tokens))
 
     async def purge(self, batch: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ostiary import __version__, errors
+from ostiary.controllers.server import health_check
 from ostiary.services.health import Health
 from ostiary.settings import load
 from ostiary.startup import opened
@@ -75,3 +76,8 @@ async def test_a_store_that_does_not_answer_is_red(
         "memoryStorage": "green",
         "storageEngine": "red",
     }
+    reply: Any = await health_check(house.services)
+    assert (reply.status, reply.error.id) == (500, "core.fatal.service_unavailable")
+    assert reply.error.props == ["storageEngine"]
+    assert reply.value["status"] == "red"
+    assert (await health_check(house.services, "internalCache"))["status"] == "green"
