@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -275,7 +275,7 @@ def differences(expected: Any, actual: Any, where: str = "result") -> list[str]:
     return [f"{where}: {actual!r} instead of {expected!r}"]
 
 
-_MASKS = {
+_MASKS: dict[str, Callable[[Any], bool]] = {
     "<ms>": lambda value: type(value) is int and 10**12 < value < 10**14,
     "<any>": lambda _value: True,
     "<jwt>": lambda value: isinstance(value, str) and value.startswith("kauth-"),
