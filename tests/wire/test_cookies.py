@@ -65,7 +65,7 @@ def test_a_login_puts_the_token_into_a_cookie_and_nowhere_else(http: HttpApi, me
     assert ask(http, cookie_of(outcome)).result["_id"] == member.kuid
 
 
-def test_without_asking_for_it_there_is_no_cookie(http: HttpApi, member: Any) -> None:
+def test_without_asking_for_it_no_cookie_holds_a_token(http: HttpApi, member: Any) -> None:
     outcome = http.send("POST", "/_login/local", member.credentials)
     assert "jwt" in outcome.result
     assert set_cookie(outcome) == ""

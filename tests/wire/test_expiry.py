@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.testing.wire import PATIENCE, HttpApi, WebSocketApi, differences
+from ostiary.testing.wire import NOTICES, PATIENCE, HttpApi, WebSocketApi, differences
 
 LIFE = 1500
 NOTICE = {
@@ -20,7 +20,7 @@ NOTICE = {
     "message": "Authentication Token Expired",
     "info": "<text>",
     "node": "<text>",
-    "room": "kuzzle:notification:server",
+    "room": NOTICES,
 }
 QUIET = 0.3
 """Seconds after which a notice that has not come will not come."""
@@ -37,9 +37,10 @@ class Sockets:
         self.tokens: dict[str, str] = {}
         self.ends = 0
 
-    def open(self, name: str) -> WebSocketApi:
-        self.opened[name] = self._stack.enter_context(closing(WebSocketApi(self.site.port)))
-        return self.opened[name]
+    def open(self, name: str, headers: dict[str, str] | None = None) -> WebSocketApi:
+        socket = self._stack.enter_context(closing(WebSocketApi(self.site.port, headers)))
+        self.opened[name] = socket
+        return socket
 
     def sign_in(self, person: Any, **args: Any) -> str:
         fields = person.credentials
@@ -98,7 +99,8 @@ def told(sockets: Sockets, closed: Any) -> dict[str, Told]:
     sockets.tie("another", shared)
     sockets.tie("later anonymous", shared).call("auth:getCurrentUser")
     sockets.tie("later another token", shared).call("auth:getCurrentUser", jwt=other)
-    sockets.tie("without rights", shared)
+    by_cookie = sockets.open("by cookie", {"Cookie": f"authToken={shared}"})
+    assert by_cookie.call("auth:getCurrentUser").result["_id"] == ann.kuid
     assert sockets.open("forbidden").call("security:getUser", jwt=shared, _id="x").status == 403
 
     ended = sockets.sign_in(ann, **soon)
@@ -122,7 +124,7 @@ def told(sockets: Sockets, closed: Any) -> dict[str, Told]:
     return sockets.told()
 
 
-HEARERS = ("logged in", "one", "another", "later anonymous", "without rights", "forbidden")
+HEARERS = ("logged in", "one", "another", "later anonymous", "by cookie", "forbidden")
 OTHERS = (
     "anonymous",
     "later another token",

@@ -23,8 +23,6 @@ StrategyName = Annotated[str, "Name of the authentication strategy."]
 ExpiresIn = Annotated[
     Duration | None, "Lifetime of the token: milliseconds, a timespan such as 2h, or -1 for ever."
 ]
-
-
 CookieAuth = Annotated[
     bool, "Keep the token in a cookie instead of the answer; over WebSocket there are none."
 ]
@@ -122,9 +120,11 @@ def handed_over(
     :param device: the cookie by which the device is known at its next login, if it gets one.
     """
     answer = issued.to_json()
-    cookies = [device] if device else []
+    cookies = []
     if in_cookie and request.connection.protocol == "http":
         cookies.append(services.cookies.session(answer.pop("jwt"), issued.expires_at))
+    if device:
+        cookies.append(device)
     return Reply(answer, cookies=tuple(cookies)) if cookies else answer
 
 

@@ -37,6 +37,9 @@ IDLE = 20
 PARTIAL = 206
 """The status of an answer that has both a result and an error (contract, 2.7)."""
 
+NOTICES = "kuzzle:notification:server"
+"""Where WebSockets are told that their token has expired, unasked."""
+
 MEMBERS = {
     "status", "error", "result", "controller", "action", "requestId", "volatile", "node", "headers"
 }  # fmt: skip
@@ -205,9 +208,11 @@ class WebSocketApi:
         self._closing.close()
 
     def frame(self, text: str | bytes) -> Any:
-        """Send a frame and return what the next one says."""
+        """Send a frame and return what the next one says that is no notice."""
         self.socket.send(text)
-        return json.loads(self.socket.recv(PATIENCE))
+        while (answer := json.loads(self.socket.recv(PATIENCE))).get("room") == NOTICES:
+            pass
+        return answer
 
     def send(self, message: Mapping[str, Any]) -> Outcome:
         """Send a message and return its answer."""
