@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import zlib
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -36,10 +37,8 @@ def test_the_limit_is_met_to_the_byte(size: int) -> None:
 @given(raw=st.binary(min_size=1, max_size=300), header=st.sampled_from([b"gzip", b"deflate"]))
 def test_bytes_of_any_kind_are_content_or_refused(raw: bytes, header: bytes) -> None:
     """INP-19."""
-    try:
-        asyncio.run(encodings.inflate(header, raw, LARGEST))
-    except errors.HttpError as error:
-        assert error.status == 400
+    with suppress(errors.HttpError):
+        assert len(asyncio.run(encodings.inflate(header, raw, LARGEST))) <= LARGEST
 
 
 @given(header=st.binary(max_size=250))

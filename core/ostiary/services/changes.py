@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select
 from ostiary.storage import Database, Store, Watch
 from ostiary.storage.tables import MODE, changes, installation
 
-What = Literal["token", "user", "rights"]
+What = Literal["token", "user", "rights", "keys"]
 Listener = Callable[[str, str], None]
 Announce = Callable[[Database], Awaitable[None]]
 Clock = Callable[[], int]

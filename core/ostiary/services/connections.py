@@ -15,7 +15,8 @@ from heapq import heapify, heappop, heappush
 from ostiary import errors
 from ostiary.services.changes import Changes
 from ostiary.services.rooms import Rooms
-from ostiary.services.tokens import Session, Tokens
+from ostiary.services.sessions import Session
+from ostiary.services.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 

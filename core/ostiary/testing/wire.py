@@ -53,6 +53,9 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.decided = threading.Event()
 
+    def stop(self) -> None:
+        self.should_exit = True
+
     async def serve(self, sockets: list[Any] | None = None) -> None:
         try:
             await super().serve(sockets)
@@ -71,7 +74,11 @@ def serving(settings: Settings, protocol: type[asyncio.Protocol] | None = None) 
     :param protocol: speaks HTTP instead of the server's own.
     """
     asyncio.run(prepare(settings))
-    config = configuration(settings, partial(Application, settings))
+
+    def stop() -> None:
+        server.stop()
+
+    config = configuration(settings, partial(Application, settings, stop))
     config.http = protocol or config.http
     server = _Server(config)
     thread = threading.Thread(target=server.run, name="ostiary")
@@ -81,7 +88,7 @@ def serving(settings: Settings, protocol: type[asyncio.Protocol] | None = None) 
             raise RuntimeError("the server did not start")
         yield int(server.servers[0].sockets[0].getsockname()[1])
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join(PATIENCE)
 
 
@@ -250,8 +257,8 @@ def url_of(route: Route, args: Mapping[str, Any]) -> str:
 def differences(expected: Any, actual: Any, where: str = "result") -> list[str]:
     """Say in what an answer is not the expected one.
 
-    In the expected one ``<ms>``, ``<jwt>``, ``<text>``, ``<kuid>`` and ``kuid-<uuid>`` stand
-    for any value of that kind.
+    In the expected one ``<ms>``, ``<jwt>``, ``<apikey-jwt>``, ``<text>``, ``<scrollId>``,
+    ``<kuid>`` and ``kuid-<uuid>`` stand for any value of that kind, ``<any>`` for any value.
     """
     match expected:
         case str() if expected in _MASKS:
@@ -270,8 +277,11 @@ def differences(expected: Any, actual: Any, where: str = "result") -> list[str]:
 
 _MASKS = {
     "<ms>": lambda value: type(value) is int and 10**12 < value < 10**14,
+    "<any>": lambda _value: True,
     "<jwt>": lambda value: isinstance(value, str) and value.startswith("kauth-"),
+    "<apikey-jwt>": lambda value: isinstance(value, str) and value.startswith("kapikey-"),
     "<text>": lambda value: isinstance(value, str) and value != "",
+    "<scrollId>": lambda value: isinstance(value, str) and value != "",
     "<kuid>": lambda value: _written(value, r"kuid-[a-z]+-[a-z]+-\d{1,5}"),
     "kuid-<uuid>": lambda value: _written(value, r"kuid-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
 }
