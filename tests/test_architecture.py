@@ -40,7 +40,8 @@ LAYERS = (
     "startup",
     "websocket_protocol",
     "http_protocol",
-    "operations serving",
+    "exports",
+    "importing operations serving",
     "cli testing",
     "__main__",
 )

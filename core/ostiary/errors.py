@@ -217,7 +217,7 @@ TokenInvalid = UnauthorizedError.declare("security.token.invalid", 0x07_01_0001,
 TtlExceeded = BadRequestError.declare("security.token.ttl_exceeded", 0x07_01_0004, "The requested expiresIn is above the configured maximum.")
 VerificationError = BadRequestError.declare("security.token.verification_error", 0x07_01_0007, "Token verification failed: {0}.")
 RefreshForbidden = UnauthorizedError.declare("security.token.refresh_forbidden", 0x07_01_0008, "{0} is not refreshable.")
-InvalidExpiration = BadRequestError.declare("security.token.invalid_expiration", 0x07_01_0009, "This expiration cannot be used for a token: {0}.")
+InvalidExpiration = BadRequestError.declare("security.token.invalid_expiration", 0x07_01_0009, '"{0}" must have an end for a token.')
 
 # security.credentials
 UnknownStrategy = BadRequestError.declare("security.credentials.unknown_strategy", 0x07_02_0001, 'No authentication strategy is named "{0}".')

@@ -15,6 +15,8 @@ from packaging.utils import canonicalize_name
 from pluggy import HookCaller, HookImpl, PluginManager, PluginValidationError
 
 from ostiary import errors, hookspecs
+from ostiary.arguments import Duration
+from ostiary.durations import duration
 from ostiary.log import origin
 from ostiary.request import Request
 from ostiary.settings import SettingsError
@@ -35,6 +37,9 @@ REQUIRED = tuple(
     f"ostiary_{verb}_credentials"
     for verb in ("verify", "validate", "create", "update", "delete", "get")
 )
+
+OPTIONAL = ("ostiary_refresh_session",)
+HOOKS = (*REQUIRED, *OPTIONAL)
 
 
 class PluginError(Exception):
@@ -107,7 +112,7 @@ class Strategies:
         declaring = [plugin for plugin in plugins.loaded if plugin.strategies]
         for plugin in declaring:
             others = [other.module for other in declaring if other is not plugin]
-            callers = {name: plugins.manager.subset_hook_caller(name, others) for name in REQUIRED}
+            callers = {name: plugins.manager.subset_hook_caller(name, others) for name in HOOKS}
             for strategy in plugin.strategies:
                 self._strategies[strategy.name] = (strategy, stores[plugin.name], callers)
 
@@ -187,6 +192,19 @@ class Strategies:
         seen = await self._call("get", name, Call(), kuid=kuid)
         return None if seen is None else _view(name, seen)
 
+    async def renew(self, name: str, kuid: str, call: Call) -> Duration | None:
+        """Ask whether a session may go on; return the lifetime of its new token if one is told.
+
+        :raises errors.RefreshForbidden: it may not.
+        """
+        try:
+            told = await self._ask("ostiary_refresh_session", name, call, kuid=kuid)
+            return None if told is None else Duration(duration(told))
+        except (errors.UnauthorizedError, errors.ForbiddenError):
+            raise errors.RefreshForbidden(f"A session of {name}") from None
+        except (ValueError, TypeError):
+            raise errors.PluginUnexpectedError(f"strategy {name} told no lifetime") from None
+
     def _find(self, name: str) -> tuple[Strategy, Store, dict[str, HookCaller]]:
         found = self._strategies.get(name)
         if found is None:
@@ -194,15 +212,20 @@ class Strategies:
         return found
 
     async def _call(self, verb: str, name: str, call: Call, **arguments: Any) -> Any:
+        return await self._ask(f"ostiary_{verb}_credentials", name, call, **arguments)
+
+    async def _ask(self, hook: str, name: str, call: Call, **arguments: Any) -> Any:
+        """Call a hook of a strategy; None stands for one that its plugin does not have."""
         strategy, store, callers = self._find(name)
         arguments |= {"strategy": strategy, "store": store, "call": _narrowed(call, strategy)}
         try:
-            return await callers[f"ostiary_{verb}_credentials"](**arguments)
+            answer = callers[hook](**arguments)
+            return answer if answer is None else await answer
         except errors.OstiaryError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
             failure = origin(error)
-            logger.error("strategy %s failed to %s credentials: %s", name, verb, failure)  # noqa: TRY400
+            logger.error("strategy %s failed in %s: %s", name, hook, failure)  # noqa: TRY400
             raise errors.PluginUnexpectedError(f"strategy {name} failed") from None
 
 
@@ -317,7 +340,7 @@ def _declared(
         for hook in (*REQUIRED, "ostiary_storage"):
             if hook not in answering:
                 raise PluginError(f"plugin {entry.name}: hook {hook} is missing")
-    elif foreign := answering & set(REQUIRED):
+    elif foreign := answering & set(HOOKS):
         raise PluginError(
             f"plugin {entry.name}: hook {min(foreign)} would answer for the strategies of others; "
             "without a strategy of its own it must be a wrapper"

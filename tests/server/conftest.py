@@ -212,6 +212,7 @@ def _provisioned(database: Database) -> Database:
         for words in (["db", "provision", "--admin-url", database.admin_url], ["db", "upgrade"]):
             done = server.run(*words)
             assert done.returncode == 0, done.stderr
+    return database
 
 
 def _serve(

@@ -48,6 +48,7 @@ GRANTS = {
     "manager": {"security": ["*"]},
     "loader": {"admin": ["*"], "security": ["*"]},
     "clerk": {"auth": ["*"], "security": ["createUser", "updateUser", "getUser"]},
+    "warden": {"auth": ["*"], "security": ["createApiKey", "disableUser", "enableUser"]},
 }
 """What the profiles of tests grant, besides the base ones."""
 

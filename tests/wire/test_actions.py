@@ -43,6 +43,7 @@ FILLED = {
     "userId": "nobody-at-all",
     "index": "nowhere",
     "collection": "users",
+    "database": "memoryStorage",
 }
 
 

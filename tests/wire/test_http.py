@@ -209,7 +209,7 @@ SECRETS = ["/_login/local?username=root&password=x", "/_login/local?password=x",
 
 @pytest.mark.parametrize("url", SECRETS)
 def test_a_secret_in_a_url_is_refused(http: HttpApi, url: str) -> None:
-    """TOK-25: neither a token nor a password is accepted where logs keep it."""
+    """TOK-25, AUTH-13: neither a token nor a password is accepted where logs keep it."""
     outcome = http.send("GET", url)
     assert (outcome.status, outcome.error_id) == (400, "ostiary.request.secret_in_url")
     assert "kauth-x" not in outcome.raw.decode()

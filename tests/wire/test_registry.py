@@ -16,15 +16,36 @@ FACTS: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "data" / "api.json").read_text(encoding="utf-8")
 )
 ACTIONS = {f"{action.controller}:{action.name}": action for action in make_registry()}
-WITHOUT: dict[tuple[str, str], str] = {
-    ("auth:refreshToken", "strategy"): "comes with the hook ostiary_refresh_session",
-    ("server:openapi", "format"): "the document is JSON, whatever is asked for",
-    ("server:openapi", "scope"): "there is one API",
-}
+WITHOUT: dict[tuple[str, str], str] = {}
 """Arguments of Kuzzle that an action does not read, with the reason."""
 
-EXTRA: dict[str, str] = {}
+EXTRA: dict[str, str] = {
+    "auth:getMySessions": "issue 3: users see where they are signed in",
+    "auth:revokeMySession": "issue 3: and end it",
+    "security:getSessions": "issue 3: the same for administrators",
+    "security:revokeSession": "issue 3: the same for administrators",
+    "security:disableUser": "issue 3: users are shut out without being deleted",
+    "security:enableUser": "issue 3: and let in again",
+    "security:createApiKey force": "KEY-08: administrators override the longest lifetime knowingly",
+}
 """Actions, ``controller:action``, or arguments after a space, that Kuzzle does not have."""
+
+LOADING = "it does what many single actions do, and ends with the error of the first that fails"
+LOADED = (
+    "api.assert.empty_argument",
+    "api.assert.invalid_argument",
+    "security.credentials.unknown_strategy",
+    "security.profile.missing_anonymous_role",
+    "security.profile.not_found",
+    "security.role.login_required",
+    "security.role.not_found",
+    "security.role.unknown_action",
+    "security.role.unknown_controller",
+    "security.user.already_exists",
+    "security.user.no_profile",
+    "services.storage.search_as_an_id",
+)
+"""What writing roles, profiles and users can end with."""
 
 NOT_RAISED: dict[tuple[str, str], str] = {
     (
@@ -75,6 +96,19 @@ RAISED_HERE: dict[tuple[str, str], str] = {
         "api.assert.unsupported_protocol",
     ): "so does Kuzzle; nothing can be sent",
     ("*", "ostiary"): "errors of ours (decision 9)",
+    ("auth:createToken", "security.rights.unauthorized"): "nobody has a token without a session",
+    ("auth:createToken", "security.token.invalid"): "the session may end while it is made",
+    ("auth:refreshToken", "security.credentials.unknown_strategy"): "Kuzzle fails with a 500",
+    ("auth:createApiKey", "security.rights.unauthorized"): "KEY-01: no session, no key",
+    ("auth:deleteApiKey", "security.rights.unauthorized"): "nobody has keys without a session",
+    ("security:createApiKey", "security.rights.unauthorized"): "KEY-01: no session, no key",
+    ("security:createApiKey", "security.token.ttl_exceeded"): "KEY-08: maxTTL binds them, too",
+    **{("admin:loadSecurities", id): LOADING for id in LOADED},
+    **{
+        (f"admin:{name}", id): "names that no URL could hold are not declared"
+        for name in ("loadMappings", "loadFixtures")
+        for id in ("api.assert.invalid_argument", "services.storage.search_as_an_id")
+    },
     **{
         (action, id): "INP-03: what can be created can be read and deleted by its URL"
         for action in (
@@ -89,6 +123,8 @@ RAISED_HERE: dict[tuple[str, str], str] = {
             "security:createOrReplaceProfile",
             "index:create",
             "collection:create",
+            "auth:createApiKey",
+            "security:createApiKey",
         )
         for id in ("api.assert.invalid_argument", "services.storage.search_as_an_id")
     },
@@ -104,6 +140,7 @@ RAISED_HERE: dict[tuple[str, str], str] = {
 """Errors that an action (``*``: any) answers with and Kuzzle does not, with the reason."""
 
 REQUIRED_HERE = {
+    "admin:loadSecurities": "so does Kuzzle, although no member of it is required",
     "security:updateProfile": "so does Kuzzle, although no member of it is required",
     "security:updateUserMapping": "so does Kuzzle, although no member of it is required",
     "security:updateProfileMapping": "so does Kuzzle, although no member of it is required",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ostiary.controllers.admin import admin
 from ostiary.controllers.auth import auth
 from ostiary.controllers.collections import collection
 from ostiary.controllers.indexes import index
@@ -11,10 +12,15 @@ from ostiary.controllers.users import security
 
 # Declaring happens on import.
 from ostiary.controllers import (  # isort: skip
+    api_keys,
     credentials,
+    disabling,
+    fixtures,
     mappings,
+    my_api_keys,
     my_credentials,
     my_rights,
+    open_sessions,
     profiles,
     rights,
     roles,
@@ -22,13 +28,18 @@ from ostiary.controllers import (  # isort: skip
     user_records,
 )
 
-CONTROLLERS = (auth, security, server, index, collection, realtime)
+CONTROLLERS = (admin, auth, security, server, index, collection, realtime)
 __all__ = [
     "CONTROLLERS",
+    "api_keys",
     "credentials",
+    "disabling",
+    "fixtures",
     "mappings",
+    "my_api_keys",
     "my_credentials",
     "my_rights",
+    "open_sessions",
     "profiles",
     "rights",
     "roles",

@@ -60,28 +60,23 @@ class Counters:
         :param free: the failures that each subject has before the first lock.
         :raises Locked: one of them is.
         """
-        now, counted = self._clock(), []
+        now = self._clock()
+        # In one order, so that no two transactions wait for each other.
+        rows = [self._row(subject, 1 - free[subject], now) for subject in sorted(free)]
         async with self._store.begin() as db:
-            # In one order, so that no two transactions wait for each other.
-            for subject in sorted(free):
-                first = 1 - free[subject]
-                until = await db.scalar(self._count, self._values(subject, first, now))
-                if until is None:
-                    lock = select(table.c.locked_until).where(table.c.subject == subject)
-                    raise Locked(subject, await db.scalar(lock) or now)
-                counted.append(Counted(subject, first, until))
-        return tuple(counted)
+            done = (await db.execute(self._count, rows)).all()
+            if len(done) < len(rows):
+                raise await _locked(db, free, now)
+        return tuple(Counted(row.subject, 1 - free[row.subject], row.locked_until) for row in done)
 
     async def uncount(self, db: Database, counted: Iterable[Counted]) -> None:
         """Take failures back, and their locks, within a transaction."""
-        for one in counted:
-            this = table.c.subject == one.subject
-            alone = delete(table).where(this, table.c.excess <= one.first)
-            if not (await db.execute(alone)).rowcount:
-                mine = (table.c.locked_until == one.locked_until, 0)
-                left = case(mine, else_=table.c.locked_until)
-                less = update(table).where(this)
-                await db.execute(less.values(excess=table.c.excess - 1, locked_until=left))
+        ordered = sorted(counted, key=lambda one: one.subject)
+        taken = [
+            {"of": one.subject, "first": one.first, "lock": one.locked_until} for one in ordered
+        ]
+        if taken:
+            await db.execute(UNCOUNT, taken)
 
     async def purge(self, db: Database, batch: int) -> int:
         """Remove some counters whose failures are forgotten; return how many."""
@@ -89,7 +84,7 @@ class Counters:
         gone = await db.execute(delete(table).where(table.c.subject.in_(over.scalar_subquery())))
         return int(gone.rowcount)
 
-    def _values(self, subject: bytes, first: int, now: int) -> dict[str, Any]:
+    def _row(self, subject: bytes, first: int, now: int) -> dict[str, Any]:
         lock = now + FIRST_DELAY if first >= 0 else 0
         end = max(lock, now) + self._window
         row = {"subject": subject, "excess": first, "locked_until": lock, "expires_at": end}
@@ -112,4 +107,30 @@ def _count(window: int) -> Any:
             table.c.expires_at: now + delay + window,
         },
         where=table.c.locked_until <= now,
-    ).returning(table.c.locked_until)
+    ).returning(table.c.subject, table.c.locked_until)
+
+
+def _uncount() -> Any:
+    """Return the statement that takes a failure back; one that was alone leaves nothing."""
+    alone = table.c.excess <= bindparam("first", type_=table.c.excess.type)
+    mine = table.c.locked_until == bindparam("lock", type_=table.c.locked_until.type)
+    return (
+        update(table)
+        .where(table.c.subject == bindparam("of"))
+        .values(
+            excess=table.c.excess - 1,
+            locked_until=case((mine, 0), else_=table.c.locked_until),
+            expires_at=case((alone, 0), else_=table.c.expires_at),
+        )
+    )
+
+
+async def _locked(db: Database, subjects: Iterable[bytes], now: int) -> Locked:
+    """Say which one is locked, and until when."""
+    some = select(table.c.subject, table.c.locked_until).where(table.c.subject.in_(list(subjects)))
+    locks = [(row.locked_until, row.subject) for row in (await db.execute(some)).all()]
+    until, subject = max(locks, default=(now, b""))
+    return Locked(subject, until)
+
+
+UNCOUNT = _uncount()

@@ -14,7 +14,8 @@ from ostiary.plugins import Strategies
 from ostiary.services.accounts import Account, Accounts
 from ostiary.services.changes import Changes
 from ostiary.services.login_limits import Attempt, LoginLimits, Place
-from ostiary.services.tokens import Issued, Origin, Tokens
+from ostiary.services.sessions import Issued, Origin
+from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.strategies import Call, Newcomer, Redirect, User
 

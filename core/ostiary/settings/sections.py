@@ -92,6 +92,19 @@ class AuthToken:
         -1, key="maxTTL"
     )
     grace_period: Annotated[Span, "How long a refreshed token still works."] = 1000
+    max_session: Annotated[
+        Lifetime, "How long tokens of one sign-in can be refreshed; -1 is for ever."
+    ] = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKey:
+    """API keys: how long they live, and how many there are."""
+
+    max_ttl: Annotated[Lifetime, "Longest lifetime that may be asked for; -1 is any."] = setting(
+        -1, key="maxTTL"
+    )
+    max_per_user: Annotated[Count, "API keys that one user can have."] = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +158,7 @@ class Security:
         tuple[Text, ...], Meta(min_length=1), "Profiles of who signs up without an administrator."
     ] = ("default",)
     auth_token: Annotated[AuthToken, "Authentication tokens."] = setting(AuthToken(), alias="jwt")
+    api_key: Annotated[ApiKey, "API keys."] = ApiKey()
     standard: Annotated[Standard, "Restricted rights."] = Standard()
     hashing: Annotated[Hashing, "Password hashing."] = field(default_factory=Hashing)
 

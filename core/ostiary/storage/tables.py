@@ -104,7 +104,9 @@ tokens = Table(
     # When it was refreshed, and by which token: it lives on for the grace period.
     Column("replaced_at", Instant),
     Column("successor", LargeBinary),
-    # When the first token of the chain of refreshes was issued; None: with this one.
+    # The session is that of the first token in a chain of refreshes: its jti, and when it was
+    # issued; None: with this one.
+    Column("session", String),
     Column("began_at", Instant),
     Index("tokens_by_user", "kuid"),
     Index("tokens_by_end", "expires_at"),

@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -73,6 +73,9 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.decided = threading.Event()
 
+    def stop(self) -> None:
+        self.should_exit = True
+
     async def serve(self, sockets: list[Any] | None = None) -> None:
         try:
             await super().serve(sockets)
@@ -91,7 +94,11 @@ def serving(settings: Settings, protocol: type[asyncio.Protocol] | None = None) 
     :param protocol: speaks HTTP instead of the server's own.
     """
     asyncio.run(prepare(settings))
-    config = configuration(settings, partial(Application, settings))
+
+    def stop() -> None:
+        server.stop()
+
+    config = configuration(settings, partial(Application, settings, stop))
     config.http = protocol or config.http
     server = _Server(config)
     thread = threading.Thread(target=server.run, name="ostiary")
@@ -101,7 +108,7 @@ def serving(settings: Settings, protocol: type[asyncio.Protocol] | None = None) 
             raise RuntimeError("the server did not start")
         yield int(server.servers[0].sockets[0].getsockname()[1])
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join(PATIENCE)
 
 
@@ -295,7 +302,7 @@ def differences(expected: Any, actual: Any, where: str = "result") -> list[str]:
     return [f"{where}: {actual!r} instead of {expected!r}"]
 
 
-_MASKS = {
+_MASKS: dict[str, Callable[[Any], bool]] = {
     "<ms>": lambda value: type(value) is int and 10**12 < value < 10**14,
     "<any>": lambda _value: True,
     "<jwt>": lambda value: isinstance(value, str) and value.startswith("kauth-"),

@@ -19,6 +19,7 @@ LONGEST_PATH, MOST, LONGEST, BEGINNING, FARTHEST = 512, 1000, 256, 192, 1e300
 
 
 def upgrade() -> None:
+    op.add_column("tokens", sa.Column("session", sa.String))
     op.add_column("tokens", sa.Column("began_at", sa.BigInteger))
     create_api_keys()
     create_search()
@@ -187,3 +188,4 @@ def downgrade() -> None:
         op.drop_table(table)
     with op.batch_alter_table("tokens") as table:
         table.drop_column("began_at")
+        table.drop_column("session")

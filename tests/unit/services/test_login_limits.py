@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy import func, select
 
 from ostiary import Call, Redirect, errors
 from ostiary.services.login_limits import Allowances, Attempt, LoginLimits, Place
-from ostiary.services.tokens import Origin
+from ostiary.services.sessions import Origin
 from ostiary.storage.tables import devices, login_counters
 from ostiary.testing.clock import SECOND, Clock
 
@@ -145,6 +146,7 @@ async def test_guesses_at_the_same_time_do_not_overrun_the_limit(door: Door) -> 
 async def test_who_succeeds_leaves_no_counter(door: Door) -> None:
     for _ in range(FREE + OF_ADDRESS):
         await door.succeed()
+    assert await door.limits.purge(10) == 3
     assert await door.rows() == 0
 
 
@@ -273,6 +275,7 @@ async def test_counters_of_invented_names_are_few_and_go_away(door: Door) -> Non
         await door.fail(f"invented-{number}")
     assert await door.rows() == OF_ADDRESS + 1
     await door.succeed()
+    assert await door.limits.purge(10) == 2
     assert await door.limits.purge(10) == 0
     door.clock.advance(WINDOW + SECOND)
     assert await door.limits.purge(10) == 10
@@ -291,6 +294,7 @@ async def test_what_came_to_no_verdict_is_no_failure(door: Door) -> None:
         errors.TtlExceeded(),
     ):
         await door.limits.fail(await door.reserve(), error)
+    assert await door.limits.purge(10) == 2
     assert await door.rows() == 0
 
 
@@ -378,4 +382,22 @@ async def test_a_redirection_is_no_failure(house: Any) -> None:
     house.during("badge", "verify", elsewhere)
     for _ in range(FREE + 1):
         assert isinstance(await sign_in(house, "1"), Redirect)
+    await house.services.login_limits.purge(10)
+    assert await Door(house).rows() == 0
+
+
+@pytest.mark.parametrize(
+    "account",
+    [lambda _self, given: given["name"], lambda *_: 5, lambda *_: b"ann"],
+    ids=["raises", "number", "bytes"],
+)
+async def test_a_strategy_that_cannot_name_the_account_lets_nobody_in(
+    house: Any, monkeypatch: pytest.MonkeyPatch, account: Callable[..., Any]
+) -> None:
+    """AUTH-16"""
+    await house.create("ann", badge="1")
+    strategy = house.services.strategies.find("badge")
+    monkeypatch.setattr(type(strategy), "account", account)
+    with pytest.raises(errors.PluginUnexpectedError):
+        await sign_in(house, "1")
     assert await Door(house).rows() == 0

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from ostiary import Call, Newcomer, Redirect, Verified, errors
 from ostiary.services.login_limits import Place
-from ostiary.services.tokens import Origin
+from ostiary.services.sessions import Origin
 from ostiary.storage.tables import users
 
 pytestmark = pytest.mark.anyio
