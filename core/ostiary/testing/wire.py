@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Literal
@@ -44,6 +45,25 @@ MEMBERS = {
     "status", "error", "result", "controller", "action", "requestId", "volatile", "node", "headers"
 }  # fmt: skip
 """The members of every answer (contract, 2.5)."""
+
+COMMON = (
+    "api.process.action_not_found",
+    "api.process.controller_not_found",
+    "api.process.incompatible_sdk_version",
+    "api.process.overloaded",
+    "api.process.shutting_down",
+    "api.process.too_many_requests",
+    "api.process.unauthorized_origin",
+    "network.*",
+    "ostiary.request.*",
+    "ostiary.storage.unavailable",
+    "security.cookie.*",
+    "security.rights.forbidden",
+    "security.rights.unauthorized",
+    "security.token.invalid",
+    "security.token.verification_error",
+)
+"""Errors, as patterns, that any request can meet, whatever its action declares."""
 
 
 class _Server(uvicorn.Server):
@@ -164,7 +184,8 @@ class HttpApi:
             self._connection.close()
             raise
         text = _inflated(raw, answer.headers["content-encoding"])
-        return Outcome(answer.status, json.loads(text) if text else None, _joined(answer), raw)
+        outcome = Outcome(answer.status, json.loads(text) if text else None, _joined(answer), raw)
+        return _declared(outcome, self._registry)
 
     def call(self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any) -> Outcome:
         """Call an action by its shortest fitting route, or by ``/_query`` where none fits."""
@@ -197,8 +218,14 @@ class WebSocketApi:
 
     protocol: Literal["websocket"] = "websocket"
 
-    def __init__(self, port: int, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        headers: Mapping[str, str] | None = None,
+        registry: Registry | None = None,
+    ) -> None:
         self.port = port
+        self._registry = registry or make_registry()
         self._closing = ExitStack()
         self.socket = self._closing.enter_context(
             connect(
@@ -224,7 +251,7 @@ class WebSocketApi:
     def send(self, message: Mapping[str, Any]) -> Outcome:
         """Send a message and return its answer."""
         body = self.frame(json.dumps(message))
-        return Outcome(body["status"], body)
+        return _declared(Outcome(body["status"], body), self._registry)
 
     def call(self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any) -> Outcome:
         """Call an action."""
@@ -309,6 +336,24 @@ def _joined(answer: http.client.HTTPResponse) -> dict[str, str]:
         known = headers.get(name.lower())
         headers[name.lower()] = value if known is None else f"{known}, {value}"
     return headers
+
+
+def _declared(outcome: Outcome, registry: Registry) -> Outcome:
+    """Return an answer whose error, if it is one of an action, that action has declared.
+
+    An action does not know the errors of plugins: ``plugin.<name of the plugin>.<error>``.
+    """
+    error = outcome.body.get("error") if isinstance(outcome.body, dict) else None
+    if not isinstance(error, dict):
+        return outcome
+    id, names = error["id"], (outcome.body.get("controller"), outcome.body.get("action"))
+    of_plugin = fnmatchcase(id, "plugin.*") and not fnmatchcase(id, "plugin.strategy.*")
+    if of_plugin or any(fnmatchcase(id, pattern) for pattern in COMMON):
+        return outcome
+    for action in registry:
+        if (action.controller, action.name) == names:
+            assert id in action.errors, f"{names} does not declare {id}"
+    return outcome
 
 
 def _enveloped(outcome: Outcome, members: set[str]) -> Outcome:
