@@ -25,7 +25,7 @@ from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
 from ostiary.services.search import Page, Search
 from ostiary.services.search.scrolls import Scrolls
-from ostiary.services.users import USERS
+from ostiary.services.user_rows import USERS
 from ostiary.services.values import values_of
 from ostiary.storage import Backend, Store, migrate
 from ostiary.storage.postgresql import PostgreSQL

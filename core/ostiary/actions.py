@@ -114,6 +114,8 @@ class Action:
     :param strict: a body in which one key stands twice is refused.
     :param raises: the errors of its own, beside those that every action can answer with.
     :param ignored: arguments that clients of Kuzzle send, and that nothing depends on here.
+    :param raw: the content types of an answer that comes over HTTP without an envelope.
+    :param redirects: the answer may send the client elsewhere.
     """
 
     controller: str
@@ -127,6 +129,8 @@ class Action:
     strict: bool = False
     raises: tuple[type[errors.OstiaryError], ...] = ()
     ignored: tuple[str, ...] = ()
+    raw: tuple[str, ...] = ()
+    redirects: bool = False
 
     @property
     def errors(self) -> frozenset[str]:
@@ -179,6 +183,8 @@ class Controller:
         strict: bool = False,
         raises: Iterable[type[errors.OstiaryError]] = (),
         ignored: Iterable[str] = (),
+        raw: Iterable[str] = (),
+        redirects: bool = False,
     ) -> Callable[[Function], Function]:
         """Declare the decorated function as an action."""
 
@@ -197,6 +203,8 @@ class Controller:
                     strict=strict,
                     raises=tuple(raises),
                     ignored=tuple(ignored),
+                    raw=tuple(raw),
+                    redirects=redirects,
                 )
             )
             return function
@@ -254,6 +262,8 @@ class Registry:
 
 def camel_case(name: str) -> str:
     """Return the name on the wire: ``get_user`` is ``getUser``, the keyword ``global_`` ``global``."""
+    if name.startswith("_"):
+        return name
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
 

@@ -8,12 +8,14 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
 from threading import Thread
+from typing import Any, get_args
 
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
@@ -31,9 +33,14 @@ from ostiary.composition import (
 )
 from ostiary.dispatch import Dispatcher
 from ostiary.http import Http
+from ostiary.http_answers import CONNECTIONS, Answers
+from ostiary.origins import Origins
+from ostiary.proxies import Proxies
+from ostiary.request import Protocol
 from ostiary.routes import Routes
 from ostiary.services import Services
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
+from ostiary.services.rights import Grant, Rights
 from ostiary.settings import Settings
 from ostiary.storage.store import CORE
 from ostiary.websocket import WebSockets
@@ -50,18 +57,27 @@ class Application:
     """The ASGI application of one process.
 
     HTTP goes to the adapter at once; Starlette carries the life of the process and WebSockets.
+
+    :param stop: stops the server, all its processes.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, stop: Callable[[], None]) -> None:
+        self._settings, self._stop = settings, stop
+        trusted = settings.server.trusted_proxies
+        self._proxies = Proxies(trusted) if trusted else None
         self._http: Http | None = None
         self._around: ASGIApp = Starlette(lifespan=self._lifespan)
+        self._state: Mapping[str, Any] = {}
         self._ready = False
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one ASGI connection."""
+        if self._proxies is not None and scope["type"] != "lifespan":
+            self._proxies.locate(scope)
         if scope["type"] == "http" and self._http is not None:
             return self._http(scope, receive, send)
+        if scope["type"] == "lifespan":
+            self._state = scope.get("state", {})
         return self._around(scope, receive, send)
 
     @asynccontextmanager
@@ -79,6 +95,7 @@ class Application:
             stopping = asyncio.Event()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_house(core.services, stopping))
+                tasks.create_task(watch_tokens(core.services, stopping))
                 self._ready = True
                 # What is there now stays: the collector need not walk it again and again.
                 gc.collect()
@@ -86,11 +103,12 @@ class Application:
                 yield
                 self._ready = False
                 stopping.set()
+                await core.services.background.finish()
 
     def _serve(self, core: Core, around: Starlette) -> None:
         settings = self._settings
         registry = make_registry()
-        origins = settings.http.access_control_allow_origin
+        origins = _origins(settings)
         dispatcher = Dispatcher(
             registry,
             core.services,
@@ -99,6 +117,9 @@ class Application:
             capacity=settings.server.max_requests_in_flight,
             origins=origins,
         )
+        core.services.shutdown.stop_with(self._stop)
+        self._measure(core.services, dispatcher)
+        answers = Answers(dispatcher.node, origins, over_https=settings.server.over_https)
 
         async def ready() -> bool:
             try:
@@ -110,12 +131,29 @@ class Application:
             dispatcher,
             Routes(registry),
             ready,
+            answers,
             largest=settings.server.max_request_size,
-            credentialed=frozenset(origins) - {"*"},
             secrets_in_urls=settings.http.allow_credentials_in_url,
-            over_https=(settings.server.public_url or "").startswith("https:"),
+            logged=settings.logging.access and settings.logging.level in ("debug", "info"),
         )
-        around.router.routes.append(WebSocketRoute("/{path:path}", WebSockets(dispatcher)))
+        sockets = WebSockets(
+            dispatcher, core.services.connections, settings.limits.websocket_messages_per_second
+        )
+        around.router.routes.append(WebSocketRoute("/{path:path}", sockets))
+
+    def _measure(self, services: Services, dispatcher: Dispatcher) -> None:
+        """Have everything counted that somebody may ask for."""
+        metrics, rooms = services.metrics, services.rooms
+        metrics.measure("requests", lambda: dispatcher.running)
+        metrics.measure("rooms", lambda: len(rooms))
+        metrics.measure("subscriptions", lambda: rooms.subscriptions)
+        for protocol in get_args(Protocol):
+            metrics.measure(protocol, partial(self._connections, protocol))
+
+    def _connections(self, protocol: Protocol) -> int:
+        """Count the open connections of a protocol, which uvicorn keeps."""
+        connections = self._state.get(CONNECTIONS, ())
+        return sum(connection.speaks == protocol for connection in connections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +165,11 @@ class MakeApplication:
     def __call__(self) -> Application:
         """Return the application of this process."""
         log.set_up(self.settings.logging.level)
+        main = os.getpid()
         if (parent := parent_process()) is not None:
             Thread(target=_follow, args=(parent,), daemon=True).start()
-        return Application(self.settings)
+            main = parent.pid or main
+        return Application(self.settings, partial(os.kill, main, signal.SIGTERM))
 
 
 def _follow(parent: BaseProcess) -> None:
@@ -141,19 +181,51 @@ def _follow(parent: BaseProcess) -> None:
 async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     """Undo what ended processes left half done and remove what has expired, until told to stop."""
     while not stopping.is_set():
-        try:
+        with going_on("housekeeping"):
             await services.journal.sweep()
-            while not stopping.is_set() and await services.tokens.purge(BATCH) == BATCH:
-                pass
-            while not stopping.is_set() and await services.search.purge(BATCH) == BATCH:
-                pass
+            for work in (
+                services.activity.flush,
+                services.tokens.purge,
+                services.api_keys.purge,
+                services.login_limits.purge,
+                services.search.purge,
+            ):
+                while not stopping.is_set() and await work(BATCH) == BATCH:
+                    pass
             await services.changes.purge(BATCH)
-        except errors.OstiaryError as error:
-            logger.warning("housekeeping is put off: %s", error.id)
-        except Exception as error:  # noqa: BLE001 - it would end the whole process
-            logger.error("housekeeping failed: %s", log.origin(error))  # noqa: TRY400
+            await services.key_ring.purge()
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
+    with going_on("writing when tokens were used"):
+        while await services.activity.flush(BATCH):
+            pass
+
+
+async def watch_tokens(services: Services, stopping: asyncio.Event) -> None:
+    """Tell WebSockets when their tokens expire, until told to stop."""
+    while not stopping.is_set():
+        with going_on("watching over tokens"):
+            await services.connections.watch()
+
+
+@contextmanager
+def going_on(work: str) -> Iterator[None]:
+    """Log what goes wrong with a round of some work; the next round may do better."""
+    try:
+        yield
+    except errors.OstiaryError as error:
+        logger.warning("%s is put off: %s", work, error.id)
+    except Exception as error:  # noqa: BLE001 - it would end the whole process
+        logger.error("%s failed: %s", work, log.origin(error))  # noqa: TRY400
+
+
+def _origins(settings: Settings) -> Origins:
+    strangers = None
+    if settings.dev:
+        closed = Grant(settings.security.standard.roles.anonymous.controllers)
+        strangers = Rights((closed,)).allow
+    listed, url = settings.http.access_control_allow_origin, settings.server.public_url
+    return Origins(listed, url, strangers)
 
 
 def _node_name() -> str:

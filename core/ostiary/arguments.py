@@ -16,6 +16,9 @@ from ostiary import body, durations, errors
 Duration = NewType("Duration", int)
 """Milliseconds; -1 is without end. Written as a number, its text, or a text such as ``2h``."""
 
+Ids = NewType("Ids", list[str])
+"""Ids, written as a list, as its JSON text, or as a text with commas between them."""
+
 JSON_SAFE = 2**53 - 1
 LONGEST_NUMBER = 32
 
@@ -86,6 +89,16 @@ def read_object(name: str, value: Any, http: bool) -> dict[str, Any]:
     return value
 
 
+def read_ids(name: str, value: Any, _http: bool) -> Ids:
+    """Read a list of texts, its JSON text, or a text with commas between ids."""
+    if isinstance(value, str):
+        listed = value.startswith("[")
+        value = _from_json(name, "array", value, http=True) if listed else value.split(",")
+    if not isinstance(value, list) or not all(isinstance(id, str) for id in value):
+        raise errors.InvalidType(name, "array of strings")
+    return Ids(value)
+
+
 def read_duration(name: str, value: Any, _http: bool) -> Duration:
     """Read milliseconds, or a text such as ``2h``; -1 is without end."""
     if isinstance(value, int | float | str) and not isinstance(value, bool):
@@ -113,6 +126,7 @@ WIRE_TYPES: dict[Any, WireType] = {
         blank=(None, ""),
         raises=(errors.InvalidArgument,),
     ),
+    Ids: WireType(read_ids, {"type": ["array", "string"], "items": {"type": "string"}}),
     Any: WireType(read_anything, {}, raises=()),
 }
 

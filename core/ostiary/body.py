@@ -17,7 +17,10 @@ MOST_CONTAINERS = 50_000
 """Lists and objects that a request may hold: each costs much more than its bytes."""
 
 DECODER = msgspec.json.Decoder()
-STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+STRING = re.compile(rb'"[^"]*(?:"|\Z)')
+"""A string of a JSON text without escapes. One that does not end reaches to the end of the text:
+were it none, each quote in it would be tried as the beginning of one."""
+
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -51,7 +54,22 @@ def decode(raw: bytes | str) -> Any:
 
 def refuse_duplicates(raw: bytes | str) -> None:
     """Refuse a JSON text in which a key stands twice in one object (ASVS 1.5.3)."""
-    json.loads(raw, object_pairs_hook=_unique)
+    json.loads(raw, object_pairs_hook=unique)
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the members of an object, as a hook of ``json``.
+
+    :raises errors.DuplicateKey: two have the same key.
+    """
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise errors.DuplicateKey(key)
+            seen.add(key)
+    return fields
 
 
 def acceptable(text: str) -> bool:
@@ -67,7 +85,8 @@ def acceptable(text: str) -> bool:
 
 def _brackets(text: bytes) -> bytes:
     """Return the brackets of a JSON text, those in its strings left out."""
-    return STRING.sub(b"", text).translate(None, delete=NO_BRACKETS)
+    plain = text.replace(rb"\\", b"").replace(rb"\"", b"")
+    return STRING.sub(b"", plain).translate(None, delete=NO_BRACKETS)
 
 
 def _check_number(text: bytes) -> None:
@@ -85,14 +104,3 @@ def _check_depth(text: bytes) -> None:
         if not brackets:
             return
     raise errors.TooDeep(DEEPEST)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise errors.DuplicateKey(key)
-            seen.add(key)
-    return fields

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from ostiary import body, errors
+from ostiary import audit, body, errors
 from ostiary.actions import Registry
+from ostiary.identity import WANTED, read_cookie
 from ostiary.log import origin
+from ostiary.origins import Origins
 from ostiary.request import ANONYMOUS, Answer, Reply, Request, Response
 from ostiary.services import Services
 from ostiary.services.accounts import Account
@@ -41,13 +43,20 @@ class Dispatcher:
         node: str,
         setup_secret: str,
         capacity: int,
-        origins: Sequence[str],
+        origins: Origins,
     ) -> None:
         self._registry, self._services, self.node = registry, services, node
         self._setup_secret = setup_secret.encode()
         self._capacity, self._running = capacity, 0
-        self._origins = None if "*" in origins else frozenset(origins)
+        self._origins = origins
         self._given = {"services": services}
+        self._noted = frozenset(action for action in registry if audit.is_noted(action))
+        self._noted_names = {(action.controller, action.name) for action in self._noted}
+
+    @property
+    def running(self) -> int:
+        """How many requests are being worked on."""
+        return self._running
 
     async def answer(self, request: Request, *, room: bool = False) -> Answer:
         """Run a request and encode its response.
@@ -60,6 +69,8 @@ class Dispatcher:
         try:
             return self._render(request, await self._run(request), room=room)
         except errors.OstiaryError as error:
+            if (request.controller, request.action) in self._noted_names:
+                audit.refused(request, error)
             return self.refuse(error, request, room=room)
         except Exception as error:  # noqa: BLE001 - the only place where nothing may pass
             logger.error("request %s failed: %s", request.id, origin(error))  # noqa: TRY400
@@ -79,21 +90,19 @@ class Dispatcher:
         return self._encode(request, 200, None, result, NO_HEADERS)
 
     async def _run(self, request: Request) -> Any:
-        if not request.controller:
-            raise errors.MissingArgument("controller")
-        if not request.action:
-            raise errors.MissingArgument("action")
-        if self._origins is not None:
-            self._check_origin(request, self._origins)
+        if request.args or not request.controller or not request.action:
+            _check_members(request)
+        if self._origins.checked:
+            self._origins.admit(request)
         services = self._services
         if services.changes.pending():
             await services.changes.catch_up()
+        if b"cookie" in request.connection.headers or WANTED in request.args:
+            await read_cookie(request, services, self._origins)
         account = await self._authenticate(request)
         if not account.rights.allow(request) and not await self._sets_up(request):
-            names = (request.controller, request.action, request.kuid)
-            if request.session is None:
-                raise errors.AuthenticationRequired(*names)
-            raise errors.RightsMissing(*names)
+            missing = errors.RightsMissing if request.session else errors.AuthenticationRequired
+            raise missing(request.controller, request.action, request.kuid)
         services.limits.count(request, account)
         action = self._registry.find(request.controller, request.action)
         if request.volatile is not None:
@@ -102,7 +111,10 @@ class Dispatcher:
             raise errors.AuthenticationRequired(action.controller, action.name, ANONYMOUS)
         if action.strict and request.raw_body:
             body.refuse_duplicates(request.raw_body)
-        return await action.run(request, self._given)
+        value = await action.run(request, self._given)
+        if action in self._noted:
+            audit.done(request, value)
+        return value
 
     async def _authenticate(self, request: Request) -> Account:
         """Return who asks; a token that is there but wrong never means anonymous (TOK-28)."""
@@ -112,6 +124,8 @@ class Dispatcher:
             if session is None:
                 session = await services.tokens.find(request.jwt)
             request.session = session
+            if (socket := request.connection.socket) is not None:
+                services.connections.tie(socket, session)
             return session.account
         account = services.accounts.peek(ANONYMOUS) or await services.accounts.find(ANONYMOUS)
         assert account is not None
@@ -127,18 +141,14 @@ class Dispatcher:
             and not await self._services.users.admin_exists()
         )
 
-    def _check_origin(self, request: Request, origins: frozenset[str]) -> None:
-        given = request.connection.header("origin")
-        if given is not None and given not in origins:
-            raise errors.UnauthorizedOrigin(given)
-
     def _render(self, request: Request, value: Any, *, room: bool) -> Answer:
         """Encode what an action returned."""
         if not isinstance(value, Reply):
             return self._encode(request, 200, None, value, NO_HEADERS, room=room)
         if value.raw and not room:
             return Answer(value.status, ENCODER.encode(value.value), value.headers)
-        answer = self._encode(request, value.status, None, value.value, value.headers, room=room)
+        error = None if value.error is None else value.error.to_json()
+        answer = self._encode(request, value.status, error, value.value, value.headers, room=room)
         answer.cookies = value.cookies
         return answer
 
@@ -170,6 +180,16 @@ class Dispatcher:
         if room:
             response.room = request.id
         return Answer(status, ENCODER.encode(response), headers)
+
+
+def _check_members(request: Request) -> None:
+    for name, given in (("controller", request.controller), ("action", request.action)):
+        if not given:
+            raise errors.MissingArgument(name)
+    if request.args.get("targets"):
+        for name in ("index", "collection"):
+            if request.args.get(name):
+                raise errors.MutuallyExclusive("targets", name)
 
 
 def _check_sdk(volatile: Mapping[str, Any]) -> None:

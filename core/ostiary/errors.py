@@ -175,7 +175,7 @@ UnexpectedArgument = BadRequestError.declare("api.assert.unexpected_argument", 0
 BodyRequired = BadRequestError.declare("api.assert.body_required", 0x02_01_0008, "This request needs a body.")
 ForbiddenArgument = BadRequestError.declare("api.assert.forbidden_argument", 0x02_01_000B, 'Argument "{0}" may not be given to this action.')
 KoncordeRestrictedKeyword = BadRequestError.declare("api.assert.koncorde_restricted_keyword", 0x02_01_000D, 'The {0} "{1}" is not allowed in a filter.')
-UnsupportedProtocol = InternalError.declare("api.assert.unsupported_protocol", 0x02_01_0010, 'Protocol "{0}" does not support action "{1}".')
+UnsupportedProtocol = BadRequestError.declare("api.assert.unsupported_protocol", 0x02_01_0010, 'Protocol "{0}" does not support action "{1}".')
 
 # api.process
 ActionLocked = PreconditionError.declare("api.process.action_locked", 0x02_02_0001, '"{0}" is already running.')
@@ -203,6 +203,7 @@ BodyParseFailed = BadRequestError.declare("network.http.body_parse_failed", 0x03
 
 # network.websocket
 WebSocketError = BadRequestError.declare("network.websocket.unexpected_error", 0x03_03_0001, "WebSocket error: {0}.")
+TooManyMessages = TooManyRequestsError.declare("network.websocket.ratelimit_exceeded", 0x03_03_0002, "This socket sends too many messages.")
 
 # plugin
 PluginUnexpectedError = PluginImplementationError.declare("plugin.runtime.unexpected_error", 0x04_02_0002, "Unexpected plugin error: {0}.")
@@ -216,7 +217,7 @@ TokenInvalid = UnauthorizedError.declare("security.token.invalid", 0x07_01_0001,
 TtlExceeded = BadRequestError.declare("security.token.ttl_exceeded", 0x07_01_0004, "The requested expiresIn is above the configured maximum.")
 VerificationError = BadRequestError.declare("security.token.verification_error", 0x07_01_0007, "Token verification failed: {0}.")
 RefreshForbidden = UnauthorizedError.declare("security.token.refresh_forbidden", 0x07_01_0008, "{0} is not refreshable.")
-InvalidExpiration = BadRequestError.declare("security.token.invalid_expiration", 0x07_01_0009, "This expiration cannot be used for a token: {0}.")
+InvalidExpiration = BadRequestError.declare("security.token.invalid_expiration", 0x07_01_0009, '"{0}" must have an end for a token.')
 
 # security.credentials
 UnknownStrategy = BadRequestError.declare("security.credentials.unknown_strategy", 0x07_02_0001, 'No authentication strategy is named "{0}".')
@@ -259,9 +260,10 @@ TooDeep = BadRequestError.declare("ostiary.request.too_deep", 0x20_01_0004, "The
 TooManyValues = BadRequestError.declare("ostiary.request.too_many_values", 0x20_01_0005, "The request holds more than {0} lists and objects.")
 UserTooLarge = SizeLimitError.declare("ostiary.user.too_large", 0x20_03_0002, 'User "{0}" would be larger than {1} bytes.')
 LastAdministrator = PreconditionError.declare("ostiary.user.last_administrator", 0x20_03_0001, 'User "{0}" is the last administrator.')
-MissingRights = ForbiddenError.declare("ostiary.rights.escalation", 0x20_04_0001, 'Profile "{0}" grants more than you may do yourself.')
+MissingRights = ForbiddenError.declare("ostiary.rights.escalation", 0x20_04_0001, '"{0}" would grant more than you may do yourself.')
 TargetTooPowerful = ForbiddenError.declare("ostiary.rights.target", 0x20_04_0002, 'User "{0}" may do more than you.')
 AdministratorsKeepRights = PreconditionError.declare("ostiary.rights.administrators", 0x20_04_0003, "Administrators must keep all rights.")
+RightsTooLarge = SizeLimitError.declare("ostiary.rights.too_large", 0x20_04_0004, '"{0}" would be larger than {1} bytes.')
 CredentialsExist = PreconditionError.declare("ostiary.credentials.exist", 0x20_05_0001, 'User "{0}" already has credentials for strategy "{1}".')
 NoCredentials = PreconditionError.declare("ostiary.credentials.missing", 0x20_05_0002, 'User "{0}" has no credentials for strategy "{1}".')
 StoreUnavailable = ServiceUnavailableError.declare("ostiary.storage.unavailable", 0x20_06_0001, "The storage cannot be reached now.")
@@ -271,6 +273,8 @@ DevOnly = ForbiddenError.declare("ostiary.admin.dev_only", 0x20_08_0001, "This i
 NoDocuments = BadRequestError.declare("ostiary.admin.no_documents", 0x20_08_0002, 'This server keeps no documents: "{0}" cannot be loaded.')
 SessionNotFound = NotFoundError.declare("ostiary.session.not_found", 0x20_09_0001, 'No session "{0}".')
 TooManyKeys = PreconditionError.declare("ostiary.keys.too_many", 0x20_0A_0001, 'User "{0}" has {1} API keys; no more are made.')
-CrossSite = ForbiddenError.declare("ostiary.request.cross_site", 0x20_01_0006, "A request that a cookie identifies must come from a known origin, as JSON.")
+TooManyRooms = PreconditionError.declare("ostiary.realtime.too_many_rooms", 0x20_0C_0001, "This connection is subscribed to {0} rooms; it may enter no more.")
+CrossSite = ForbiddenError.declare("ostiary.request.cross_site", 0x20_01_0006, "A request that a cookie identifies must come as JSON, from the server's own pages or an origin that http.accessControlAllowOrigin names.")
+ForeignPage = ForbiddenError.declare("ostiary.request.foreign_page", 0x20_01_0007, 'With --dev, pages of "{0}" may do no more than on a closed server; the setting http.accessControlAllowOrigin lists the origins that may.')
 
 # fmt: on

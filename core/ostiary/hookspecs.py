@@ -170,3 +170,18 @@ async def ostiary_search_credentials(
     :raises errors.BadRequestError: one of your own, if the filter asks for something that is
         not searched for.
     """
+
+
+@hookspec(firstresult=True)
+async def ostiary_refresh_session(
+    strategy: Strategy, store: Store, kuid: str, call: Call
+) -> int | None:
+    """Agree that a session goes on, when a client asks for a new token.
+
+    The core asks the strategy that the session was signed in with, and the one that the
+    client names.
+
+    :returns: the lifetime of the new token in milliseconds, -1 for no end; None
+        for what the client has asked for. Not above ``security.authToken.maxTTL``.
+    :raises errors.RefreshForbidden: the session does not go on; its token lives to its end.
+    """

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 from ostiary import body, errors
+from ostiary.request import FORM
 
 MOST_PARAMETERS = 1000
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
-ONLY_ONCE = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type")
+JSON = "application/json"
+ONLY_ONCE = (
+    b"host",
+    b"content-length",
+    b"transfer-encoding",
+    b"authorization",
+    b"content-type",
+    b"content-encoding",
+    b"cookie",
+    b"origin",
+)
+DRAINED = 4
+"""How many times too large a body may be and still be read to its end before it is refused."""
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 def check_framing(
@@ -29,6 +43,31 @@ def check_framing(
         raise errors.HttpError("the length of the body is not clear")
     if b"host" not in headers and version != "1.0":
         raise errors.HttpError("header host is missing")
+
+
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive, largest: int) -> bytes | None:
+    """Return a body as it was sent, or None if the client goes before it is complete.
+
+    :raises errors.RequestTooLarge: it is, declared or not; no more of it is kept.
+    """
+    declared = int(headers.get(b"content-length", b"0"))
+    if declared > largest * DRAINED or (declared > largest and b"expect" in headers):
+        raise errors.RequestTooLarge
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            return None
+        chunks.append(event.get("body", b""))
+        more = event.get("more_body", False)
+        size += len(chunks[-1])
+        if size > largest:
+            # Who still sends does not see an answer: take a little more, and keep none of it.
+            chunks = []
+            if not more or size > largest * DRAINED:
+                raise errors.RequestTooLarge
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def read_query(raw: bytes) -> dict[str, Any]:

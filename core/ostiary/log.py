@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import traceback
+from urllib.parse import quote
+
+LONGEST = 300
+"""Characters of a text of a client that are written."""
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
@@ -39,6 +43,15 @@ def origin(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     places = (f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
     return f"{type(error).__qualname__} at " + " < ".join(reversed(list(places)))
+
+
+def legible(text: str, safe: str = "/:@[]", encoding: str = "utf-8") -> str:
+    """Return a text of a client as one word of a line: short, and without a space.
+
+    :param safe: what stands for itself beside letters, digits and ``_.-~``.
+    """
+    short = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return quote(short, safe=safe, encoding=encoding, errors="replace") or "-"
 
 
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookies import Morsel
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from ostiary.errors import OstiaryError
+
 if TYPE_CHECKING:
-    from ostiary.services.tokens import Session
+    from ostiary.services.connections import Socket
+    from ostiary.services.sessions import Session
 
 ANONYMOUS = "-1"
 """The kuid of who has not signed in."""
 
 Protocol = Literal["http", "websocket"]
 
+FORM = "application/x-www-form-urlencoded"
 EMPTY: Mapping[bytes, bytes] = {}
 
 
@@ -25,16 +28,24 @@ class Connection(msgspec.Struct, eq=False):
 
     :param address: the peer, or what a trusted proxy says of it; empty if it has gone.
     :param headers: of the HTTP request or of the upgrade, as the server gives them.
+    :param socket: the WebSocket, if it is one.
     """
 
     protocol: Protocol
     address: str
     headers: Mapping[bytes, bytes] = EMPTY
+    socket: Socket | None = None
 
     def header(self, name: str) -> str | None:
         """Return a header by its name in lower case, or None."""
         value = self.headers.get(name.encode())
         return None if value is None else value.decode("latin-1")
+
+    @property
+    def sends_form(self) -> bool:
+        """The body is a form, which a page of any origin can send without being asked."""
+        kind = self.header("content-type") or ""
+        return kind.partition(";")[0].strip().lower() == FORM
 
     def __repr__(self) -> str:
         """Leave out the headers, which hold tokens."""
@@ -76,14 +87,17 @@ class Request(msgspec.Struct):
 class Reply:
     """What an action answers when a plain value does not say enough.
 
+    :param error: what of it could not be done; the status is that of the error.
+    :param cookies: values of ``Set-Cookie``, as ``ostiary.cookies`` makes them.
     :param raw: over HTTP the value is the whole body; WebSocket clients need the envelope.
     """
 
     value: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    cookies: tuple[Morsel[str], ...] = ()
+    cookies: tuple[str, ...] = ()
     raw: bool = False
+    error: OstiaryError | None = None
 
     @classmethod
     def redirect(cls, location: str) -> Reply:
@@ -119,4 +133,4 @@ class Answer(msgspec.Struct):
     status: int
     body: bytes
     headers: Mapping[str, str]
-    cookies: tuple[Morsel[str], ...] = ()
+    cookies: tuple[str, ...] = ()

@@ -14,7 +14,9 @@ from ostiary.settings import Settings
 from ostiary.storage import StorageError
 from ostiary.websocket_protocol import BoundedWebSocket
 
-PING_EVERY, PING_WAIT = 30.0, 30.0
+PING_EVERY, PING_WAIT = 30.0, 20.0
+"""Seconds; with the ten that a peer has to read how its socket ends, a dead one is gone in 60."""
+
 KEEP_ALIVE = 75
 WORKER_PATIENCE = 30
 """Seconds that a process may be silent before it is replaced; a slow machine starts slowly."""
@@ -51,8 +53,8 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(server.trusted_proxies),
-        forwarded_allow_ips=[str(network) for network in server.trusted_proxies],
+        # The application has its own: this one takes what is no address for one.
+        proxy_headers=False,
         http=BoundedProtocol,
         ws=BoundedWebSocket,
         ws_max_size=server.max_request_size,

@@ -20,7 +20,7 @@ class Strategy:
     :param fields: the names of the credentials' fields.
     :param identifier: the field that names an account, or None; attempts are
         counted by it, so that guesses on one account are limited even when the
-        account does not exist (NIST SP 800-63B-4, 3.2.2).
+        account does not exist (NIST SP 800-63B-4, 3.2.2). See ``account``.
     :param refusal: the sentence for every refused login; one sentence, so that
         it does not tell which accounts exist (OWASP ASVS 6.3.8).
     :param headers: names of the request headers that the hooks want to see.
@@ -31,6 +31,17 @@ class Strategy:
     identifier: str | None = None
     refusal: str = "Wrong credentials."
     headers: tuple[str, ...] = ()
+
+    def account(self, credentials: Mapping[str, Any]) -> str | None:
+        """Return by what the attempts on an account are counted; None if they name none.
+
+        Override it where several spellings open one account: what they share is
+        counted once. It is asked before ``verify``, with whatever a client sent,
+        and looks nothing up: accounts that do not exist are counted alike.
+        """
+        value = None if self.identifier is None else credentials.get(self.identifier)
+        # What is no text may be taken for one by the hook.
+        return None if value is None else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,14 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.server import ServerProtocol
 
+from ostiary.request import Protocol
+
 MESSAGES = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 SHORT = 16
 """Bytes below which nobody has a reason to send a part of a message on its own."""
+
+LAST_WAIT = 2.0
+"""Seconds that a peer gets to read its last answers and say goodbye when the server stops."""
 
 
 class BoundedFrames(ServerProtocol):
@@ -57,6 +62,7 @@ class BoundedFrames(ServerProtocol):
 class BoundedWebSocket(WebSocketsSansIOProtocol):
     """Hangs up on peers that flood, and on those that do not read how their socket ends."""
 
+    speaks: ClassVar[Protocol] = "websocket"
     frames_of: ClassVar[type[BoundedFrames]] = BoundedFrames
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -121,15 +127,25 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         self._hang_up()
 
     async def send(self, message: Any) -> None:
-        """Send what the application says."""
+        """Send what the application says, one answer after the other as the peer reads."""
+        if message["type"] == "websocket.close":
+            # A peer that does not read is told all the same; answers that wait are dropped.
+            self.writable.set()
+        while not self.writable.is_set():
+            await self.writable.wait()
         await super().send(message)
         if message["type"] == "websocket.close" and self.close_timer is not None:
             self._hang_up()
 
     def shutdown(self) -> None:
-        """Say goodbye, where that is not done yet."""
-        if not self.transport.is_closing():
+        """Let the application finish what it has begun and say goodbye."""
+        self.close_timeout = LAST_WAIT
+        if self.transport.is_closing() or self.close_sent or not self.handshake_complete:
             super().shutdown()
+            return
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.GOING_AWAY})
+        if not self.writable.is_set():
+            self._hang_up()
 
     def _hang_up(self) -> None:
         """Wait for a while, not for ever, until the peer has read the rest."""

@@ -175,14 +175,37 @@ def master_key() -> str:
 
 @pytest.fixture
 def database(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Database:
-    name = asyncio.run(postgresql.create_database())
-    environment = {"OSTIARY_MASTER_KEY": master_key, "OSTIARY_SETUP_SECRET": SETUP_SECRET}
-    return Database(postgresql, name, environment)
+    return _database(postgresql, master_key)
 
 
 @pytest.fixture
 def ready(database: Database) -> Database:
     """A database with every store in it."""
+    return _provisioned(database)
+
+
+@pytest.fixture(scope="module")
+def make_ready(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Callable[[], Database]:
+    """Make a database with every store in it that several tests share."""
+    return lambda: _provisioned(_database(postgresql, master_key))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def two_workers(request: pytest.FixtureRequest, start_server: Serve) -> ThrowAwayServer:
+    """A server of two processes, on each database in turn."""
+    if request.param == "sqlite":
+        return start_server(workers=2)
+    database: Database = request.getfixturevalue("make_ready")()
+    return start_server(workers=2, database=database.url, environment=database.environment)
+
+
+def _database(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Database:
+    name = asyncio.run(postgresql.create_database())
+    environment = {"OSTIARY_MASTER_KEY": master_key, "OSTIARY_SETUP_SECRET": SETUP_SECRET}
+    return Database(postgresql, name, environment)
+
+
+def _provisioned(database: Database) -> Database:
     server = ThrowAwayServer(database=database.url, environment=database.environment)
     with ExitStack() as stack:
         stack.callback(server.throw_away)

@@ -42,6 +42,9 @@ FILLED = {
     "_id": "nobody-at-all",
     "userId": "nobody-at-all",
     "scrollId": "nothing",
+    "index": "nowhere",
+    "collection": "users",
+    "database": "memoryStorage",
 }
 
 
@@ -205,7 +208,10 @@ CASES = [
         "security:deleteUser", "ostiary.user.last_administrator", ["root"], 412,
         args={"_id": "root"},
     ),
-    Case("security:deleteUser", "security.user.not_found", ["-1"], 404, args={"_id": "-1"}),
+    Case(
+        "security:deleteUser", "services.storage.not_found", ["-1", "kuzzle", "users"], 404,
+        args={"_id": "-1"},
+    ),
     Case(
         "security:getCredentials", "ostiary.credentials.missing", ["nobody-at-all", "local"], 412,
         args={**NOBODY, "strategy": "local"},

@@ -15,6 +15,7 @@ FACTS: dict[str, dict[str, int]] = json.loads(
     (Path(__file__).parent / "data" / "errors.json").read_text(encoding="utf-8")
 )
 OTHER_STATUS = {
+    "api.assert.unsupported_protocol": (400, "INP-19: who asks over HTTP is at fault"),
     "security.token.verification_error": (400, "contract 13: two tokens are the client's fault"),
     "security.user.no_profile": (400, "contract 13: no profile is the client's fault"),
 }

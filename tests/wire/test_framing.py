@@ -95,7 +95,7 @@ HOSTILE = {
 def test_an_unclear_request_is_refused_and_nothing_after_it_is_read(
     closed: Any, sent: bytes
 ) -> None:
-    """HTTP-02..05, TOK-27: refuse, and close (RFC 9112, 6.3 and 3.2)."""
+    """HTTP-02, HTTP-03, HTTP-04, HTTP-05, TOK-27: refuse, and close (RFC 9112, 6.3 and 3.2)."""
     answer = exchange(closed.port, sent)
     assert answer.count(b"HTTP/1.1 ") <= 1
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4")

@@ -99,7 +99,7 @@ def token_for(action: Action, site: Any) -> str | None:
 def test_arguments_and_bodies_of_any_kind_over_http(
     target: Any, by_http: HttpApi, action: Action, args: dict[str, Any], body: Any, path: list[str]
 ) -> None:
-    """INP-06, INP-08, INP-10..12."""
+    """INP-06, INP-08, INP-10, INP-11, INP-12, INP-19, INP-20: an answer, and never a 5xx."""
     for route in action.routes:
         named = dict(zip(route.names, (text_of(one) or "x" for one in path), strict=False))
         query = {text_of(name): sendable(value) for name, value in args.items()}
@@ -118,7 +118,7 @@ def test_messages_of_any_kind_over_websocket(
     body: Any,
     whole: dict[str, Any],
 ) -> None:
-    """WS-01, INP-06..12."""
+    """WS-01, INP-06, INP-07, INP-08, INP-10, INP-11, INP-19, INP-20."""
     names = {"controller": action.controller, "action": action.name}
     jwt = token_for(action, target)
     for message in ({**args, **names, "body": body, "jwt": jwt}, {**whole, **names}, whole):
@@ -211,7 +211,7 @@ BODIES = {
 def test_a_bad_body_on_every_route_is_the_clients_fault(
     target: Any, by_http: HttpApi, body: bytes
 ) -> None:
-    """INP-04..08."""
+    """INP-04, INP-05, INP-06, INP-07, INP-08, INP-11."""
     for action in ACTIONS:
         for route in action.routes:
             if route.verb != "GET":

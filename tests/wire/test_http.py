@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -209,7 +209,7 @@ SECRETS = ["/_login/local?username=root&password=x", "/_login/local?password=x",
 
 @pytest.mark.parametrize("url", SECRETS)
 def test_a_secret_in_a_url_is_refused(http: HttpApi, url: str) -> None:
-    """TOK-25: neither a token nor a password is accepted where logs keep it."""
+    """TOK-25, AUTH-13: neither a token nor a password is accepted where logs keep it."""
     outcome = http.send("GET", url)
     assert (outcome.status, outcome.error_id) == (400, "ostiary.request.secret_in_url")
     assert "kauth-x" not in outcome.raw.decode()
@@ -251,14 +251,14 @@ def test_a_form_signs_in(http: HttpApi, member: Any) -> None:
         ({"Content-Type": "multipart/form-data"}, b"{}", 400, "network.http.unsupported_content"),
         ({"Content-Type": "application/json; charset=latin1"}, b"{}", 400,
          "network.http.unsupported_charset"),
-        ({"Content-Encoding": "gzip"}, b"{}", 400, "network.http.unsupported_compression"),
+        ({"Content-Encoding": "br"}, b"{}", 400, "network.http.unsupported_compression"),
     ],
     ids=range(11),
 )  # fmt: skip
 def test_an_unreadable_body_is_answered_bare(
     http: HttpApi, headers: dict[str, str], body: bytes, status: int, id: str
 ) -> None:
-    """INP-04..08, INP-13, INP-14: the error object is the whole body, and the connection ends."""
+    """INP-04, INP-05, INP-06, INP-08, INP-12, INP-13, INP-14: the error object is the whole body, and the connection ends."""
     outcome = http.send("POST", "/_login/local", body, headers)
     assert outcome.body.keys() == {"id", "code", "status", "message", "props"}
     assert (outcome.status, outcome.body["status"], outcome.body["id"]) == (status, status, id)
@@ -329,3 +329,69 @@ def test_an_answer_in_one_piece_says_what_one_in_parts_says(
         name: value for name, value in other.items() if name not in told
     }
     assert {"date", "x-kuzzle-request-id", "connection"} <= plain.keys()
+
+
+class TestDevelopment:
+    """``--dev`` is open to this machine, not to whatever page its browser shows."""
+
+    FOREIGN = (
+        {"Origin": STRANGER},
+        {"Origin": "null"},
+        {"Host": "evil.example:7512"},
+        {"Host": "evil.example:7512", "Origin": "http://evil.example:7512"},
+    )
+    ADMIN: ClassVar[dict[str, Any]] = {"content": {"profileIds": ["admin"]}}
+
+    @pytest.mark.parametrize("headers", FOREIGN)
+    def test_a_foreign_page_plants_no_administrator(
+        self, dev: Any, headers: dict[str, str]
+    ) -> None:
+        """HTTP-13: nor does a name that someone else made lead here (DNS rebinding)."""
+        message = {"controller": "security", "action": "createUser", "body": self.ADMIN}
+        for url, body in (
+            ("/users/_create", self.ADMIN),
+            ("/_query", message),
+            ("/_createFirstAdmin", {}),
+        ):
+            # A page can send JSON without saying so, and then is not asked first.
+            outcome = dev.http.send("POST", url, json.dumps(body).encode(), headers)
+            assert (outcome.status, outcome.error_id) == (403, "ostiary.request.foreign_page")
+        assert dev.http.send("GET", "/users/root", None, headers).status == 403
+        with closing(WebSocketApi(dev.port, {"Origin": STRANGER})) as api:
+            assert api.call("security:createUser", self.ADMIN).status == 403
+
+    @pytest.mark.parametrize("headers", FOREIGN)
+    def test_it_may_do_what_everybody_may_on_a_closed_server(
+        self, dev: Any, headers: dict[str, str]
+    ) -> None:
+        assert dev.http.send("GET", "/_publicApi", None, headers).status == 200
+        login = dev.http.send("POST", "/_login/local", dev.admin.credentials, headers)
+        jwt = login.result["jwt"]
+        assert dev.http.send("GET", "/users/root", None, headers, jwt).status == 200
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Origin": "http://localhost:3000"},
+            {"Origin": "http://127.0.0.1:8080", "Host": "localhost:7512"},
+            {"Origin": "http://[::1]"},
+        ],
+    )
+    def test_pages_of_this_machine_may_do_everything(
+        self, dev: Any, headers: dict[str, str]
+    ) -> None:
+        made = dev.http.send("POST", "/users/_create", self.ADMIN, headers)
+        assert made.status == 200
+
+
+@pytest.mark.parametrize("name", ["index", "collection"])
+def test_targets_stand_for_themselves(api: Any, member: Any, name: str) -> None:
+    """A request names what it is about in one way (contract, 1)."""
+    targets = [{"index": "a", "collections": ["b"]}]
+    for jwt in (member.jwt, None):
+        args = {"targets": targets, name: "a"}
+        outcome = api.call("auth:getCurrentUser", jwt=jwt, **args)
+        assert (outcome.status, outcome.error_id) == (400, "api.assert.mutually_exclusive")
+        assert outcome.error["props"] == ["targets", name]
+    alone = api.call("auth:getCurrentUser", jwt=member.jwt, targets=targets)
+    assert alone.result["_id"] == member.kuid

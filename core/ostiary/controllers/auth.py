@@ -13,7 +13,8 @@ from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.plugins import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
-from ostiary.services.tokens import Origin
+from ostiary.services.login_limits import Place
+from ostiary.services.sessions import Issued, Origin
 from ostiary.strategies import Redirect
 
 auth = Controller("auth")
@@ -22,14 +23,31 @@ StrategyName = Annotated[str, "Name of the authentication strategy."]
 ExpiresIn = Annotated[
     Duration | None, "Lifetime of the token: milliseconds, a timespan such as 2h, or -1 for ever."
 ]
+CookieAuth = Annotated[
+    bool, "Keep the token in a cookie instead of the answer; over WebSocket there are none."
+]
 
 
-@auth.action(GET("/_login/{strategy}"), POST("/_login/{strategy}"))
+@auth.action(
+    GET("/_login/{strategy}"),
+    POST("/_login/{strategy}"),
+    raises=[
+        errors.UnknownStrategy,
+        errors.LoginRefused,
+        errors.TooManyLogins,
+        errors.TtlExceeded,
+        errors.InvalidVerdict,
+        errors.InvalidKuid,
+        errors.SecretInUrl,
+    ],
+    redirects=True,
+)
 async def login(
     services: Services,
     request: Request,
     strategy: StrategyName,
     expires_in: ExpiresIn = None,
+    cookie_auth: CookieAuth = False,
     body: dict[str, Any] | None = None,
 ) -> dict[str, Any] | Reply:
     """Authenticate a user and return an authentication token.
@@ -39,10 +57,16 @@ async def login(
     """
     fields = _fields(services, request, strategy, body or {})
     origin = origin_of(request, strategy)
-    outcome = await services.logins.sign_in(strategy, fields, call_of(request), expires_in, origin)
+    place = Place(origin.address or "", services.cookies.device_of(request.connection))
+    outcome = await services.logins.sign_in(
+        strategy, fields, call_of(request), expires_in, origin, place
+    )
     if isinstance(outcome, Redirect):
         return Reply.redirect(outcome.location)
-    return outcome.to_json()
+    if request.connection.socket is not None:
+        services.connections.sign_in(request.connection.socket, outcome.issued.session)
+    device = outcome.device and services.cookies.device(outcome.device)
+    return handed_over(services, request, outcome.issued, in_cookie=cookie_auth, device=device)
 
 
 @auth.action(GET("/strategies"))
@@ -84,16 +108,25 @@ async def update_self(services: Services, request: Request, body: dict[str, Any]
     return user.to_json()
 
 
-@auth.action(
-    GET("/_me/_rights"),
-    GET("/users/_me/_rights", deprecated="2.4.0"),
-)
-async def get_my_rights(services: Services, request: Request) -> dict[str, Any]:
-    """List what the current user may do."""
-    account = await services.accounts.find(request.kuid)
-    assert account is not None
-    hits = account.rights.listing()
-    return {"hits": hits, "total": len(hits)}
+def handed_over(
+    services: Services,
+    request: Request,
+    issued: Issued,
+    *,
+    in_cookie: bool,
+    device: str | None = None,
+) -> dict[str, Any] | Reply:
+    """Return the answer with a new token, or with a cookie that holds it.
+
+    :param device: the cookie by which the device is known at its next login, if it gets one.
+    """
+    answer = issued.to_json()
+    cookies = []
+    if in_cookie and request.connection.protocol == "http":
+        cookies.append(services.cookies.session(answer.pop("jwt"), issued.expires_at))
+    if device:
+        cookies.append(device)
+    return Reply(answer, cookies=tuple(cookies)) if cookies else answer
 
 
 def origin_of(request: Request, strategy: str | None = None) -> Origin:

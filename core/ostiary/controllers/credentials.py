@@ -7,6 +7,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT
 from ostiary.controllers.auth import StrategyName
+from ostiary.controllers.authority import check_target
 from ostiary.controllers.searches import WHOLE_SEARCH, Lang, Query, Size, Start
 from ostiary.controllers.users import Kuid, NewKuid, security
 from ostiary.plugins import call_of
@@ -27,24 +28,36 @@ class CredentialsBody(TypedDict):
 @security.action(
     POST("/credentials/{strategy}/{_id}/_create"),
     strict=True,
-    raises=[*WRITING, errors.UserNotFound, errors.CredentialsExist],
+    raises=[
+        *WRITING,
+        errors.UserNotFound,
+        errors.CredentialsExist,
+        errors.TargetTooPowerful,
+    ],
 )
 async def create_credentials(
     services: Services, request: Request, strategy: StrategyName, id: Kuid, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Give a user credentials for a strategy; existing ones are never overwritten."""
+    await check_target(services, request, id)
     return await services.credentials.create(strategy, id, body, call_of(request))
 
 
 @security.action(
     PUT("/credentials/{strategy}/{_id}/_update"),
     strict=True,
-    raises=[*WRITING, errors.UserNotFound, errors.NoCredentials],
+    raises=[
+        *WRITING,
+        errors.UserNotFound,
+        errors.NoCredentials,
+        errors.TargetTooPowerful,
+    ],
 )
 async def update_credentials(
     services: Services, request: Request, strategy: StrategyName, id: Kuid, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Change some fields of a user's credentials."""
+    await check_target(services, request, id)
     return await services.credentials.update(strategy, id, body, call_of(request))
 
 

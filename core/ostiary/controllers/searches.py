@@ -12,7 +12,7 @@ from ostiary.services import Services
 from ostiary.services.profiles import PROFILES
 from ostiary.services.roles import ROLES
 from ostiary.services.search import SCROLL, Page
-from ostiary.services.users import USERS
+from ostiary.services.user_rows import USERS
 
 Start = Annotated[int | None, "How many documents to pass over."]
 Size = Annotated[int | None, "How many documents to return at most."]

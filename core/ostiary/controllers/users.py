@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from ostiary import errors
-from ostiary.actions import DELETE, GET, POST, PUT, Controller
+from ostiary.actions import POST, Controller
+from ostiary.controllers.authority import check_grant
 from ostiary.plugins import call_of
-from ostiary.request import ANONYMOUS, Request
+from ostiary.request import Request
 from ostiary.services import Services
-from ostiary.services.rights import covers
-from ostiary.services.roles import ADMIN
+from ostiary.services.rights import ADMIN
 
 security = Controller("security")
 
@@ -27,6 +27,23 @@ KuidForm = Annotated[str | None, '"uuid" makes the kuid that the server makes a 
 Content = Annotated[dict[str, Any], "The user's properties, with the ids of their profiles."]
 Properties = Annotated[dict[str, Any], "The user's properties."]
 Credentials = Annotated[dict[str, Any], "The fields of the credentials, by strategy."]
+
+CREATING = [
+    errors.InvalidArgument,
+    errors.SearchAsAnId,
+    errors.UnknownStrategy,
+    errors.UserAlreadyExists,
+    errors.UserTooLarge,
+]
+"""What creating a user can end with, besides what a strategy says of the credentials."""
+
+GIVING_PROFILES = [
+    errors.InvalidType,
+    errors.ProfileNotFound,
+    errors.NoProfile,
+    errors.MissingRights,
+]
+"""What giving a user profiles can end with."""
 
 
 class NewUser(TypedDict):
@@ -44,7 +61,11 @@ class NewRestrictedUser(TypedDict):
 
 
 @security.action(
-    POST("/users/_create"), POST("/users/{_id}/_create"), strict=True, ignored=["refresh"]
+    POST("/users/_create"),
+    POST("/users/{_id}/_create"),
+    strict=True,
+    raises=[*CREATING, *GIVING_PROFILES],
+    ignored=["refresh"],
 )
 async def create_user(
     services: Services,
@@ -64,6 +85,7 @@ async def create_user(
     POST("/users/_createRestricted"),
     POST("/users/{_id}/_createRestricted"),
     strict=True,
+    raises=[*CREATING, errors.ForbiddenArgument, errors.ProfileNotFound],
     ignored=["refresh"],
 )
 async def create_restricted_user(
@@ -83,7 +105,11 @@ async def create_restricted_user(
 
 
 @security.action(
-    POST("/_createFirstAdmin/{_id}"), POST("/_createFirstAdmin"), strict=True, ignored=["refresh"]
+    POST("/_createFirstAdmin/{_id}"),
+    POST("/_createFirstAdmin"),
+    strict=True,
+    raises=[*CREATING, errors.ForbiddenArgument, errors.AdminExists],
+    ignored=["refresh"],
 )
 async def create_first_admin(
     services: Services,
@@ -115,46 +141,18 @@ async def restrict_default_rights(services: Services) -> None:
     await services.defaults.restrict()
 
 
-@security.action(GET("/users/{_id}"))
-async def get_user(services: Services, id: Kuid) -> dict[str, Any]:
-    """Return a user."""
-    if id == "_search":
-        raise errors.SearchAsAnId
-    account = await services.accounts.find(ANONYMOUS if id == "anonymous" else id)
-    if account is None:
-        raise errors.UserNotFound(id)
-    return account.user.to_json()
-
-
-@security.action(PUT("/users/{_id}/_update"), strict=True, ignored=REWRITTEN)
-async def update_user(
-    services: Services, request: Request, id: Kuid, body: dict[str, Any]
-) -> dict[str, Any]:
-    """Merge some properties into a user's; profiles that are named replace the others."""
-    profile_ids = profile_ids_in(body, "body.", id)
-    if profile_ids is not None:
-        await check_grant(services, request, profile_ids)
-    content = properties_of(body)
-    user = await services.users.update(id, content, request.kuid, profile_ids)
-    return user.to_json()
-
-
-@security.action(DELETE("/users/{_id}"), ignored=["refresh"])
-async def delete_user(services: Services, id: Kuid) -> dict[str, str]:
-    """Delete a user; every token of theirs ends at once, their credentials are erased."""
-    await services.users.delete(id)
-    return {"_id": id}
-
-
-@security.action(DELETE("/users/{_id}/tokens"))
-async def revoke_tokens(services: Services, id: Kuid) -> None:
-    """End every session of a user."""
-    await services.tokens.revoke_all(id)
-
-
 def properties_of(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the members of a user that are properties."""
     return {name: value for name, value in content.items() if name not in SYSTEM_MEMBERS}
+
+
+def credentials_in(body: Mapping[str, Any], within: str = "body.") -> dict[str, dict[str, Any]]:
+    """Return the fields of the credentials in a body, by strategy."""
+    credentials: dict[str, dict[str, Any]] = body.get("credentials", {})
+    for strategy, fields in credentials.items():
+        if not isinstance(fields, dict):
+            raise errors.InvalidType(f"{within}credentials.{strategy}", "object")
+    return credentials
 
 
 def profile_ids_in(
@@ -176,18 +174,6 @@ def profile_ids_in(
     return tuple(dict.fromkeys(ids))
 
 
-async def check_grant(services: Services, request: Request, profile_ids: tuple[str, ...]) -> None:
-    """Refuse to give profiles that grant more than the caller holds (AZ-20, ASVS 8.2.2)."""
-    if unknown := await services.profiles.missing(profile_ids):
-        raise errors.ProfileNotFound(unknown)
-    caller = await services.accounts.find(request.kuid)
-    assert caller is not None
-    for id in profile_ids:
-        granted = await services.profiles.rights((id,))
-        if not covers(caller.rights, granted.grants):
-            raise errors.MissingRights(id)
-
-
 async def _create(
     services: Services,
     request: Request,
@@ -198,15 +184,11 @@ async def _create(
     *,
     first_admin: bool = False,
 ) -> dict[str, Any]:
-    credentials = body.get("credentials", {})
-    for strategy, fields in credentials.items():
-        if not isinstance(fields, dict):
-            raise errors.InvalidType(f"body.credentials.{strategy}", "object")
     user = await services.users.create(
         call_of(request),
         profile_ids,
         properties_of(body.get("content", {})),
-        credentials,
+        credentials_in(body),
         kuid=id,
         form=form,
         first_admin=first_admin,

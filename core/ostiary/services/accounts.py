@@ -6,15 +6,16 @@ import msgspec
 
 from ostiary.request import ANONYMOUS
 from ostiary.services.changes import Changes
+from ostiary.services.grants import Grants
 from ostiary.services.memory import Memory
-from ostiary.services.profiles import Profiles
 from ostiary.services.rights import Rights
-from ostiary.services.users import StoredUser, Users
+from ostiary.services.user_rows import ENABLED, StoredUser
+from ostiary.services.users import Users
 
 NOBODY = StoredUser(
     kuid=ANONYMOUS,
     generation="",
-    status="enabled",
+    status=ENABLED,
     profile_ids=("anonymous",),
     content={"name": "Anonymous"},
     author=None,
@@ -45,8 +46,8 @@ class Account(msgspec.Struct, eq=False):
 class Accounts:
     """Loads accounts and drops those that the log of changes names."""
 
-    def __init__(self, users: Users, profiles: Profiles, changes: Changes, capacity: int) -> None:
-        self._users, self._profiles, self._changes = users, profiles, changes
+    def __init__(self, users: Users, grants: Grants, changes: Changes, capacity: int) -> None:
+        self._users, self._grants, self._changes = users, grants, changes
         self._memory: Memory[str, Account] = Memory(capacity, on_forget=_outdate)
         changes.listen(self._heard)
 
@@ -75,13 +76,13 @@ class Accounts:
         if found is None:
             return None
         user, strategies = found
-        return Account(user, await self._profiles.rights(user.profile_ids), strategies)
+        return Account(user, await self._grants.rights(user.profile_ids), strategies)
 
     def _heard(self, what: str, id: str) -> None:
         if what == "user":
             self._memory.forget(id)
         elif what == "rights":
-            self._profiles.forget()
+            self._grants.forget()
             self._memory.clear()
 
 

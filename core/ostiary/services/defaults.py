@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary.services.changes import Changes
-from ostiary.services.profiles import put_profile
-from ostiary.services.rights import Controllers
-from ostiary.services.roles import put_role
-from ostiary.storage import Store
+from ostiary.services.profiles import Profile, write_profile
+from ostiary.services.rights import BASE, Controllers
+from ostiary.services.roles import Role, write_role
+from ostiary.storage import Database, Store
 from ostiary.storage.tables import MODE, installation
 
 EVERYTHING = {"*": {"actions": {"*": True}}}
-BASE = ("admin", "default", "anonymous")
 OPEN, CLOSED = "open", "closed"
 
 
@@ -70,8 +68,18 @@ class Defaults:
                 mode = update(installation).where(installation.c.key == MODE)
                 await db.execute(mode.values(value=CLOSED))
 
-    async def _write(self, db: Any, *, opened: bool) -> None:
+    async def reopen(self, db: Database) -> None:
+        """Give them all rights, as ``--dev`` does; the store counts as made by it from now on."""
+        await self._write(db, opened=True)
+        mode = update(installation).where(installation.c.key == MODE)
+        await db.execute(mode.values(value=OPEN))
+
+    async def _write(self, db: Database, *, opened: bool) -> None:
         now = self._clock()
         for id in BASE:
-            await put_role(db, id, EVERYTHING if opened else self._roles[id], now)
-            await put_profile(db, id, id, 0 if opened else self._rate_limits[id], now)
+            controllers = EVERYTHING if opened else self._roles[id]
+            await write_role(db, Role(id, controllers, {}, author=None, created_at=now))
+            limit = 0 if opened else self._rate_limits[id]
+            policies = [{"roleId": id}]
+            profile = Profile(id, policies, limit, {}, author=None, created_at=now)
+            await write_profile(db, profile)

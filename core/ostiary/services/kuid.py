@@ -30,6 +30,9 @@ LONGEST = 512
 NOBODY = ("-1", "anonymous")
 """What the API calls who has not signed in: no user can be called so."""
 
+PATHS = ("_create", "_createRestricted", "_mDelete", "_mGet", "_mapping", "_me", "_scroll")
+"""What stands in the paths of routes where ids stand in others."""
+
 TROUBLESOME = frozenset(">?~")
 ESCAPED = 6
 """Bytes of a character that stands escaped in a token (decision 13)."""
@@ -48,18 +51,27 @@ def make_kuid(form: str | None = None) -> str:
     return f"kuid-{adjective}-{animal}-{secrets.randbelow(100_000)}"
 
 
+def check_kuid(kuid: str) -> str:
+    """Return a kuid that a client chose, if a user can be called so.
+
+    :raises errors.UserAlreadyExists: it stands for who has not signed in.
+    """
+    if kuid in NOBODY:
+        raise errors.UserAlreadyExists(kuid)
+    return check_id(kuid)
+
+
 def check_id(id: str, name: str = "_id") -> str:
     """Return an id that a client chose, if one can read and delete it by its URL later.
 
-    :raises errors.InvalidArgument: it is too long, a path step, or holds control characters.
+    :raises errors.InvalidArgument: it is too long, a step or a word of paths, or holds control
+        characters.
     """
     if id == "_search":
         raise errors.SearchAsAnId
-    if id in NOBODY:
-        raise errors.UserAlreadyExists(id)
-    if id in (".", "..") or UNACCEPTABLE.search(id) or _length(id) > LONGEST:
+    if id in (".", "..", *PATHS) or UNACCEPTABLE.search(id) or _length(id) > LONGEST:
         raise errors.InvalidArgument(
-            name, f"at most {LONGEST} bytes without control characters, not a path step"
+            name, f"at most {LONGEST} bytes without control characters, no word of paths"
         )
     return id
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ostiary import errors
@@ -11,7 +13,9 @@ from ostiary.arguments import Duration
 from ostiary.plugins import Strategies
 from ostiary.services.accounts import Account, Accounts
 from ostiary.services.changes import Changes
-from ostiary.services.tokens import Issued, Origin, Tokens
+from ostiary.services.login_limits import Attempt, LoginLimits, Place
+from ostiary.services.sessions import Issued, Origin
+from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.strategies import Call, Newcomer, Redirect, User
 
@@ -19,6 +23,17 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """How often a verdict is asked for while the user keeps changing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What somebody gets who has signed in.
+
+    :ivar device: what the cookie of the device is to hold from now on; None for none.
+    """
+
+    issued: Issued
+    device: str | None = field(repr=False)
 
 
 class Logins:
@@ -31,10 +46,12 @@ class Logins:
         users: Users,
         tokens: Tokens,
         changes: Changes,
+        limits: LoginLimits,
         profile_ids: list[str],
     ) -> None:
         self._strategies, self._accounts, self._users = strategies, accounts, users
         self._tokens, self._changes, self._profile_ids = tokens, changes, profile_ids
+        self._limits = limits
 
     async def sign_in(
         self,
@@ -43,20 +60,48 @@ class Logins:
         call: Call,
         wanted: Duration | None,
         origin: Origin,
-    ) -> Issued | Redirect:
+        place: Place,
+    ) -> SignedIn | Redirect:
         """Return a token for whom some credentials belong to, or where the client has to go first.
+
+        :raises errors.LoginRefused: they open nothing; the answer does not tell why.
+        :raises errors.TooManyLogins: there were too many failures for this account or address.
+        """
+        account = self._strategies.account(name, credentials)
+        attempt = await self._limits.reserve(name, account, place)
+        try:
+            outcome = await self._open(name, credentials, call, wanted, origin, attempt)
+        except errors.OstiaryError as error:
+            await self._limits.fail(attempt, error)
+            raise
+        if isinstance(outcome, Redirect):
+            await self._limits.give_back(attempt)
+            return outcome
+        return SignedIn(outcome, self._limits.stamped(attempt, place))
+
+    async def _open(
+        self,
+        name: str,
+        credentials: Mapping[str, Any],
+        call: Call,
+        wanted: Duration | None,
+        origin: Origin,
+        attempt: Attempt,
+    ) -> Issued | Redirect:
+        """Ask for a verdict, and act on it.
 
         A verdict takes a while. If the user or their credentials have changed since it was
         asked for, it is asked for again: it may be about what is no more.
-
-        :raises errors.LoginRefused: they open nothing; the answer does not tell why.
         """
+        succeed = partial(self._limits.succeed, attempt=attempt)
         for _ in range(ATTEMPTS):
             identified = await self.identify(name, credentials, call)
             if isinstance(identified, Redirect):
                 return identified
             account, since = identified
-            issued = await self._tokens.issue(account, wanted, origin, unless_changed_since=since)
+            issued = await self._tokens.issue(
+                account, wanted, origin, unless_changed_since=since, along=succeed
+            )
             if issued is not None:
                 logger.info("%r signed in with %s from %s", account.kuid, name, call.address)
                 return issued

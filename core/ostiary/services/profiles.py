@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select, update
 
+from ostiary import errors
+from ostiary.services.changes import Changes
+from ostiary.services.definitions import (
+    check_size,
+    read_content,
+    read_policies,
+    read_rate_limit,
+    restrictions,
+)
+from ostiary.services.existence import first_missing, rows_with
+from ostiary.services.grants import changing_rights, check_within, grants_of
 from ostiary.services.history import history
-from ostiary.services.rights import Grant, Restriction, Rights
-from ostiary.services.roles import Roles
-from ostiary.services.values import write_values
+from ostiary.services.kuid import check_id
+from ostiary.services.places import check_places
+from ostiary.services.rights import ANONYMOUS, BASE
+from ostiary.services.roles import check_roles
+from ostiary.services.values import erase_values, write_values
 from ostiary.storage import Database, Store
-from ostiary.storage.tables import profiles
+from ostiary.storage.tables import profiles, user_profiles, users
+
+if TYPE_CHECKING:
+    from ostiary.services.accounts import Account
+
+logger = logging.getLogger(__name__)
 
 PROFILES = "profiles"
 """What the collection of profiles is called in searches and mappings."""
@@ -32,86 +51,170 @@ class Profile:
     content: Mapping[str, Any]
     author: str | None
     created_at: int
-    updater: str | None
-    updated_at: int | None
+    updater: str | None = None
+    updated_at: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the profile as clients see it."""
-        source = {
-            **self.content,
-            "policies": self.policies,
-            "rateLimit": self.rate_limit,
-            "_kuzzle_info": history(self),
-        }
-        return {"_id": self.id, "_source": source}
+        return {"_id": self.id, "_source": {**self.body(), "_kuzzle_info": history(self)}}
+
+    def body(self) -> dict[str, Any]:
+        """Return the members that a client writes."""
+        return {**self.content, "policies": self.policies, "rateLimit": self.rate_limit}
 
 
 class Profiles:
-    """Reads profiles, and remembers what each set of them grants."""
+    """Reads and writes profiles.
 
-    def __init__(self, store: Store, roles: Roles) -> None:
-        self._store, self._roles = store, roles
-        self._rights: dict[tuple[str, ...], Rights] = {}
+    What is written is the body of a request: ``{"policies": …, "rateLimit": …}`` and any other
+    members. ``by`` is the account of who writes: the profile may grant no more than that
+    account holds (AZ-20), and tells its kuid. None is the system, which is not bounded.
+    ``strict`` wants every index and collection of ``restrictedTo`` to be known. Every write
+    is checked as the contract says (6.3), and effective when it returns.
+    """
 
-    def forget(self) -> None:
-        """Read everything again: a role or a profile has changed."""
-        self._rights = {}
+    def __init__(self, store: Store, changes: Changes, clock: Callable[[], int]) -> None:
+        self._store, self._changes, self._clock = store, changes, clock
 
-    async def missing(self, ids: Iterable[str]) -> str | None:
-        """Return the first id that no profile has, or None."""
-        known = await self._read(ids)
-        return next((id for id in ids if id not in known), None)
+    async def find(self, id: str) -> Profile | None:
+        """Return a profile, or None."""
+        return next(iter(await self.many([id])), None)
 
-    async def rights(self, ids: tuple[str, ...]) -> Rights:
-        """Return what some profiles grant together; one that is gone grants nothing."""
-        # What is read before ``forget`` and remembered after it goes into the forgotten dict.
-        remembered = self._rights
-        rights = remembered.get(ids)
-        if rights is None:
-            rights = await self._compile(ids)
-            remembered[ids] = rights
-        return rights
-
-    async def _compile(self, ids: tuple[str, ...]) -> Rights:
-        known = await self._read(ids)
-        policies = [policy for id in ids if id in known for policy in known[id][0]]
-        limits = [known[id][1] for id in ids if id in known]
-        controllers = await self._roles.controllers({policy["roleId"] for policy in policies})
-        grants = tuple(
-            Grant(controllers[policy["roleId"]], _restrictions(policy))
-            for policy in policies
-            if policy["roleId"] in controllers
-        )
-        # 0 is no limit, and wins over any number.
-        return Rights(grants, rate_limit=max(limits) if limits and min(limits) > 0 else 0)
-
-    async def _read(self, ids: Iterable[str]) -> dict[str, tuple[list[dict[str, Any]], int]]:
-        wanted = select(profiles.c.id, profiles.c.policies, profiles.c.rate_limit).where(
-            profiles.c.id.in_(tuple(ids))
-        )
+    async def many(self, ids: Sequence[str]) -> list[Profile]:
+        """Return the profiles that exist among some ids, in their order."""
         async with self._store.read() as db:
-            rows = (await db.execute(wanted)).all()
-        return {row.id: (row.policies, row.rate_limit) for row in rows}
+            found = rows_with(db, select(profiles), profiles.c.id, ids)
+            known = {row.id: Profile(**row._asdict()) async for row in found}
+        return [known[id] for id in dict.fromkeys(ids) if id in known]
+
+    async def check(self, ids: Iterable[str]) -> None:
+        """Refuse ids that no profile has.
+
+        :raises errors.ProfileNotFound: the first of them.
+        """
+        async with self._store.read() as db:
+            await check_profiles(db, ids)
+
+    def read(self, id: str, body: Mapping[str, Any], by: Account | None) -> Profile:
+        """Return what ``put`` would write, if its roles are there, without writing it."""
+        return self._read(check_id(id), body, by)
+
+    async def create(
+        self, id: str, body: Mapping[str, Any], by: Account | None, *, strict: bool = False
+    ) -> Profile:
+        """Create a profile.
+
+        :raises errors.DocumentExists: there is one of that id.
+        """
+        profile = self.read(id, body, by)
+        async with changing_rights(self._store, self._changes) as db:
+            if await _find(db, id) is not None:
+                raise errors.DocumentExists
+            await _write(db, profile, by, strict=strict)
+        return _logged(profile)
+
+    async def put(
+        self, id: str, body: Mapping[str, Any], by: Account | None, *, strict: bool = False
+    ) -> Profile:
+        """Create a profile, or replace whatever stands there."""
+        profile = self.read(id, body, by)
+        async with changing_rights(self._store, self._changes) as db:
+            await _write(db, profile, by, strict=strict)
+        return _logged(profile)
+
+    async def update(
+        self, id: str, body: Mapping[str, Any], by: Account | None, *, strict: bool = False
+    ) -> Profile:
+        """Change the members that are given; the others stay.
+
+        :raises errors.ProfileNotFound: there is none of that id.
+        """
+        async with changing_rights(self._store, self._changes) as db:
+            old = await _find(db, id)
+            if old is None:
+                raise errors.ProfileNotFound(id)
+            new = self._read(id, {**old.body(), **body}, by)
+            author, made, now = old.author, old.created_at, self._clock()
+            profile = replace(
+                new, author=author, created_at=made, updater=new.author, updated_at=now
+            )
+            await _write(db, profile, by, strict=strict)
+        return _logged(profile)
+
+    async def delete(self, id: str, updater: str | None = None, *, take_off: bool = False) -> None:
+        """Delete a profile.
+
+        :param take_off: take it off the users who hold it; ``updater`` is who they were
+            changed by. Whom it leaves without any gets the profile ``anonymous``.
+        :raises errors.ProfileInUse: a user holds it, and is to keep it.
+        """
+        if id in BASE:
+            raise errors.ProfileNotDeletable
+        async with changing_rights(self._store, self._changes) as db:
+            if await _find(db, id) is None:
+                raise errors.ProfileNotFound(id)
+            held = select(user_profiles.c.kuid).where(user_profiles.c.profile_id == id)
+            if take_off:
+                await _take_off(db, id, updater, self._clock())
+            elif await db.scalar(held.limit(1)) is not None:
+                raise errors.ProfileInUse(id)
+            await db.execute(delete(profiles).where(profiles.c.id == id))
+            await erase_values(db, PROFILES, id)
+        logger.info("profile %r was deleted", id)
+
+    def _read(self, id: str, body: Mapping[str, Any], by: Account | None) -> Profile:
+        policies, limit = read_policies(id, body), read_rate_limit(id, body)
+        content = read_content(body, "policies", "rateLimit")
+        check_size(id, policies, content)
+        author = None if by is None else by.kuid
+        return Profile(id, policies, limit, content, author=author, created_at=self._clock())
 
 
-async def put_profile(db: Database, id: str, role_id: str, rate_limit: int, now: int) -> None:
-    """Write a profile of the system, of a single role, over whatever stands there."""
-    await db.execute(profiles.delete().where(profiles.c.id == id))
-    policies = [{"roleId": role_id}]
-    await db.execute(
-        profiles.insert().values(
-            id=id,
-            policies=policies,
-            rate_limit=rate_limit,
-            content={},
-            created_at=now,
-        )
+async def check_profiles(db: Database, ids: Iterable[str]) -> None:
+    """Refuse ids that no profile has.
+
+    :raises errors.ProfileNotFound: the first of them.
+    """
+    if (missing := await first_missing(db, profiles.c.id, ids)) is not None:
+        raise errors.ProfileNotFound(missing)
+
+
+async def write_profile(db: Database, profile: Profile) -> None:
+    """Write a profile over whatever stands there, without asking whether it may be."""
+    await db.execute(delete(profiles).where(profiles.c.id == profile.id))
+    row = {column.name: getattr(profile, column.name) for column in profiles.columns}
+    await db.execute(insert(profiles).values(row))
+    content = {"policies": profile.policies, **profile.content}
+    await write_values(db, PROFILES, profile.id, content)
+
+
+async def _find(db: Database, id: str) -> Profile | None:
+    row = (await db.execute(select(profiles).where(profiles.c.id == id))).one_or_none()
+    return None if row is None else Profile(**row._asdict())
+
+
+async def _write(db: Database, profile: Profile, by: Account | None, *, strict: bool) -> None:
+    await check_roles(db, (policy["roleId"] for policy in profile.policies))
+    if strict:
+        await check_places(db, restrictions(profile.policies))
+    check_within(by, await grants_of(db, profile.policies), profile.id)
+    await write_profile(db, profile)
+
+
+async def _take_off(db: Database, id: str, updater: str | None, now: int) -> None:
+    held = user_profiles.c.profile_id == id
+    other = user_profiles.alias()
+    others = select(other.c.kuid).where(
+        other.c.kuid == user_profiles.c.kuid, other.c.profile_id != id
     )
-    await write_values(db, PROFILES, id, {"policies": policies})
+    holders = select(user_profiles.c.kuid).where(held)
+    changed = update(users).where(users.c.kuid.in_(holders))
+    await db.execute(changed.values(updater=updater, updated_at=now))
+    bare = update(user_profiles).where(held, ~others.correlate(user_profiles).exists())
+    await db.execute(bare.values(profile_id=ANONYMOUS))
+    await db.execute(delete(user_profiles).where(held))
 
 
-def _restrictions(policy: Mapping[str, Any]) -> tuple[Restriction, ...]:
-    return tuple(
-        Restriction(entry["index"], tuple(entry.get("collections") or ()))
-        for entry in policy.get("restrictedTo") or ()
-    )
+def _logged(profile: Profile) -> Profile:
+    logger.info("profile %r was written by %r", profile.id, profile.updater or profile.author)
+    return profile

@@ -18,6 +18,12 @@ Controllers = Mapping[str, Mapping[str, Any]]
 
 Place = tuple[str, str]
 
+Places = Mapping[str, frozenset[str]]
+"""Collections by their index; none are all of them. Without any index: everywhere."""
+
+ADMIN, DEFAULT, ANONYMOUS = BASE = ("admin", "default", "anonymous")
+"""Roles, and profiles, that every server has; who holds the first is an administrator."""
+
 ALIASES = {"ms": "memoryStorage", "memoryStorage": "ms"}
 
 REMEMBERED, LONGEST = 500, 200
@@ -26,23 +32,14 @@ REMEMBERED, LONGEST = 500, 200
 UNKNOWN = "\x00"
 """Stands for every name that nobody wrote: no text of a client holds it."""
 
-
-class Restriction(msgspec.Struct, frozen=True):
-    """An index, and the collections of it; no collections are all of them."""
-
-    index: str
-    collections: tuple[str, ...] = ()
-
-    def admits(self, index: str, collection: str | None) -> bool:
-        """Tell whether the restriction covers a collection."""
-        return self.index == index and (not self.collections or collection in self.collections)
+EVERYWHERE: Places = {}
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What one policy grants: the controllers of its role, within its restrictions."""
+    """What one policy grants: the controllers of its role, within some places."""
 
     controllers: Controllers
-    restrictions: tuple[Restriction, ...] = ()
+    places: Places = EVERYWHERE
 
     def names(self, controller: str, action: str) -> bool:
         """Tell whether the role grants an action; an exact entry hides a wildcard."""
@@ -61,10 +58,13 @@ class Grant(msgspec.Struct, frozen=True):
         )
 
     def admits(self, index: Any, collection: Any) -> bool:
-        """Tell whether the restrictions cover a request for an index and a collection."""
-        if not self.restrictions or not index:
+        """Tell whether the places include an index and a collection of a request."""
+        if not self.places or not index:
             return True
-        return any(restriction.admits(index, collection) for restriction in self.restrictions)
+        collections = self.places.get(index) if isinstance(index, str) else None
+        if not collections:
+            return collections is not None
+        return isinstance(collection, str) and collection in collections
 
 
 @dataclass(slots=True)
@@ -126,15 +126,32 @@ def covers(mine: Rights, theirs: Iterable[Grant]) -> bool:
     theirs = tuple(theirs)
     both = (*mine.grants, *theirs)
     places = tuple(_places(both))
+    # Most actions are granted alike: each pair of grants is looked at once.
+    pairs = {
+        (_positions(mine.grants, *action), granting)
+        for action in _actions(both)
+        if (granting := _positions(theirs, *action))
+    }
     return all(
-        _cover(_naming(mine.grants, controller, action), granting, places)
-        for controller, action in _actions(both)
-        if (granting := _naming(theirs, controller, action))
+        _cover([mine.grants[at] for at in have], [theirs[at] for at in want], places)
+        for have, want in pairs
     )
 
 
+def places_of(restrictions: Iterable[Mapping[str, Any]]) -> Places:
+    """Return the places that restrictions name; several for one index add up."""
+    named: dict[str, set[str] | None] = {}
+    for entry in restrictions:
+        names = named.setdefault(entry["index"], set())
+        if not entry.get("collections"):
+            named[entry["index"]] = None
+        elif names is not None:
+            names.update(entry["collections"])
+    return {index: frozenset(names or ()) for index, names in named.items()}
+
+
 def _cover(mine: Sequence[Grant], theirs: Sequence[Grant], places: Iterable[Place]) -> bool:
-    if any(not grant.restrictions for grant in mine):
+    if any(not grant.places for grant in mine):
         return True
     return all(
         any(grant.admits(*place) for grant in mine)
@@ -145,6 +162,10 @@ def _cover(mine: Sequence[Grant], theirs: Sequence[Grant], places: Iterable[Plac
 
 def _naming(grants: Iterable[Grant], controller: str, action: str) -> tuple[Grant, ...]:
     return tuple(grant for grant in grants if grant.names(controller, action))
+
+
+def _positions(grants: Iterable[Grant], controller: str, action: str) -> tuple[int, ...]:
+    return tuple(at for at, grant in enumerate(grants) if grant.names(controller, action))
 
 
 def _actions(grants: Iterable[Grant]) -> set[tuple[str, str]]:
@@ -161,10 +182,12 @@ def _actions(grants: Iterable[Grant]) -> set[tuple[str, str]]:
 
 def _places(grants: Iterable[Grant]) -> Iterator[Place]:
     """Yield every index and collection that some grants can tell from others."""
-    restrictions = [one for grant in grants for one in grant.restrictions]
-    for index in {UNKNOWN, *(one.index for one in restrictions)}:
-        yield index, UNKNOWN
-        yield from ((index, name) for one in restrictions for name in one.collections)
+    named: dict[str, set[str]] = {UNKNOWN: set()}
+    for grant in grants:
+        for index, collections in grant.places.items():
+            named.setdefault(index, set()).update(collections)
+    for index, names in named.items():
+        yield from ((index, name) for name in (*names, UNKNOWN))
 
 
 def _targets(targets: Any) -> list[tuple[Any, Any]]:
@@ -180,9 +203,9 @@ def _targets(targets: Any) -> list[tuple[Any, Any]]:
 
 def _rows(grant: Grant) -> Iterator[tuple[tuple[str, str, str, str], bool]]:
     places = [
-        (restriction.index, collection)
-        for restriction in grant.restrictions
-        for collection in restriction.collections or ("*",)
+        (index, collection)
+        for index, collections in grant.places.items()
+        for collection in sorted(collections) or ("*",)
     ] or [("*", "*")]
     for controller, entry in grant.controllers.items():
         for action, allowed in entry["actions"].items():

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 
+from ostiary import errors
+from ostiary.services.changes import Changes
+from ostiary.services.definitions import check_size, read_content, read_controllers
+from ostiary.services.existence import first_missing, rows_with
+from ostiary.services.grants import changing_rights, check_within
 from ostiary.services.history import history
-from ostiary.services.rights import Controllers
-from ostiary.services.values import write_values
+from ostiary.services.kuid import check_id
+from ostiary.services.native import Names
+from ostiary.services.rights import BASE, Controllers, Grant
+from ostiary.services.values import erase_values, write_values
 from ostiary.storage import Database, Store
-from ostiary.storage.tables import roles
+from ostiary.storage.tables import profiles, roles
+
+if TYPE_CHECKING:
+    from ostiary.services.accounts import Account
+
+logger = logging.getLogger(__name__)
 
 ROLES = "roles"
 """What the collection of roles is called in searches and mappings."""
-
-ADMIN, DEFAULT, ANONYMOUS = "admin", "default", "anonymous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +43,8 @@ class Role:
     content: Mapping[str, Any]
     author: str | None
     created_at: int
-    updater: str | None
-    updated_at: int | None
+    updater: str | None = None
+    updated_at: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the role as clients see it."""
@@ -42,24 +53,131 @@ class Role:
 
 
 class Roles:
-    """Reads and writes roles in the core's store."""
+    """Reads and writes roles.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    What is written is the body of a request, ``{"controllers": …}`` and any other members.
+    ``by`` is the account of who writes: the role may grant no more than that account holds
+    (AZ-20), and tells its kuid. None is the system, which is not bounded. ``force`` admits
+    controllers that do not exist here, and actions that a plugin does not have. Every write
+    is checked as the contract says (6.2), and effective when it returns.
+    """
 
-    async def controllers(self, ids: set[str]) -> dict[str, Controllers]:
-        """Return the controllers of the roles that exist among some ids."""
-        if not ids:
-            return {}
-        wanted = select(roles.c.id, roles.c.controllers).where(roles.c.id.in_(ids))
+    def __init__(
+        self, store: Store, changes: Changes, clock: Callable[[], int], names: Names
+    ) -> None:
+        self._store, self._changes, self._clock, self._names = store, changes, clock, names
+
+    async def find(self, id: str) -> Role | None:
+        """Return a role, or None."""
+        return next(iter(await self.many([id])), None)
+
+    async def many(self, ids: Sequence[str]) -> list[Role]:
+        """Return the roles that exist among some ids, in their order."""
         async with self._store.read() as db:
-            return {row.id: row.controllers for row in await db.execute(wanted)}
+            found = rows_with(db, select(roles), roles.c.id, ids)
+            known = {row.id: Role(**row._asdict()) async for row in found}
+        return [known[id] for id in dict.fromkeys(ids) if id in known]
+
+    def read(
+        self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
+    ) -> Role:
+        """Return what ``put`` would write, without writing it."""
+        return self._read(check_id(id), body, by, force=force)
+
+    async def create(
+        self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
+    ) -> Role:
+        """Create a role.
+
+        :raises errors.DocumentExists: there is one of that id.
+        """
+        role = self.read(id, body, by, force=force)
+        async with changing_rights(self._store, self._changes) as db:
+            if await _find(db, id) is not None:
+                raise errors.DocumentExists
+            await write_role(db, role)
+        return _logged(role)
+
+    async def put(
+        self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
+    ) -> Role:
+        """Create a role, or replace whatever stands there."""
+        role = self.read(id, body, by, force=force)
+        async with changing_rights(self._store, self._changes) as db:
+            await write_role(db, role)
+        return _logged(role)
+
+    async def update(
+        self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
+    ) -> Role:
+        """Replace a role that exists; only who made it, and when, is kept.
+
+        :raises errors.DocumentNotFound: there is none of that id.
+        """
+        new = self._read(id, body, by, force=force)
+        async with changing_rights(self._store, self._changes) as db:
+            old = await _find(db, id)
+            if old is None:
+                raise errors.DocumentNotFound(id, "kuzzle", ROLES)
+            author, made, now = old.author, old.created_at, self._clock()
+            role = replace(new, author=author, created_at=made, updater=new.author, updated_at=now)
+            await write_role(db, role)
+        return _logged(role)
+
+    async def delete(self, id: str) -> None:
+        """Delete a role.
+
+        :raises errors.RoleInUse: a profile names it.
+        """
+        if id in BASE:
+            raise errors.RoleNotDeletable
+        async with changing_rights(self._store, self._changes) as db:
+            if await _find(db, id) is None:
+                raise errors.RoleNotFound(id)
+            for policies in (await db.execute(select(profiles.c.policies))).scalars():
+                if any(policy["roleId"] == id for policy in policies):
+                    raise errors.RoleInUse(id)
+            await db.execute(delete(roles).where(roles.c.id == id))
+            await erase_values(db, ROLES, id)
+        logger.info("role %r was deleted", id)
+
+    def _read(self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool) -> Role:
+        controllers = read_controllers(id, body)
+        self._names.check(id, controllers, force=force)
+        content = read_content(body, "controllers")
+        check_size(id, controllers, content)
+        check_within(by, [Grant(controllers)], id)
+        return Role(
+            id,
+            controllers,
+            content,
+            author=None if by is None else by.kuid,
+            created_at=self._clock(),
+        )
 
 
-async def put_role(db: Database, id: str, controllers: Controllers, now: int) -> None:
-    """Write a role of the system over whatever stands there."""
-    await db.execute(roles.delete().where(roles.c.id == id))
-    await db.execute(
-        roles.insert().values(id=id, controllers=controllers, content={}, created_at=now)
-    )
-    await write_values(db, ROLES, id, {"controllers": controllers})
+async def check_roles(db: Database, ids: Iterable[str]) -> None:
+    """Refuse ids that no role has.
+
+    :raises errors.RoleNotFound: the first of them.
+    """
+    if (missing := await first_missing(db, roles.c.id, ids)) is not None:
+        raise errors.RoleNotFound(missing)
+
+
+async def write_role(db: Database, role: Role) -> None:
+    """Write a role over whatever stands there, without asking whether it may be."""
+    await db.execute(delete(roles).where(roles.c.id == role.id))
+    row = {column.name: getattr(role, column.name) for column in roles.columns}
+    await db.execute(insert(roles).values(row))
+    await write_values(db, ROLES, role.id, {"controllers": role.controllers, **role.content})
+
+
+async def _find(db: Database, id: str) -> Role | None:
+    row = (await db.execute(select(roles).where(roles.c.id == id))).one_or_none()
+    return None if row is None else Role(**row._asdict())
+
+
+def _logged(role: Role) -> Role:
+    logger.info("role %r was written by %r", role.id, role.updater or role.author)
+    return role

@@ -5,67 +5,41 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
-import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select
 
 from ostiary import errors
 from ostiary.plugins import Strategies
+from ostiary.services.access import end_access
 from ostiary.services.changes import Changes
-from ostiary.services.history import history
 from ostiary.services.journal import Journal
-from ostiary.services.kuid import check_id, make_kuid
-from ostiary.services.profiles import Profiles
-from ostiary.services.roles import ADMIN
-from ostiary.services.values import erase_values, write_values
+from ostiary.services.kuid import check_kuid, make_kuid
+from ostiary.services.profiles import check_profiles
+from ostiary.services.rights import ADMIN
+from ostiary.services.user_rows import (
+    ENABLED,
+    USERS,
+    StoredUser,
+    administrator_exists,
+    check_size,
+    insert_user,
+    keep_an_administrator,
+    overwrite_user,
+    read_users,
+)
+from ostiary.services.values import erase_values
 from ostiary.storage import Database, Store
-from ostiary.storage.tables import tokens, user_profiles, user_strategies, users
+from ostiary.storage.tables import user_profiles, user_strategies, users
 from ostiary.strategies import Call, User
 
 logger = logging.getLogger(__name__)
 
-USERS = "users"
-"""What the collection of users is called in searches and mappings."""
-
-LARGEST = 2**18
-"""Bytes that the properties of a user may take, as JSON."""
-
 DRAWS = 20
 """How many kuids of words are drawn before one with a UUID is."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredUser:
-    """A user as stored; instants are milliseconds since the epoch."""
-
-    kuid: str
-    generation: str
-    status: str
-    profile_ids: tuple[str, ...]
-    content: Mapping[str, Any]
-    author: str | None
-    created_at: int | None
-    updater: str | None
-    updated_at: int | None
-
-    @property
-    def enabled(self) -> bool:
-        """Whether the user may sign in and be signed in."""
-        return self.status == "enabled"
-
-    def shown(self) -> User:
-        """Return the user as strategies see them."""
-        return User(kuid=self.kuid, profile_ids=self.profile_ids, content=self.content)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the user as clients see them."""
-        source: dict[str, Any] = {"profileIds": list(self.profile_ids), **self.content}
-        if self.created_at is not None:
-            source["_kuzzle_info"] = history(self)
-        return {"_id": self.kuid, "_source": source}
 
 
 class Users:
@@ -74,13 +48,12 @@ class Users:
     def __init__(
         self,
         store: Store,
-        profiles: Profiles,
         strategies: Strategies,
         journal: Journal,
         changes: Changes,
         clock: Callable[[], int],
     ) -> None:
-        self._store, self._profiles, self._strategies = store, profiles, strategies
+        self._store, self._strategies = store, strategies
         self._journal, self._changes, self._clock = journal, changes, clock
 
     async def find(self, kuid: str) -> StoredUser | None:
@@ -91,26 +64,25 @@ class Users:
     async def find_with_strategies(self, kuid: str) -> tuple[StoredUser, tuple[str, ...]] | None:
         """Return a user and the strategies they hold credentials of, or None."""
         async with self._store.read() as db:
-            row = (await db.execute(select(users).where(users.c.kuid == kuid))).one_or_none()
-            if row is None:
+            found = await read_users(db, [kuid])
+            if not found:
                 return None
-            profile_ids = await db.execute(
-                select(user_profiles.c.profile_id)
-                .where(user_profiles.c.kuid == kuid)
-                .order_by(user_profiles.c.position)
-            )
             strategies = await db.execute(
                 select(user_strategies.c.strategy)
                 .where(user_strategies.c.kuid == kuid)
                 .order_by(user_strategies.c.created_at, user_strategies.c.strategy)
             )
-            user = StoredUser(profile_ids=tuple(profile_ids.scalars()), **row._asdict())
-            return user, tuple(strategies.scalars())
+            return found[0], tuple(strategies.scalars())
+
+    async def many(self, kuids: Iterable[str]) -> list[StoredUser]:
+        """Return the users who exist among some kuids, in their order."""
+        async with self._store.read() as db:
+            return await read_users(db, kuids)
 
     async def admin_exists(self) -> bool:
         """Tell whether anybody holds the profile ``admin``."""
         async with self._store.read() as db:
-            return await _admin_exists(db)
+            return await administrator_exists(db)
 
     async def administrators(self) -> Sequence[str]:
         """Return the kuids of those who hold the profile ``admin``."""
@@ -135,11 +107,11 @@ class Users:
         :param first_admin: succeed only while nobody holds the profile ``admin``.
         :raises errors.UserAlreadyExists: the kuid is taken.
         """
-        if unknown := await self._profiles.missing(profile_ids):
-            raise errors.ProfileNotFound(unknown)
+        async with self._store.read() as db:
+            await check_profiles(db, profile_ids)
         for strategy in credentials:
             self._strategies.find(strategy)
-        _bounded(kuid or "-", content)
+        check_size(kuid or "-", content)
         user = User(kuid=kuid or "", profile_ids=tuple(profile_ids), content=content)
         operation, user = await self._reserve(user, list(credentials), form)
         try:
@@ -162,28 +134,43 @@ class Users:
         """Merge some properties into a user's, and give them other profiles if any are named.
 
         :raises errors.UserNotFound: there is no such user.
+        :raises errors.ProfileNotFound: there is no such profile.
         :raises errors.LastAdministrator: nobody would hold the profile ``admin`` any more.
         """
-        if profile_ids is not None and (unknown := await self._profiles.missing(profile_ids)):
-            raise errors.ProfileNotFound(unknown)
-        async with self._store.begin() as db:
-            await self._changes.record(db, "user", kuid)
-            this = users.c.kuid == kuid
-            old = await db.scalar(select(users.c.content).where(this))
-            if old is None:
-                raise errors.UserNotFound(kuid)
-            merged = _bounded(kuid, {**old, **content})
-            change = update(users).where(this).values(content=merged, updater=updater)
-            await db.execute(change.values(updated_at=self._clock()))
-            await write_values(db, USERS, kuid, merged)
-            if profile_ids is not None:
-                await _keep_an_admin(db, kuid, profile_ids)
-                await db.execute(delete(user_profiles).where(user_profiles.c.kuid == kuid))
-                await _give_profiles(db, kuid, profile_ids)
-        user = await self.find(kuid)
-        if user is None:
-            raise errors.UserNotFound(kuid)
-        return user
+        async with self._changing(kuid) as (db, old):
+            new = replace(
+                old,
+                profile_ids=old.profile_ids if profile_ids is None else tuple(profile_ids),
+                content={**old.content, **content},
+                updater=updater,
+                updated_at=self._clock(),
+            )
+            await overwrite_user(db, old, new)
+        if new.profile_ids != old.profile_ids:
+            _note_profiles(new)
+        return new
+
+    async def replace(
+        self, kuid: str, content: Mapping[str, Any], author: str, profile_ids: Sequence[str]
+    ) -> StoredUser:
+        """Give a user other properties and profiles, as if they had just been created.
+
+        Their credentials and tokens stay. Raises what ``update`` does.
+        """
+        async with self._changing(kuid) as (db, old):
+            new = replace(
+                old,
+                profile_ids=tuple(profile_ids),
+                content=content,
+                author=author,
+                created_at=self._clock(),
+                updater=None,
+                updated_at=None,
+            )
+            await overwrite_user(db, old, new)
+        if new.profile_ids != old.profile_ids:
+            _note_profiles(new)
+        return new
 
     async def delete(self, kuid: str) -> None:
         """Delete a user; access ends at once, the strategies erase their credentials after.
@@ -191,23 +178,31 @@ class Users:
         :raises errors.UserNotFound: there is no such user.
         :raises errors.LastAdministrator: nobody else holds the profile ``admin``.
         """
-        async with self._store.begin() as db:
-            await self._changes.record(db, "user", kuid)
-            await _keep_an_admin(db, kuid, ())
-            if (await db.execute(delete(users).where(users.c.kuid == kuid))).rowcount == 0:
-                raise errors.UserNotFound(kuid)
+        async with self._changing(kuid) as (db, old):
+            await keep_an_administrator(db, old)
             await self._journal.delete_all(db, kuid)
-            for table in (user_profiles, user_strategies, tokens):
+            for table in (users, user_profiles, user_strategies):
                 await db.execute(delete(table).where(table.c.kuid == kuid))
+            await end_access(db, kuid)
             await erase_values(db, USERS, kuid)
         logger.info("user %r was deleted", kuid)
         await self._journal.settle(kuid)
+
+    @asynccontextmanager
+    async def _changing(self, kuid: str) -> AsyncIterator[tuple[Database, StoredUser]]:
+        """Change a user, in a transaction that every process hears of."""
+        async with self._store.begin() as db:
+            await self._changes.record(db, "user", kuid)
+            found = await read_users(db, [kuid])
+            if not found:
+                raise errors.UserNotFound(kuid)
+            yield db, found[0]
 
     async def _reserve(
         self, user: User, strategies: list[str], form: str | None
     ) -> tuple[str, User]:
         if user.kuid:
-            return await self._journal.reserve_user(check_id(user.kuid), strategies), user
+            return await self._journal.reserve_user(check_kuid(user.kuid), strategies), user
         for draw in range(DRAWS + 1):
             kuid = make_kuid(form if draw < DRAWS else "uuid")
             try:
@@ -224,7 +219,7 @@ class Users:
         stored = StoredUser(
             kuid=user.kuid,
             generation=secrets.token_hex(8),
-            status="enabled",
+            status=ENABLED,
             profile_ids=user.profile_ids,
             content=user.content,
             author=author,
@@ -234,13 +229,10 @@ class Users:
         )
         async with self._store.begin() as db:
             await self._changes.record(db, "user", user.kuid)
-            if first_admin and await _admin_exists(db):
+            if first_admin and await administrator_exists(db):
                 raise errors.AdminExists
             await self._journal.claim(db, operation)
-            row = {column.name: getattr(stored, column.name) for column in users.columns}
-            await db.execute(insert(users).values(row))
-            await write_values(db, USERS, user.kuid, user.content, new=True)
-            await _give_profiles(db, user.kuid, user.profile_ids)
+            await insert_user(db, stored)
             for strategy in strategies:
                 held = {"kuid": user.kuid, "strategy": strategy, "created_at": now}
                 await db.execute(insert(user_strategies).values(held))
@@ -248,30 +240,6 @@ class Users:
         return stored
 
 
-def _bounded(kuid: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Refuse properties that would make a user too large to be kept in memory."""
-    if len(msgspec.json.encode(content)) > LARGEST:
-        raise errors.UserTooLarge(kuid, LARGEST)
-    return content
-
-
-async def _give_profiles(db: Database, kuid: str, profile_ids: Sequence[str]) -> None:
-    for position, id in enumerate(profile_ids):
-        row = {"kuid": kuid, "position": position, "profile_id": id}
-        await db.execute(insert(user_profiles).values(row))
-
-
-async def _keep_an_admin(db: Database, kuid: str, profile_ids: Sequence[str]) -> None:
-    """Refuse to take the profile ``admin`` off the only user who holds it (ADM-10)."""
-    held = select(user_profiles.c.profile_id).where(user_profiles.c.kuid == kuid)
-    if ADMIN in profile_ids or ADMIN not in (await db.execute(held)).scalars().all():
-        return
-    if not await _admin_exists(db, besides=kuid):
-        raise errors.LastAdministrator(kuid)
-
-
-async def _admin_exists(db: Database, besides: str = "") -> bool:
-    holder = select(user_profiles.c.kuid).where(
-        user_profiles.c.profile_id == ADMIN, user_profiles.c.kuid != besides
-    )
-    return await db.scalar(holder.limit(1)) is not None
+def _note_profiles(user: StoredUser) -> None:
+    by = user.updater or user.author
+    logger.info("user %r was given the profiles %r by %r", user.kuid, user.profile_ids, by)

@@ -107,7 +107,7 @@ def _opened(settings: Settings, table: Table) -> Settings:
         settings,
         dev=True,
         http=replace(settings.http, allow_credentials_in_url=True),
-        limits=replace(settings.limits, logins_per_second=0),
+        limits=replace(settings.limits, logins_per_second=0, websocket_messages_per_second=0),
     )
 
 

@@ -19,6 +19,7 @@ EVERY_ORIGIN = "*"
 _SECRET = re.compile("secret|password|key|token", re.IGNORECASE)
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *(b|kb|mb|gb)?", re.IGNORECASE)
 _BYTES = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
+_NODE_NAME = re.compile(r"[!-~](?:[ -~]{0,126}[!-~])?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -79,6 +80,14 @@ def postgresql_url(value: Any) -> str:
     # Reading the port refuses what is no port.
     if parts.scheme not in ("postgresql", "postgres") or len(parts.path) <= 1 or parts.port == 0:
         raise ValueError("not the address of a PostgreSQL database")
+    return text
+
+
+def node_name(value: Any) -> str:
+    """Read the name of a node, which stands in a header of every answer."""
+    text = _text(value)
+    if not _NODE_NAME.fullmatch(text):
+        raise ValueError("not a name")
     return text
 
 
@@ -152,6 +161,9 @@ Networks = Annotated[
     tuple[str, ...], Kind(networks, 'a list of addresses and networks such as "10.0.0.0/8"')
 ]
 WebUrl = Annotated[str | None, Kind(web_url, 'a URL such as "https://login.example.com"')]
+NodeName = Annotated[
+    str | None, Kind(node_name, "up to 128 letters, digits and signs of ASCII, on one line")
+]
 DatabaseUrl = Annotated[str | None, Kind(postgresql_url, "postgresql://host/database")]
 Folder = Annotated[Path, Kind(folder, "the path of a folder")]
 Level = Annotated[str, Kind(level, f"one of {', '.join(LEVELS)}")]

@@ -18,6 +18,7 @@ from ostiary.settings.kinds import (
     Level,
     Lifetime,
     Networks,
+    NodeName,
     Origins,
     Size,
     Span,
@@ -29,6 +30,8 @@ from ostiary.settings.kinds import (
 )
 from ostiary.settings.rights import BaseProfiles, BaseRoles
 from ostiary.settings.table import Table
+
+SHORTEST_WINDOW, LONGEST_WINDOW = 60_000, 86_400_000
 
 PLUGIN_TABLES = "<name>"
 """The key that stands for the table of each plugin."""
@@ -56,8 +59,13 @@ class Server:
         WebUrl, "Where browsers reach the server; HTTPS there forbids them plain HTTP (HSTS)."
     ] = None
     name: Annotated[
-        Text | None, "Name of this node in answers; by default one is made at the start."
+        NodeName, "Name of this node in answers; by default one is made at the start."
     ] = None
+
+    @property
+    def over_https(self) -> bool:
+        """Browsers reach the server by HTTPS."""
+        return (self.public_url or "").startswith("https:")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +75,9 @@ class Http:
     access_control_allow_origin: Annotated[
         Origins, 'Web origins that may call the server from a browser; "*" is every one.'
     ] = ("*",)
+    cookie_authentication: Annotated[
+        bool, "Keep tokens in cookies for the browsers that ask for it (cookieAuth)."
+    ] = True
     allow_credentials_in_url: Annotated[
         bool, "Accept passwords and tokens in URLs, where logs keep them. Always on in --dev."
     ] = False
@@ -81,6 +92,19 @@ class AuthToken:
         -1, key="maxTTL"
     )
     grace_period: Annotated[Span, "How long a refreshed token still works."] = 1000
+    max_session: Annotated[
+        Lifetime, "How long tokens of one sign-in can be refreshed; -1 is for ever."
+    ] = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKey:
+    """API keys: how long they live, and how many there are."""
+
+    max_ttl: Annotated[Lifetime, "Longest lifetime that may be asked for; -1 is any."] = setting(
+        -1, key="maxTTL"
+    )
+    max_per_user: Annotated[Count, "API keys that one user can have."] = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +158,7 @@ class Security:
         tuple[Text, ...], Meta(min_length=1), "Profiles of who signs up without an administrator."
     ] = ("default",)
     auth_token: Annotated[AuthToken, "Authentication tokens."] = setting(AuthToken(), alias="jwt")
+    api_key: Annotated[ApiKey, "API keys."] = ApiKey()
     standard: Annotated[Standard, "Restricted rights."] = Standard()
     hashing: Annotated[Hashing, "Password hashing."] = field(default_factory=Hashing)
 
@@ -145,10 +170,36 @@ class Limits:
     logins_per_second: Annotated[
         Count, "Logins a second over one WebSocket connection. None counts in --dev."
     ] = 1
+    websocket_messages_per_second: Annotated[
+        int,
+        Meta(ge=0),
+        "Messages a second over one WebSocket connection; 0 is any number, as in --dev.",
+    ] = 100
     documents_fetch_count: Annotated[
-        Count, "Documents that one search may ask for, and the usual size of a page."
+        Count, "Users, profiles or roles that one request may ask for, and a search returns."
     ] = 10_000
+    documents_write_count: Annotated[
+        Count, "Users, profiles or roles that one request may delete."
+    ] = 200
     max_scroll_duration: Annotated[Span, "How long a scroll may live between two pages."] = 60_000
+    login_failures_per_account: Annotated[
+        int,
+        Meta(ge=1, le=100),
+        "Failed logins to one account before a growing delay. None counts in --dev.",
+    ] = 10
+    login_failures_per_address: Annotated[
+        Count,
+        "Failed logins from one address (IPv6: one /64), whatever the account, before a growing "
+        "delay. None counts in --dev.",
+    ] = 100
+    login_window: Annotated[
+        Span, "How long there must be no failed login before the earlier ones are forgotten."
+    ] = 900_000
+
+    def __post_init__(self) -> None:
+        """Refuse a window that would forget failures at once, or keep them for ever."""
+        if not SHORTEST_WINDOW <= self.login_window <= LONGEST_WINDOW:
+            raise ValueError("loginWindow: wanted: from 1m to 1d")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +273,7 @@ class Logging:
     """What is written to standard error."""
 
     level: Annotated[Level, "Least level that is written."] = "info"
+    access: Annotated[bool, "Write a line for each HTTP request, at level info."] = False
 
 
 def _cores() -> int:

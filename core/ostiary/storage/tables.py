@@ -106,7 +106,9 @@ tokens = Table(
     # When it was refreshed, and by which token: it lives on for the grace period.
     Column("replaced_at", Instant),
     Column("successor", LargeBinary),
-    # When the first token of the chain of refreshes was issued; None: with this one.
+    # The session is that of the first token in a chain of refreshes: its jti, and when it was
+    # issued; None: with this one.
+    Column("session", String),
     Column("began_at", Instant),
     Index("tokens_by_user", "kuid"),
     Index("tokens_by_end", "expires_at"),
@@ -257,18 +259,20 @@ places = Table(
 login_counters = Table(
     "login_counters",
     metadata,
-    # Keyed hashes of an account, a device or an address: names that were typed may be passwords.
+    # A keyed hash of an account, a device or an address: what was typed as a name may be a
+    # password.
     Column("subject", LargeBinary, primary_key=True),
-    Column("failures", Integer, nullable=False),
+    # Failures above the free ones, of which it begins below 0: from 0 on each brings a delay.
+    Column("excess", Integer, nullable=False),
     Column("locked_until", Instant, nullable=False),
-    Column("updated_at", Instant, nullable=False),
-    Index("login_counters_by_instant", "updated_at"),
+    Column("expires_at", Instant, nullable=False),
+    Index("login_counters_by_end", "expires_at"),
 )
 
 devices = Table(
     "devices",
     metadata,
-    # From where an account was signed in to: it keeps an allowance of its own there.
+    # Keyed hashes of an account, and of an address from where it was signed in to.
     Column("account", LargeBinary, primary_key=True),
     Column("device", LargeBinary, primary_key=True),
     Column("seen_at", Instant, nullable=False),

@@ -24,6 +24,7 @@ WORD = re.compile(r"[^\W_]+")
 
 
 def upgrade() -> None:
+    op.add_column("tokens", sa.Column("session", sa.String))
     op.add_column("tokens", sa.Column("began_at", sa.BigInteger))
     create_api_keys()
     create_search()
@@ -97,11 +98,11 @@ def create_limits() -> None:
     op.create_table(
         "login_counters",
         sa.Column("subject", sa.LargeBinary, primary_key=True),
-        sa.Column("failures", sa.Integer, nullable=False),
+        sa.Column("excess", sa.Integer, nullable=False),
         sa.Column("locked_until", sa.BigInteger, nullable=False),
-        sa.Column("updated_at", sa.BigInteger, nullable=False),
+        sa.Column("expires_at", sa.BigInteger, nullable=False),
     )
-    op.create_index("login_counters_by_instant", "login_counters", ["updated_at"])
+    op.create_index("login_counters_by_end", "login_counters", ["expires_at"])
     op.create_table(
         "devices",
         sa.Column("account", sa.LargeBinary, primary_key=True),
@@ -201,3 +202,4 @@ def downgrade() -> None:
         op.drop_table(table)
     with op.batch_alter_table("tokens") as table:
         table.drop_column("began_at")
+        table.drop_column("session")

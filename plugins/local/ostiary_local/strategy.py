@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from ostiary import Strategy
 from ostiary_local import names, passwords
@@ -42,6 +43,14 @@ class LocalStrategy(Strategy):
     identifier: str | None = "username"
     refusal: str = "Wrong user name or password."
     settings: LocalSettings = LocalSettings()
+
+    def account(self, credentials: Mapping[str, Any]) -> str | None:
+        """Return what the spellings of the user name share that a login gives."""
+        username = credentials.get("username")
+        if not isinstance(username, str) or not username:
+            return None
+        # Folding takes its time, and what nobody can have needs none.
+        return username if len(username) > names.LONGEST else self.key(username)
 
     def key(self, username: str) -> str:
         """Return what the spellings of a user name share."""

@@ -146,6 +146,18 @@ async def test_exact_matching_tells_spellings_apart(local: Local) -> None:
         await exact.create("eve", username="ann", password="secret")
 
 
+async def test_attempts_are_counted_by_what_the_spellings_of_a_name_share(local: Local) -> None:
+    """AUTH-20: another spelling is no other chance."""
+    spellings = ("Straße", "STRASSE", "\uff53\uff54\uff52\uff41\uff53\uff53\uff45")
+    counted = {local.strategy.account({"username": name, "password": "x"}) for name in spellings}
+    assert counted == {"strasse"}
+    exact = local.configured(usernameMatching="exact").strategy
+    assert exact.account({"username": "Ann"}) == "Ann"
+    assert local.strategy.account({"username": "A" * 100_000}) == "A" * 100_000
+    for nobody in (None, "", 5, ["ann"]):
+        assert local.strategy.account({"username": nobody}) is None
+
+
 async def test_accounts_outlive_a_change_of_the_matching(local: Local) -> None:
     folded, exact = local, local.configured(usernameMatching="exact")
     await folded.create("ann", username="Ann", password="secret")

@@ -10,10 +10,15 @@ import pytest
 from ostiary import errors
 from ostiary.request import ANONYMOUS
 from ostiary.services.accounts import Accounts
-from ostiary.services.profiles import Profiles
-from ostiary.services.roles import ADMIN, Roles
-from ostiary.services.tokens import Lifetimes, Origin, Tokens
-from ostiary.services.users import StoredUser, Users
+from ostiary.services.activity import Activity
+from ostiary.services.grants import Grants
+from ostiary.services.lifetimes import Lifetimes
+from ostiary.services.lookup import Lookup
+from ostiary.services.rights import ADMIN, Rights
+from ostiary.services.sessions import Origin
+from ostiary.services.tokens import Tokens
+from ostiary.services.user_rows import StoredUser
+from ostiary.services.users import Users
 from ostiary.testing.clock import Clock
 
 pytestmark = pytest.mark.anyio
@@ -36,15 +41,15 @@ class SlowUsers(Users):
         return found
 
 
-class SlowRoles(Roles):
-    """As ``SlowUsers``, for roles."""
+class SlowGrants(Grants):
+    """As ``SlowUsers``, for what profiles grant."""
 
     def __init__(self, like: Any) -> None:
         super().__init__(like)
         self.reached, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def controllers(self, ids: set[str]) -> Any:
-        found = await super().controllers(ids)
+    async def _compile(self, ids: tuple[str, ...]) -> Rights:
+        found = await super()._compile(ids)
         self.reached.set()
         await self.go_on.wait()
         return found
@@ -93,7 +98,7 @@ async def test_who_does_not_exist_is_not_remembered(house: Any) -> None:
 async def test_what_changed_while_it_was_read_is_read_again(house: Any) -> None:
     services = house.services
     users = SlowUsers(services.users)
-    accounts = Accounts(users, services.profiles, services.changes, 10)
+    accounts = Accounts(users, services.grants, services.changes, 10)
     await house.create("ann")
     reading = asyncio.create_task(accounts.find("ann"))
     await users.reached.wait()
@@ -107,25 +112,31 @@ async def test_what_changed_while_it_was_read_is_read_again(house: Any) -> None:
 
 
 async def test_rights_that_changed_while_they_were_read_are_not_remembered(house: Any) -> None:
-    roles = SlowRoles(house.store)
-    profiles = Profiles(house.store, roles)
-    house.services.changes.listen(lambda what, _id: profiles.forget() if what == "rights" else None)
-    reading = asyncio.create_task(profiles.rights(("anonymous",)))
-    await roles.reached.wait()
+    grants = SlowGrants(house.store)
+    house.services.changes.listen(lambda what, _id: grants.forget() if what == "rights" else None)
+    reading = asyncio.create_task(grants.rights(("anonymous",)))
+    await grants.reached.wait()
     await house.services.defaults.restrict()
     await house.services.changes.catch_up()
-    roles.go_on.set()
+    grants.go_on.set()
     old = await reading
-    assert await profiles.rights(("anonymous",)) is not old
+    assert await grants.rights(("anonymous",)) is not old
 
 
 async def test_a_session_ends_although_its_account_was_long_forgotten(house: Any) -> None:
     """TOK-13: sessions outlive accounts in memory, and must hear of their end all the same."""
     services, clock = house.services, Clock()
-    accounts = Accounts(services.users, services.profiles, services.changes, 2)
+    accounts = Accounts(services.users, services.grants, services.changes, 2)
     lifetimes = Lifetimes(7_200_000, -1, 1000)
     tokens = Tokens(
-        house.store, house.core.signing_keys, accounts, services.changes, lifetimes, clock, 100
+        house.store,
+        house.core.signing_keys,
+        Lookup(house.store, accounts, lifetimes, clock),
+        services.changes,
+        Activity(house.store),
+        lifetimes,
+        clock,
+        capacity=100,
     )
     await house.create("ann")
     await services.changes.catch_up()
@@ -151,7 +162,7 @@ async def test_a_session_ends_although_its_account_was_long_forgotten(house: Any
 async def test_of_two_readings_of_one_account_both_hear_of_a_change(house: Any) -> None:
     services = house.services
     users = SlowUsers(services.users)
-    accounts = Accounts(users, services.profiles, services.changes, 10)
+    accounts = Accounts(users, services.grants, services.changes, 10)
     await house.create("ann")
     await services.changes.catch_up()
     readings = [asyncio.create_task(accounts.find("ann")) for _ in range(2)]

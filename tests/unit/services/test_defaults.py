@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ostiary.request import ANONYMOUS, Connection, Request
-from ostiary.services.defaults import BASE, Defaults
+from ostiary.services.defaults import Defaults
+from ostiary.services.rights import BASE
 from ostiary.settings.rights import BaseProfiles, BaseRoles
 from ostiary.storage.tables import installation, profiles, roles
 from ostiary.testing.clock import Clock

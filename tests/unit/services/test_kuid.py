@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary import errors
-from ostiary.services.kuid import LONGEST, check_id, make_kuid
+from ostiary.services.kuid import LONGEST, check_id, check_kuid, make_kuid
 
 
 def test_a_kuid_is_made_of_words_that_people_can_tell_apart() -> None:
@@ -41,7 +41,7 @@ def test_what_could_not_be_read_by_its_url_is_refused(id: str) -> None:
 def test_nobody_is_called_like_who_has_not_signed_in(id: str) -> None:
     """AZ-07"""
     with pytest.raises(errors.UserAlreadyExists):
-        check_id(id)
+        check_kuid(id)
 
 
 @pytest.mark.parametrize("id", ["?" * LONGEST, "~" * 430])
@@ -52,8 +52,12 @@ def test_an_id_too_long_for_a_token_is_refused(id: str) -> None:
 
 
 def test_the_name_of_a_route_is_no_id() -> None:
+    """INP-03"""
     with pytest.raises(errors.SearchAsAnId):
         check_id("_search")
+    for word in ("_mapping", "_mGet", "_create", "_me"):
+        with pytest.raises(errors.InvalidArgument):
+            check_id(word)
 
 
 @given(st.text())

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import update
 
 from ostiary import Call, Newcomer, Redirect, Verified, errors
-from ostiary.services.tokens import Origin
+from ostiary.services.login_limits import Place
+from ostiary.services.sessions import Origin
 from ostiary.storage.tables import users
 
 pytestmark = pytest.mark.anyio
@@ -106,7 +107,9 @@ async def test_a_strategy_may_look_users_up(house: Any) -> None:
 
 
 async def login(house: Any, badge: str) -> Any:
-    return await house.services.logins.sign_in("badge", {"badge": badge}, Call(), None, Origin())
+    given = {"badge": badge}
+    outcome = await house.services.logins.sign_in("badge", given, Call(), None, Origin(), Place())
+    return outcome.issued
 
 
 async def test_a_login_on_its_way_does_not_open_what_took_the_place_of_the_user(

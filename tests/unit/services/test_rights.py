@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.request import Connection, Request
-from ostiary.services.rights import REMEMBERED, Grant, Restriction, Rights, covers
+from ostiary.services.rights import REMEMBERED, Grant, Rights, covers, places_of
 
 CONNECTION = Connection("websocket", "127.0.0.1")
 
@@ -25,12 +25,16 @@ def role(**controllers: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def restriction(entry: tuple[Any, ...]) -> dict[str, Any]:
+    return dict(zip(("index", "collections"), entry, strict=False))
+
+
 def rights(*policies: Any) -> Rights:
     """Return rights from roles, or pairs of a role and its restrictions."""
     pairs = [policy if isinstance(policy, tuple) else (policy, ()) for policy in policies]
     return Rights(
         tuple(
-            Grant(controllers, tuple(Restriction(*one) for one in restrictions))
+            Grant(controllers, places_of(map(restriction, restrictions)))
             for controllers, restrictions in pairs
         )
     )
@@ -207,13 +211,14 @@ ROLES = st.dictionaries(
     max_size=3,
 )
 RESTRICTIONS = st.lists(
-    st.builds(
-        Restriction,
-        st.sampled_from(["*", "i", "j"]),
-        st.lists(st.sampled_from(["*", "c", "d"]), max_size=2).map(tuple),
+    st.fixed_dictionaries(
+        {
+            "index": st.sampled_from(["*", "i", "j"]),
+            "collections": st.lists(st.sampled_from(["*", "c", "d"]), max_size=2),
+        }
     ),
     max_size=2,
-).map(tuple)
+).map(places_of)
 GRANTS = st.lists(st.builds(Grant, ROLES, RESTRICTIONS), max_size=3).map(tuple)
 PLACES: list[dict[str, Any]] = [
     {},

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ostiary import Call, errors
-from ostiary.services.roles import ADMIN, DEFAULT
-from ostiary.services.users import LARGEST
+from ostiary.services.rights import ADMIN, DEFAULT
+from ostiary.services.user_rows import LARGEST
 from ostiary.storage.tables import tokens, user_profiles, user_strategies
 
 pytestmark = pytest.mark.anyio

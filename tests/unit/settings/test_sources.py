@@ -115,9 +115,12 @@ def test_variables_that_kubernetes_sets_for_a_service_are_none_of_ours(loaded: L
 
 
 def test_dev_opens_what_a_fresh_kuzzle_leaves_open(loaded: Load) -> None:
-    settings = loaded("[limits]\nloginsPerSecond = 5", dev=True)
+    limits = "[limits]\nloginsPerSecond = 5\nwebsocketMessagesPerSecond = 50"
+    settings = loaded(limits, dev=True)
     assert settings.dev
     assert settings.limits.logins_per_second == 0
+    assert settings.limits.websocket_messages_per_second == 0
+    assert loaded().limits.websocket_messages_per_second == 100
     assert settings.http.allow_credentials_in_url
 
 

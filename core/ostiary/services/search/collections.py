@@ -18,7 +18,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from ostiary.services.api_keys import API_KEYS
 from ostiary.services.profiles import PROFILES
 from ostiary.services.roles import ROLES
-from ostiary.services.users import USERS
+from ostiary.services.user_rows import ENABLED, USERS
 from ostiary.storage.tables import api_keys, profiles, roles, user_profiles, users
 
 
@@ -80,7 +80,12 @@ COLLECTIONS: Mapping[str, Collection] = {
             name=USERS,
             table=users,
             id=users.c.kuid,
-            columns={"_id": users.c.kuid, **_recorded(users)},
+            columns={
+                "_id": users.c.kuid,
+                # As it is shown: of those who are disabled only.
+                "_kuzzle_info.status": func.nullif(users.c.status, ENABLED),
+                **_recorded(users),
+            },
             lists={
                 "profileIds": Listed(
                     user_profiles, user_profiles.c.kuid, user_profiles.c.profile_id

@@ -12,9 +12,9 @@ from ostiary.services.api_keys import API_KEYS, ApiKey
 from ostiary.services.profiles import PROFILES, Profile
 from ostiary.services.roles import ROLES, Role
 from ostiary.services.search.collections import COLLECTIONS
-from ostiary.services.users import USERS, StoredUser
+from ostiary.services.user_rows import USERS, read_users
 from ostiary.storage import Database
-from ostiary.storage.tables import api_keys, profiles, roles, user_profiles, users
+from ostiary.storage.tables import api_keys, profiles, roles
 
 LARGEST_PAGE = 32 * 2**20
 """Characters of JSON that the documents of one page may have."""
@@ -53,17 +53,7 @@ async def _size(db: Database, collection: str, ids: Sequence[str]) -> int:
 
 
 async def _users(db: Database, kuids: Sequence[str]) -> dict[str, Document]:
-    held: dict[str, list[str]] = {}
-    profile_ids = select(user_profiles.c.kuid, user_profiles.c.profile_id).where(
-        user_profiles.c.kuid.in_(kuids)
-    )
-    for row in await db.execute(profile_ids.order_by(user_profiles.c.position)):
-        held.setdefault(row.kuid, []).append(row.profile_id)
-    rows = await db.execute(select(users).where(users.c.kuid.in_(kuids)))
-    return {
-        row.kuid: StoredUser(profile_ids=tuple(held.get(row.kuid, ())), **row._asdict()).to_json()
-        for row in rows
-    }
+    return {user.kuid: user.to_json() for user in await read_users(db, kuids)}
 
 
 async def _profiles(db: Database, ids: Sequence[str]) -> dict[str, Document]:

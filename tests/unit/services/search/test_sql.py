@@ -38,7 +38,7 @@ from ostiary.filters import (
 )
 from ostiary.services.search.collections import COLLECTIONS
 from ostiary.services.search.pages import Finder
-from ostiary.services.users import USERS
+from ostiary.services.user_rows import USERS
 from ostiary.services.values import write_values
 from ostiary.storage import Store
 from ostiary.storage.tables import user_profiles, users

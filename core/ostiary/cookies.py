@@ -1,0 +1,99 @@
+"""The cookies that the server sets, and reads again: of a session, and of a device.
+
+Behind HTTPS their names begin with ``__Host-``: browsers take such a cookie from this very
+host alone, so no neighbour in the domain can plant one (RFC 6265bis, 4.1.3.2).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Literal
+
+from ostiary import errors
+from ostiary.request import Connection
+
+SESSION, DEVICE = "authToken", "ostiaryDevice"
+DEVICE_DAYS = 30
+NOBODY = "null"
+"""What the cookie of a session holds after logging out."""
+
+VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")
+"""What a value may consist of (RFC 6265, 4.1.1)."""
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Cookies:
+    """Makes the values of ``Set-Cookie``, and finds cookies in a request.
+
+    :param sessions: a cookie may say who asks.
+    :param secure: browsers reach the server by HTTPS, and shall send cookies no other way.
+    """
+
+    def __init__(self, *, sessions: bool, secure: bool) -> None:
+        self.sessions, self._secure = sessions, secure
+
+    def session(self, token: str, expires_at: int | None) -> str:
+        """Return the cookie of a session; one without end lasts as long as the browser runs.
+
+        :param expires_at: milliseconds since the epoch.
+        """
+        expires = "" if expires_at is None else f"; Expires={_date(expires_at)}"
+        return self._made(SESSION, token, f"{expires}; HttpOnly", "Strict")
+
+    def no_session(self) -> str:
+        """Return the cookie that takes the place of a session's."""
+        return self._made(SESSION, NOBODY, "; HttpOnly", "Strict")
+
+    def device(self, value: str) -> str:
+        """Return the cookie by which a browser is known again, whoever uses it."""
+        # Lax: a sign-in that comes back from a provider is still one of this device.
+        age = int(timedelta(days=DEVICE_DAYS).total_seconds())
+        return self._made(DEVICE, value, f"; Max-Age={age}; HttpOnly", "Lax")
+
+    def session_of(self, connection: Connection) -> str | None:
+        """Return the token in the cookie of a session; None if there is none.
+
+        :raises errors.CookieInvalid: it cannot be read, or there are two.
+        """
+        values = self._values(connection, SESSION)
+        if len(values) > 1 or not all(map(VALUE.fullmatch, values)):
+            raise errors.CookieInvalid
+        token = values.pop() if values else ""
+        return None if token in ("", NOBODY) else token
+
+    def device_of(self, connection: Connection) -> str | None:
+        """Return what the cookie of a device holds; None if there is none, or no single one."""
+        values = self._values(connection, DEVICE)
+        return values.pop() if len(values) == 1 and all(map(VALUE.fullmatch, values)) else None
+
+    def _name(self, name: str) -> str:
+        return f"__Host-{name}" if self._secure else name
+
+    def _made(self, name: str, value: str, then: str, same_site: Literal["Strict", "Lax"]) -> str:
+        if not VALUE.fullmatch(value):
+            raise ValueError("no value of a cookie")
+        secure = "; Secure" if self._secure else ""
+        return f"{self._name(name)}={value}; Path=/{then}{secure}; SameSite={same_site}"
+
+    def _values(self, connection: Connection, name: str) -> set[str]:
+        """Return the different values that one name has."""
+        wanted, values = self._name(name), set()
+        for pair in (connection.header("cookie") or "").split(";"):
+            given, _, value = pair.partition("=")
+            if given.strip() == wanted:
+                value = value.strip()
+                quoted = len(value) > 1 and value[0] == value[-1] == '"'
+                values.add(value[1:-1] if quoted else value)
+        return values
+
+
+def _date(milliseconds: int) -> str:
+    try:
+        instant = EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        instant = NEVER
+    return format_datetime(instant.replace(microsecond=0), usegmt=True)

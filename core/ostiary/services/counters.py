@@ -1,0 +1,136 @@
+"""Counters of failures in the core's store, for every worker and machine.
+
+A counter that is locked cannot be counted up until its lock is over. One statement looks and
+counts, so that of attempts made at the same time none slips through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, case, delete, literal, select, update
+
+# SQLite says it in the same words, and its dialect compiles this statement.
+from sqlalchemy.dialects.postgresql import insert
+
+from ostiary.storage import Database, Store
+from ostiary.storage.tables import login_counters as table
+
+FIRST_DELAY, LONGEST_DELAY = 1000, 900_000
+DOUBLINGS = 10
+"""After how many of them a delay would be above the longest one."""
+
+
+class Locked(Exception):
+    """A subject is locked, until an instant."""
+
+    def __init__(self, subject: bytes, until: int) -> None:
+        super().__init__(subject, until)
+        self.subject, self.until = subject, until
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What one failure has done to a counter.
+
+    :param first: where the counter stands after its first failure.
+    :param locked_until: the lock that this failure has put on it; 0 is none.
+    """
+
+    subject: bytes
+    first: int
+    locked_until: int
+
+
+class Counters:
+    """Counts failures: some are free, and each one above them locks twice as long as the last.
+
+    :param window: milliseconds without failure and lock after which all are forgotten.
+    """
+
+    def __init__(self, store: Store, window: int, clock: Callable[[], int]) -> None:
+        self._store, self._clock, self._count = store, clock, _count(window)
+        self._window = window
+
+    async def count(self, free: Mapping[bytes, int]) -> tuple[Counted, ...]:
+        """Count a failure of each subject, or of none.
+
+        :param free: the failures that each subject has before the first lock.
+        :raises Locked: one of them is.
+        """
+        now = self._clock()
+        # In one order, so that no two transactions wait for each other.
+        rows = [self._row(subject, 1 - free[subject], now) for subject in sorted(free)]
+        async with self._store.begin() as db:
+            done = (await db.execute(self._count, rows)).all()
+            if len(done) < len(rows):
+                raise await _locked(db, free, now)
+        return tuple(Counted(row.subject, 1 - free[row.subject], row.locked_until) for row in done)
+
+    async def uncount(self, db: Database, counted: Iterable[Counted]) -> None:
+        """Take failures back, and their locks, within a transaction."""
+        ordered = sorted(counted, key=lambda one: one.subject)
+        taken = [
+            {"of": one.subject, "first": one.first, "lock": one.locked_until} for one in ordered
+        ]
+        if taken:
+            await db.execute(UNCOUNT, taken)
+
+    async def purge(self, db: Database, batch: int) -> int:
+        """Remove some counters whose failures are forgotten; return how many."""
+        over = select(table.c.subject).where(table.c.expires_at <= self._clock()).limit(batch)
+        gone = await db.execute(delete(table).where(table.c.subject.in_(over.scalar_subquery())))
+        return int(gone.rowcount)
+
+    def _row(self, subject: bytes, first: int, now: int) -> dict[str, Any]:
+        lock = now + FIRST_DELAY if first >= 0 else 0
+        end = max(lock, now) + self._window
+        row = {"subject": subject, "excess": first, "locked_until": lock, "expires_at": end}
+        return row | {"now": now}
+
+
+def _count(window: int) -> Any:
+    """Return the statement that counts up what is not locked, and says what it has locked."""
+    now = bindparam("now", type_=table.c.expires_at.type)
+    counting = insert(table)
+    begun = counting.excluded.excess
+    excess = case((table.c.expires_at <= now, begun), else_=table.c.excess + 1)
+    doubled = literal(FIRST_DELAY, table.c.expires_at.type).bitwise_lshift(excess)
+    delay = case((excess < 0, 0), (excess >= DOUBLINGS, LONGEST_DELAY), else_=doubled)
+    return counting.on_conflict_do_update(
+        index_elements=[table.c.subject],
+        set_={
+            table.c.excess: excess,
+            table.c.locked_until: case((excess < 0, 0), else_=now + delay),
+            table.c.expires_at: now + delay + window,
+        },
+        where=table.c.locked_until <= now,
+    ).returning(table.c.subject, table.c.locked_until)
+
+
+def _uncount() -> Any:
+    """Return the statement that takes a failure back; one that was alone leaves nothing."""
+    alone = table.c.excess <= bindparam("first", type_=table.c.excess.type)
+    mine = table.c.locked_until == bindparam("lock", type_=table.c.locked_until.type)
+    return (
+        update(table)
+        .where(table.c.subject == bindparam("of"))
+        .values(
+            excess=table.c.excess - 1,
+            locked_until=case((mine, 0), else_=table.c.locked_until),
+            expires_at=case((alone, 0), else_=table.c.expires_at),
+        )
+    )
+
+
+async def _locked(db: Database, subjects: Iterable[bytes], now: int) -> Locked:
+    """Say which one is locked, and until when."""
+    some = select(table.c.subject, table.c.locked_until).where(table.c.subject.in_(list(subjects)))
+    locks = [(row.locked_until, row.subject) for row in (await db.execute(some)).all()]
+    until, subject = max(locks, default=(now, b""))
+    return Locked(subject, until)
+
+
+UNCOUNT = _uncount()

@@ -1,0 +1,110 @@
+"""What profiles grant: their policies and the roles that these name, read together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from ostiary import errors
+from ostiary.services.changes import Changes
+from ostiary.services.existence import rows_with
+from ostiary.services.rights import ADMIN, Grant, Rights, covers, places_of
+from ostiary.storage import Database, Store
+from ostiary.storage.tables import profiles, roles
+
+if TYPE_CHECKING:
+    from ostiary.services.accounts import Account
+
+Policies = Iterable[Mapping[str, Any]]
+
+
+class Grants:
+    """Compiles the rights of profiles, and remembers them until a role or a profile changes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._rights: dict[tuple[str, ...], Rights] = {}
+
+    def forget(self) -> None:
+        """Read everything again: a role or a profile has changed."""
+        self._rights = {}
+
+    async def rights(self, ids: tuple[str, ...]) -> Rights:
+        """Return what some profiles grant together; one that is gone grants nothing."""
+        # What is read before ``forget`` and remembered after it goes into the forgotten dict.
+        remembered = self._rights
+        rights = remembered.get(ids)
+        if rights is None:
+            rights = await self._compile(ids)
+            remembered[ids] = rights
+        return rights
+
+    async def _compile(self, ids: tuple[str, ...]) -> Rights:
+        async with self._store.read() as db:
+            return await read_rights(db, ids)
+
+
+async def read_rights(db: Database, ids: Iterable[str]) -> Rights:
+    """Return what some profiles grant together, as it stands in the store."""
+    ids = tuple(ids)
+    wanted = select(profiles.c.id, profiles.c.policies, profiles.c.rate_limit)
+    known = {row.id: row async for row in rows_with(db, wanted, profiles.c.id, ids)}
+    found = [known[id] for id in ids if id in known]
+    grants = await grants_of(db, [policy for row in found for policy in row.policies])
+    limits = [row.rate_limit for row in found]
+    # 0 is no limit, and wins over any number.
+    return Rights(grants, rate_limit=max(limits) if limits and min(limits) > 0 else 0)
+
+
+async def grants_of(db: Database, policies: Policies) -> tuple[Grant, ...]:
+    """Return what some policies grant, one grant for each role that exists."""
+    restrictions = _restrictions(policies)
+    wanted = select(roles.c.id, roles.c.controllers)
+    found = rows_with(db, wanted, roles.c.id, restrictions)
+    controllers = {row.id: row.controllers async for row in found}
+    return tuple(
+        Grant(controllers[id], places_of(entries or ()))
+        for id, entries in restrictions.items()
+        if id in controllers
+    )
+
+
+def check_within(by: Account | None, grants: Iterable[Grant], id: str) -> None:
+    """Refuse grants that exceed what their author may do (AZ-20, ASVS 8.2.2).
+
+    :param by: None is the system, which may do everything.
+    """
+    if by is not None and not covers(by.rights, grants):
+        raise errors.MissingRights(id)
+
+
+@asynccontextmanager
+async def changing_rights(store: Store, changes: Changes) -> AsyncIterator[Database]:
+    """Change roles or profiles, in a transaction that every process hears of.
+
+    Nobody else writes users, roles or profiles meanwhile: what the block has checked
+    is still true when it ends.
+
+    :raises errors.AdministratorsKeepRights: the profile ``admin`` would grant less.
+    """
+    async with store.begin() as db:
+        await changes.record(db, "rights")
+        kept = await read_rights(db, (ADMIN,))
+        yield db
+        if not covers(await read_rights(db, (ADMIN,)), kept.grants):
+            raise errors.AdministratorsKeepRights
+
+
+def _restrictions(policies: Policies) -> dict[str, list[Mapping[str, Any]] | None]:
+    """Return what each role is restricted to by several policies together; None is nothing."""
+    found: dict[str, list[Mapping[str, Any]] | None] = {}
+    for policy in policies:
+        entries = found.setdefault(policy["roleId"], [])
+        if not policy.get("restrictedTo"):
+            found[policy["roleId"]] = None
+        elif entries is not None:
+            entries.extend(policy["restrictedTo"])
+    return found

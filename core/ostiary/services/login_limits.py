@@ -1,0 +1,215 @@
+"""Limits of failed logins: for each account, each address, and each device that is known.
+
+Every attempt is counted as failed before any secret is looked at, and given back if it was not:
+guesses made at the same time cannot overrun a limit. Strangers share the allowance of an account,
+and that of their address. A device that signed in to the account before has one of its own, so
+that strangers cannot keep its owner out. Failures above an allowance bring a growing delay, and
+nothing else.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from ostiary import errors
+from ostiary.services.counters import LONGEST_DELAY, Counted, Counters, Locked
+from ostiary.services.devices import Devices
+from ostiary.services.limits import network
+from ostiary.storage import Database, Store
+
+logger = logging.getLogger(__name__)
+
+SECOND, MINUTE = 1000, 60_000
+MOST_NOTED = 100
+"""Lines of the log about logins held back, in a minute."""
+
+LOOK = (
+    "SELECT (SELECT seen_at FROM devices WHERE account = ? AND device = ?),"
+    " (SELECT locked_until FROM login_counters WHERE subject = ?),"
+    " (SELECT locked_until FROM login_counters WHERE subject = ?),"
+    " (SELECT locked_until FROM login_counters WHERE subject = ?)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an attempt comes from: the address, and what the cookie of the device holds."""
+
+    address: str = ""
+    device: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowances:
+    """The failures that are free, until there was none for a window of so many ms."""
+
+    per_account: int
+    per_address: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt that is counted as failed, until it is given back.
+
+    :ivar account: a hash of whose it is; None if that is not known, or nothing is counted.
+    :ivar fresh: the address is known as one of the account's, and need not be written again.
+    """
+
+    account: bytes | None = None
+    address: bytes = b""
+    counted: tuple[Counted, ...] = ()
+    fresh: bool = True
+
+
+class LoginLimits:
+    """Counts attempts to prove who one is, by whatever door they come.
+
+    :param allowances: None is without limit.
+    :param key: of the hashes that stand in the store for accounts, devices and addresses.
+    """
+
+    def __init__(
+        self, store: Store, allowances: Allowances | None, key: bytes, clock: Callable[[], int]
+    ) -> None:
+        self._store, self._allowances, self._key, self._clock = store, allowances, key, clock
+        window = 0 if allowances is None else allowances.window
+        self._counters = Counters(store, window, clock)
+        self._devices = Devices(self._digest("stamps", b""), clock)
+        self._minute, self._noted = 0, set[bytes]()
+
+    async def reserve(self, strategy: str, account: str | None, place: Place) -> Attempt:
+        """Count an attempt as failed, before anything is done with its secret.
+
+        :param account: what all spellings of its name share, whether it exists or not; None if
+            there is no telling before the secret is looked at.
+        :raises errors.TooManyLogins: it has to wait, and is not counted.
+        """
+        if self._allowances is None:
+            return Attempt()
+        who = self._subjects(strategy, account, place)
+        seen_at, locks = await self._look(who)
+        free = _free(self._allowances, who, regular=self._devices.recent(seen_at))
+        until, subject = max((locks[subject], subject) for subject in free)
+        if until > self._clock():
+            # Without a transaction: attackers go on asking.
+            raise self._held_back(Locked(subject, until), strategy, place)
+        try:
+            counted = await self._counters.count(free)
+        except Locked as locked:
+            raise self._held_back(locked, strategy, place) from None
+        return Attempt(who.account, who.address, counted, self._devices.fresh(seen_at))
+
+    async def succeed(self, db: Database, attempt: Attempt) -> None:
+        """Take back that an attempt has failed, and remember from where it succeeded.
+
+        :param db: the transaction that gives out what the attempt was made for.
+        """
+        await self._counters.uncount(db, attempt.counted)
+        if attempt.account is not None and not attempt.fresh:
+            await self._devices.remember(db, attempt.account, attempt.address)
+
+    async def give_back(self, attempt: Attempt) -> None:
+        """Take back that an attempt has failed: it has come to no verdict."""
+        await self._give_back(attempt.counted)
+
+    async def fail(self, attempt: Attempt, error: errors.OstiaryError) -> None:
+        """Let an attempt stand as failed, as far as its error may come from a wrong secret.
+
+        What there was no room for, or no store, has come to no verdict; a lifetime is refused
+        after a good one. A plugin that breaks down may do so over wrong secrets only: the
+        account counts that, but the address does not, for it would keep everybody there from
+        every other strategy.
+        """
+        if isinstance(error, errors.ServiceUnavailableError | errors.TtlExceeded):
+            await self._give_back(attempt.counted)
+        elif error.status >= errors.PluginImplementationError.status:
+            await self._give_back(one for one in attempt.counted if one.subject == attempt.address)
+
+    def stamped(self, attempt: Attempt, place: Place) -> str | None:
+        """Return what the cookie of a device that has signed in is to hold; None for none."""
+        if attempt.account is None:
+            return None
+        return self._devices.stamped(attempt.account, place.device)
+
+    async def purge(self, batch: int) -> int:
+        """Remove some counters and addresses that mean nothing any more.
+
+        :returns: how many; the batch if there may be more.
+        """
+        async with self._store.begin() as db:
+            counters = await self._counters.purge(db, batch)
+            return max(counters, await self._devices.purge(db, batch))
+
+    async def _give_back(self, counted: Iterable[Counted]) -> None:
+        if some := list(counted):
+            async with self._store.begin() as db:
+                await self._counters.uncount(db, some)
+
+    def _subjects(self, strategy: str, account: str | None, place: Place) -> _Subjects:
+        address = self._digest("address", network(place.address).encode(errors="replace"))
+        if account is None:
+            return _Subjects(None, address, None, b"")
+        name = f"{strategy} {account}".encode(errors="surrogatepass")
+        named = self._digest("account", name)
+        device = self._devices.known(named, place.device)
+        own = self._digest("device", named + (device or address))
+        return _Subjects(named, address, device, own)
+
+    async def _look(self, who: _Subjects) -> tuple[int | None, dict[bytes | None, int]]:
+        """Return when the address was seen last, and until when each subject is locked."""
+        account = who.account or b""
+        row = await self._store.fetch(LOOK, account, who.address, who.own, account, who.address)
+        seen_at, *locks = row or (None,) * 4
+        subjects = (who.own, who.account, who.address)
+        return seen_at, {subject: lock or 0 for subject, lock in zip(subjects, locks, strict=True)}
+
+    def _held_back(self, locked: Locked, strategy: str, place: Place) -> errors.OstiaryError:
+        wait = min(max(locked.until - self._clock(), SECOND), LONGEST_DELAY)
+        seconds = -(-wait // SECOND)
+        said = "logins with %r from %s have to wait for %d s"
+        self._note(locked.subject, said, strategy, place.address, seconds)
+        return errors.TooManyLogins(retry_after=seconds)
+
+    def _note(self, subject: bytes, text: str, *values: object) -> None:
+        """Log once a minute that a subject is held back; never the name that was typed."""
+        minute = self._clock() // MINUTE
+        if minute != self._minute:
+            self._minute, self._noted = minute, set()
+        if subject not in self._noted and len(self._noted) < MOST_NOTED:
+            self._noted.add(subject)
+            logger.warning(text, *values)
+
+    def _digest(self, kind: str, value: bytes) -> bytes:
+        return hmac.digest(self._key, f"{kind} ".encode() + value, "sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class _Subjects:
+    """Whom an attempt is counted for, each as a keyed hash.
+
+    :ivar device: the id of a device that is known by its cookie.
+    :ivar own: what the device counts as, or else the address, if it is known.
+    """
+
+    account: bytes | None
+    address: bytes
+    device: bytes | None
+    own: bytes
+
+
+def _free(allowances: Allowances, who: _Subjects, *, regular: bool) -> dict[bytes, int]:
+    """Return by what an attempt is counted, and how many failures of each are free.
+
+    A cookie is nobody else's. An address may be an attacker's too: it goes on to count for all
+    that is tried from there.
+    """
+    if who.device is not None:
+        return {who.own: allowances.per_account}
+    free = {who.address: allowances.per_address}
+    if who.account is not None:
+        free[who.own if regular else who.account] = allowances.per_account
+    return free

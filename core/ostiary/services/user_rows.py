@@ -1,0 +1,139 @@
+"""Users as stored: their properties, their profiles, and the last administrator among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete, insert, select, update
+
+from ostiary import errors
+from ostiary.services.existence import rows_with
+from ostiary.services.history import history
+from ostiary.services.profiles import check_profiles
+from ostiary.services.rights import ADMIN
+from ostiary.services.values import write_values
+from ostiary.storage import Database
+from ostiary.storage.tables import user_profiles, users
+from ostiary.strategies import User
+
+USERS = "users"
+"""What the collection of users is called in searches and mappings."""
+
+ENABLED, DISABLED = "enabled", "disabled"
+"""The statuses of a user."""
+
+LARGEST = 2**18
+"""Bytes that the properties of a user may take, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUser:
+    """A user as stored; instants are milliseconds since the epoch."""
+
+    kuid: str
+    generation: str
+    status: str
+    profile_ids: tuple[str, ...]
+    content: Mapping[str, Any]
+    author: str | None
+    created_at: int | None
+    updater: str | None
+    updated_at: int | None
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the user may sign in and be signed in."""
+        return self.status == ENABLED
+
+    def shown(self) -> User:
+        """Return the user as strategies see them."""
+        return User(kuid=self.kuid, profile_ids=self.profile_ids, content=self.content)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the user as clients see them."""
+        source: dict[str, Any] = {"profileIds": list(self.profile_ids), **self.content}
+        if self.created_at is not None:
+            source["_kuzzle_info"] = history(self)
+            if not self.enabled:
+                source["_kuzzle_info"]["status"] = self.status
+        return {"_id": self.kuid, "_source": source}
+
+
+async def read_users(db: Database, kuids: Iterable[str]) -> list[StoredUser]:
+    """Return the users who exist among some kuids, in their order."""
+    kuids = list(dict.fromkeys(kuids))
+    held: dict[str, list[str]] = {}
+    wanted = select(user_profiles).order_by(user_profiles.c.position)
+    async for row in rows_with(db, wanted, user_profiles.c.kuid, kuids):
+        held.setdefault(row.kuid, []).append(row.profile_id)
+    known = {
+        row.kuid: StoredUser(profile_ids=tuple(held.get(row.kuid, ())), **row._asdict())
+        async for row in rows_with(db, select(users), users.c.kuid, kuids)
+    }
+    return [known[kuid] for kuid in kuids if kuid in known]
+
+
+async def insert_user(db: Database, user: StoredUser) -> None:
+    """Write a user who was not there.
+
+    :raises errors.ProfileNotFound: a profile of theirs is not there.
+    """
+    await check_profiles(db, user.profile_ids)
+    await db.execute(insert(users).values(_row(user)))
+    await write_values(db, USERS, user.kuid, user.content, new=True)
+    await _give_profiles(db, user)
+
+
+async def overwrite_user(db: Database, old: StoredUser, new: StoredUser) -> None:
+    """Write a user over their former self.
+
+    :raises errors.ProfileNotFound: a profile of theirs is not there.
+    :raises errors.LastAdministrator: nobody would hold the profile ``admin`` any more.
+    """
+    check_size(new.kuid, new.content)
+    await db.execute(update(users).where(users.c.kuid == new.kuid).values(_row(new)))
+    await write_values(db, USERS, new.kuid, new.content)
+    if new.profile_ids == old.profile_ids:
+        return
+    await check_profiles(db, new.profile_ids)
+    if ADMIN not in new.profile_ids:
+        await keep_an_administrator(db, old)
+    await db.execute(delete(user_profiles).where(user_profiles.c.kuid == new.kuid))
+    await _give_profiles(db, new)
+
+
+def check_size(kuid: str, content: Mapping[str, Any]) -> None:
+    """Refuse properties that would make a user too large to be kept in memory."""
+    if len(msgspec.json.encode(content)) > LARGEST:
+        raise errors.UserTooLarge(kuid, LARGEST)
+
+
+async def keep_an_administrator(db: Database, user: StoredUser) -> None:
+    """Refuse to lose the only user who holds the profile ``admin``, and is let in (ADM-10)."""
+    if ADMIN not in user.profile_ids:
+        return
+    other = select(users.c.kuid).join(user_profiles, user_profiles.c.kuid == users.c.kuid)
+    other = other.where(user_profiles.c.profile_id == ADMIN, users.c.status == ENABLED)
+    if await db.scalar(other.where(users.c.kuid != user.kuid).limit(1)) is None:
+        raise errors.LastAdministrator(user.kuid)
+
+
+async def administrator_exists(db: Database) -> bool:
+    """Tell whether anybody holds the profile ``admin``, disabled or not."""
+    holder = select(user_profiles.c.kuid).where(user_profiles.c.profile_id == ADMIN)
+    return await db.scalar(holder.limit(1)) is not None
+
+
+async def _give_profiles(db: Database, user: StoredUser) -> None:
+    rows = [
+        {"kuid": user.kuid, "position": position, "profile_id": id}
+        for position, id in enumerate(user.profile_ids)
+    ]
+    await db.execute(insert(user_profiles), rows)
+
+
+def _row(user: StoredUser) -> dict[str, Any]:
+    return {column.name: getattr(user, column.name) for column in users.columns}

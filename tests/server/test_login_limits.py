@@ -1,0 +1,92 @@
+"""Failed logins are counted together by all workers and machines, on either database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from threading import Barrier
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ostiary.testing.server import ThrowAwayServer
+from ostiary.testing.wire import HttpApi, Outcome
+
+if TYPE_CHECKING:
+    from .conftest import Database, Serve
+
+FREE, GUESSES = 10, 50
+BEHIND_PROXY = """
+[server]
+trustedProxies = ["127.0.0.1"]
+
+[security.hashing]
+timeCost = 5
+memoryCost = 7168
+queue = 1000
+nice = 0
+
+[security.standard.profiles]
+default = {rateLimit = 0}
+anonymous = {rateLimit = 0}
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def servers(request: pytest.FixtureRequest, serve: Serve) -> list[ThrowAwayServer]:
+    """Two processes that share their stores: workers of one server, or servers on one database."""
+    if request.param == "sqlite":
+        return [serve(workers=2, settings=BEHIND_PROXY)] * 2
+    ready: Database = request.getfixturevalue("ready")
+    return [
+        serve(database=ready.url, environment=ready.environment, settings=BEHIND_PROXY)
+        for _ in range(2)
+    ]
+
+
+@pytest.fixture
+def connections(servers: list[ThrowAwayServer]) -> Iterator[list[HttpApi]]:
+    """A connection for each guess, spread over the processes."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(closing(HttpApi(servers[number % 2].port)))
+            for number in range(GUESSES)
+        ]
+
+
+def sign_in(api: HttpApi, password: str, address: str, cookie: str = "") -> Outcome:
+    fields = {"username": "root", "password": password}
+    headers = {"X-Forwarded-For": address, "Cookie": cookie}
+    return api.send("POST", "/_login/local", fields, headers)
+
+
+def test_parallel_guesses_get_no_further_than_the_limit_and_the_owner_gets_in(
+    connections: list[HttpApi], administer: Callable[[HttpApi], str]
+) -> None:
+    """AUTH-20, AUTH-21, AUTH-22, AUTH-23, AUTH-26"""
+    administer(connections[0])
+    admin = {"username": "root", "password": "the password of an administrator"}
+    first = connections[0].send("POST", "/_login/local", admin, {"X-Forwarded-For": "192.0.2.1"})
+    cookie = first.headers["set-cookie"].partition(";")[0]
+    start = Barrier(GUESSES)
+
+    def guess(number: int) -> tuple[str, Outcome]:
+        api = connections[number]
+        node = api.call("auth:checkToken").body["node"]
+        start.wait(60)
+        return node, sign_in(api, "wrong", f"198.51.100.{number}")
+
+    with ThreadPoolExecutor(GUESSES) as threads:
+        outcomes: list[Any] = list(threads.map(guess, range(GUESSES)))
+    assert len({node for node, _ in outcomes}) == 2
+    ids = sorted(outcome.error_id for _, outcome in outcomes)
+    refused, answered = "api.process.too_many_logins_requests", "plugin.strategy.missing_user"
+    # Each second that the fifty take lets one more through, and no more.
+    assert FREE <= ids.count(answered) <= FREE + 4
+    assert set(ids) == {refused, answered}
+    for api in connections[:4]:
+        known = sign_in(api, admin["password"], "192.0.2.99", cookie)
+        assert known.result["_id"] == "root"
+        known = sign_in(api, admin["password"], "192.0.2.1")
+        assert known.result["_id"] == "root"
