@@ -16,7 +16,7 @@ ELSEWHERE = {
     "security:createFirstAdmin": "there is an administrator: tests/server/test_first_admin.py",
     "admin:resetSecurity": "it would take the users of all other tests: test_resets.py",
     "admin:resetDatabase": "it would take the indexes of all other tests: test_resets.py",
-    "admin:shutdown": "it would end the server of all other tests: tests/server/test_shutdown.py",
+    "admin:shutdown": "it would end the server of all other tests: tests/server/test_admin.py",
     "realtime:unsubscribe": "it wants a connection that has subscribed: test_realtime.py",
 }
 """Actions that are seen to succeed by tests of their own."""

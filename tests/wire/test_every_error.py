@@ -31,6 +31,14 @@ WRONG = {"boolean": "yes", "integer": "many", "string": {"a": 1}, "array": 1, "o
 INVALID = errors.InvalidType.id
 
 UNMET = {
+    **{
+        (f"admin:{name}", "api.process.action_locked"): "two at once: test_resets.py, test_admin.py"
+        for name in ("resetSecurity", "resetDatabase", "shutdown")
+    },
+    (
+        "server:healthCheck",
+        "core.fatal.service_unavailable",
+    ): "the store would have to go between two statements: test_about.py",
     ("security:upsertUser", "security.user.not_found"): "the user would have to go meanwhile",
     (
         "realtime:subscribe",
