@@ -284,6 +284,16 @@ class World:
         self._do("security:deleteCredentials", _id=person.kuid, strategy="local")
         return person
 
+    def _badged_person(self) -> Person:
+        """Somebody who also signs in with a badge, where there are badges."""
+        person = self.site.person("member")
+        body = {"badge": person.username}
+        self._do("security:createCredentials", body, _id=person.kuid, strategy="badge")
+        return person
+
+    def _badged(self) -> str:
+        return str(self["badged_person"].kuid)
+
     def _manager_person(self) -> Person:
         """Somebody who may do everything with users, and nothing else."""
         return self.site.person("manager")

@@ -35,10 +35,26 @@ UNMET = {
         (f"admin:{name}", "api.process.action_locked"): "two at once: test_resets.py, test_admin.py"
         for name in ("resetSecurity", "resetDatabase", "shutdown")
     },
+    **{
+        (f"security:{name}", "ostiary.search.page_too_large"): (
+            "documents of 32 MiB: tests/unit/services/search/test_service.py"
+        )
+        for name in (
+            "searchUsers",
+            "scrollUsers",
+            "searchProfiles",
+            "scrollProfiles",
+            "searchRoles",
+        )
+    },
     (
         "server:healthCheck",
         "core.fatal.service_unavailable",
     ): "the store would have to go between two statements: test_about.py",
+    (
+        "security:getCredentialsById",
+        "ostiary.credentials.missing",
+    ): "a strategy would have to keep what the core does not: test_credentials.py",
     ("security:upsertUser", "security.user.not_found"): "the user would have to go meanwhile",
     (
         "realtime:subscribe",
@@ -52,6 +68,11 @@ ONE_PROTOCOL = {
     ("auth:login", "ostiary.request.secret_in_url"): "http",
     ("realtime:subscribe", "core.realtime.invalid_scope"): "websocket",
     ("realtime:subscribe", "core.realtime.invalid_users"): "websocket",
+    **{
+        # Over HTTP the way to such an id ends at that of searches.
+        (f"security:{name}", "services.storage.search_as_an_id"): "websocket"
+        for name in ("createRole", "createProfile", "upsertUser")
+    },
 }
 """Errors that only requests of one protocol can meet."""
 

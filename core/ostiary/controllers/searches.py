@@ -34,6 +34,7 @@ BARE_QUERY = (
     errors.GetLimitExceeded,
 )
 WHOLE_SEARCH = (*BARE_QUERY, errors.InvalidSearchQuery, errors.PageTooLarge)
+"""What a search of documents can end with, beside what one of the query alone can."""
 SCROLLED = (errors.ScrollTooLong, errors.MutuallyExclusive)
 
 
