@@ -36,8 +36,11 @@ REFUSED = frozenset(
 """Members that Kuzzle lets through to Elasticsearch, and that are not spoken here."""
 
 MOST_KEYS = 8
-DEEPEST = 10
-"""Levels of a filter, once it is as flat as can be; SQLite cannot read much deeper conditions."""
+DEEPEST = 9
+"""Levels of a filter, once it is as flat as can be; SQLite cannot read much deeper conditions.
+
+Another one is added where a filter is joined with others.
+"""
 
 SCRIPT = "script"
 

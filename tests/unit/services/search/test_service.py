@@ -191,7 +191,7 @@ async def test_the_deepest_filter_is_understood_by_the_database(
         assert found.total == 0
     corner = Polygon("a", ((0, 0), (1, 1), (0, 2)))
     deepest: Filter = corner
-    for _ in range(asking.DEEPEST):
+    for _ in range(asking.DEEPEST + 1):
         deepest = Some((deepest, corner, corner), 2)
     async with seven.read(apart=True) as db:
         finder = await Finder.of(db, COLLECTIONS[PROFILES], deepest, ())
