@@ -214,7 +214,7 @@ search_values = Table(
     Column("number", Float),
     # Those of a text, folded and between blanks; None where the text is the only one.
     Column("words", String),
-    Index("search_values_by_text", "collection", "path", "text", "id"),
+    Index("search_values_by_text", "collection", "path", "text", "id", "number"),
     Index(
         "search_values_by_number",
         "collection",

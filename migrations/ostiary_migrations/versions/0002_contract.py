@@ -74,7 +74,7 @@ def create_search() -> None:
         sqlite_with_rowid=False,
     )
     some = sa.text("number IS NOT NULL")
-    by_text = ["collection", "path", "text", "id"]
+    by_text = ["collection", "path", "text", "id", "number"]
     op.create_index("search_values_by_text", "search_values", by_text)
     op.create_index(
         "search_values_by_number",

@@ -57,20 +57,26 @@ class Finder:
         if first is not None:
             filter = every(part for part in _parts(filter) if part != first)
             self._begin_with(collection, first, join=_reads_columns(collection, filter, orders))
-        long = _long(filter, lengths) if _is_narrow(filter, first, lengths) else set()
+        narrow = _is_narrow(filter, first, lengths)
+        long = _long(filter, lengths) if narrow else set()
         self._where.append(sql.condition(collection, filter, self._id, long))
-        self._keys = sorting.keys_of(collection, orders, self._id)
+        self._keys = sorting.keys_of(collection, orders, self._id, narrow=narrow)
 
     @classmethod
     async def of(
         cls, db: Database, collection: Collection, filter: Filter, orders: Sequence[Order]
     ) -> Finder:
         """Return what finds the documents, having looked where to begin."""
-        return cls(db, collection, filter, orders, await _lengths(db, collection, filter))
+        return cls(db, collection, filter, orders, await _lengths(db, collection, filter, orders))
 
     async def count(self, beyond: Sequence[SortValue] | None = None) -> int:
         """Return how many documents there are, or how many beyond a place."""
-        number: int = await self._db.scalar(self._narrowed(select(func.count()), beyond))
+        wanted = select(func.count())
+        if beyond is None:
+            wanted = wanted.select_from(self._from).where(*self._where)
+        else:
+            wanted = self._sorted(wanted, beyond)
+        number: int = await self._db.scalar(wanted)
         return number
 
     async def page(
@@ -80,7 +86,7 @@ class Finder:
         if size == 0:
             return Place((), ())
         parts = [part for key in self._keys for part in key.parts]
-        wanted = self._narrowed(select(self._id, *parts), beyond)
+        wanted = self._sorted(select(self._id, *parts), beyond)
         order = [one for key in self._keys for one in key.order_by()]
         rows = (await self._db.execute(wanted.order_by(*order).limit(size).offset(start))).all()
         return Place(tuple(row[0] for row in rows), self._place(rows[-1][1:]) if rows else ())
@@ -91,8 +97,13 @@ class Finder:
         self._from = found.join(collection.table, collection.id == self._id) if join else found
         self._where.append(holds)
 
-    def _narrowed(self, wanted: Select[Any], beyond: Sequence[SortValue] | None) -> Select[Any]:
-        found = wanted.select_from(self._from).where(*self._where)
+    def _sorted(self, wanted: Select[Any], beyond: Sequence[SortValue] | None) -> Select[Any]:
+        """Return a query of the documents with what they are sorted by."""
+        together = self._from
+        for key in self._keys:
+            if key.beside is not None:
+                together = together.outerjoin(key.beside, key.beside.c.id == self._id)
+        found = wanted.select_from(together).where(*self._where)
         return found if beyond is None else found.where(sorting.after(self._keys, beyond))
 
     def _place(self, parts: Sequence[Any]) -> tuple[SortValue, ...]:
@@ -104,12 +115,15 @@ class Finder:
         return tuple(place)
 
 
-async def _lengths(db: Database, collection: Collection, filter: Filter) -> dict[Field, int]:
+async def _lengths(
+    db: Database, collection: Collection, filter: Filter, orders: Sequence[Order]
+) -> dict[Field, int]:
     """Return how long the lists of the first leaves are, as far as it matters."""
     fields = dict.fromkeys(leaf for leaf in leaves(filter) if isinstance(leaf, Field))
     listed = [leaf for leaf in fields if sql.is_listed(collection, leaf)][:MOST_COUNTED]
-    if isinstance(filter, Field) and listed == [filter] and sql.is_single(filter.test):
-        return {filter: 0}  # It is where to begin, however long.
+    alone = isinstance(filter, Field) and listed == [filter] and sql.is_single(filter.test)
+    if alone and not orders:
+        return {listed[0]: 0}  # It is where to begin, however long.
     return {leaf: await _length(db, collection, leaf) for leaf in listed}
 
 

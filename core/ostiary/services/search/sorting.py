@@ -14,11 +14,14 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Float,
+    FromClause,
     Integer,
     String,
+    Subquery,
     UnaryExpression,
     and_,
     case,
+    cast,
     false,
     func,
     literal,
@@ -41,12 +44,14 @@ class Key:
     """What an order compares: a number if there is one, else a text.
 
     :ivar number: None where there is never a number beside a text.
+    :ivar beside: what holds both for every document, to be joined by ``id``.
     """
 
     value: ColumnElement[Any]
     descending: bool = False
     number: ColumnElement[float] | None = None
     nullable: bool = True
+    beside: Subquery | None = None
 
     @property
     def parts(self) -> list[ColumnElement[Any]]:
@@ -97,9 +102,14 @@ class Key:
         return literal(number, Float)
 
 
-def keys_of(collection: Collection, orders: Sequence[Order], id: ColumnElement[str]) -> list[Key]:
-    """Return the keys of a sort; the last one, if not another, is the id, so that no two are equal."""
-    keys = [_key(collection, order, id) for order in orders]
+def keys_of(
+    collection: Collection, orders: Sequence[Order], id: ColumnElement[str], *, narrow: bool
+) -> list[Key]:
+    """Return the keys of a sort; the last one, if not another, is the id, so that no two are equal.
+
+    :param narrow: few documents are sorted; look at the values of each.
+    """
+    keys = [_key(collection, order, id, narrow=narrow) for order in orders]
     if not any(order.path == "_id" for order in orders):
         keys.append(Key(id, nullable=False))
     return keys
@@ -115,7 +125,7 @@ def after(keys: Sequence[Key], values: Sequence[SortValue]) -> Condition:
     return or_(*found)
 
 
-def _key(collection: Collection, order: Order, id: ColumnElement[str]) -> Key:
+def _key(collection: Collection, order: Order, id: ColumnElement[str], *, narrow: bool) -> Key:
     path, descending = order.path, order.descending
     if path == "_id":
         return Key(id, descending, nullable=False)
@@ -128,12 +138,39 @@ def _key(collection: Collection, order: Order, id: ColumnElement[str]) -> Key:
         return Key(least.scalar_subquery(), descending)
     if not collection.properties:
         raise errors.InvalidArgument("body.sort", "a field of the documents")
-    values = search_values.alias()
-    here = and_(values.c.collection == collection.name, values.c.id == id, values.c.path == path)
+    return (_looked_up if narrow else _joined)(collection, order, id)
+
+
+def _looked_up(collection: Collection, order: Order, id: ColumnElement[str]) -> Key:
+    values, here = _values_at(collection, order.path)
     text, number = unindexed(values)
-    no_number = func.count(number) == 0
+    text, number = _extremes(order, text, number)
+    of_this = here & (values.c.id == id)
     return Key(
-        select(case((no_number, extreme(text)))).where(here).scalar_subquery(),
-        descending,
-        select(extreme(number)).where(here).scalar_subquery(),
+        select(text).where(of_this).scalar_subquery(),
+        order.descending,
+        select(number).where(of_this).scalar_subquery(),
     )
+
+
+def _joined(collection: Collection, order: Order, _id: ColumnElement[str]) -> Key:
+    values, here = _values_at(collection, order.path)
+    text, number = _extremes(order, values.c.text, values.c.number)
+    # In the order of the ids themselves SQLite would read the values of all properties.
+    id = cast(values.c.id.concat(""), String)
+    wanted = select(id.label("id"), text.label("text"), number.label("number"))
+    beside = wanted.where(here).group_by(id).subquery()
+    return Key(beside.c.text, order.descending, beside.c.number, beside=beside)
+
+
+def _values_at(collection: Collection, path: str) -> tuple[FromClause, Condition]:
+    values = search_values.alias()
+    return values, and_(values.c.collection == collection.name, values.c.path == path)
+
+
+def _extremes(
+    order: Order, text: ColumnElement[str], number: ColumnElement[float]
+) -> tuple[ColumnElement[str], ColumnElement[float]]:
+    """Return the text and the number that count among the values of a document: one is NULL."""
+    extreme = func.max if order.descending else func.min
+    return case((func.count(number) == 0, extreme(text))), extreme(number)
