@@ -7,6 +7,7 @@ these tests takes, ``FUZZ_SEED`` another seed than that of every day.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -33,6 +34,9 @@ CHECKS = (
 )
 LEFT_OUT = r"/admin/_(shutdown|reset)"
 """Routes that stop or empty the server."""
+
+ENOUGH = 500
+"""Requests that are sent even by a slow machine."""
 
 OPEN = """
 [security.hashing]
@@ -99,5 +103,6 @@ def fuzz(server: ThrowAwayServer, folder: Path, key: str | None) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-20_000:]
+    assert int(re.findall(r"(\d+) generated", done.stdout)[0]) > ENOUGH
     assert "Traceback" not in server.log
     assert server.stop() == 0
