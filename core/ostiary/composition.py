@@ -29,7 +29,7 @@ from ostiary.services.grants import Grants
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
 from ostiary.services.limits import Limits
-from ostiary.services.login_limits import Allowances, LoginLimits
+from ostiary.services.login_limits import LoginLimits
 from ostiary.services.logins import Logins
 from ostiary.services.mappings import Mappings
 from ostiary.services.native import Names
@@ -38,6 +38,7 @@ from ostiary.services.profiles import Profiles
 from ostiary.services.roles import Roles
 from ostiary.services.rooms import Rooms
 from ostiary.services.signing import SigningKeys
+from ostiary.services.subjects import Allowances
 from ostiary.services.tokens import Lifetimes, Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
@@ -231,7 +232,10 @@ def _services(
 def _login_limits(settings: Settings, store: Store, master: MasterKey) -> LoginLimits:
     limits = settings.limits
     allowances = Allowances(
-        limits.login_failures_per_account, limits.login_failures_per_address, limits.login_window
+        limits.login_failures_per_account,
+        limits.login_failures_per_address,
+        limits.login_window,
+        settings.server.workers,
     )
     key = master.derive("login-limits")
     return LoginLimits(store, None if settings.dev else allowances, key, now)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from ostiary import Call, Newcomer, Redirect, Verified, errors
-from ostiary.services.login_limits import Place
+from ostiary.services.subjects import Place
 from ostiary.services.tokens import Origin
 from ostiary.storage.tables import users
 
