@@ -114,6 +114,8 @@ class Action:
     :param strict: a body in which one key stands twice is refused.
     :param raises: the errors of its own, beside those that every action can answer with.
     :param ignored: arguments that clients of Kuzzle send, and that nothing depends on here.
+    :param raw: the content types of an answer that comes over HTTP without an envelope.
+    :param redirects: the answer may send the client elsewhere.
     """
 
     controller: str
@@ -127,6 +129,8 @@ class Action:
     strict: bool = False
     raises: tuple[type[errors.OstiaryError], ...] = ()
     ignored: tuple[str, ...] = ()
+    raw: tuple[str, ...] = ()
+    redirects: bool = False
 
     @property
     def errors(self) -> frozenset[str]:
@@ -179,6 +183,8 @@ class Controller:
         strict: bool = False,
         raises: Iterable[type[errors.OstiaryError]] = (),
         ignored: Iterable[str] = (),
+        raw: Iterable[str] = (),
+        redirects: bool = False,
     ) -> Callable[[Function], Function]:
         """Declare the decorated function as an action."""
 
@@ -197,6 +203,8 @@ class Controller:
                     strict=strict,
                     raises=tuple(raises),
                     ignored=tuple(ignored),
+                    raw=tuple(raw),
+                    redirects=redirects,
                 )
             )
             return function
@@ -277,7 +285,8 @@ def _signature(
 
 
 def _argument(parameter: str, hint: Any, default: Any, within: str = "") -> Argument:
-    name = "_id" if parameter == "id" else camel_case(parameter)
+    # Members of a body are written as they are called on the wire.
+    name = parameter if within else "_id" if parameter == "id" else camel_case(parameter)
     wire, doc = _wire_type(hint)
     return Argument(parameter, name, within + name, wire, default, doc)
 

@@ -8,12 +8,14 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
 from threading import Thread
+from typing import Any, get_args
 
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
@@ -31,9 +33,10 @@ from ostiary.composition import (
 )
 from ostiary.dispatch import Dispatcher
 from ostiary.http import Http
-from ostiary.http_answers import Answers
+from ostiary.http_answers import CONNECTIONS, Answers
 from ostiary.origins import Origins
 from ostiary.proxies import Proxies
+from ostiary.request import Protocol
 from ostiary.routes import Routes
 from ostiary.services import Services
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
@@ -54,14 +57,17 @@ class Application:
     """The ASGI application of one process.
 
     HTTP goes to the adapter at once; Starlette carries the life of the process and WebSockets.
+
+    :param stop: stops the server, all its processes.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, stop: Callable[[], None]) -> None:
+        self._settings, self._stop = settings, stop
         trusted = settings.server.trusted_proxies
         self._proxies = Proxies(trusted) if trusted else None
         self._http: Http | None = None
         self._around: ASGIApp = Starlette(lifespan=self._lifespan)
+        self._state: Mapping[str, Any] = {}
         self._ready = False
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -70,6 +76,8 @@ class Application:
             self._proxies.locate(scope)
         if scope["type"] == "http" and self._http is not None:
             return self._http(scope, receive, send)
+        if scope["type"] == "lifespan":
+            self._state = scope.get("state", {})
         return self._around(scope, receive, send)
 
     @asynccontextmanager
@@ -95,6 +103,7 @@ class Application:
                 yield
                 self._ready = False
                 stopping.set()
+                await core.services.background.finish()
 
     def _serve(self, core: Core, around: Starlette) -> None:
         settings = self._settings
@@ -108,6 +117,8 @@ class Application:
             capacity=settings.server.max_requests_in_flight,
             origins=origins,
         )
+        core.services.shutdown.stop_with(self._stop)
+        self._measure(core.services, dispatcher)
         answers = Answers(dispatcher.node, origins, over_https=settings.server.over_https)
 
         async def ready() -> bool:
@@ -130,6 +141,20 @@ class Application:
         )
         around.router.routes.append(WebSocketRoute("/{path:path}", sockets))
 
+    def _measure(self, services: Services, dispatcher: Dispatcher) -> None:
+        """Have everything counted that somebody may ask for."""
+        metrics, rooms = services.metrics, services.rooms
+        metrics.measure("requests", lambda: dispatcher.running)
+        metrics.measure("rooms", lambda: len(rooms))
+        metrics.measure("subscriptions", lambda: rooms.subscriptions)
+        for protocol in get_args(Protocol):
+            metrics.measure(protocol, partial(self._connections, protocol))
+
+    def _connections(self, protocol: Protocol) -> int:
+        """Count the open connections of a protocol, which uvicorn keeps."""
+        connections = self._state.get(CONNECTIONS, ())
+        return sum(connection.speaks == protocol for connection in connections)
+
 
 @dataclass(frozen=True, slots=True)
 class MakeApplication:
@@ -140,9 +165,11 @@ class MakeApplication:
     def __call__(self) -> Application:
         """Return the application of this process."""
         log.set_up(self.settings.logging.level)
+        main = os.getpid()
         if (parent := parent_process()) is not None:
             Thread(target=_follow, args=(parent,), daemon=True).start()
-        return Application(self.settings)
+            main = parent.pid or main
+        return Application(self.settings, partial(os.kill, main, signal.SIGTERM))
 
 
 def _follow(parent: BaseProcess) -> None:
@@ -156,12 +183,22 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         with going_on("housekeeping"):
             await services.journal.sweep()
-            for purge in (services.tokens.purge, services.login_limits.purge):
-                while not stopping.is_set() and await purge(BATCH) == BATCH:
+            for work in (
+                services.activity.flush,
+                services.tokens.purge,
+                services.api_keys.purge,
+                services.login_limits.purge,
+                services.search.purge,
+            ):
+                while not stopping.is_set() and await work(BATCH) == BATCH:
                     pass
             await services.changes.purge(BATCH)
+            await services.key_ring.purge()
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
+    with going_on("writing when tokens were used"):
+        while await services.activity.flush(BATCH):
+            pass
 
 
 async def watch_tokens(services: Services, stopping: asyncio.Event) -> None:

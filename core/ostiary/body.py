@@ -54,7 +54,22 @@ def decode(raw: bytes | str) -> Any:
 
 def refuse_duplicates(raw: bytes | str) -> None:
     """Refuse a JSON text in which a key stands twice in one object (ASVS 1.5.3)."""
-    json.loads(raw, object_pairs_hook=_unique)
+    json.loads(raw, object_pairs_hook=unique)
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the members of an object, as a hook of ``json``.
+
+    :raises errors.DuplicateKey: two have the same key.
+    """
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise errors.DuplicateKey(key)
+            seen.add(key)
+    return fields
 
 
 def acceptable(text: str) -> bool:
@@ -89,14 +104,3 @@ def _check_depth(text: bytes) -> None:
         if not brackets:
             return
     raise errors.TooDeep(DEEPEST)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise errors.DuplicateKey(key)
-            seen.add(key)
-    return fields

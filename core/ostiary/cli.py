@@ -146,6 +146,36 @@ def admin_restrict(settings: Settings, _options: argparse.Namespace) -> None:
         print("There is no administrator: make one with `ostiary admin create NAME`.")
 
 
+def keys_list(settings: Settings, _options: argparse.Namespace) -> None:
+    """List the keys that sign tokens, and how many tokens and API keys each has signed."""
+    from ostiary import operations
+
+    rows = asyncio.run(operations.list_keys(settings))
+    _print_table(("key", "created", "now", "tokens", "API keys"), rows)
+
+
+def keys_rotate(settings: Settings, options: argparse.Namespace) -> None:
+    """Have a new key sign tokens from now on; nobody is signed out."""
+    from ostiary import operations
+
+    key = asyncio.run(operations.rotate_keys(settings, revoke_all=options.revoke_all))
+    print(f"The key {key} signs from now on.")
+    if options.revoke_all:
+        print("Every session and every API key has ended.")
+
+
+def import_kuzzle(settings: Settings, options: argparse.Namespace) -> None:
+    """Import the roles, profiles and users that Kuzzle's command line exported."""
+    from ostiary.exports import ExportError
+    from ostiary.importing import import_kuzzle as run
+
+    report = asyncio.run(run(settings, options.files, options.on_existing, check=options.check))
+    for line in report.lines():
+        print(line)
+    if refused := report.refused():
+        raise ExportError(f"{refused} of {len(report.steps)} items are refused")
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return what reads the command line; reference pages are made from it too."""
     parser = argparse.ArgumentParser(
@@ -181,22 +211,40 @@ def make_parser() -> argparse.ArgumentParser:
     add(group, "status", db_status)
     command = add(group, "provision", db_provision)
     command.add_argument("--admin-url", metavar="URL", help="run the SQL with this login")
+    parent = commands.add_parser("keys", help="the keys that sign tokens")
+    group = parent.add_subparsers(required=True)
+    add(group, "list", keys_list)
+    add(group, "rotate", keys_rotate).add_argument(
+        "--revoke-all",
+        action="store_true",
+        help="forget the other keys: end everything they signed",
+    )
     parent = commands.add_parser("admin", help="administrators and rights")
     group = parent.add_subparsers(required=True)
     command = add(group, "create", admin_create)
     command.add_argument("username", help="user name of the local strategy")
     command.add_argument("--kuid", help="kuid to give to the user")
     add(group, "restrict", admin_restrict)
+    command = add(commands, "import-kuzzle", import_kuzzle)
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="exports, or folders")
+    command.add_argument(
+        "--on-existing",
+        choices=("fail", "skip", "overwrite"),
+        default="fail",
+        help="what to do with what is there and differs",
+    )
+    command.add_argument("--check", action="store_true", help="only tell what would be done")
     return parser
 
 
 def _startup_errors() -> tuple[type[Exception], ...]:
     from ostiary.errors import OstiaryError
+    from ostiary.exports import ExportError
     from ostiary.keys import MasterKeyError
     from ostiary.plugins import PluginError
     from ostiary.storage import StorageError
 
-    return OstiaryError, MasterKeyError, PluginError, StorageError
+    return ExportError, OstiaryError, MasterKeyError, PluginError, StorageError
 
 
 def _password() -> str:

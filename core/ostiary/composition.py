@@ -18,28 +18,47 @@ from ostiary.controllers import CONTROLLERS
 from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
-from ostiary.plugins import Plugins, Strategies, load_plugins
+from ostiary.plugin_loading import load_plugins
+from ostiary.plugins import Plugins, Strategies
 from ostiary.services import Services
+from ostiary.services.about import About
 from ostiary.services.accounts import Accounts
+from ostiary.services.activity import Activity
+from ostiary.services.api_keys import ApiKeys
+from ostiary.services.authority import Authority
+from ostiary.services.background import Background
 from ostiary.services.changes import Changes
 from ostiary.services.connections import Connections
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
 from ostiary.services.grants import Grants
+from ostiary.services.health import Health
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
+from ostiary.services.key_ring import KeyRing
+from ostiary.services.lifetimes import ENDLESS, Lifetimes
 from ostiary.services.limits import Limits
+from ostiary.services.loading import Loading
+from ostiary.services.locks import Locks
 from ostiary.services.login_limits import LoginLimits
 from ostiary.services.logins import Logins
+from ostiary.services.lookup import Lookup
 from ostiary.services.mappings import Mappings
+from ostiary.services.metrics import Metrics
 from ostiary.services.native import Names
 from ostiary.services.places import Places
 from ostiary.services.profiles import Profiles
+from ostiary.services.resets import Resets
 from ostiary.services.roles import Roles
 from ostiary.services.rooms import Rooms
+from ostiary.services.search import Search
+from ostiary.services.search.scrolls import Scrolls
+from ostiary.services.sessions import Sessions
+from ostiary.services.shutdown import Shutdown
 from ostiary.services.signing import SigningKeys
+from ostiary.services.statuses import Statuses
 from ostiary.services.subjects import Allowances
-from ostiary.services.tokens import Lifetimes, Tokens
+from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
 from ostiary.storage import Backend, StorageError, Store, migrate
@@ -135,12 +154,23 @@ async def open_core(
         stack.push_async_callback(backend.presence.leave)
         changes = Changes(stores[CORE], watch, backend.announce, now)
         signing_keys = SigningKeys(stores[CORE], now)
+        changes.listen(signing_keys.heard)
         strategies = Strategies(plugins, stores)
         journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
+        locks = Locks(stores[CORE], backend.presence, instance)
         login_limits = _login_limits(settings, stores[CORE], master)
         services = _services(
-            settings, stores[CORE], strategies, journal, changes, signing_keys, login_limits
+            settings,
+            stores[CORE],
+            strategies,
+            journal,
+            changes,
+            signing_keys,
+            login_limits,
+            plugins,
+            locks,
         )
+        services.metrics.measure("waiting", lambda: pool.waiting)
         secret = settings.security.setup_secret or master.setup_secret()
         yield Core(settings, plugins, services, stores, signing_keys, secret)
 
@@ -178,31 +208,61 @@ def _services(
     changes: Changes,
     signing_keys: SigningKeys,
     login_limits: LoginLimits,
+    plugins: Plugins,
+    locks: Locks,
 ) -> Services:
-    security, life = settings.security, settings.security.auth_token
+    security, life, keys = (
+        settings.security,
+        settings.security.auth_token,
+        settings.security.api_key,
+    )
     grants = Grants(store)
     users = Users(store, strategies, journal, changes, now)
     accounts = Accounts(users, grants, changes, REMEMBERED)
-    lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period)
-    tokens = Tokens(store, signing_keys, accounts, changes, lifetimes, now, REMEMBERED)
+    lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period, life.max_session)
+    of_keys = Lifetimes(ENDLESS, keys.max_ttl)
+    activity, lookup = Activity(store), Lookup(store, accounts, lifetimes, now)
+    tokens = Tokens(store, signing_keys, lookup, changes, activity, lifetimes, now, REMEMBERED)
     rooms = Rooms()
     standard = security.standard
+    defaults = Defaults(
+        store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()
+    )
+    health = Health(store, "sqlite" if settings.database.url is None else "postgresql")
+    config = settings.masked()
+    roles = Roles(store, changes, now, Names.of(make_registry()))
+    profiles = Profiles(store, changes, now)
+    credentials = Credentials(store, strategies, users, journal, changes, now)
+    authority = Authority(accounts, grants, profiles)
     return Services(
         strategies=strategies,
+        about=About(health, plugins.loaded, version=__version__, config=config, clock=now),
         accounts=accounts,
+        activity=activity,
+        api_keys=ApiKeys(store, signing_keys, changes, of_keys, now, keys.max_per_user),
+        authority=authority,
+        background=Background(),
         changes=changes,
         connections=Connections(tokens, rooms, changes, now),
         cookies=Cookies(
             sessions=settings.http.cookie_authentication, secure=settings.server.over_https
         ),
-        credentials=Credentials(store, strategies, users, journal, changes, now),
-        defaults=Defaults(
-            store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()
-        ),
+        credentials=credentials,
+        defaults=defaults,
         grants=grants,
+        health=health,
         inventory=Inventory(store, now),
         journal=journal,
+        key_ring=KeyRing(store, changes, now),
         limits=Limits(settings.limits.logins_per_second, now),
+        loading=Loading(
+            roles=roles,
+            profiles=profiles,
+            users=users,
+            credentials=credentials,
+            tokens=tokens,
+            authority=authority,
+        ),
         login_limits=login_limits,
         logins=Logins(
             strategies,
@@ -214,14 +274,25 @@ def _services(
             list(security.restricted_profile_ids),
         ),
         mappings=Mappings(store),
+        metrics=Metrics(),
         places=Places(store),
-        profiles=Profiles(store, changes, now),
-        roles=Roles(store, changes, now, Names.of(make_registry())),
+        profiles=profiles,
+        resets=Resets(store, changes, journal, defaults, locks, allowed=settings.dev),
+        roles=roles,
         rooms=rooms,
+        search=Search(
+            store,
+            Scrolls(store, settings.limits.max_scroll_duration, now),
+            settings.limits.documents_fetch_count,
+        ),
+        sessions=Sessions(store, changes, activity, lifetimes, now),
+        statuses=Statuses(store, changes, now),
+        shutdown=Shutdown(locks),
         tokens=tokens,
         users=users,
         public_api=lambda: make_registry().public_api(),
         openapi=_openapi,
+        clock=now,
         restricted_profile_ids=security.restricted_profile_ids,
         secrets_in_urls=settings.http.allow_credentials_in_url,
         documents_fetch_count=settings.limits.documents_fetch_count,
@@ -242,5 +313,10 @@ def _login_limits(settings: Settings, store: Store, master: MasterKey) -> LoginL
 
 
 @cache
-def _openapi() -> dict[str, Any]:
-    return openapi.document(make_registry(), __version__)
+def _openapi(scope: str) -> dict[str, Any]:
+    """Return the document of the server's own API, or of what plugins add to it (``app``)."""
+    own = {controller.name for controller in CONTROLLERS}
+    actions = [
+        action for action in make_registry() if (action.controller in own) == (scope == "kuzzle")
+    ]
+    return openapi.document(actions, __version__)

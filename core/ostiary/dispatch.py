@@ -53,6 +53,11 @@ class Dispatcher:
         self._noted = frozenset(action for action in registry if audit.is_noted(action))
         self._noted_names = {(action.controller, action.name) for action in self._noted}
 
+    @property
+    def running(self) -> int:
+        """How many requests are being worked on."""
+        return self._running
+
     async def answer(self, request: Request, *, room: bool = False) -> Answer:
         """Run a request and encode its response.
 

@@ -44,9 +44,15 @@ class HashPool:
 
     def __init__(self, threads: int, queue: int, nice: int = 10) -> None:
         self._places = threading.BoundedSemaphore(threads + queue)
+        self._count, self._accepted, self._at_once = threading.Lock(), 0, threads
         self._threads = ThreadPoolExecutor(
             threads, thread_name_prefix="hash", initializer=_stand_back, initargs=(nice,)
         )
+
+    @property
+    def waiting(self) -> int:
+        """How many hashes were accepted and wait for a thread."""
+        return max(0, self._accepted - self._at_once)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run some work in a thread; if the caller is cancelled first, it may never start.
@@ -55,9 +61,11 @@ class HashPool:
         """
         if not self._places.acquire(blocking=False):
             raise errors.Overloaded(retry_after=1)
+        self._change(+1)
         try:
             future = self._threads.submit(work)
         except BaseException:
+            self._change(-1)
             self._places.release()
             raise
         # A place is free when the work is over, not when its caller has given up.
@@ -69,7 +77,12 @@ class HashPool:
         self._threads.shutdown()
 
     def _release(self, _: Future[T]) -> None:
+        self._change(-1)
         self._places.release()
+
+    def _change(self, by: int) -> None:
+        with self._count:  # Threads of the pool end what the event loop began.
+            self._accepted += by
 
 
 @dataclass(frozen=True, slots=True)

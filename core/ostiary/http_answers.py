@@ -16,6 +16,9 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
+CONNECTIONS = "ostiary.connections"
+"""Where our own protocol classes leave the open connections in the state of the application."""
+
 AT_ONCE = "ostiary.answer_at_once"
 """The ASGI extension of our own protocol class that writes a plain answer in one piece."""
 
@@ -81,7 +84,10 @@ class Answers:
                 head = self._encoded[coding]
             if _sent_at_once(scope, request, answer, head):
                 return
-        out = [*head.headers, *_about(request, answer.body), *_own_headers(answer)]
+        own = list(_own_headers(answer))
+        names = {name for name, _ in own}
+        common = (header for header in head.headers if header[0] not in names)
+        out = [*common, *_about(request, answer.body), *own]
         out.extend(self._sharing(headers))
         await send({"type": "http.response.start", "status": answer.status, "headers": out})
         await send({"type": "http.response.body", "body": answer.body})

@@ -12,7 +12,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from ostiary.http_answers import AT_ONCE
+from ostiary.http_answers import AT_ONCE, CONNECTIONS
+from ostiary.request import Protocol
 from ostiary.websocket_protocol import BoundedWebSocket
 
 LONGEST_HEAD = 2**16
@@ -51,6 +52,7 @@ class BoundedProtocol(HttpToolsProtocol):
     A request that arrives in one piece pays next to nothing: only what is incomplete is timed.
     """
 
+    speaks: ClassVar[Protocol] = "http"
     slowest: ClassVar[float] = 30
     """Seconds that a request may take to arrive, from its connection or its first byte on."""
 
@@ -62,6 +64,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
+        self.app_state[CONNECTIONS] = self.connections
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ostiary.actions import Action, Argument, Registry, Route
+from ostiary.actions import Action, Argument, Route
+from ostiary.errors import CATALOGUE, PartialError
 
 TITLE = "Ostiary"
 
+PARTLY = PartialError.status
 IGNORED = "Accepted from clients of Kuzzle; nothing depends on it."
 
+JSON = "application/json"
+EMPTY_RESULT: dict[str, Any] = {}
+
 ERROR = {
-    "type": ["object", "null"],
+    "type": "object",
+    "required": ["id", "code", "status", "message", "props"],
     "properties": {
         "id": {"type": "string"},
         "code": {"type": "integer"},
@@ -21,28 +27,65 @@ ERROR = {
         "props": {"type": "array", "items": {"type": "string"}},
     },
 }
-ENVELOPE = {
+PARTIAL = {
+    "allOf": [
+        {"$ref": "#/components/schemas/Error"},
+        {
+            "required": ["errors", "count"],
+            "properties": {"errors": {"type": "array"}, "count": {"type": "integer"}},
+        },
+    ]
+}
+REDIRECTION = {
     "type": "object",
-    "required": [
-        "status", "error", "result", "controller", "action",
-        "requestId", "volatile", "node", "headers",
-    ],
-    "properties": {
-        "status": {"type": "integer"},
-        "error": {"$ref": "#/components/schemas/Error"},
-        "result": {},
+    "required": ["statusCode", "headers"],
+    "properties": {"statusCode": {"const": 302}, "headers": {"type": "object"}},
+}
+
+
+def _envelope(status: Mapping[str, Any], error: Any, result: Any = EMPTY_RESULT) -> dict[str, Any]:
+    """Return the schema of an answer (contract, 2.5)."""
+    members: dict[str, Any] = {
+        "status": {"type": "integer", **status},
+        "error": error,
+        "result": result,
         "controller": {"type": ["string", "null"]},
         "action": {"type": ["string", "null"]},
         "requestId": {"type": "string"},
         "volatile": {"type": ["object", "null"]},
         "node": {"type": "string"},
-        "headers": {"type": "object"},
+        "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+    }
+    # Those that the request carried, and only then.
+    repeated: dict[str, Any] = {"index": {}, "collection": {}}
+    return {
+        "type": "object",
+        "required": list(members),
+        "properties": {**members, **repeated},
+        "additionalProperties": False,
+    }
+
+
+SCHEMAS = {
+    "Error": ERROR,
+    "Envelope": _envelope({"const": 200}, {"type": "null"}),
+    "Redirection": _envelope({"const": 302}, {"type": "null"}, REDIRECTION),
+    "Partial": _envelope({"const": 206}, PARTIAL),
+    "Failure": {
+        "description": "What is found wrong before routing is answered by the error alone.",
+        "anyOf": [
+            _envelope(
+                {"minimum": 400, "maximum": 599}, {"$ref": "#/components/schemas/Error"}
+            ),
+            {"$ref": "#/components/schemas/Error"},
+        ],
     },
 }  # fmt: skip
 
 
-def document(registry: Registry, version: str) -> dict[str, Any]:
-    """Return the document."""
+def document(registry: Iterable[Action], version: str) -> dict[str, Any]:
+    """Return the document of some actions."""
+    registry = tuple(registry)
     paths: dict[str, dict[str, Any]] = {}
     for action in registry:
         for position, route in enumerate(action.routes):
@@ -53,7 +96,7 @@ def document(registry: Registry, version: str) -> dict[str, Any]:
         "info": {"title": TITLE, "version": version},
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": {"Error": ERROR, "Envelope": ENVELOPE},
+            "schemas": SCHEMAS,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{}, {"token": []}],
@@ -69,10 +112,7 @@ def _operation(action: Action, route: Route, position: int) -> dict[str, Any]:
         "summary": action.summary,
         "description": action.description,
         "parameters": [*_parameters(action.arguments, route), *_ignored(action)],
-        "responses": {
-            "200": _answer("The answer."),
-            "default": _answer(_failures(action)),
-        },
+        "responses": _responses(action),
     }
     if route.deprecated is not None:
         operation["deprecated"] = True
@@ -81,7 +121,7 @@ def _operation(action: Action, route: Route, position: int) -> dict[str, Any]:
     if action.body is not None and route.verb != "GET":
         operation["requestBody"] = {
             "required": action.body.required,
-            "content": {"application/json": {"schema": _object(action.body.members)}},
+            "content": {JSON: {"schema": _object(action.body.members)}},
         }
     return operation
 
@@ -94,13 +134,32 @@ def _parameters(arguments: Iterable[Argument], route: Route) -> Iterable[dict[st
             "in": "path" if in_path else "query",
             "required": in_path or argument.required,
             "description": argument.doc,
-            "schema": argument.wire.schema,
+            **_written(argument.wire.schema, in_path=in_path),
         }
+
+
+def _written(schema: Mapping[str, Any], *, in_path: bool) -> dict[str, Any]:
+    """Say how a value is written in a URL, where there are only texts."""
+    if in_path:
+        return {"schema": {**schema, "minLength": 1}}
+    match schema.get("type"):
+        case "boolean":
+            # It is true as soon as it is there.
+            return {"schema": schema, "allowEmptyValue": True}
+        case "array" | "object":
+            return {"content": {JSON: {"schema": schema}}}
+    return {"schema": schema}
 
 
 def _ignored(action: Action) -> Iterable[dict[str, Any]]:
     for name in action.ignored:
-        yield {"name": name, "in": "query", "description": IGNORED, "schema": {}}
+        yield {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": IGNORED,
+            "schema": {},
+        }
 
 
 def _object(members: Iterable[Argument]) -> dict[str, Any]:
@@ -115,11 +174,28 @@ def _object(members: Iterable[Argument]) -> dict[str, Any]:
     return schema
 
 
-def _failures(action: Action) -> str:
-    own = ", ".join(f"`{id}`" for id in sorted(action.errors))
-    return f"An error; see `error`. Its own: {own}." if own else "An error; see `error`."
+def _responses(action: Action) -> dict[str, Any]:
+    """Return what can come back, by status; ranges stand for what every request can meet."""
+    own: dict[int, list[str]] = {}
+    for id in sorted(action.errors):
+        own.setdefault(CATALOGUE[id].status, []).append(f"`{id}`")
+    responses = {
+        str(status): _answer(", ".join(ids) + ".", "Partial" if status == PARTLY else "Failure")
+        for status, ids in sorted(own.items())
+    }
+    responses["200"] = _raw(action.raw) if action.raw else _answer("The answer.", "Envelope")
+    if action.redirects:
+        responses["302"] = _answer("Go on at the address in the header Location.", "Redirection")
+    responses["4XX"] = _answer("The request is refused; see `error`.", "Failure")
+    responses["5XX"] = _answer("The server cannot answer; see `error`.", "Failure")
+    return responses
 
 
-def _answer(description: str) -> Mapping[str, Any]:
-    schema = {"$ref": "#/components/schemas/Envelope"}
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _answer(description: str, schema: str) -> Mapping[str, Any]:
+    content = {JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"description": description, "content": content}
+
+
+def _raw(kinds: Iterable[str]) -> Mapping[str, Any]:
+    content = {kind: {"schema": {"type": "object"}} for kind in kinds}
+    return {"description": "The answer, without an envelope.", "content": content}

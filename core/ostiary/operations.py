@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from ostiary.composition import find_plugins, load_master_key, make_backend
 from ostiary.services.rights import ADMIN
@@ -106,6 +107,29 @@ async def restrict(settings: Settings) -> Sequence[str]:
     async with opened(settings) as core:
         await core.services.defaults.restrict(close=True)
         return await core.services.users.administrators()
+
+
+async def list_keys(settings: Settings) -> Sequence[tuple[str, ...]]:
+    """Return id, age, work, tokens and API keys of each key that signs or has signed tokens."""
+    async with opened(settings) as core:
+        await establish(core)
+        return [
+            (
+                key.id,
+                datetime.fromtimestamp(key.created_at / 1000, UTC).isoformat(timespec="seconds"),
+                "signs" if key.retired_at is None else "verifies",
+                str(key.tokens),
+                str(key.api_keys),
+            )
+            for key in await core.services.key_ring.keys()
+        ]
+
+
+async def rotate_keys(settings: Settings, *, revoke_all: bool) -> str:
+    """Have a new key sign tokens; return its id."""
+    async with opened(settings) as core:
+        await establish(core)
+        return await core.services.key_ring.rotate(revoke_all=revoke_all)
 
 
 @asynccontextmanager

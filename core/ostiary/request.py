@@ -12,7 +12,7 @@ from ostiary.errors import OstiaryError
 
 if TYPE_CHECKING:
     from ostiary.services.connections import Socket
-    from ostiary.services.tokens import Session
+    from ostiary.services.sessions import Session
 
 ANONYMOUS = "-1"
 """The kuid of who has not signed in."""

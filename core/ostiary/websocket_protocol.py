@@ -12,6 +12,8 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.server import ServerProtocol
 
+from ostiary.request import Protocol
+
 MESSAGES = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 SHORT = 16
 """Bytes below which nobody has a reason to send a part of a message on its own."""
@@ -60,6 +62,7 @@ class BoundedFrames(ServerProtocol):
 class BoundedWebSocket(WebSocketsSansIOProtocol):
     """Hangs up on peers that flood, and on those that do not read how their socket ends."""
 
+    speaks: ClassVar[Protocol] = "websocket"
     frames_of: ClassVar[type[BoundedFrames]] = BoundedFrames
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -190,6 +190,15 @@ def make_ready(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Callable[[],
     return lambda: _provisioned(_database(postgresql, master_key))
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def two_workers(request: pytest.FixtureRequest, start_server: Serve) -> ThrowAwayServer:
+    """A server of two processes, on each database in turn."""
+    if request.param == "sqlite":
+        return start_server(workers=2)
+    database: Database = request.getfixturevalue("make_ready")()
+    return start_server(workers=2, database=database.url, environment=database.environment)
+
+
 def _database(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Database:
     name = asyncio.run(postgresql.create_database())
     environment = {"OSTIARY_MASTER_KEY": master_key, "OSTIARY_SETUP_SECRET": SETUP_SECRET}

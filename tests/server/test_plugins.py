@@ -264,3 +264,32 @@ def test_at_the_finest_level_the_log_holds_no_secret(
     log = server.log
     for secret in (SECRET, *tokens):
         assert secret not in log
+
+
+BOUND = """
+@hookimpl
+async def ostiary_refresh_session(kuid, call):
+    if kuid == "bob":
+        raise errors.RefreshForbidden("A session of bob")
+    assert call.kuid == kuid
+    return 60_000
+"""
+
+
+def test_a_strategy_decides_whether_its_sessions_go_on(start: Any, connect: Any) -> None:
+    """The client need not name it, nor can it name another one instead."""
+    api = connect(start(badge(extra=BOUND)))
+    jwt = {}
+    for kuid in ("ann", "bob"):
+        create(api, kuid, badge={"badge": kuid})
+        jwt[kuid] = sign_in(api, "badge", badge=kuid).result["jwt"]
+    for strategy in ({}, {"strategy": "local"}, {"strategy": "badge"}):
+        token = sign_in(api, "badge", badge="ann").result["jwt"]
+        refreshed = api.call("auth:refreshToken", jwt=token, expiresIn="1h", **strategy).result
+        assert refreshed["ttl"] == 60_000
+        refused = api.call("auth:refreshToken", jwt=jwt["bob"], **strategy)
+        assert (refused.status, refused.error_id) == (401, "security.token.refresh_forbidden")
+        assert jwt["bob"] not in str(refused.body)
+    made = api.call("auth:createToken", jwt=jwt["bob"]).result["token"]
+    assert api.call("auth:refreshToken", jwt=made).status == 401
+    assert api.call("auth:getCurrentUser", jwt=jwt["bob"]).status == 200

@@ -1,14 +1,15 @@
-"""The real JavaScript SDK, from npm and in Node, signs in."""
+"""The real JavaScript SDK, from npm and in Node, does all that it can do with users."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -16,8 +17,21 @@ if TYPE_CHECKING:
     from .conftest import Connect, Serve
 
 PACKAGE = "kuzzle-sdk@7.17"
-SCRIPT = Path(__file__).with_name("login.js")
-EXPIRY = Path(__file__).with_name("expiry.js")
+SCRIPTS = Path(__file__).with_name("sdk")
+PASSWORD = "a-secret-of-the-command-line"
+UNHURRIED = """
+[limits]
+loginsPerSecond = 1000
+
+[security.hashing]
+timeCost = 5
+memoryCost = 7168
+
+[security.standard.profiles]
+default = {rateLimit = 0}
+anonymous = {rateLimit = 0}
+"""
+"""Settings for a client that signs in again and again on one connection."""
 
 
 @pytest.fixture(scope="session")
@@ -46,24 +60,35 @@ def sdk(node: str, missing: Callable[[str, str], NoReturn]) -> Path:
     return modules
 
 
+@pytest.fixture(scope="session")
+def javascript(node: str, sdk: Path) -> Callable[..., str]:
+    """Run a script with the SDK to its end, and return what it printed."""
+
+    def run(script: str, *words: str) -> str:
+        done = subprocess.run(
+            [node, SCRIPTS / script, *words],
+            env={**os.environ, "NODE_PATH": str(sdk)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    return run
+
+
 @pytest.mark.parametrize("protocol", ["WebSocket", "Http"])
 def test_the_sdk_logs_in_and_out(
-    protocol: str, node: str, sdk: Path, serve: Serve, connect: Connect
+    protocol: str, javascript: Callable[..., str], serve: Serve, connect: Connect
 ) -> None:
     server = serve(dev=True)
     credentials = {"local": {"username": "ann", "password": "secret"}}
     user = {"content": {"profileIds": ["default"]}, "credentials": credentials}
     assert connect(server).call("security:createUser", user, _id="ann").status == 200
-    run = subprocess.run(
-        [node, SCRIPT, protocol, str(server.port), "ann", "secret"],
-        env={**os.environ, "NODE_PATH": str(sdk)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.splitlines() == [
+    printed = javascript("login.js", protocol, str(server.port), "ann", "secret")
+    assert printed.splitlines() == [
         "before: false",
         "logged in: true",
         "user: ann default",
@@ -73,25 +98,48 @@ def test_the_sdk_logs_in_and_out(
 
 
 def test_the_sdk_hears_that_its_token_has_expired(
-    node: str, sdk: Path, serve: Serve, connect: Connect
+    javascript: Callable[..., str], serve: Serve, connect: Connect
 ) -> None:
     """WS-12: at the end of the token that has replaced its first one."""
     server = serve(dev=True)
     credentials = {"local": {"username": "ann", "password": "secret"}}
     user = {"content": {"profileIds": ["default"]}, "credentials": credentials}
     assert connect(server).call("security:createUser", user, _id="ann").status == 200
-    run = subprocess.run(
-        [node, EXPIRY, str(server.port), "ann", "secret"],
-        env={**os.environ, "NODE_PATH": str(sdk)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.splitlines() == [
+    printed = javascript("expiry.js", str(server.port), "ann", "secret")
+    assert printed.splitlines() == [
         "subscribers: 1",
         "expired, still signed in: false",
         "still connected: true",
         "signed in again: true",
     ]
+
+
+@pytest.mark.parametrize("protocol", ["WebSocket", "Http"])
+def test_every_method_of_the_sdk_does_what_an_application_expects(
+    protocol: str, javascript: Callable[..., str], serve: Serve, setup_secret: str
+) -> None:
+    """Those of its controllers ``auth`` and ``security``, as its own prototypes list them."""
+    server = serve(settings=UNHURRIED)
+    told: dict[str, Any] = json.loads(
+        javascript("methods.js", protocol, str(server.port), setup_secret)
+    )
+    assert told["failures"] == {}
+    assert told["missing"] == []
+    assert told["methods"] > 60
+
+
+@pytest.mark.parametrize("protocol", ["WebSocket", "Http"])
+def test_what_the_kuzzle_cli_sends_is_answered_as_it_expects(
+    protocol: str, javascript: Callable[..., str], serve: Serve, connect: Connect
+) -> None:
+    """AUTH-13: its login over HTTP has the password in the URL, which ``--dev`` alone admits."""
+    server = serve(dev=True)
+    administrator = {"username": "root", "password": PASSWORD}
+    made = connect(server).call(
+        "security:createFirstAdmin", {"credentials": {"local": administrator}}, _id="root"
+    )
+    assert made.status == 200
+    told = json.loads(javascript("cli.js", protocol, str(server.port), "root", PASSWORD))
+    assert told["failures"] == {}
+    assert len(told["ran"]) > 10
+    assert PASSWORD not in server.log

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from ostiary import SettingsError, Strategy, __version__
-from ostiary.plugins import PluginError, Plugins, _narrowed, call_of, load_plugins
+from ostiary import Call, SettingsError, Strategy, __version__, errors
+from ostiary.plugin_loading import load_plugins
+from ostiary.plugins import PluginError, Plugins, Strategies, _narrowed, call_of
 from ostiary.request import Connection, Request
 from ostiary.testing.packages import Package, badge, installed
 
@@ -254,3 +255,76 @@ def test_no_strategy_is_shown_a_token_or_what_is_another_ones() -> None:
     assert "some value" not in repr(call)
     assert "kauth-token" not in repr(request)
     assert "some value" not in repr(connection)
+
+
+REFRESH = """
+@hookimpl
+async def ostiary_refresh_session(strategy, kuid, call):
+    {}
+"""
+CALL = Call(kuid="ann")
+
+
+def asked(install: Install, code: str, *others: Package) -> Strategies:
+    """Return the strategies of a plugin that does this when a session is refreshed."""
+    plugins = install(badge(extra=REFRESH.format(code)), *others)
+    stores: Any = {plugin.name: None for plugin in plugins.loaded}
+    return Strategies(plugins, stores)
+
+
+@pytest.mark.anyio
+async def test_a_strategy_without_a_say_in_refreshes_agrees(install: Install) -> None:
+    strategies = asked(install, "return 1000", badge("card"))
+    assert await strategies.renew("card", "ann", CALL) is None
+    assert await strategies.renew("badge", "ann", CALL) == 1000
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "told, wanted", [("None", None), ("5000", 5000), ("-1", -1), ("'2h'", 7_200_000)]
+)
+async def test_a_strategy_tells_how_long_a_refreshed_token_lives(
+    install: Install, told: str, wanted: int | None
+) -> None:
+    assert await asked(install, f"return {told}").renew("badge", "ann", CALL) == wanted
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("told", ["0", "-2", "{}", "True", "'soon'", "float('nan')", "b'2h'"])
+async def test_what_is_no_lifetime_refreshes_nothing(install: Install, told: str) -> None:
+    """ISO-10"""
+    with pytest.raises(errors.PluginUnexpectedError):
+        await asked(install, f"return {told}").renew("badge", "ann", CALL)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "refusal", ["RefreshForbidden('It')", "LoginRefused('x')", "MissingRights('x')"]
+)
+async def test_a_strategy_may_refuse_a_refresh(install: Install, refusal: str) -> None:
+    with pytest.raises(errors.RefreshForbidden) as caught:
+        await asked(install, f"raise errors.{refusal}").renew("badge", "ann", CALL)
+    assert caught.value.props == ["A session of badge"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "failure, error",
+    [
+        ("OSError('secret')", errors.PluginUnexpectedError),
+        ("errors.ServiceUnavailable('the provider')", errors.ServiceUnavailable),
+    ],
+)
+async def test_a_strategy_that_fails_refreshes_nothing(
+    install: Install, failure: str, error: type[errors.OstiaryError]
+) -> None:
+    """ISO-10, AUTH-16: nor does one whose provider cannot be reached."""
+    with pytest.raises(error) as caught:
+        await asked(install, f"raise {failure}").renew("badge", "ann", CALL)
+    assert "secret" not in str(caught.value)
+
+
+def test_no_plugin_decides_on_the_sessions_of_others(install: Install) -> None:
+    source = "from ostiary import errors, hookimpl\n" + REFRESH.format("return -1")
+    with pytest.raises(PluginError, match="ostiary_refresh_session would answer for"):
+        install(Package(name="meddler", source=source))

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
+import re
+import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from ostiary import operations
 from ostiary.settings import Settings, load
 from ostiary.startup import establish, opened
 from ostiary.storage.store import CORE
 from ostiary.storage.tables import profiles, roles
-from ostiary.testing.wire import Api, HttpApi, WebSocketApi, serving
+from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.wire import Api, HttpApi, Outcome, WebSocketApi, serving
 
 SETUP_SECRET = "the setup secret of a test"
 PASSWORD = "a password long enough"
@@ -36,9 +41,14 @@ UNHURRIED = {
     "security.standard.profiles.anonymous.rateLimit": 0,
     "security.setupSecret": SETUP_SECRET,
 }
+DATA = Path(__file__).parent / "data"
+WORD = re.compile(r"<(\w+)>")
 GRANTS = {
     "member": {"auth": ["*"]},
+    "manager": {"security": ["*"]},
+    "loader": {"admin": ["*"], "security": ["*"]},
     "clerk": {"auth": ["*"], "security": ["createUser", "updateUser", "getUser"]},
+    "warden": {"auth": ["*"], "security": ["createApiKey", "disableUser", "enableUser"]},
 }
 """What the profiles of tests grant, besides the base ones."""
 
@@ -62,8 +72,11 @@ class Person:
 class Site:
     """A running server with an administrator."""
 
-    def __init__(self, settings: Settings, http: HttpApi) -> None:
+    def __init__(self, settings: Settings, http: HttpApi, *, administered: bool = True) -> None:
         self.settings, self.http, self.port = settings, http, http.port
+        if not administered:
+            self.admin = Person("-1", "", "")
+            return
         headers = {} if settings.dev else {"X-Ostiary-Setup": SETUP_SECRET}
         fields = {"username": "root", "password": PASSWORD}
         made = self.http.send(
@@ -74,6 +87,11 @@ class Site:
         )
         assert made.status == 200, made.body
         self.admin = self.login("root")
+
+    @property
+    def jwt(self) -> str | None:
+        """The administrator's token; where there is no administrator, none."""
+        return self.admin.jwt or None
 
     def login(self, username: str, **args: Any) -> Person:
         fields = {"username": username, "password": PASSWORD}
@@ -89,7 +107,7 @@ class Site:
                 "content": {"profileIds": list(profile_ids or ("member",)), **content},
                 "credentials": {"local": {"username": name, "password": PASSWORD}},
             },
-            jwt=self.admin.jwt,
+            jwt=self.jwt,
             _id=kuid or name,
         )
         assert made.status == 200, made.body
@@ -99,12 +117,15 @@ class Site:
         return HttpApi(self.port) if protocol == "http" else WebSocketApi(self.port)
 
 
-def settings_of(folder: Path, *, dev: bool = False, **changes: Any) -> Settings:
+def settings_of(
+    folder: Path, *, dev: bool = False, key: str | None = None, **changes: Any
+) -> Settings:
     named = {name.replace("__", "."): value for name, value in changes.items()}
     given = {"data.dir": str(folder), **QUICK, **({} if dev else UNHURRIED), **named}
     # What other tests of this process have installed is none of the wire's business.
-    given = {**given, "plugins.allow": ["local"]}
-    return load(config=None, environment={"HOME": str(folder)}, overrides=given, dev=dev)
+    given = {"plugins.allow": ["local"], **given}
+    environment = {"HOME": str(folder)} | ({} if key is None else {"OSTIARY_MASTER_KEY": key})
+    return load(config=None, environment=environment, overrides=given, dev=dev)
 
 
 async def grant(
@@ -131,24 +152,248 @@ async def grant(
 
 
 @contextmanager
-def site(settings: Settings) -> Iterator[Site]:
+def site(settings: Settings, *, administered: bool = True) -> Iterator[Site]:
     asyncio.run(grant(settings, GRANTS, {id: [{"roleId": id}] for id in GRANTS}))
     with serving(settings) as port, closing(HttpApi(port)) as http:
-        yield Site(settings, http)
+        yield Site(settings, http, administered=administered)
 
 
 @pytest.fixture(scope="session")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def postgresql(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
+    """One server for all databases of these tests."""
+    try:
+        throw_away = ThrowAwayPostgreSQL()
+    except PostgreSQLMissing as reason:
+        missing("PostgreSQL", str(reason))
+    with throw_away:
+        yield throw_away
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """Where servers keep their stores; what depends on it is tested on each."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def settings_here(
+    request: pytest.FixtureRequest, database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Settings]:
+    """Make settings, as ``settings`` does, for a server with empty stores in this database."""
+    # The roles of a server of PostgreSQL belong to all its databases, and so must the key.
+    key = secrets.token_hex(32)
+
+    def make(name: str, **changes: Any) -> Settings:
+        folder = tmp_path_factory.mktemp(name)
+        if database == "sqlite":
+            return settings_of(folder, **changes)
+        server: ThrowAwayPostgreSQL = request.getfixturevalue("postgresql")
+        empty = asyncio.run(server.create_database())
+        made = settings_of(folder, key=key, **{**changes, "database__url": server.url(empty)})
+        asyncio.run(operations.provision(made, server.admin_url(empty)))
+        asyncio.run(operations.upgrade(made, None))
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def closed(settings_here: Callable[..., Settings]) -> Iterator[Site]:
     """A server as it is by default, without limits on how often one may ask."""
-    with site(settings_of(tmp_path_factory.mktemp("closed"))) as running:
+    with site(settings_here("closed")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def dev(settings_here: Callable[..., Settings]) -> Iterator[Site]:
     """A server of ``--dev``, in which everybody may do everything."""
-    with site(settings_of(tmp_path_factory.mktemp("dev"), dev=True)) as running:
+    with site(settings_here("dev", dev=True)) as running:
         yield running
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request of an action, in which ``<word>`` stands for something that ``World`` makes."""
+
+    name: str
+    who: str = "admin"
+    args: Mapping[str, Any] = field(default_factory=dict)
+    body: Any = None
+
+
+class World:
+    """Makes what requests name, when they first name it; each test has one of its own."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._made: dict[str, Any] = {}
+        self.stack = ExitStack()
+
+    def __getitem__(self, word: str) -> Any:
+        if word not in self._made:
+            self._made[word] = getattr(self, f"_{word}")()
+        return self._made[word]
+
+    def filled(self, value: Any) -> Any:
+        """Return a value with something for every ``<word>`` in it."""
+        match value:
+            case str():
+                return WORD.sub(lambda found: str(self[found[1]]), value)
+            case dict():
+                return {self.filled(name): self.filled(one) for name, one in value.items()}
+            case list():
+                return [self.filled(one) for one in value]
+        return value
+
+    def ask(self, api: Api, asked: Asked) -> Outcome:
+        """Send a request; over HTTP in ``/_query`` where an argument is no text."""
+        args, body, jwt = self.filled(asked.args), self.filled(asked.body), self._jwt(asked.who)
+        if isinstance(api, WebSocketApi) or all(isinstance(one, str) for one in args.values()):
+            return api.call(asked.name, body, jwt=jwt, **args)
+        controller, _, action = asked.name.partition(":")
+        message = {"controller": controller, "action": action, **args, "body": body}
+        return api.send("POST", "/_query", message, jwt=jwt)
+
+    def _jwt(self, who: str) -> str | None:
+        if who == "nobody":
+            return None
+        if who == "admin":
+            return self.site.jwt
+        return str(self[f"{who}_person"].jwt)
+
+    def _do(self, name: str, body: Any = None, **args: Any) -> Any:
+        return self.site.http.call(name, body, jwt=self.site.jwt, **args).result
+
+    def _number(self) -> int:
+        return next(numbers)
+
+    def _name(self) -> str:
+        return f"name-{next(numbers)}"
+
+    def _new(self) -> str:
+        return f"new-{next(numbers)}"
+
+    def _password(self) -> str:
+        return PASSWORD
+
+    def _user_person(self) -> Person:
+        return self.site.person("member")
+
+    def _stripped_person(self) -> Person:
+        person = self.site.person("member")
+        self._do("security:deleteCredentials", _id=person.kuid, strategy="local")
+        return person
+
+    def _manager_person(self) -> Person:
+        """Somebody who may do everything with users, and nothing else."""
+        return self.site.person("manager")
+
+    def _loader_person(self) -> Person:
+        return self.site.person("loader")
+
+    def _gone_person(self) -> Person:
+        """Somebody who has logged out."""
+        person = self.site.person("member")
+        assert self.site.http.call("auth:logout", jwt=person.jwt).status == 200
+        return person
+
+    def _keyed_person(self) -> Person:
+        """Somebody who is here by an API key."""
+        person = self.site.person("member")
+        body = {"description": "of a sensor"}
+        key = self._do("security:createApiKey", body, userId=person.kuid)
+        return replace(person, jwt=key["_source"]["token"])
+
+    def _big(self) -> str:
+        return "x" * 300_000
+
+    def _user(self) -> str:
+        return str(self["user_person"].kuid)
+
+    def _username(self) -> str:
+        return str(self["user_person"].username)
+
+    def _jwt_of_user(self) -> str:
+        return str(self["user_person"].jwt)
+
+    def _bare(self) -> str:
+        body = {"content": {"profileIds": ["member"]}}
+        return str(self._do("security:createUser", body, _id=f"bare-{next(numbers)}")["_id"])
+
+    def _key(self) -> str:
+        body = {"description": "of a sensor"}
+        return str(self._do("security:createApiKey", body, userId=self["user"])["_id"])
+
+    def _session(self) -> str:
+        return str(self._do("security:getSessions", _id=self["user"])["hits"][0]["_id"])
+
+    def _role(self) -> str:
+        body = {"controllers": {"auth": {"actions": {"login": True}}}}
+        return str(self._do("security:createRole", body, _id=f"role-{next(numbers)}")["_id"])
+
+    def _profile(self) -> str:
+        body = {"policies": [{"roleId": "member"}]}
+        return str(self._do("security:createProfile", body, _id=f"profile-{next(numbers)}")["_id"])
+
+    def _held(self) -> str:
+        """Return a profile that a user holds."""
+        self.site.person(self["profile"])
+        return str(self["profile"])
+
+    def _used(self) -> str:
+        """Return a role that a profile names."""
+        body = {"policies": [{"roleId": self["role"]}]}
+        self._do("security:createProfile", body, _id=f"profile-{next(numbers)}")
+        return str(self["role"])
+
+    def _index(self) -> str:
+        name = f"index-{next(numbers)}"
+        self._do("index:create", index=name)
+        return name
+
+    def _user_scroll(self) -> str:
+        return str(self._do("security:searchUsers", {}, size=1, scroll="1m")["scrollId"])
+
+    def _profile_scroll(self) -> str:
+        return str(self._do("security:searchProfiles", {}, size=1, scroll="1m")["scrollId"])
+
+    def _room(self) -> str:
+        """Return a room that a connection listens to."""
+        api = self.stack.enter_context(closing(WebSocketApi(self.site.port)))
+        args = {"index": "index", "collection": f"collection-{next(numbers)}"}
+        made = api.call("realtime:subscribe", {}, jwt=self.site.admin.jwt, **args)
+        return str(made.result["roomId"])
+
+
+@pytest.fixture(scope="session")
+def workshop(settings_here: Callable[..., Settings]) -> Iterator[Site]:
+    """A closed server where nobody but its first administrator is one."""
+    with site(settings_here("workshop")) as running:
+        yield running
+
+
+@pytest.fixture
+def world(workshop: Site) -> Iterator[World]:
+    world = World(workshop)
+    with world.stack:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def world_of() -> Callable[[Site], World]:
+    """Make what requests name on a server of one's own."""
+    return World
+
+
+@pytest.fixture(scope="session")
+def asked() -> Callable[..., Asked]:
+    """Make the request of an action that succeeds, from ``data/requests.json``, with changes."""
+    known = json.loads((DATA / "requests.json").read_text(encoding="utf-8"))
+
+    def make(name: str, **changes: Any) -> Asked:
+        return Asked(name, **{**known[name], **changes})
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -41,8 +41,10 @@ FILLED = {
     "strategy": "local",
     "_id": "nobody-at-all",
     "userId": "nobody-at-all",
+    "scrollId": "nothing",
     "index": "nowhere",
     "collection": "users",
+    "database": "memoryStorage",
 }
 
 

@@ -219,7 +219,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("auth:login", {"strategy": "local", "body": {"username": "root", "password": PASSWORD + "x"}}),
     ("auth:login", {"strategy": "nowhere", "body": {"password": PASSWORD}}),
     ("auth:login", {"strategy": "local", "body": {"username": "root", "password": {}}}),
-    ("auth:updateSelf", {"body": {"password": PASSWORD}}),
+    ("auth:updateSelf", {"body": {"profileIds": [PASSWORD]}}),
     ("security:createUser", {"body": {"credentials": {"local": {"password": PASSWORD}}}}),
     ("security:getUser", {"_id": "root"}),
     ("nothing:atAll", {"body": {"password": PASSWORD}}),

@@ -41,7 +41,7 @@ def test_an_operation_says_what_its_action_needs(document: dict[str, Any]) -> No
             (one.name, "path" if one.name in route.names else "query"): one.required
             or one.name in route.names
             for one in action.arguments
-        }
+        } | {(name, "query"): False for name in action.ignored}
         assert operation["tags"] == [action.controller]
         assert operation.get("deprecated", False) == (route.deprecated is not None)
         assert operation["summary"].endswith(".")
@@ -56,21 +56,47 @@ def test_ids_of_operations_are_unique(document: dict[str, Any]) -> None:
     assert len(set(ids)) == len(ids) == len(ROUTES)
 
 
+ROLE = {"controllers": {"auth": {"actions": {"*": True}}}}
+PROFILE = {"policies": [{"roleId": "default"}]}
+MAPPING = {"properties": {"colour": {"type": "keyword"}}}
+
+
 def body_for(action: str, username: str) -> Any:
-    """Return a body with which an action succeeds, once for a user."""
+    """Return a body with which an action succeeds, once for a user.
+
+    A role and a profile have the user's name too.
+    """
     fresh = {"username": f"{username}-new", "password": NEW}
+    ids = {"ids": [username]}
     return {
+        "admin:loadFixtures": {"sea": {"seals": []}},
+        "admin:loadMappings": {"sea": {"seals": {}}},
+        "admin:loadSecurities": {},
+        "auth:checkRights": {"controller": "auth", "action": "login"},
         "auth:checkToken": {"token": "kauth-x"},
+        "auth:createApiKey": {"description": "for a test"},
         "auth:updateSelf": {"colour": "red"},
         "auth:createMyCredentials": fresh,
         "auth:updateMyCredentials": {"password": NEW},
         "auth:validateMyCredentials": fresh,
+        "security:checkRights": {"controller": "auth", "action": "login"},
+        "security:createApiKey": {"description": "for a test"},
         "security:createUser": {"content": {"profileIds": ["default"]}},
         "security:createRestrictedUser": {"credentials": {}},
         "security:updateUser": {"colour": "red"},
+        "security:replaceUser": {"profileIds": ["default"]},
+        "security:upsertUser": {"content": {"profileIds": ["default"]}},
         "security:createCredentials": fresh,
         "security:updateCredentials": {"password": NEW},
         "security:validateCredentials": fresh,
+        **{f"security:{verb}Role": ROLE for verb in ("create", "createOrReplace", "update")},
+        **{f"security:{verb}Profile": PROFILE for verb in ("create", "createOrReplace", "update")},
+        **{f"security:update{kind}Mapping": MAPPING for kind in ("User", "Profile", "Role")},
+        **{
+            f"security:{verb}{kind}": ids
+            for verb in ("mGet", "mDelete")
+            for kind in ("Users", "Profiles", "Roles")
+        },
     }.get(action)
 
 
@@ -78,17 +104,35 @@ def succeed(closed: Any, http: HttpApi, action: Action, route: Route) -> Outcome
     """Call an action by one of its routes so that it succeeds."""
     name = f"{action.controller}:{action.name}"
     person = closed.person("member")
-    body = body_for(name, person.username)
+    body = None if route.verb == "GET" else body_for(name, person.username)
     jwt = person.jwt if action.controller == "auth" else closed.admin.jwt
     if name.endswith(("createMyCredentials", "createCredentials")):
         given = {"strategy": "local", "_id": person.kuid}
         http.call("security:deleteCredentials", jwt=closed.admin.jwt, **given)
+    if name.endswith(("Role", "Roles", "Profile", "Profiles", "ProfileRights")):
+        rights = {"roles": {person.kuid: ROLE}, "profiles": {person.kuid: PROFILE}}
+        http.call("admin:loadSecurities", rights, jwt=closed.admin.jwt)
     if name == "auth:login":
         body, jwt = person.credentials, None
-    kuid = f"{person.kuid}-new" if "_create" in route.path else person.kuid
-    kuid = person.kuid if "credentials" in route.path else kuid
-    values = {"strategy": "local", "_id": kuid}
-    url = url_of(route, {one: values[one] for one in route.names})
+    values = {
+        "strategy": "local",
+        "_id": f"{person.kuid}-new" if "/{_id}/_create" in route.path else person.kuid,
+        "userId": person.kuid,
+        "index": person.kuid,
+        "collection": "users",
+        "ids": person.kuid,
+    }
+    if "credentials" in route.path:
+        values["_id"] = person.kuid
+    if name.endswith("deleteApiKey"):
+        key = http.call("auth:createApiKey", {"description": "for a robot"}, jwt=person.jwt)
+        values["_id"] = key.result["_id"]
+    if "sessions/" in route.path:
+        open_ones = http.call("auth:getMySessions", jwt=person.jwt).result["hits"]
+        values["_id"] = open_ones[0]["_id"]
+    wanted = [one.name for one in action.arguments if one.required or one.name in route.names]
+    wanted += ["ids"] if name == "security:mGetUsers" and route.verb == "GET" else []
+    url = url_of(route, {one: values[one] for one in wanted})
     return http.send(route.verb, url, body, jwt=jwt)
 
 
@@ -97,6 +141,10 @@ WITHOUT_SUCCESS = {
     ("POST", "/_createFirstAdmin"): "there is an administrator",
     ("POST", "/_createFirstAdmin/{_id}"): "there is an administrator",
     ("GET", "/_openapi"): "the answer is the document",
+    ("POST", "/admin/_shutdown/"): "the server would stop",
+    ("POST", "/admin/_resetCache"): "it would end the sessions of other tests",
+    ("POST", "/admin/_resetSecurity"): "the server does not run with --dev",
+    ("POST", "/admin/_resetDatabase"): "the server does not run with --dev",
 }
 
 
@@ -122,7 +170,7 @@ def test_an_answer_is_what_the_document_says(
 def test_an_error_is_what_the_document_says(
     document: dict[str, Any], http: HttpApi, url: str
 ) -> None:
-    schema = {"$ref": "#/components/schemas/Envelope", "components": document["components"]}
+    schema = {"$ref": "#/components/schemas/Failure", "components": document["components"]}
     outcome = http.send("GET", url)
     assert outcome.status >= 400
     assert list(OAS31Validator(schema).iter_errors(outcome.body)) == []

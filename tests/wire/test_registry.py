@@ -16,15 +16,36 @@ FACTS: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "data" / "api.json").read_text(encoding="utf-8")
 )
 ACTIONS = {f"{action.controller}:{action.name}": action for action in make_registry()}
-WITHOUT: dict[tuple[str, str], str] = {
-    ("auth:refreshToken", "strategy"): "comes with the hook ostiary_refresh_session",
-    ("server:openapi", "format"): "the document is JSON, whatever is asked for",
-    ("server:openapi", "scope"): "there is one API",
-}
+WITHOUT: dict[tuple[str, str], str] = {}
 """Arguments of Kuzzle that an action does not read, with the reason."""
 
-EXTRA: dict[str, str] = {}
+EXTRA: dict[str, str] = {
+    "auth:getMySessions": "issue 3: users see where they are signed in",
+    "auth:revokeMySession": "issue 3: and end it",
+    "security:getSessions": "issue 3: the same for administrators",
+    "security:revokeSession": "issue 3: the same for administrators",
+    "security:disableUser": "issue 3: users are shut out without being deleted",
+    "security:enableUser": "issue 3: and let in again",
+    "security:createApiKey force": "KEY-08: administrators override the longest lifetime knowingly",
+}
 """Actions, ``controller:action``, or arguments after a space, that Kuzzle does not have."""
+
+LOADING = "it does what many single actions do, and ends with the error of the first that fails"
+LOADED = (
+    "api.assert.empty_argument",
+    "api.assert.invalid_argument",
+    "security.credentials.unknown_strategy",
+    "security.profile.missing_anonymous_role",
+    "security.profile.not_found",
+    "security.role.login_required",
+    "security.role.not_found",
+    "security.role.unknown_action",
+    "security.role.unknown_controller",
+    "security.user.already_exists",
+    "security.user.no_profile",
+    "services.storage.search_as_an_id",
+)
+"""What writing roles, profiles and users can end with."""
 
 NOT_RAISED: dict[tuple[str, str], str] = {
     (
@@ -42,6 +63,13 @@ NOT_RAISED: dict[tuple[str, str], str] = {
     ("security:createRestrictedUser", "security.user.no_profile"): "settings name at least one",
     ("security:deleteUser", "security.credentials.rejected"): "decision 17: the user goes first",
     **{
+        (
+            f"security:{action}",
+            "api.assert.empty_argument",
+        ): "no policies are one of the default role"
+        for action in ("createProfile", "createOrReplaceProfile", "updateProfile")
+    },
+    **{
         ("security:restrictDefaultRights", id): "settings were checked at the start"
         for id in (
             "api.assert.missing_argument",
@@ -56,7 +84,36 @@ NOT_RAISED: dict[tuple[str, str], str] = {
 }
 """Errors of Kuzzle that an action (``*``: any) does not answer with, with the reason."""
 
+SEARCHES = {
+    f"{action.controller}:{action.name}"
+    for action in make_registry()
+    if "earch" in action.name or "scroll" in action.name
+}
+"""Actions that read a filter, or go on with one."""
+
 RAISED_HERE: dict[tuple[str, str], str] = {
+    **{
+        (action, id): reason
+        for action in SEARCHES
+        for id, reason in {
+            "api.assert.invalid_argument": "a query, a sort or a duration that cannot be read",
+            "api.assert.koncorde_restricted_keyword": "credentials are searched in both languages",
+            "api.assert.mutually_exclusive": "Kuzzle gives the error no id",
+            "services.koncorde.elastic_translation_error": "every search has two languages",
+            "services.storage.get_limit_exceeded": "every search is bounded (INP-09)",
+            "services.storage.invalid_query_keyword": "Kuzzle lists no error of its database",
+            "services.storage.invalid_search_query": "every search is read alike",
+            "services.storage.scroll_duration_too_great": "Kuzzle lists it for the next pages only",
+            "services.storage.unknown_query_keyword": "Kuzzle lists no error of its database",
+        }.items()
+    },
+    **{
+        (f"{controller}:{verb}{whose}Credentials", "security.credentials.rejected"): (
+            "what a strategy refuses; Kuzzle lists it for other actions only"
+        )
+        for controller, whose in (("auth", "My"), ("security", ""))
+        for verb in ("create", "update", "validate")
+    },
     (
         "*",
         "api.assert.invalid_type",
@@ -68,6 +125,19 @@ RAISED_HERE: dict[tuple[str, str], str] = {
         "api.assert.unsupported_protocol",
     ): "so does Kuzzle; nothing can be sent",
     ("*", "ostiary"): "errors of ours (decision 9)",
+    ("auth:createToken", "security.rights.unauthorized"): "nobody has a token without a session",
+    ("auth:createToken", "security.token.invalid"): "the session may end while it is made",
+    ("auth:refreshToken", "security.credentials.unknown_strategy"): "Kuzzle fails with a 500",
+    ("auth:createApiKey", "security.rights.unauthorized"): "KEY-01: no session, no key",
+    ("auth:deleteApiKey", "security.rights.unauthorized"): "nobody has keys without a session",
+    ("security:createApiKey", "security.rights.unauthorized"): "KEY-01: no session, no key",
+    ("security:createApiKey", "security.token.ttl_exceeded"): "KEY-08: maxTTL binds them, too",
+    **{("admin:loadSecurities", id): LOADING for id in LOADED},
+    **{
+        (f"admin:{name}", id): "names that no URL could hold are not declared"
+        for name in ("loadMappings", "loadFixtures")
+        for id in ("api.assert.invalid_argument", "services.storage.search_as_an_id")
+    },
     **{
         (action, id): "INP-03: what can be created can be read and deleted by its URL"
         for action in (
@@ -82,6 +152,8 @@ RAISED_HERE: dict[tuple[str, str], str] = {
             "security:createOrReplaceProfile",
             "index:create",
             "collection:create",
+            "auth:createApiKey",
+            "security:createApiKey",
         )
         for id in ("api.assert.invalid_argument", "services.storage.search_as_an_id")
     },
@@ -97,6 +169,7 @@ RAISED_HERE: dict[tuple[str, str], str] = {
 """Errors that an action (``*``: any) answers with and Kuzzle does not, with the reason."""
 
 REQUIRED_HERE = {
+    "admin:loadSecurities": "so does Kuzzle, although no member of it is required",
     "security:updateProfile": "so does Kuzzle, although no member of it is required",
     "security:updateUserMapping": "so does Kuzzle, although no member of it is required",
     "security:updateProfileMapping": "so does Kuzzle, although no member of it is required",

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,6 +166,94 @@ def test_an_endless_token_is_not_refreshed(closed: Any, api: Api, member: Any) -
     endless = login(api, member, expiresIn=-1).result["jwt"]
     outcome = api.call("auth:refreshToken", jwt=endless)
     assert (outcome.status, outcome.error_id) == (401, "security.token.refresh_forbidden")
+
+
+def test_one_more_token_is_made(closed: Any, api: Api) -> None:
+    person = closed.person("member")
+    answer = api.call("auth:createToken", jwt=person.jwt).result
+    wanted = {"token": "<jwt>", "expiresAt": "<ms>", "ttl": 2 * HOUR, "singleUse": False}
+    assert differences(wanted, answer) == []
+    assert api.call("auth:createToken", jwt=person.jwt, expiresIn="10m").result["ttl"] == 600_000
+    for _ in range(2):
+        assert api.call(ME, jwt=answer["token"]).result["_id"] == person.kuid
+    api.call("auth:logout", jwt=answer["token"])
+    assert api.call(ME, jwt=answer["token"]).status == 401
+    assert api.call(ME, jwt=person.jwt).status == 200
+
+
+def test_a_made_token_always_has_an_end(api: Api, member: Any) -> None:
+    for endless in (-1, "-1"):
+        outcome = api.call("auth:createToken", jwt=member.jwt, expiresIn=endless)
+        assert (outcome.status, outcome.error_id) == (400, "security.token.invalid_expiration")
+        assert len(outcome.error["props"]) == 2
+
+
+@pytest.mark.parametrize("wanted", [*LONGER, *UNREADABLE], ids=repr)
+def test_no_made_token_breaks_the_longest_lifetime(short: Any, protocol: str, wanted: Any) -> None:
+    """TOK-18: maxTTL holds for createToken."""
+    with closing(short.open(protocol)) as api:
+        outcome = api.call("auth:createToken", jwt=short.admin.jwt, expiresIn=wanted)
+        assert outcome.status == 400
+        assert outcome.error_id in ("security.token.ttl_exceeded", "api.assert.invalid_argument")
+
+
+def test_a_token_of_single_use_is_used_once(api: Api, member: Any) -> None:
+    """TOK-23: a check is a use."""
+    for use in (
+        lambda token: api.call(ME, jwt=token).status == 200,
+        lambda token: check(api, token)["valid"],
+    ):
+        made = api.call("auth:createToken", jwt=member.jwt, singleUse=True).result
+        assert made["singleUse"] is True
+        assert [use(made["token"]) for _ in range(3)] == [True, False, False]
+        dead = api.call(ME, jwt=made["token"])
+        assert (dead.status, dead.error_id) == (401, "security.token.invalid")
+
+
+def test_a_token_of_single_use_is_used_once_by_many(closed: Any, protocol: str) -> None:
+    """TOK-23: fifty at once."""
+    made = closed.http.call("auth:createToken", jwt=closed.admin.jwt, singleUse=True).result
+
+    def use(_: int) -> int:
+        with closing(closed.open(protocol)) as api:
+            return int(api.call(ME, jwt=made["token"]).status)
+
+    with ThreadPoolExecutor(10) as threads:
+        assert sorted(threads.map(use, range(50))) == [200, *[401] * 49]
+
+
+def test_a_token_of_single_use_is_no_session(api: Api, member: Any) -> None:
+    """TOK-24: it is not refreshed into one, and the attempt was its use."""
+    token = api.call("auth:createToken", jwt=member.jwt, singleUse=True).result["token"]
+    outcome = api.call("auth:refreshToken", jwt=token)
+    assert (outcome.status, outcome.error_id) == (401, "security.token.refresh_forbidden")
+    assert api.call(ME, jwt=token).status == 401
+
+
+def test_refreshing_ends_with_the_session(
+    tmp_path: Path, settings: Callable[..., Settings], new_site: Callable[[Settings], Any]
+) -> None:
+    """TOK-33: and the answer says so before."""
+    with new_site(settings(tmp_path, security__authToken__maxSession="1h")) as site:
+        session = site.login("root", expiresIn=-1)
+        refreshed = site.http.call("auth:refreshToken", jwt=session.jwt, expiresIn="1y").result
+        (one,) = [
+            one
+            for one in site.http.call("auth:getMySessions", jwt=refreshed["jwt"]).result["hits"]
+            if one["current"]
+        ]
+        assert refreshed["expiresAt"] == one["expiresAt"] == one["createdAt"] + HOUR
+        made = site.http.call("auth:createToken", jwt=refreshed["jwt"], expiresIn="1d").result
+        assert made["expiresAt"] == one["expiresAt"]
+
+
+def test_a_strategy_to_ask_at_a_refresh_may_be_named(closed: Any, api: Api) -> None:
+    person = closed.person("member")
+    unknown = api.call("auth:refreshToken", jwt=person.jwt, strategy="carrier-pigeon")
+    assert (unknown.status, unknown.error_id) == (400, "security.credentials.unknown_strategy")
+    for strategy in ("local", ""):
+        jwt = closed.login(person.username).jwt
+        assert api.call("auth:refreshToken", jwt=jwt, strategy=strategy).status == 200
 
 
 def everywhere(closed: Any, jwt: str) -> set[int]:

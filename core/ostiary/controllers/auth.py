@@ -13,8 +13,8 @@ from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.plugins import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
+from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
-from ostiary.services.tokens import Issued, Origin
 from ostiary.strategies import Redirect
 
 auth = Controller("auth")
@@ -40,6 +40,7 @@ CookieAuth = Annotated[
         errors.InvalidKuid,
         errors.SecretInUrl,
     ],
+    redirects=True,
 )
 async def login(
     services: Services,

@@ -6,8 +6,6 @@ from ostiary import errors
 from ostiary.request import Request
 from ostiary.services import Services
 from ostiary.services.accounts import Account
-from ostiary.services.grants import check_within
-from ostiary.services.rights import covers
 
 
 async def caller(services: Services, request: Request) -> Account:
@@ -24,11 +22,7 @@ async def check_grant(services: Services, request: Request, profile_ids: tuple[s
     :raises errors.ProfileNotFound: a profile does not exist.
     :raises errors.MissingRights: a profile grants more.
     """
-    await services.profiles.check(profile_ids)
-    by = await caller(services, request)
-    for id in profile_ids:
-        granted = await services.grants.rights((id,))
-        check_within(by, granted.grants, id)
+    await services.authority.check_grant(await caller(services, request), profile_ids)
 
 
 async def check_target(services: Services, request: Request, kuid: str) -> None:
@@ -39,11 +33,4 @@ async def check_target(services: Services, request: Request, kuid: str) -> None:
 
     :raises errors.TargetTooPowerful: the user may do more.
     """
-    if kuid == request.kuid:
-        return
-    target = await services.accounts.find(kuid)
-    if target is None:
-        return
-    by = await caller(services, request)
-    if not covers(by.rights, target.rights.grants):
-        raise errors.TargetTooPowerful(kuid)
+    await services.authority.check_target(await caller(services, request), kuid)

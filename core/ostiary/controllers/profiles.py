@@ -20,7 +20,6 @@ RateLimit = Annotated[Any, "Requests a second of each user; 0, or none, is no li
 Tags = Annotated[Any, "Kept as they are, as is any other member."]
 
 WRITING = [
-    errors.EmptyArgument,
     errors.UnexpectedArgument,
     errors.InvalidArgument,
     errors.RoleNotFound,
@@ -28,10 +27,12 @@ WRITING = [
     errors.UnknownIndex,
     errors.UnknownCollection,
     errors.MissingRights,
-    errors.AdministratorsKeepRights,
     errors.RightsTooLarge,
 ]
 """What writing a profile can end with."""
+
+REPLACING = [*WRITING, errors.AdministratorsKeepRights]
+"""What writing a profile that may be there can end with."""
 
 
 class NewProfile(TypedDict):
@@ -71,7 +72,7 @@ async def create_profile(
 
 
 @security.action(
-    PUT("/profiles/{_id}"), strict=True, raises=[*WRITING, *NAMING], ignored=["refresh"]
+    PUT("/profiles/{_id}"), strict=True, raises=[*REPLACING, *NAMING], ignored=["refresh"]
 )
 async def create_or_replace_profile(
     services: Services, request: Request, id: ProfileId, body: NewProfile, strict: Strict = False
@@ -85,7 +86,7 @@ async def create_or_replace_profile(
 @security.action(
     PUT("/profiles/{_id}/_update"),
     strict=True,
-    raises=[*WRITING, errors.ProfileNotFound],
+    raises=[*REPLACING, errors.ProfileNotFound],
     ignored=REWRITTEN,
 )
 async def update_profile(

@@ -22,10 +22,12 @@ WRITING = [
     errors.UnknownController,
     errors.UnknownAction,
     errors.MissingRights,
-    errors.AdministratorsKeepRights,
     errors.RightsTooLarge,
 ]
 """What writing a role can end with."""
+
+REPLACING = [*WRITING, errors.AdministratorsKeepRights]
+"""What writing a role that may be there can end with."""
 
 NAMING = [errors.SearchAsAnId, errors.InvalidArgument]
 """What an id that is given can end with."""
@@ -50,7 +52,9 @@ async def create_role(
     return role.to_json()
 
 
-@security.action(PUT("/roles/{_id}"), strict=True, raises=[*WRITING, *NAMING], ignored=["refresh"])
+@security.action(
+    PUT("/roles/{_id}"), strict=True, raises=[*REPLACING, *NAMING], ignored=["refresh"]
+)
 async def create_or_replace_role(
     services: Services, request: Request, id: RoleId, body: dict[str, Any], force: Force = False
 ) -> dict[str, Any]:
@@ -63,7 +67,7 @@ async def create_or_replace_role(
 @security.action(
     PUT("/roles/{_id}/_update"),
     strict=True,
-    raises=[*WRITING, errors.DocumentNotFound],
+    raises=[*REPLACING, errors.DocumentNotFound],
     ignored=REWRITTEN,
 )
 async def update_role(

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from ostiary import errors
 from ostiary.actions import GET, Controller
 from ostiary.request import Reply
 from ostiary.services import Services
+from ostiary.services.health import GREEN, RED
 
 server = Controller("server")
+
+FORMATS = {"json": "application/json", "yaml": "application/yaml"}
+SCOPES = ("kuzzle", "app")
+ServiceNames = Annotated[
+    str | None, "Names of services, separated by commas; without them all are asked."
+]
+Format = Annotated[str, "`json` or `yaml`: the text is the same, for JSON is YAML 1.2."]
+Scope = Annotated[str, "`kuzzle` for the API of the server, `app` for that of its plugins."]
 
 
 @server.action(GET("/_publicApi", deprecated="2.5.0"))
@@ -18,7 +28,76 @@ async def public_api(services: Services) -> Mapping[str, Any]:
     return services.public_api()
 
 
-@server.action(GET("/_openapi"))
-async def openapi(services: Services) -> Reply:
+@server.action(GET("/_openapi"), raises=[errors.UnexpectedArgument], raw=FORMATS.values())
+async def openapi(services: Services, format: Format = "json", scope: Scope = "kuzzle") -> Reply:
     """Return the OpenAPI document of this server."""
-    return Reply(services.openapi(), raw=True)
+    if format not in FORMATS:
+        raise errors.UnexpectedArgument(format, ", ".join(FORMATS))
+    if scope not in SCOPES:
+        raise errors.UnexpectedArgument(scope, ", ".join(SCOPES))
+    return Reply(services.openapi(scope), raw=True, headers={"content-type": FORMATS[format]})
+
+
+@server.action(GET("/"), GET("/_serverInfo"))
+async def info(services: Services) -> dict[str, Any]:
+    """Describe the server: its API, its plugins, what it runs on."""
+    about = services.about
+    kuzzle = {**about.process(), "api": {"routes": services.public_api()}}
+    return {"serverInfo": {"kuzzle": kuzzle, "services": await about.services()}}
+
+
+@server.action(GET("/_capabilities"))
+async def capabilities(services: Services) -> dict[str, Any]:
+    """Describe what the server can do: its routes, limits, plugins and services."""
+    about = services.about
+    return {
+        "version": about.version,
+        "routes": services.public_api(),
+        "limits": about.limits(),
+        "plugins": about.plugins(),
+        "services": await about.services(),
+    }
+
+
+@server.action(GET("/_getConfig"))
+async def get_config(services: Services) -> dict[str, Any]:
+    """Return the settings in force, without anything that may be secret."""
+    return services.about.config()
+
+
+@server.action(GET("/_now"))
+async def now(services: Services) -> dict[str, int]:
+    """Return the time of the server, in milliseconds since 1970."""
+    return {"now": services.clock()}
+
+
+@server.action(GET("/_adminExists"))
+async def admin_exists(services: Services) -> dict[str, bool]:
+    """Tell whether anybody holds the profile `admin`."""
+    return {"exists": await services.users.admin_exists()}
+
+
+@server.action(GET("/_healthCheck"), raises=[errors.ServiceUnavailable])
+async def health_check(
+    services: Services, services_: ServiceNames = None
+) -> dict[str, Any] | Reply:
+    """Tell whether the services that the server depends on work.
+
+    `GET /_healthcheck`, which needs no rights, tells only that the server answers.
+    """
+    found = await services.health.services()
+    if services_ is not None:
+        asked = services_.split(",")
+        found = {name: found[name] for name in found if name in asked}
+    red = [name for name, state in found.items() if state == RED]
+    result = {"status": RED if red else GREEN, "services": found}
+    if not red:
+        return result
+    error = errors.ServiceUnavailable(", ".join(red))
+    return Reply(result, status=error.status, error=error)
+
+
+@server.action(GET("/_metrics"))
+async def metrics(services: Services) -> dict[str, Any]:
+    """Count the requests that run and the connections that are open in the process that answers."""
+    return services.metrics.read()

@@ -1,4 +1,4 @@
-"""The ``auth`` controller: checking, renewing and ending tokens."""
+"""The ``auth`` controller: checking, making, renewing and ending tokens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Annotated, Any, NotRequired, TypedDict
 
 from ostiary import errors
 from ostiary.actions import POST
+from ostiary.arguments import Duration
 from ostiary.controllers.auth import CookieAuth, ExpiresIn, auth, handed_over, origin_of
+from ostiary.plugins import call_of
 from ostiary.request import ANONYMOUS, Reply, Request
 from ostiary.services import Services
 
@@ -41,15 +43,53 @@ async def check_token(
     return {"valid": True, "kuid": session.account.kuid, "expiresAt": expires_at}
 
 
-@auth.action(POST("/_refreshToken"), signed_in=True)
+@auth.action(
+    POST("/_createToken"),
+    signed_in=True,
+    raises=[errors.InvalidExpiration, errors.TtlExceeded, errors.TokenInvalid],
+)
+async def create_token(
+    services: Services,
+    request: Request,
+    expires_in: ExpiresIn = None,
+    single_use: Annotated[bool, "The token dies with its first use."] = False,
+) -> dict[str, Any]:
+    """Make one more token for the current user, which always has an end.
+
+    Being checked by ``auth:checkToken`` is a use, too.
+    """
+    assert request.session is not None
+    issued = await services.tokens.derive(
+        request.session, expires_in, origin_of(request), single_use=single_use
+    )
+    shown = issued.to_json()
+    token = {"token": shown["jwt"], "expiresAt": shown["expiresAt"], "ttl": shown["ttl"]}
+    return token | {"singleUse": single_use}
+
+
+@auth.action(
+    POST("/_refreshToken"),
+    signed_in=True,
+    raises=[
+        errors.RefreshForbidden,
+        errors.TokenInvalid,
+        errors.TtlExceeded,
+        errors.UnknownStrategy,
+    ],
+)
 async def refresh_token(
     services: Services,
     request: Request,
     expires_in: ExpiresIn = None,
+    strategy: Annotated[str | None, "A strategy to ask whether the session may go on."] = None,
     cookie_auth: CookieAuth = False,
 ) -> dict[str, Any] | Reply:
-    """Replace the token of the request by a new one; the old one lives on for a grace period."""
+    """Replace the token of the request by a new one; the old one lives on for a grace period.
+
+    The strategy that the session was signed in with is always asked, too.
+    """
     assert request.session is not None
+    expires_in = await _lifetime(services, request, strategy, expires_in)
     issued = await services.tokens.refresh(request.session, expires_in, origin_of(request))
     services.connections.move(request.session.fingerprint, issued.session)
     return handed_over(services, request, issued, in_cookie=cookie_auth)
@@ -73,3 +113,21 @@ async def logout(
             services.connections.end(request.session.fingerprint)
     answer = {"acknowledged": True}
     return Reply(answer, cookies=(services.cookies.no_session(),)) if cookie_auth else answer
+
+
+async def _lifetime(
+    services: Services, request: Request, strategy: str | None, wanted: Duration | None
+) -> Duration | None:
+    """Return the lifetime of a refreshed token, unless a strategy says that there is none.
+
+    The last word has the one that the session was signed in with.
+    """
+    assert request.session is not None
+    if strategy:
+        services.strategies.find(strategy)
+    for name in dict.fromkeys((strategy, request.session.strategy)):
+        # Who signed in with a plugin that is gone stays signed in.
+        if name and services.strategies.knows(name):
+            told = await services.strategies.renew(name, request.kuid, call_of(request))
+            wanted = wanted if told is None else told
+    return wanted

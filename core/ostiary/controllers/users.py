@@ -146,12 +146,12 @@ def properties_of(content: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in content.items() if name not in SYSTEM_MEMBERS}
 
 
-def credentials_in(body: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def credentials_in(body: Mapping[str, Any], within: str = "body.") -> dict[str, dict[str, Any]]:
     """Return the fields of the credentials in a body, by strategy."""
     credentials: dict[str, dict[str, Any]] = body.get("credentials", {})
     for strategy, fields in credentials.items():
         if not isinstance(fields, dict):
-            raise errors.InvalidType(f"body.credentials.{strategy}", "object")
+            raise errors.InvalidType(f"{within}credentials.{strategy}", "object")
     return credentials
 
 

@@ -11,22 +11,36 @@ if TYPE_CHECKING:
 
     from ostiary.cookies import Cookies
     from ostiary.plugins import Strategies
+    from ostiary.services.about import About
     from ostiary.services.accounts import Accounts
+    from ostiary.services.activity import Activity
+    from ostiary.services.api_keys import ApiKeys
+    from ostiary.services.authority import Authority
+    from ostiary.services.background import Background
     from ostiary.services.changes import Changes
     from ostiary.services.connections import Connections
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
     from ostiary.services.grants import Grants
+    from ostiary.services.health import Health
     from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
+    from ostiary.services.key_ring import KeyRing
     from ostiary.services.limits import Limits
+    from ostiary.services.loading import Loading
     from ostiary.services.login_limits import LoginLimits
     from ostiary.services.logins import Logins
     from ostiary.services.mappings import Mappings
+    from ostiary.services.metrics import Metrics
     from ostiary.services.places import Places
     from ostiary.services.profiles import Profiles
+    from ostiary.services.resets import Resets
     from ostiary.services.roles import Roles
     from ostiary.services.rooms import Rooms
+    from ostiary.services.search import Search
+    from ostiary.services.sessions import Sessions
+    from ostiary.services.shutdown import Shutdown
+    from ostiary.services.statuses import Statuses
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
 
@@ -36,27 +50,42 @@ class Services:
     """Everything that a controller may ask for."""
 
     strategies: Strategies
+    about: About
     accounts: Accounts
+    activity: Activity
+    api_keys: ApiKeys
+    authority: Authority
+    background: Background
     changes: Changes
     connections: Connections
     cookies: Cookies
     credentials: Credentials
     defaults: Defaults
     grants: Grants
+    health: Health
     inventory: Inventory
     journal: Journal
+    key_ring: KeyRing
     limits: Limits
+    loading: Loading
     login_limits: LoginLimits
     logins: Logins
     mappings: Mappings
+    metrics: Metrics
     places: Places
     profiles: Profiles
+    search: Search
+    sessions: Sessions
+    statuses: Statuses
+    resets: Resets
     roles: Roles
     rooms: Rooms
+    shutdown: Shutdown
     tokens: Tokens
     users: Users
     public_api: Callable[[], Mapping[str, Any]]
-    openapi: Callable[[], Mapping[str, Any]]
+    openapi: Callable[[str], Mapping[str, Any]]
+    clock: Callable[[], int]
     restricted_profile_ids: tuple[str, ...]
     secrets_in_urls: bool
     documents_fetch_count: int

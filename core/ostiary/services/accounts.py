@@ -9,13 +9,13 @@ from ostiary.services.changes import Changes
 from ostiary.services.grants import Grants
 from ostiary.services.memory import Memory
 from ostiary.services.rights import Rights
-from ostiary.services.user_rows import StoredUser
+from ostiary.services.user_rows import ENABLED, StoredUser
 from ostiary.services.users import Users
 
 NOBODY = StoredUser(
     kuid=ANONYMOUS,
     generation="",
-    status="enabled",
+    status=ENABLED,
     profile_ids=("anonymous",),
     content={"name": "Anonymous"},
     author=None,

@@ -15,10 +15,13 @@ from sqlalchemy import delete, insert, select
 from ostiary.storage import Database, Store, Watch
 from ostiary.storage.tables import MODE, changes, installation
 
-What = Literal["token", "user", "rights"]
+What = Literal["token", "user", "rights", "keys"]
 Listener = Callable[[str, str], None]
 Announce = Callable[[Database], Awaitable[None]]
 Clock = Callable[[], int]
+
+EVERY = ""
+"""Stands for the ids of all tokens, where all were ended at once."""
 
 RETENTION = 3_600_000
 """How long rows are kept, in ms. Who was asleep for half of it forgets everything instead."""

@@ -13,9 +13,10 @@ from contextlib import suppress
 from heapq import heapify, heappop, heappush
 
 from ostiary import errors
-from ostiary.services.changes import Changes
+from ostiary.services.changes import EVERY, Changes
 from ostiary.services.rooms import Rooms
-from ostiary.services.tokens import Session, Tokens
+from ostiary.services.sessions import Session
+from ostiary.services.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 
@@ -195,7 +196,9 @@ class Connections:
             heapify(self._ends)
 
     def _heard(self, what: str, id: str) -> None:
-        if what == "token":
+        if what == "token" and id == EVERY:
+            self._doubtful.update(self._ties)
+        elif what == "token":
             fingerprint = bytes.fromhex(id)
             if fingerprint in self._ties:
                 self._doubtful.add(fingerprint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -12,7 +11,7 @@ from ostiary.services.changes import Changes
 from ostiary.services.profiles import Profile, write_profile
 from ostiary.services.rights import BASE, Controllers
 from ostiary.services.roles import Role, write_role
-from ostiary.storage import Store
+from ostiary.storage import Database, Store
 from ostiary.storage.tables import MODE, installation
 
 EVERYTHING = {"*": {"actions": {"*": True}}}
@@ -69,7 +68,13 @@ class Defaults:
                 mode = update(installation).where(installation.c.key == MODE)
                 await db.execute(mode.values(value=CLOSED))
 
-    async def _write(self, db: Any, *, opened: bool) -> None:
+    async def reopen(self, db: Database) -> None:
+        """Give them all rights, as ``--dev`` does; the store counts as made by it from now on."""
+        await self._write(db, opened=True)
+        mode = update(installation).where(installation.c.key == MODE)
+        await db.execute(mode.values(value=OPEN))
+
+    async def _write(self, db: Database, *, opened: bool) -> None:
         now = self._clock()
         for id in BASE:
             controllers = EVERYTHING if opened else self._roles[id]

@@ -91,6 +91,14 @@ class Journal:
         for strategy in (await db.execute(held)).scalars():
             await self.delete_one(db, kuid, strategy)
 
+    async def delete_everybody(self, db: Database) -> None:
+        """Note, in the transaction that deletes all users, that all credentials have to go."""
+        # Who is just being made is not: the claim of the operation fails.
+        await db.execute(update(journal).values(kind=DELETING))
+        held = select(user_strategies.c.kuid, user_strategies.c.strategy)
+        for row in (await db.execute(held)).all():
+            await self.delete_one(db, row.kuid, row.strategy)
+
     async def delete_one(self, db: Database, kuid: str, strategy: str) -> None:
         """Note, in the transaction that takes credentials off a user, that they have to go."""
         await db.execute(insert(journal).values(self._row(kuid, strategy, DELETING, _operation())))

@@ -14,8 +14,9 @@ from ostiary.plugins import Strategies
 from ostiary.services.accounts import Account, Accounts
 from ostiary.services.changes import Changes
 from ostiary.services.login_limits import Attempt, LoginLimits
+from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
-from ostiary.services.tokens import Issued, Origin, Tokens
+from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.strategies import Call, Newcomer, Redirect, User
 

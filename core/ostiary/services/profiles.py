@@ -95,6 +95,10 @@ class Profiles:
         async with self._store.read() as db:
             await check_profiles(db, ids)
 
+    def read(self, id: str, body: Mapping[str, Any], by: Account | None) -> Profile:
+        """Return what ``put`` would write, if its roles are there, without writing it."""
+        return self._read(check_id(id), body, by)
+
     async def create(
         self, id: str, body: Mapping[str, Any], by: Account | None, *, strict: bool = False
     ) -> Profile:
@@ -102,7 +106,7 @@ class Profiles:
 
         :raises errors.DocumentExists: there is one of that id.
         """
-        profile = self._read(check_id(id), body, by)
+        profile = self.read(id, body, by)
         async with changing_rights(self._store, self._changes) as db:
             if await _find(db, id) is not None:
                 raise errors.DocumentExists
@@ -113,7 +117,7 @@ class Profiles:
         self, id: str, body: Mapping[str, Any], by: Account | None, *, strict: bool = False
     ) -> Profile:
         """Create a profile, or replace whatever stands there."""
-        profile = self._read(check_id(id), body, by)
+        profile = self.read(id, body, by)
         async with changing_rights(self._store, self._changes) as db:
             await _write(db, profile, by, strict=strict)
         return _logged(profile)

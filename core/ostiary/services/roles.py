@@ -78,6 +78,12 @@ class Roles:
             known = {row.id: Role(**row._asdict()) async for row in found}
         return [known[id] for id in dict.fromkeys(ids) if id in known]
 
+    def read(
+        self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
+    ) -> Role:
+        """Return what ``put`` would write, without writing it."""
+        return self._read(check_id(id), body, by, force=force)
+
     async def create(
         self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
     ) -> Role:
@@ -85,7 +91,7 @@ class Roles:
 
         :raises errors.DocumentExists: there is one of that id.
         """
-        role = self._read(check_id(id), body, by, force=force)
+        role = self.read(id, body, by, force=force)
         async with changing_rights(self._store, self._changes) as db:
             if await _find(db, id) is not None:
                 raise errors.DocumentExists
@@ -96,7 +102,7 @@ class Roles:
         self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
     ) -> Role:
         """Create a role, or replace whatever stands there."""
-        role = self._read(check_id(id), body, by, force=force)
+        role = self.read(id, body, by, force=force)
         async with changing_rights(self._store, self._changes) as db:
             await write_role(db, role)
         return _logged(role)

@@ -26,6 +26,14 @@ class Rooms:
     def __init__(self) -> None:
         self._members: dict[str, set[Socket]] = {}
 
+    def __len__(self) -> int:
+        return len(self._members)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many members all rooms have together."""
+        return sum(map(len, self._members.values()))
+
     def join(self, socket: Socket, room_id: str) -> None:
         """Let a socket into a room.
 

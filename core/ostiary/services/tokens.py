@@ -1,95 +1,37 @@
 """Tokens: issued at login, checked with every request, refreshed, revoked.
 
-A token is ``kauth-`` and a JWT. A good signature is not enough: the token's
-SHA-256 must stand in the store, which holds nothing else of it, so a dump of
-the store signs nobody in.
+A token is ``kauth-`` and a JWT, an API key ``kapikey-`` and a JWT. A good
+signature is not enough: the SHA-256 of the whole must stand in the store, which
+holds nothing else of it, so a dump of the store signs nobody in.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from hashlib import sha256
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
-import msgspec
 from sqlalchemy import delete, insert, select, update
 
 from ostiary import errors
 from ostiary.arguments import Duration
-from ostiary.services.accounts import Account, Accounts
-from ostiary.services.changes import Changes, take_turn
+from ostiary.services.access import end_sessions
+from ostiary.services.accounts import Account
+from ostiary.services.activity import Activity
+from ostiary.services.changes import EVERY, Changes, take_turn
+from ostiary.services.lifetimes import ENDLESS, MINUTE, Lifetimes
+from ostiary.services.lookup import Lookup
 from ostiary.services.memory import Memory
-from ostiary.services.signing import SigningKeys
+from ostiary.services.minting import Mint, fingerprint_of
+from ostiary.services.sessions import Issued, Origin, Session, parts_of
+from ostiary.services.signing import API_KEY, SESSION, SigningKeys
 from ostiary.storage import Database, Store
-from ostiary.storage.tables import tokens
+from ostiary.storage.tables import api_keys, tokens
 
-PREFIX = "kauth-"
 LONGEST = 4096
 """Characters of a token that are looked at; longer ones are refused undecoded (TOK-08)."""
 
-MINUTE = 60_000
-ENDLESS = Duration(-1)
-
-LOOK_UP = (
-    "SELECT kuid, generation, jti, key_id, issued_at, expires_at, strategy, replaced_at, successor"
-    " FROM tokens WHERE fingerprint = ?"
-)
-LOOK_UP_KEY = "SELECT kuid, generation, expires_at FROM api_keys WHERE fingerprint = ?"
-
-
-class Session(msgspec.Struct, eq=False):
-    """A token that was found good, and whose it is; instants in ms, None is never."""
-
-    fingerprint: bytes
-    account: Account
-    expires_at: int | None
-    strategy: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A new token, as a client receives it."""
-
-    kuid: str
-    token: str = field(repr=False)
-    expires_at: int | None
-    ttl: int
-    session: Session = field(repr=False, compare=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the answer of a login."""
-        expires_at = -1 if self.expires_at is None else self.expires_at
-        return {"_id": self.kuid, "jwt": self.token, "expiresAt": expires_at, "ttl": self.ttl}
-
-
-@dataclass(frozen=True, slots=True)
-class Lifetimes:
-    """How long tokens live, in ms; -1 is without end."""
-
-    default: int
-    longest: int
-    grace: int
-
-    def choose(self, wanted: Duration | None) -> int:
-        """Return the lifetime of a new token.
-
-        :raises errors.TtlExceeded: it is above the maximum.
-        """
-        ttl = self.default if wanted is None else wanted
-        if self.longest > ENDLESS and (ttl == ENDLESS or ttl > self.longest):
-            raise errors.TtlExceeded
-        return ttl
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a token was asked for, to be shown to its owner."""
-
-    strategy: str | None = None
-    agent: str | None = None
-    address: str | None = None
+KEPT = MINUTE
+"""How long a token is kept that is over: a connection that is tied to it asks what became of it."""
 
 
 class Tokens:
@@ -99,36 +41,54 @@ class Tokens:
         self,
         store: Store,
         keys: SigningKeys,
-        accounts: Accounts,
+        lookup: Lookup,
         changes: Changes,
+        activity: Activity,
         lifetimes: Lifetimes,
         clock: Callable[[], int],
         capacity: int,
     ) -> None:
-        self._store, self._keys, self._accounts = store, keys, accounts
-        self._changes, self._lifetimes, self._clock = changes, lifetimes, clock
+        self._store, self._keys, self._lookup = store, keys, lookup
+        self._changes, self._activity = changes, activity
+        self._lifetimes, self._clock = lifetimes, clock
+        self._mint = Mint(store, keys, lookup, lifetimes, clock)
         self._memory: Memory[bytes, Session] = Memory(capacity)
         changes.listen(self._heard)
 
     def peek(self, token: str) -> Session | None:
         """Return the session of a token that was checked before and is still good."""
-        session = self._memory.get(_fingerprint(token))
-        if session is None or session.account.stale or self._over(session.expires_at):
+        session = self._memory.get(fingerprint_of(token))
+        if session is None or session.account.stale:
             return None
+        now = self._clock()
+        if session.expires_at is not None and session.expires_at <= now:
+            return None
+        if session.seen + MINUTE <= now:
+            self._activity.note(session, now)
         return session
 
     async def find(self, token: str) -> Session:
-        """Return the session of a token.
+        """Return the session of a token or an API key; one of single use is used up by it.
 
         :raises errors.TokenInvalid: it is unknown, forged, revoked or expired.
         """
-        if len(token) > LONGEST or not token.startswith(PREFIX):
+        if len(token) > LONGEST:
             raise errors.TokenInvalid
         session = self.peek(token)
-        if session is None:
-            self._keys.verify(token[len(PREFIX) :])
-            session = await self._load(_fingerprint(token))
-        return session
+        if session is not None:
+            return session
+        kind = API_KEY if token.startswith(API_KEY.prefix) else SESSION
+        await self._keys.check(kind, token)
+        while True:
+            position = self._changes.position
+            session = await self._lookup.load(kind, fingerprint_of(token))
+            if session.single_use:
+                await self._use_up(session)
+                return session
+            if position == self._changes.position:
+                self._memory.put(session.fingerprint, session)
+                self._activity.note(session, self._clock())
+                return session
 
     async def is_good(self, token: str) -> bool:
         """Tell whether a token is anybody's."""
@@ -137,6 +97,14 @@ class Tokens:
         except errors.TokenInvalid:
             return False
         return True
+
+    async def fate(self, fingerprint: bytes) -> Session | None:
+        """Return the session of a token, though it may be over, or that of its last successor.
+
+        None means that it was ended before its time, by itself or with its user; or that it
+        was over longer ago than is kept.
+        """
+        return await self._lookup.fate(fingerprint)
 
     async def issue(
         self,
@@ -153,9 +121,9 @@ class Tokens:
         :param unless_changed_since: the last change that what speaks for the user can know of.
         :param along: writes what belongs into the same transaction.
         """
-        ttl = self._lifetimes.choose(wanted)
-        issued, row = self._make(account, ttl, origin)
+        issued, row = await self._mint.make(account, self._lifetimes.choose(wanted), origin)
         async with self._store.begin() as db:
+            await take_turn(db)
             if await self._changes.since(db, unless_changed_since, "user", account.kuid):
                 return None
             await db.execute(insert(tokens).values(row))
@@ -163,146 +131,119 @@ class Tokens:
                 await along(db)
         return issued
 
+    async def derive(
+        self, session: Session, wanted: Duration | None, origin: Origin, *, single_use: bool
+    ) -> Issued:
+        """Return one more token for who holds one: another session, which always has an end.
+
+        :raises errors.InvalidExpiration: it is to have none.
+        """
+        since = self._changes.position
+        ttl = self._lifetimes.choose(wanted)
+        if ttl == ENDLESS:
+            raise errors.InvalidExpiration("expiresIn", "cannot be infinite")
+        origin = replace(origin, strategy=session.strategy)
+        issued, row = await self._mint.make(session.account, ttl, origin, after=session)
+        issued.session.single_use = row["single_use"] = single_use
+        async with self._store.begin() as db:
+            await take_turn(db)
+            if not await self._lives(db, session, since):
+                raise errors.TokenInvalid
+            await db.execute(insert(tokens).values(row))
+        return issued
+
     async def refresh(self, session: Session, wanted: Duration | None, origin: Origin) -> Issued:
         """Return a new token for an old one, which lives on for the grace period.
 
         Asked again within that period it gives the same new token again.
+
+        :raises errors.RefreshForbidden: it is none that can be refreshed.
         """
-        if session.expires_at is None:
-            raise errors.RefreshForbidden("A token without end")
+        if session.api_key or session.single_use or session.expires_at is None:
+            raise errors.RefreshForbidden(_what_is(session))
+        ttl = self._lifetimes.choose(wanted)
         origin = replace(origin, strategy=session.strategy)
-        issued, row = self._make(session.account, self._lifetimes.choose(wanted), origin)
+        issued, row = await self._mint.make(session.account, ttl, origin, after=session)
+        issued.session.id = row["session"] = session.id
+        now = self._clock()
+        supersede = update(tokens).values(
+            replaced_at=now,
+            successor=row["fingerprint"],
+            expires_at=min(session.expires_at, now + self._lifetimes.grace),
+        )
         this = tokens.c.fingerprint == session.fingerprint
-        supersede = update(tokens).where(this, tokens.c.replaced_at.is_(None))
-        supersede = supersede.values(replaced_at=self._clock(), successor=row["fingerprint"])
         async with self._store.begin() as db:
             await self._changes.record(db, "token", session.fingerprint.hex())
-            won = (await db.execute(supersede)).rowcount
-            if won:
+            done = await db.execute(supersede.where(this, tokens.c.replaced_at.is_(None)))
+            if done.rowcount:
                 await db.execute(insert(tokens).values(row))
-        return issued if won else await self._repeat(session)
+        return issued if done.rowcount else await self._mint.repeat(session)
 
     async def revoke(self, session: Session) -> None:
-        """End a token, and with it the one that it replaced or that has replaced it."""
-        this = tokens.c.fingerprint == session.fingerprint
-        successor = select(tokens.c.successor).where(this).scalar_subquery()
-        chain = (
-            this | (tokens.c.successor == session.fingerprint) | (tokens.c.fingerprint == successor)
-        )
+        """End a session: its token, and the one that it replaced or that has replaced it.
+
+        An API key stays: it is ended by deleting it.
+        """
+        if session.api_key:
+            return
+        which = parts_of(session.account.kuid, session.id)
         async with self._store.begin() as db:
             await take_turn(db)
-            found = await db.execute(select(tokens.c.fingerprint).where(chain))
+            found = await db.execute(select(tokens.c.fingerprint).where(which))
             for fingerprint in found.scalars().all():
                 await self._changes.record(db, "token", fingerprint.hex())
-                await db.execute(delete(tokens).where(tokens.c.fingerprint == fingerprint))
+            await db.execute(delete(tokens).where(which))
 
     async def revoke_all(self, kuid: str) -> None:
-        """End every token of a user."""
+        """End every session of a user; their API keys stay."""
         async with self._store.begin() as db:
             await self._changes.record(db, "user", kuid)
-            await db.execute(delete(tokens).where(tokens.c.kuid == kuid))
+            await end_sessions(db, kuid)
 
-    async def fate(self, fingerprint: bytes) -> Session | None:
-        """Return the session of a token, though it may be over, or that of its last successor.
-
-        None means that it was ended before its time, by itself or with its user.
-        """
-        row = await self._store.fetch(LOOK_UP, fingerprint)
-        while row is not None and row[8] is not None:
-            fingerprint = row[8]
-            row = await self._store.fetch(LOOK_UP, fingerprint)
-        if row is not None:
-            kuid, generation, _, _, _, expires_at, strategy, *_ = row
-        elif (key := await self._store.fetch(LOOK_UP_KEY, fingerprint)) is not None:
-            kuid, generation, expires_at, strategy = *key, None
-        else:
-            return None
-        account = await self._accounts.find(kuid)
-        if account is None or account.user.generation != generation or not account.user.enabled:
-            return None
-        return Session(fingerprint, account, expires_at, strategy)
+    async def revoke_everyone(self) -> None:
+        """End every session of everybody; API keys stay."""
+        async with self._store.begin() as db:
+            # Every account is read again, and with it every token.
+            await self._changes.record(db, "rights")
+            await self._changes.record(db, "token", EVERY)
+            await db.execute(delete(tokens))
 
     async def purge(self, batch: int) -> int:
-        """Remove some tokens that have expired or were replaced; return how many."""
-        now = self._clock()
-        # Whoever is tied to a token has to find it expired, not revoked, when it ends.
-        dead = (tokens.c.expires_at < now - MINUTE) | (
-            tokens.c.replaced_at < now - self._lifetimes.grace - MINUTE
-        )
-        some = select(tokens.c.fingerprint).where(dead).limit(batch).scalar_subquery()
+        """Remove some tokens that are over for longer than they are kept; return how many."""
+        dead = tokens.c.expires_at < self._clock() - KEPT
+        async with self._store.read() as db:
+            some = select(tokens.c.fingerprint).where(dead).limit(batch)
+            found = (await db.execute(some)).scalars().all()
+        if not found:
+            return 0
         async with self._store.begin() as db:
-            gone = await db.execute(delete(tokens).where(tokens.c.fingerprint.in_(some)))
+            await take_turn(db)
+            gone = await db.execute(delete(tokens).where(tokens.c.fingerprint.in_(found)))
             return int(gone.rowcount)
 
-    async def _load(self, fingerprint: bytes) -> Session:
-        while True:
-            position = self._changes.position
-            row = await self._store.fetch(LOOK_UP, fingerprint)
-            if row is None:
+    async def _use_up(self, session: Session) -> None:
+        """Use a token of single use: of many at once, one is the first (TOK-23)."""
+        this = tokens.c.fingerprint == session.fingerprint
+        async with self._store.begin() as db:
+            if (await db.execute(delete(tokens).where(this))).rowcount != 1:
                 raise errors.TokenInvalid
-            kuid, generation, _, _, _, expires_at, strategy, replaced_at, _ = row
-            if replaced_at is not None:
-                expires_at = min(expires_at, replaced_at + self._lifetimes.grace)
-            account = await self._accounts.find(kuid)
-            if account is None or account.user.generation != generation:
-                raise errors.TokenInvalid
-            if self._over(expires_at) or not account.user.enabled:
-                raise errors.TokenInvalid
-            session = Session(fingerprint, account, expires_at, strategy)
-            if position == self._changes.position:
-                self._memory.put(fingerprint, session)
-                return session
 
-    async def _repeat(self, session: Session) -> Issued:
-        """Sign the successor of a token again: HS256 of the same claims is the same text."""
-        old = await self._store.fetch(LOOK_UP, session.fingerprint)
-        new = old and await self._store.fetch(LOOK_UP, old[8])
-        if not old or not new or self._over(old[7] + self._lifetimes.grace):
-            raise errors.TokenInvalid
-        kuid, _, jti, key_id, issued_at, expires_at, strategy, *_ = new
-        token, _ = self._sign(kuid, jti, issued_at, expires_at, key_id)
-        ttl = ENDLESS if expires_at is None else expires_at - issued_at
-        successor = Session(old[8], session.account, expires_at, strategy)
-        return Issued(kuid, token, expires_at, ttl, successor)
-
-    def _make(self, account: Account, ttl: int, origin: Origin) -> tuple[Issued, dict[str, Any]]:
-        now = self._clock()
-        expires_at = None if ttl == ENDLESS else now + ttl
-        jti = secrets.token_hex(16)
-        token, key_id = self._sign(account.kuid, jti, now, expires_at)
-        row: dict[str, Any] = {
-            "fingerprint": _fingerprint(token),
-            "kuid": account.kuid,
-            "generation": account.user.generation,
-            "jti": jti,
-            "key_id": key_id,
-            "issued_at": now,
-            "expires_at": expires_at,
-            "single_use": False,
-            "strategy": origin.strategy,
-            "agent": origin.agent,
-            "address": origin.address,
-            "last_seen": now - now % MINUTE,
-        }
-        session = Session(row["fingerprint"], account, expires_at, origin.strategy)
-        return Issued(account.kuid, token, expires_at, ttl, session), row
-
-    def _sign(
-        self, kuid: str, jti: str, issued_at: int, expires_at: int | None, key_id: str | None = None
-    ) -> tuple[str, str]:
-        claims: Mapping[str, Any] = {"_id": kuid, "iat": issued_at // 1000, "jti": jti}
-        if expires_at is not None:
-            claims = {**claims, "exp": expires_at // 1000}
-        jwt, key_id = self._keys.sign(claims, key_id)
-        return PREFIX + jwt, key_id
-
-    def _over(self, instant: int | None) -> bool:
-        return instant is not None and instant <= self._clock()
+    async def _lives(self, db: Database, session: Session, since: int) -> bool:
+        """Tell whether a session has not ended since it was found."""
+        if session.single_use:
+            kuid = session.account.kuid
+            changed = session.account.stale or await self._changes.since(db, since, "user", kuid)
+            return not changed
+        table = api_keys if session.api_key else tokens
+        this = select(table.c.kuid).where(table.c.fingerprint == session.fingerprint)
+        return await db.scalar(this) is not None
 
     def _heard(self, what: str, id: str) -> None:
         if what == "token":
             self._memory.forget(bytes.fromhex(id))
 
 
-def _fingerprint(token: str) -> bytes:
-    return sha256(token.encode(errors="surrogatepass")).digest()
+def _what_is(session: Session) -> str:
+    if session.api_key:
+        return "API Key"
+    return "A token of single use" if session.single_use else "A token without end"

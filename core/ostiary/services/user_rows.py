@@ -22,6 +22,9 @@ from ostiary.strategies import User
 USERS = "users"
 """What the collection of users is called in searches and mappings."""
 
+ENABLED, DISABLED = "enabled", "disabled"
+"""The statuses of a user."""
+
 LARGEST = 2**18
 """Bytes that the properties of a user may take, as JSON."""
 
@@ -43,7 +46,7 @@ class StoredUser:
     @property
     def enabled(self) -> bool:
         """Whether the user may sign in and be signed in."""
-        return self.status == "enabled"
+        return self.status == ENABLED
 
     def shown(self) -> User:
         """Return the user as strategies see them."""
@@ -54,6 +57,8 @@ class StoredUser:
         source: dict[str, Any] = {"profileIds": list(self.profile_ids), **self.content}
         if self.created_at is not None:
             source["_kuzzle_info"] = history(self)
+            if not self.enabled:
+                source["_kuzzle_info"]["status"] = self.status
         return {"_id": self.kuid, "_source": source}
 
 
@@ -107,16 +112,18 @@ def check_size(kuid: str, content: Mapping[str, Any]) -> None:
 
 
 async def keep_an_administrator(db: Database, user: StoredUser) -> None:
-    """Refuse to lose the only user who holds the profile ``admin`` (ADM-10)."""
-    if ADMIN in user.profile_ids and not await administrator_exists(db, besides=user.kuid):
+    """Refuse to lose the only user who holds the profile ``admin``, and is let in (ADM-10)."""
+    if ADMIN not in user.profile_ids:
+        return
+    other = select(users.c.kuid).join(user_profiles, user_profiles.c.kuid == users.c.kuid)
+    other = other.where(user_profiles.c.profile_id == ADMIN, users.c.status == ENABLED)
+    if await db.scalar(other.where(users.c.kuid != user.kuid).limit(1)) is None:
         raise errors.LastAdministrator(user.kuid)
 
 
-async def administrator_exists(db: Database, besides: str = "") -> bool:
-    """Tell whether anybody, or anybody else, holds the profile ``admin``."""
-    holder = select(user_profiles.c.kuid).where(
-        user_profiles.c.profile_id == ADMIN, user_profiles.c.kuid != besides
-    )
+async def administrator_exists(db: Database) -> bool:
+    """Tell whether anybody holds the profile ``admin``, disabled or not."""
+    holder = select(user_profiles.c.kuid).where(user_profiles.c.profile_id == ADMIN)
     return await db.scalar(holder.limit(1)) is not None
 
 

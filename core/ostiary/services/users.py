@@ -14,12 +14,14 @@ from sqlalchemy import delete, insert, select
 
 from ostiary import errors
 from ostiary.plugins import Strategies
+from ostiary.services.access import end_access
 from ostiary.services.changes import Changes
 from ostiary.services.journal import Journal
 from ostiary.services.kuid import check_kuid, make_kuid
 from ostiary.services.profiles import check_profiles
 from ostiary.services.rights import ADMIN
 from ostiary.services.user_rows import (
+    ENABLED,
     USERS,
     StoredUser,
     administrator_exists,
@@ -31,7 +33,7 @@ from ostiary.services.user_rows import (
 )
 from ostiary.services.values import erase_values
 from ostiary.storage import Database, Store
-from ostiary.storage.tables import tokens, user_profiles, user_strategies, users
+from ostiary.storage.tables import user_profiles, user_strategies, users
 from ostiary.strategies import Call, User
 
 logger = logging.getLogger(__name__)
@@ -179,8 +181,9 @@ class Users:
         async with self._changing(kuid) as (db, old):
             await keep_an_administrator(db, old)
             await self._journal.delete_all(db, kuid)
-            for table in (users, user_profiles, user_strategies, tokens):
+            for table in (users, user_profiles, user_strategies):
                 await db.execute(delete(table).where(table.c.kuid == kuid))
+            await end_access(db, kuid)
             await erase_values(db, USERS, kuid)
         logger.info("user %r was deleted", kuid)
         await self._journal.settle(kuid)
@@ -216,7 +219,7 @@ class Users:
         stored = StoredUser(
             kuid=user.kuid,
             generation=secrets.token_hex(8),
-            status="enabled",
+            status=ENABLED,
             profile_ids=user.profile_ids,
             content=user.content,
             author=author,

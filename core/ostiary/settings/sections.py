@@ -92,6 +92,19 @@ class AuthToken:
         -1, key="maxTTL"
     )
     grace_period: Annotated[Span, "How long a refreshed token still works."] = 1000
+    max_session: Annotated[
+        Lifetime, "How long tokens of one sign-in can be refreshed; -1 is for ever."
+    ] = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKey:
+    """API keys: how long they live, and how many there are."""
+
+    max_ttl: Annotated[Lifetime, "Longest lifetime that may be asked for; -1 is any."] = setting(
+        -1, key="maxTTL"
+    )
+    max_per_user: Annotated[Count, "API keys that one user can have."] = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +158,7 @@ class Security:
         tuple[Text, ...], Meta(min_length=1), "Profiles of who signs up without an administrator."
     ] = ("default",)
     auth_token: Annotated[AuthToken, "Authentication tokens."] = setting(AuthToken(), alias="jwt")
+    api_key: Annotated[ApiKey, "API keys."] = ApiKey()
     standard: Annotated[Standard, "Restricted rights."] = Standard()
     hashing: Annotated[Hashing, "Password hashing."] = field(default_factory=Hashing)
 
@@ -162,11 +176,12 @@ class Limits:
         "Messages a second over one WebSocket connection; 0 is any number, as in --dev.",
     ] = 100
     documents_fetch_count: Annotated[
-        Count, "Users, profiles or roles that one request may ask for."
+        Count, "Users, profiles or roles that one request may ask for, and a search returns."
     ] = 10_000
     documents_write_count: Annotated[
         Count, "Users, profiles or roles that one request may delete."
     ] = 200
+    max_scroll_duration: Annotated[Span, "How long a scroll may live between two pages."] = 60_000
     login_failures_per_account: Annotated[
         int,
         Meta(ge=1, le=100),

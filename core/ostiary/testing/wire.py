@@ -10,9 +10,10 @@ import threading
 import time
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Literal
@@ -45,6 +46,25 @@ MEMBERS = {
 }  # fmt: skip
 """The members of every answer (contract, 2.5)."""
 
+COMMON = (
+    "api.process.action_not_found",
+    "api.process.controller_not_found",
+    "api.process.incompatible_sdk_version",
+    "api.process.overloaded",
+    "api.process.shutting_down",
+    "api.process.too_many_requests",
+    "api.process.unauthorized_origin",
+    "network.*",
+    "ostiary.request.*",
+    "ostiary.storage.unavailable",
+    "security.cookie.*",
+    "security.rights.forbidden",
+    "security.rights.unauthorized",
+    "security.token.invalid",
+    "security.token.verification_error",
+)
+"""Errors, as patterns, that any request can meet, whatever its action declares."""
+
 
 class _Server(uvicorn.Server):
     """Says when it listens, or when it has failed to."""
@@ -52,6 +72,9 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.decided = threading.Event()
+
+    def stop(self) -> None:
+        self.should_exit = True
 
     async def serve(self, sockets: list[Any] | None = None) -> None:
         try:
@@ -71,7 +94,11 @@ def serving(settings: Settings, protocol: type[asyncio.Protocol] | None = None) 
     :param protocol: speaks HTTP instead of the server's own.
     """
     asyncio.run(prepare(settings))
-    config = configuration(settings, partial(Application, settings))
+
+    def stop() -> None:
+        server.stop()
+
+    config = configuration(settings, partial(Application, settings, stop))
     config.http = protocol or config.http
     server = _Server(config)
     thread = threading.Thread(target=server.run, name="ostiary")
@@ -81,7 +108,7 @@ def serving(settings: Settings, protocol: type[asyncio.Protocol] | None = None) 
             raise RuntimeError("the server did not start")
         yield int(server.servers[0].sockets[0].getsockname()[1])
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join(PATIENCE)
 
 
@@ -157,7 +184,8 @@ class HttpApi:
             self._connection.close()
             raise
         text = _inflated(raw, answer.headers["content-encoding"])
-        return Outcome(answer.status, json.loads(text) if text else None, _joined(answer), raw)
+        outcome = Outcome(answer.status, json.loads(text) if text else None, _joined(answer), raw)
+        return _declared(outcome, self._registry)
 
     def call(self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any) -> Outcome:
         """Call an action by its shortest fitting route, or by ``/_query`` where none fits."""
@@ -190,8 +218,14 @@ class WebSocketApi:
 
     protocol: Literal["websocket"] = "websocket"
 
-    def __init__(self, port: int, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        headers: Mapping[str, str] | None = None,
+        registry: Registry | None = None,
+    ) -> None:
         self.port = port
+        self._registry = registry or make_registry()
         self._closing = ExitStack()
         self.socket = self._closing.enter_context(
             connect(
@@ -217,7 +251,7 @@ class WebSocketApi:
     def send(self, message: Mapping[str, Any]) -> Outcome:
         """Send a message and return its answer."""
         body = self.frame(json.dumps(message))
-        return Outcome(body["status"], body)
+        return _declared(Outcome(body["status"], body), self._registry)
 
     def call(self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any) -> Outcome:
         """Call an action."""
@@ -250,8 +284,8 @@ def url_of(route: Route, args: Mapping[str, Any]) -> str:
 def differences(expected: Any, actual: Any, where: str = "result") -> list[str]:
     """Say in what an answer is not the expected one.
 
-    In the expected one ``<ms>``, ``<jwt>``, ``<text>``, ``<kuid>`` and ``kuid-<uuid>`` stand
-    for any value of that kind.
+    In the expected one ``<ms>``, ``<jwt>``, ``<apikey-jwt>``, ``<text>``, ``<scrollId>``,
+    ``<kuid>`` and ``kuid-<uuid>`` stand for any value of that kind, ``<any>`` for any value.
     """
     match expected:
         case str() if expected in _MASKS:
@@ -268,10 +302,13 @@ def differences(expected: Any, actual: Any, where: str = "result") -> list[str]:
     return [f"{where}: {actual!r} instead of {expected!r}"]
 
 
-_MASKS = {
+_MASKS: dict[str, Callable[[Any], bool]] = {
     "<ms>": lambda value: type(value) is int and 10**12 < value < 10**14,
+    "<any>": lambda _value: True,
     "<jwt>": lambda value: isinstance(value, str) and value.startswith("kauth-"),
+    "<apikey-jwt>": lambda value: isinstance(value, str) and value.startswith("kapikey-"),
     "<text>": lambda value: isinstance(value, str) and value != "",
+    "<scrollId>": lambda value: isinstance(value, str) and value != "",
     "<kuid>": lambda value: _written(value, r"kuid-[a-z]+-[a-z]+-\d{1,5}"),
     "kuid-<uuid>": lambda value: _written(value, r"kuid-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
 }
@@ -299,6 +336,24 @@ def _joined(answer: http.client.HTTPResponse) -> dict[str, str]:
         known = headers.get(name.lower())
         headers[name.lower()] = value if known is None else f"{known}, {value}"
     return headers
+
+
+def _declared(outcome: Outcome, registry: Registry) -> Outcome:
+    """Return an answer whose error, if it is one of an action, that action has declared.
+
+    An action does not know the errors of plugins: ``plugin.<name of the plugin>.<error>``.
+    """
+    error = outcome.body.get("error") if isinstance(outcome.body, dict) else None
+    if not isinstance(error, dict):
+        return outcome
+    id, names = error["id"], (outcome.body.get("controller"), outcome.body.get("action"))
+    of_plugin = fnmatchcase(id, "plugin.*") and not fnmatchcase(id, "plugin.strategy.*")
+    if of_plugin or any(fnmatchcase(id, pattern) for pattern in COMMON):
+        return outcome
+    for action in registry:
+        if (action.controller, action.name) == names:
+            assert id in action.errors, f"{names} does not declare {id}"
+    return outcome
 
 
 def _enveloped(outcome: Outcome, members: set[str]) -> Outcome:

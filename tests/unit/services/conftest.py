@@ -13,18 +13,48 @@ import anyio
 import pytest
 from sqlalchemy import Table, select
 
-from ostiary import Call, Redirect
+from ostiary import Call, Redirect, errors
+from ostiary.arguments import Duration
 from ostiary.composition import Core
 from ostiary.services import Services
+from ostiary.services.accounts import Account
+from ostiary.services.activity import Activity
+from ostiary.services.api_keys import ApiKey, ApiKeys
+from ostiary.services.key_ring import KeyRing
+from ostiary.services.lifetimes import Lifetimes
+from ostiary.services.lookup import Lookup
+from ostiary.services.sessions import Issued, Origin, Sessions
+from ostiary.services.tokens import Tokens
 from ostiary.settings import Settings, load
 from ostiary.startup import establish, opened
 from ostiary.storage import Store
 from ostiary.storage.store import CORE
 from ostiary.storage.tables import journal, users
+from ostiary.testing.clock import HOUR, Clock
 from ostiary.testing.packages import badge, installed
 
 At = Callable[[str], Awaitable[Any]]
 NOBODY = Call(kuid="-1", controller="security", action="createUser")
+
+SEARCHABLE = """
+@hookimpl
+async def ostiary_get_credentials_by_id(store, id):
+    async with store.read() as db:
+        row = (await db.execute(select(badges).where(badges.c.badge == id))).one_or_none()
+    return {"badge": id} if row is None else row._asdict()
+
+
+@hookimpl
+async def ostiary_search_credentials(store, filter, sort, offset, limit):
+    where = condition(filter, {"badge": badges.c.badge, "kuid": badges.c.kuid})
+    order = [badges.c[one.path].desc() if one.descending else badges.c[one.path] for one in sort]
+    page = select(badges).where(where).order_by(*order, badges.c.kuid)
+    async with store.read(apart=True) as db:
+        rows = (await db.execute(page)).all()
+    hits = [row._asdict() for row in rows[offset:][:limit]]
+    return FoundCredentials(hits, len(rows))
+"""
+"""The optional hooks, for one of the two strategies."""
 
 
 def settings_for(folder: Path, *plugins: str) -> Settings:
@@ -124,7 +154,8 @@ async def made(tmp_path_factory: pytest.TempPathFactory, toys: None) -> Path:
 
 @pytest.fixture(scope="session")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with installed(tmp_path_factory.mktemp("toys"), badge("badge"), badge("card")):
+    card = badge("card", extra=SEARCHABLE)
+    with installed(tmp_path_factory.mktemp("toys"), badge("badge"), card):
         yield
 
 
@@ -151,3 +182,96 @@ async def open_house(
 @pytest.fixture
 async def house(open_house: Open) -> House:
     return await open_house()
+
+
+FAR = 10**9
+"""No change is later."""
+
+LIFETIMES = Lifetimes(default=2 * HOUR, longest=-1, grace=1000)
+
+
+class Bench:
+    """The tokens and API keys of a house, by a clock that stands still."""
+
+    def __init__(
+        self, house: House, lifetimes: Lifetimes = LIFETIMES, *, of_keys: int = -1, most: int = 100
+    ) -> None:
+        services, keys = house.services, house.core.signing_keys
+        self.house, self.clock = house, Clock()
+        self.activity = Activity(house.store)
+        lookup = Lookup(house.store, services.accounts, lifetimes, self.clock)
+        self.tokens = Tokens(
+            house.store,
+            keys,
+            lookup,
+            services.changes,
+            self.activity,
+            lifetimes,
+            self.clock,
+            capacity=1000,
+        )
+        self.sessions = Sessions(
+            house.store, services.changes, self.activity, lifetimes, self.clock
+        )
+        self.api_keys = ApiKeys(
+            house.store, keys, services.changes, Lifetimes(-1, of_keys), self.clock, most
+        )
+        self.ring = KeyRing(house.store, services.changes, self.clock)
+
+    async def account(self, kuid: str = "ann") -> Account:
+        account = await self.house.services.accounts.find(kuid)
+        assert account is not None
+        return account
+
+    async def issue(self, kuid: str = "ann", wanted: int | None = None) -> str:
+        ttl = None if wanted is None else Duration(wanted)
+        issued = await self.tokens.issue(
+            await self.account(kuid), ttl, Origin("badge"), unless_changed_since=FAR
+        )
+        assert issued is not None
+        return issued.token
+
+    async def refresh(self, token: str, wanted: int | None = None) -> Issued:
+        ttl = None if wanted is None else Duration(wanted)
+        return await self.tokens.refresh(await self.tokens.find(token), ttl, Origin())
+
+    async def derive(
+        self, token: str, wanted: int | None = None, *, single_use: bool = False
+    ) -> Issued:
+        ttl = None if wanted is None else Duration(wanted)
+        session = await self.tokens.find(token)
+        return await self.tokens.derive(session, ttl, Origin(), single_use=single_use)
+
+    async def key(
+        self, kuid: str = "ann", wanted: int | None = None, *, id: str | None = None
+    ) -> tuple[ApiKey, str]:
+        ttl = None if wanted is None else Duration(wanted)
+        account = await self.account(kuid)
+        return await self.api_keys.create(account, "a robot", ttl, author="root", id=id)
+
+    async def good(self, token: str) -> bool:
+        """Tell whether a token is good, as the next request would find it."""
+        await self.house.services.changes.catch_up()
+        try:
+            return await self.tokens.find(token) is not None
+        except errors.TokenInvalid:
+            assert self.tokens.peek(token) is None
+            return False
+
+
+@pytest.fixture
+async def bench(house: House) -> Bench:
+    for kuid in ("ann", "ann2", "an"):
+        await house.create(kuid)
+    await house.services.changes.catch_up()
+    return Bench(house)
+
+
+@pytest.fixture
+def new_bench(house: House) -> Callable[..., Bench]:
+    """Make a bench with other lifetimes, or in another process ``of`` the same stores."""
+
+    def make(lifetimes: Lifetimes = LIFETIMES, *, of: House = house, **limits: int) -> Bench:
+        return Bench(of, lifetimes, **limits)
+
+    return make

@@ -10,9 +10,13 @@ import pytest
 from ostiary import errors
 from ostiary.request import ANONYMOUS
 from ostiary.services.accounts import Accounts
+from ostiary.services.activity import Activity
 from ostiary.services.grants import Grants
+from ostiary.services.lifetimes import Lifetimes
+from ostiary.services.lookup import Lookup
 from ostiary.services.rights import ADMIN, Rights
-from ostiary.services.tokens import Lifetimes, Origin, Tokens
+from ostiary.services.sessions import Origin
+from ostiary.services.tokens import Tokens
 from ostiary.services.user_rows import StoredUser
 from ostiary.services.users import Users
 from ostiary.testing.clock import Clock
@@ -125,7 +129,14 @@ async def test_a_session_ends_although_its_account_was_long_forgotten(house: Any
     accounts = Accounts(services.users, services.grants, services.changes, 2)
     lifetimes = Lifetimes(7_200_000, -1, 1000)
     tokens = Tokens(
-        house.store, house.core.signing_keys, accounts, services.changes, lifetimes, clock, 100
+        house.store,
+        house.core.signing_keys,
+        Lookup(house.store, accounts, lifetimes, clock),
+        services.changes,
+        Activity(house.store),
+        lifetimes,
+        clock,
+        capacity=100,
     )
     await house.create("ann")
     await services.changes.catch_up()

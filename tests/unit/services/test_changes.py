@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from ostiary.services.changes import RETENTION, Changes
-from ostiary.services.tokens import Origin
+from ostiary.services.sessions import Origin
 from ostiary.storage.tables import changes as log
 from ostiary.testing.clock import Clock
 

@@ -9,9 +9,13 @@ import pytest
 from sqlalchemy import insert
 
 from ostiary.arguments import Duration
+from ostiary.services.activity import Activity
 from ostiary.services.connections import SPARE, Connections, Socket
+from ostiary.services.lifetimes import Lifetimes
+from ostiary.services.lookup import Lookup
 from ostiary.services.rooms import Rooms
-from ostiary.services.tokens import Issued, Lifetimes, Origin, Session, Tokens
+from ostiary.services.sessions import Issued, Origin, Session
+from ostiary.services.tokens import Tokens
 from ostiary.storage.tables import api_keys
 from ostiary.testing.clock import HOUR, SECOND, Clock
 
@@ -26,12 +30,14 @@ class Process:
 
     def __init__(self, house: Any, clock: Clock) -> None:
         self.house, self.clock, services = house, clock, house.services
+        lifetimes = Lifetimes(default=2 * HOUR, longest=-1, grace=SECOND)
         self.tokens = Tokens(
             house.store,
             house.core.signing_keys,
-            services.accounts,
+            Lookup(house.store, services.accounts, lifetimes, clock),
             services.changes,
-            Lifetimes(default=2 * HOUR, longest=-1, grace=SECOND),
+            Activity(house.store),
+            lifetimes,
             clock,
             capacity=1000,
         )

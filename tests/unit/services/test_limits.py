@@ -11,7 +11,7 @@ from ostiary.request import Connection, Request
 from ostiary.services.accounts import NOBODY, Account
 from ostiary.services.limits import Limits, network
 from ostiary.services.rights import Rights
-from ostiary.services.tokens import Session
+from ostiary.services.sessions import Session
 from ostiary.services.user_rows import StoredUser
 from ostiary.testing.clock import SECOND, Clock
 

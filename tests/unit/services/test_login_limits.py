@@ -15,8 +15,8 @@ from sqlalchemy import func, select
 from ostiary import Call, Redirect, errors
 from ostiary.services import turns
 from ostiary.services.login_limits import Attempt, LoginLimits
+from ostiary.services.sessions import Origin
 from ostiary.services.subjects import Allowances, Place
-from ostiary.services.tokens import Origin
 from ostiary.storage.tables import devices, login_counters
 from ostiary.testing.clock import SECOND, Clock
 

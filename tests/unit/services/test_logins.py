@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import update
 
 from ostiary import Call, Newcomer, Redirect, Verified, errors
+from ostiary.services.sessions import Origin
 from ostiary.services.subjects import Place
-from ostiary.services.tokens import Origin
 from ostiary.storage.tables import users
 
 pytestmark = pytest.mark.anyio

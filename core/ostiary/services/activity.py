@@ -1,0 +1,60 @@
+"""When tokens and API keys were last used: noted in memory, written in batches."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from sqlalchemy import BindParameter, bindparam, update
+
+from ostiary.services.changes import take_turn
+from ostiary.services.lifetimes import MINUTE
+from ostiary.storage import Store
+from ostiary.storage.tables import api_keys, tokens
+
+if TYPE_CHECKING:
+    from ostiary.services.sessions import Session
+
+
+class Activity:
+    """Keeps the minute of the last use of each token until it is written.
+
+    What a process that is killed had not written is lost: some seconds of it.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._noted: dict[bytes, int] = {}
+        self._noted_keys: dict[bytes, int] = {}
+
+    def note(self, session: Session, now: int) -> None:
+        """Note that a session is used; once a minute is enough."""
+        if session.seen + MINUTE > now:
+            return
+        session.seen = now - now % MINUTE
+        noted = self._noted_keys if session.api_key else self._noted
+        noted[session.fingerprint] = session.seen
+
+    def noted(self, fingerprint: bytes) -> int:
+        """Return the minute that is noted here and may not be written yet, or 0."""
+        return self._noted.get(fingerprint) or self._noted_keys.get(fingerprint, 0)
+
+    async def flush(self, batch: int) -> int:
+        """Write some of what is noted; return how much."""
+        written = 0
+        for table, noted in ((tokens, self._noted), (api_keys, self._noted_keys)):
+            some = dict(islice(noted.items(), batch - written))
+            if not some:
+                continue
+            seen: BindParameter[int] = bindparam("seen")
+            earlier = table.c.last_seen.is_(None) | (table.c.last_seen < seen)
+            later = update(table).where(table.c.fingerprint == bindparam("this"), earlier)
+            rows = [{"this": fingerprint, "seen": minute} for fingerprint, minute in some.items()]
+            async with self._store.begin() as db:
+                await take_turn(db)
+                await db.execute(later.values(last_seen=seen), rows)
+            for fingerprint, minute in some.items():
+                if noted.get(fingerprint) == minute:
+                    del noted[fingerprint]
+            written += len(some)
+        return written

@@ -1,0 +1,168 @@
+"""Sessions: what a good token stands for; listing those of a user, and ending one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, delete, func, select
+
+from ostiary import errors
+from ostiary.services.accounts import Account
+from ostiary.services.activity import Activity
+from ostiary.services.changes import Changes, take_turn
+from ostiary.services.lifetimes import Lifetimes
+from ostiary.storage import Store
+from ostiary.storage.tables import tokens
+
+MOST = 1000
+"""Sessions that are listed, the last used first; the others are only counted."""
+
+
+class Session(msgspec.Struct, eq=False):
+    """A token or API key that was found good, and whose it is; instants in ms, None is never.
+
+    :param id: stays the same when the token is refreshed; of an API key, its own.
+    :param began_at: when it was signed in.
+    :param seen: the last minute in which it is known to have been used.
+    """
+
+    fingerprint: bytes
+    account: Account
+    expires_at: int | None
+    strategy: str | None
+    id: str = ""
+    began_at: int = 0
+    seen: int = 0
+    api_key: bool = False
+    single_use: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new token, as a client receives it, and the session that it stands for."""
+
+    token: str = field(repr=False)
+    ttl: int
+    session: Session = field(repr=False, compare=False)
+
+    @property
+    def kuid(self) -> str:
+        """Whose it is."""
+        return self.session.account.kuid
+
+    @property
+    def expires_at(self) -> int | None:
+        """When it ends; None is never."""
+        return self.session.expires_at
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer of a login."""
+        expires_at = -1 if self.expires_at is None else self.expires_at
+        return {"_id": self.kuid, "jwt": self.token, "expiresAt": expires_at, "ttl": self.ttl}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a token was asked for, to be shown to its owner."""
+
+    strategy: str | None = None
+    agent: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session in a list: nothing in it opens anything."""
+
+    id: str
+    began_at: int
+    last_seen: int
+    expires_at: int | None
+    origin: Origin
+    single_use: bool
+
+    def to_json(self, current: Session | None) -> dict[str, Any]:
+        """Return it as clients see it.
+
+        :param current: the session of who asks.
+        """
+        return {
+            "_id": self.id,
+            "createdAt": self.began_at,
+            "lastSeenAt": self.last_seen,
+            "expiresAt": -1 if self.expires_at is None else self.expires_at,
+            "address": self.origin.address,
+            "agent": self.origin.agent,
+            "strategy": self.origin.strategy,
+            "singleUse": self.single_use,
+            "current": current is not None and not current.api_key and current.id == self.id,
+        }
+
+
+# A token with neither is the first of its session.
+session_id = func.coalesce(tokens.c.session, tokens.c.jti)
+began_at = func.coalesce(tokens.c.began_at, tokens.c.issued_at)
+
+
+def parts_of(kuid: str, id: str) -> ColumnElement[bool]:
+    """Return what is true of every token that is or was a part of a session of a user."""
+    return (tokens.c.kuid == kuid) & (session_id == id)
+
+
+class Sessions:
+    """Lists the sessions of a user, and ends one of them."""
+
+    def __init__(
+        self,
+        store: Store,
+        changes: Changes,
+        activity: Activity,
+        lifetimes: Lifetimes,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store, self._changes = store, changes
+        self._activity, self._lifetimes, self._clock = activity, lifetimes, clock
+
+    async def of(self, account: Account) -> tuple[list[OpenSession], int]:
+        """Return the sessions of a user that are open, and how many there are."""
+        now = self._clock()
+        mine = (tokens.c.kuid == account.kuid) & (tokens.c.generation == account.user.generation)
+        lasting = tokens.c.expires_at.is_(None) | (tokens.c.expires_at > now)
+        if self._lifetimes.session >= 0:
+            lasting &= now - self._lifetimes.session < began_at
+        # A token that was replaced lives on for a moment, as a part of the same session.
+        which = mine & lasting & tokens.c.replaced_at.is_(None)
+        listed = select(tokens, session_id.label("id"), began_at.label("began")).where(which)
+        listed = listed.order_by(tokens.c.last_seen.desc(), began_at.desc()).limit(MOST)
+        async with self._store.read() as db:
+            rows = (await db.execute(listed)).all()
+            count = await db.scalar(select(func.count()).select_from(tokens).where(which))
+        return [self._opened(row) for row in rows], count
+
+    async def revoke(self, kuid: str, id: str) -> None:
+        """End a session of a user, with every token that is or was a part of it.
+
+        :raises errors.SessionNotFound: the user has no such session.
+        """
+        async with self._store.begin() as db:
+            await take_turn(db)
+            which = parts_of(kuid, id)
+            found = (await db.execute(select(tokens.c.fingerprint).where(which))).scalars().all()
+            if not found:
+                raise errors.SessionNotFound(id)
+            for fingerprint in found:
+                await self._changes.record(db, "token", fingerprint.hex())
+            await db.execute(delete(tokens).where(which))
+
+    def _opened(self, row: Any) -> OpenSession:
+        return OpenSession(
+            id=row.id,
+            began_at=row.began,
+            last_seen=max(row.last_seen, self._activity.noted(row.fingerprint)),
+            expires_at=self._lifetimes.bound(row.expires_at, row.began),
+            origin=Origin(row.strategy, row.agent, row.address),
+            single_use=row.single_use,
+        )

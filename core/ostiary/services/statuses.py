@@ -1,0 +1,60 @@
+"""Disabling users: who is disabled is let in by no door, and keeps everything else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from ostiary import errors
+from ostiary.services.access import end_sessions
+from ostiary.services.changes import Changes
+from ostiary.services.user_rows import (
+    DISABLED,
+    ENABLED,
+    StoredUser,
+    keep_an_administrator,
+    overwrite_user,
+    read_users,
+)
+from ostiary.storage import Store
+
+logger = logging.getLogger(__name__)
+
+
+class Statuses:
+    """Disables users and enables them again."""
+
+    def __init__(self, store: Store, changes: Changes, clock: Callable[[], int]) -> None:
+        self._store, self._changes, self._clock = store, changes, clock
+
+    async def disable(self, kuid: str, updater: str) -> StoredUser:
+        """End every session of a user, and refuse their credentials and API keys from now on.
+
+        :raises errors.UserNotFound: there is no such user.
+        :raises errors.LastAdministrator: no administrator would be left who is let in.
+        """
+        return await self._set(kuid, DISABLED, updater)
+
+    async def enable(self, kuid: str, updater: str) -> StoredUser:
+        """Let a user in again: their credentials and API keys work as before, no old session does.
+
+        :raises errors.UserNotFound: there is no such user.
+        """
+        return await self._set(kuid, ENABLED, updater)
+
+    async def _set(self, kuid: str, status: str, updater: str) -> StoredUser:
+        async with self._store.begin() as db:
+            await self._changes.record(db, "user", kuid)
+            found = await read_users(db, [kuid])
+            if not found:
+                raise errors.UserNotFound(kuid)
+            (old,) = found
+            if status == DISABLED:
+                await keep_an_administrator(db, old)
+            new = replace(old, status=status, updater=updater, updated_at=self._clock())
+            await overwrite_user(db, old, new)
+            # Also those that were being made while the user was disabled.
+            await end_sessions(db, kuid)
+        logger.info("user %r was %s by %r", kuid, status, updater)
+        return new

@@ -1,0 +1,180 @@
+"""Every error that an action declares is met, over both protocols and on both databases.
+
+``data/requests.json`` holds a request of each action that succeeds, ``data/faults.json`` what
+is wrong with it for each error: ``of`` are the actions that a fault is for, as a pattern; the
+first one that fits counts. A declared error without a fault fails.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ostiary import errors
+from ostiary.actions import Action, Argument
+from ostiary.composition import make_registry
+from ostiary.settings import Settings
+from ostiary.testing.packages import badge, installed
+
+FAULTS: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parent / "data" / "faults.json").read_text(encoding="utf-8")
+)
+ACTIONS = {f"{action.controller}:{action.name}": action for action in make_registry()}
+WRONG = {"boolean": "yes", "integer": "many", "string": {"a": 1}, "array": 1, "object": 1}
+INVALID = errors.InvalidType.id
+
+UNMET = {
+    **{
+        (f"admin:{name}", "api.process.action_locked"): "two at once: test_resets.py, test_admin.py"
+        for name in ("resetSecurity", "resetDatabase", "shutdown")
+    },
+    (
+        "server:healthCheck",
+        "core.fatal.service_unavailable",
+    ): "the store would have to go between two statements: test_about.py",
+    ("security:upsertUser", "security.user.not_found"): "the user would have to go meanwhile",
+    (
+        "realtime:subscribe",
+        "ostiary.realtime.too_many_rooms",
+    ): "rooms by the hundred: test_realtime.py",
+}
+"""Errors that an action declares and no single request can meet, with the reason."""
+
+ONE_PROTOCOL = {
+    ("realtime:subscribe", "api.assert.unsupported_protocol"): "http",
+    ("auth:login", "ostiary.request.secret_in_url"): "http",
+    ("realtime:subscribe", "core.realtime.invalid_scope"): "websocket",
+    ("realtime:subscribe", "core.realtime.invalid_users"): "websocket",
+}
+"""Errors that only requests of one protocol can meet."""
+
+TIGHT = {
+    "security__authToken__maxTTL": "2h",
+    "security__restrictedProfileIds": ["ghost"],
+    "limits__documentsFetchCount": 2,
+    "limits__documentsWriteCount": 2,
+    "limits__loginFailuresPerAccount": 1,
+}
+
+
+@pytest.fixture(scope="session")
+def tight(settings_here: Callable[..., Settings], new_site: Callable[..., Any]) -> Iterator[Any]:
+    """A server whose every limit is low."""
+    with new_site(settings_here("tight", **TIGHT)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def odd(
+    settings_here: Callable[..., Settings],
+    new_site: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Any]:
+    """A server with a strategy that does not keep to what hooks promise."""
+    verdict = "return {'number': Verified(1)}.get(credentials['badge'])"
+    folder = tmp_path_factory.mktemp("packages")
+    with installed(folder, badge(verify=verdict)), ExitStack() as stack:
+        settings = settings_here("odd", plugins__allow=["local", "badge"])
+        yield stack.enter_context(new_site(settings))
+
+
+@pytest.fixture(scope="session")
+def opened(settings_here: Callable[..., Settings], new_site: Callable[..., Any]) -> Iterator[Any]:
+    """A server where everybody may do everything, and nobody has signed up."""
+    settings = settings_here("opened", dev=True)
+    with new_site(settings, administered=False) as running:
+        yield running
+
+
+def fault_of(name: str, id: str, protocol: str) -> dict[str, Any]:
+    """Return what is wrong with a request that meets an error."""
+    for fault in FAULTS:
+        if fault["error"] == id and fnmatchcase(name, fault["of"]):
+            return fault
+    match id:
+        case "api.assert.body_required":
+            return {"body": None}
+        case "api.assert.missing_argument":
+            needed = [one.name for one in ACTIONS[name].arguments if one.required]
+            return {"args": {needed[0]: None}} if needed else {"body": {}}
+        case "api.assert.invalid_type":
+            return ill_typed(ACTIONS[name], protocol)
+    return {}
+
+
+def ill_typed(action: Action, protocol: str) -> dict[str, Any]:
+    """Give an argument, or else a member of the body, a value of another type.
+
+    Over HTTP a flag is true whatever its value.
+    """
+    flags = () if protocol == "http" else ("boolean",)
+    for kinds in (("string", "integer", "array", "object"), flags):
+        for argument in action.arguments:
+            if kind_of(argument) in kinds:
+                return {"args": {argument.name: WRONG[kind_of(argument)]}}
+    for member in action.body.members if action.body else ():
+        if kind_of(member) in WRONG:
+            return {"body": {member.name: WRONG[kind_of(member)]}}
+    return {}
+
+
+def kind_of(argument: Argument) -> str:
+    """Return the type of an argument, where a value of another one is refused as such."""
+    kind = argument.wire.schema.get("type", "")
+    if errors.InvalidType not in argument.wire.raises:
+        return ""
+    return kind if isinstance(kind, str) else str(kind[0])
+
+
+def declared() -> Iterator[Any]:
+    """Yield each error of each action with each protocol by which it can be met."""
+    for name, action in ACTIONS.items():
+        for id in sorted(action.errors - {id for one, id in UNMET if one == name}):
+            for protocol in ("http", "websocket"):
+                if ONE_PROTOCOL.get((name, id), protocol) != protocol:
+                    continue
+                if id != INVALID or fault_of(name, id, protocol):
+                    yield pytest.param(protocol, name, id, id=f"{protocol} {name} {id}")
+
+
+@pytest.mark.parametrize("protocol, name, id", list(declared()))
+def test_it_is_met(
+    request: pytest.FixtureRequest,
+    database: str,
+    world_of: Callable[[Any], Any],
+    asked: Callable[..., Any],
+    protocol: str,
+    name: str,
+    id: str,
+) -> None:
+    fault = fault_of(name, id, protocol)
+    assert fault, "no fault of this action is known to meet this error"
+    good = asked(name)
+    wrong = replace(
+        good,
+        who=fault.get("who", good.who),
+        args={**good.args, **fault.get("args", {})},
+        body=fault.get("body", good.body),
+    )
+    wrong = replace(wrong, args={key: one for key, one in wrong.args.items() if one is not None})
+    site = request.getfixturevalue(fault.get("site", "workshop"))
+    world = world_of(site)
+    with world.stack, closing(site.open(protocol)) as api:
+        for _ in range(fault.get("times", 1) - 1):
+            world.ask(api, wrong)
+        get = fault.get("get")
+        outcome = api.send("GET", world.filled(get)) if get else world.ask(api, wrong)
+    assert outcome.status != 200, "it succeeded"
+    assert outcome.error_id == id, outcome.error
+
+
+@pytest.mark.parametrize("name, id", UNMET)
+def test_what_is_met_elsewhere_is_still_declared(name: str, id: str) -> None:
+    assert id in ACTIONS[name].errors
