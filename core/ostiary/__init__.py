@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from ostiary import errors
+from ostiary.filters import Field, Filter, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
 from ostiary.settings import SettingsError, read_settings
 from ostiary.storage import Storage, Store
+from ostiary.storage.conditions import condition
 from ostiary.strategies import (
     Call,
     Directory,
+    FoundCredentials,
     Newcomer,
     Redirect,
     Strategy,
@@ -21,7 +24,13 @@ from ostiary.strategies import (
 __all__ = [
     "Call",
     "Directory",
+    "Field",
+    "Filter",
+    "FoundCredentials",
     "Newcomer",
+    "OneOf",
+    "Order",
+    "Prefix",
     "Redirect",
     "SettingsError",
     "Storage",
@@ -30,8 +39,11 @@ __all__ = [
     "User",
     "Verdict",
     "Verified",
+    "Words",
+    "condition",
     "errors",
     "hookimpl",
+    "leaves",
     "read_settings",
     "text_field",
 ]

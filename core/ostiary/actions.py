@@ -285,7 +285,8 @@ def _signature(
 
 
 def _argument(parameter: str, hint: Any, default: Any, within: str = "") -> Argument:
-    name = "_id" if parameter == "id" else camel_case(parameter)
+    # Members of a body are written as they are called on the wire.
+    name = parameter if within else "_id" if parameter == "id" else camel_case(parameter)
     wire, doc = _wire_type(hint)
     return Argument(parameter, name, within + name, wire, default, doc)
 

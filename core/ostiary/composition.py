@@ -18,7 +18,8 @@ from ostiary.controllers import CONTROLLERS
 from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
-from ostiary.plugins import Plugins, Strategies, load_plugins
+from ostiary.plugin_loading import load_plugins
+from ostiary.plugins import Plugins, Strategies
 from ostiary.services import Services
 from ostiary.services.about import About
 from ostiary.services.accounts import Accounts
@@ -50,6 +51,8 @@ from ostiary.services.profiles import Profiles
 from ostiary.services.resets import Resets
 from ostiary.services.roles import Roles
 from ostiary.services.rooms import Rooms
+from ostiary.services.search import Search
+from ostiary.services.search.scrolls import Scrolls
 from ostiary.services.sessions import Sessions
 from ostiary.services.shutdown import Shutdown
 from ostiary.services.signing import SigningKeys
@@ -276,6 +279,11 @@ def _services(
         resets=Resets(store, changes, journal, defaults, locks, allowed=settings.dev),
         roles=roles,
         rooms=rooms,
+        search=Search(
+            store,
+            Scrolls(store, settings.limits.max_scroll_duration, now),
+            settings.limits.documents_fetch_count,
+        ),
         sessions=Sessions(store, changes, activity, lifetimes, now),
         statuses=Statuses(store, changes, now),
         shutdown=Shutdown(locks),

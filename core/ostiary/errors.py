@@ -268,6 +268,7 @@ CredentialsExist = PreconditionError.declare("ostiary.credentials.exist", 0x20_0
 NoCredentials = PreconditionError.declare("ostiary.credentials.missing", 0x20_05_0002, 'User "{0}" has no credentials for strategy "{1}".')
 StoreUnavailable = ServiceUnavailableError.declare("ostiary.storage.unavailable", 0x20_06_0001, "The storage cannot be reached now.")
 UnsupportedSearch = BadRequestError.declare("ostiary.search.unsupported", 0x20_07_0001, '"{0}" is not supported in a search.')
+PageTooLarge = SizeLimitError.declare("ostiary.search.page_too_large", 0x20_07_0002, "The page would have more than {0} characters; ask for fewer documents at once.")
 DevOnly = ForbiddenError.declare("ostiary.admin.dev_only", 0x20_08_0001, "This is done by a server that runs with --dev only.")
 NoDocuments = BadRequestError.declare("ostiary.admin.no_documents", 0x20_08_0002, 'This server keeps no documents: "{0}" cannot be loaded.')
 SessionNotFound = NotFoundError.declare("ostiary.session.not_found", 0x20_09_0001, 'No session "{0}".')

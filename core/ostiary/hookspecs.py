@@ -26,13 +26,14 @@ Arguments that several hooks share:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pluggy import HookimplMarker, HookspecMarker
 
+from ostiary.filters import Filter, Order
 from ostiary.storage import Storage, Store
-from ostiary.strategies import Call, Directory, Strategy, User, Verdict
+from ostiary.strategies import Call, Directory, FoundCredentials, Strategy, User, Verdict
 
 hookspec = HookspecMarker("ostiary")
 hookimpl = HookimplMarker("ostiary")
@@ -132,6 +133,43 @@ async def ostiary_get_credentials(
 
 
 # Hooks that a plugin with a strategy may implement
+
+
+@hookspec(firstresult=True)
+async def ostiary_get_credentials_by_id(
+    strategy: Strategy, store: Store, id: str
+) -> Mapping[str, Any]:
+    """Return what a client may see of the credentials that an id of the strategy's own names.
+
+    Such an id may be a user name. Without this hook nothing is ever found.
+
+    :returns: it, and the ``kuid`` of the user.
+    :raises errors.PreconditionError: one of your own, if there are none.
+    """
+
+
+@hookspec(firstresult=True)
+async def ostiary_search_credentials(
+    strategy: Strategy,
+    store: Store,
+    filter: Filter,
+    sort: Sequence[Order],
+    offset: int,
+    limit: int,
+) -> FoundCredentials:
+    """Find credentials; the core has read the query, in whichever language it was.
+
+    Let nobody search for what a client may not see: each answer would tell a
+    little of it. ``ostiary.condition`` makes a filter a condition on columns.
+
+    :param filter: what the credentials have to be; ``ostiary.leaves`` lists what it asks of
+        which field.
+    :param sort: fields to sort by, the first first; break ties, or pages overlap.
+    :param offset: how many to pass over.
+    :param limit: how many to return at most.
+    :raises errors.BadRequestError: one of your own, if the filter asks for something that is
+        not searched for.
+    """
 
 
 @hookspec(firstresult=True)

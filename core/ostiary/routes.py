@@ -14,23 +14,24 @@ Found = tuple[Action, dict[str, str]]
 
 
 class _Node:
-    __slots__ = ("actions", "placeholder", "statics")
+    __slots__ = ("action", "placeholder", "statics")
 
     def __init__(self) -> None:
         self.statics: dict[str, _Node] = {}
         self.placeholder: _Node | None = None
-        self.actions: dict[str, tuple[Action, tuple[str, ...]]] = {}
+        self.action: tuple[Action, tuple[str, ...]] | None = None
 
 
 class Routes:
     """Finds actions by verb and path.
 
-    A static segment beats a placeholder, and there is no way back: once a
-    static branch is entered, a miss is a miss (contract, 2.2).
+    Each verb has a tree of its own. A static segment beats a placeholder, and
+    there is no way back: once a static branch is entered, a miss is a miss
+    (contract, 2.2).
     """
 
     def __init__(self, actions: Iterable[Action]) -> None:
-        self._root = _Node()
+        self._roots = {verb: _Node() for verb in VERBS}
         self._plain: dict[tuple[str, bytes], Found] = {}
         for action in actions:
             for route in action.routes:
@@ -53,7 +54,7 @@ class Routes:
         except UnicodeDecodeError:
             raise errors.HttpError("the path is not percent-encoded UTF-8") from None
         values: list[str] = []
-        node: _Node | None = self._root
+        node: _Node | None = self._roots[verb]
         for segment in segments:
             assert node is not None
             child = node.statics.get(segment)
@@ -64,21 +65,21 @@ class Routes:
                 raise errors.UrlNotFound(raw_path.decode("ascii", "replace"))
             node = child
         assert node is not None
-        found = node.actions.get(verb)
+        found = node.action
         if found is None:
             raise errors.UrlNotFound(raw_path.decode("ascii", "replace"))
         return found[0], dict(zip(found[1], values, strict=True))
 
     def _add(self, route: Route, action: Action) -> None:
-        node = self._root
+        node = self._roots[route.verb]
         for segment in filter(None, route.path.split("/")):
             if segment.startswith("{"):
                 node.placeholder = node.placeholder or _Node()
                 node = node.placeholder
             else:
                 node = node.statics.setdefault(segment, _Node())
-        if route.verb in node.actions:
+        if node.action is not None:
             raise ValueError(f"route {route.verb} {route.path} is declared twice")
-        node.actions[route.verb] = (action, tuple(route.names))
+        node.action = (action, tuple(route.names))
         if not route.names:
             self._plain[route.verb, route.path.encode()] = (action, {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -95,6 +95,18 @@ class Redirect:
 
 
 Verdict = Verified | Newcomer | Redirect
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCredentials:
+    """A page of credentials that were searched for.
+
+    :param hits: what a client may see of each, and the ``kuid`` of its user.
+    :param total: how many there are, this page and all others.
+    """
+
+    hits: Sequence[Mapping[str, Any]]
+    total: int
 
 
 class Directory(Protocol):

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import pytest
 
 from ostiary import Call, SettingsError, Strategy, __version__, errors
-from ostiary.plugins import PluginError, Plugins, Strategies, _narrowed, call_of, load_plugins
+from ostiary.plugin_loading import load_plugins
+from ostiary.plugins import PluginError, Plugins, Strategies, _narrowed, call_of
 from ostiary.request import Connection, Request
 from ostiary.testing.packages import Package, badge, installed
 

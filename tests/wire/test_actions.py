@@ -41,6 +41,7 @@ FILLED = {
     "strategy": "local",
     "_id": "nobody-at-all",
     "userId": "nobody-at-all",
+    "scrollId": "nothing",
     "index": "nowhere",
     "collection": "users",
     "database": "memoryStorage",

@@ -84,7 +84,36 @@ NOT_RAISED: dict[tuple[str, str], str] = {
 }
 """Errors of Kuzzle that an action (``*``: any) does not answer with, with the reason."""
 
+SEARCHES = {
+    f"{action.controller}:{action.name}"
+    for action in make_registry()
+    if "earch" in action.name or "scroll" in action.name
+}
+"""Actions that read a filter, or go on with one."""
+
 RAISED_HERE: dict[tuple[str, str], str] = {
+    **{
+        (action, id): reason
+        for action in SEARCHES
+        for id, reason in {
+            "api.assert.invalid_argument": "a query, a sort or a duration that cannot be read",
+            "api.assert.koncorde_restricted_keyword": "credentials are searched in both languages",
+            "api.assert.mutually_exclusive": "Kuzzle gives the error no id",
+            "services.koncorde.elastic_translation_error": "every search has two languages",
+            "services.storage.get_limit_exceeded": "every search is bounded (INP-09)",
+            "services.storage.invalid_query_keyword": "Kuzzle lists no error of its database",
+            "services.storage.invalid_search_query": "every search is read alike",
+            "services.storage.scroll_duration_too_great": "Kuzzle lists it for the next pages only",
+            "services.storage.unknown_query_keyword": "Kuzzle lists no error of its database",
+        }.items()
+    },
+    **{
+        (f"{controller}:{verb}{whose}Credentials", "security.credentials.rejected"): (
+            "what a strategy refuses; Kuzzle lists it for other actions only"
+        )
+        for controller, whose in (("auth", "My"), ("security", ""))
+        for verb in ("create", "update", "validate")
+    },
     (
         "*",
         "api.assert.invalid_type",

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT
 from ostiary.controllers.auth import StrategyName
 from ostiary.controllers.authority import check_target
+from ostiary.controllers.searches import WHOLE_SEARCH, Lang, Query, Size, Start
 from ostiary.controllers.users import Kuid, NewKuid, security
 from ostiary.plugins import call_of
 from ostiary.request import Request
 from ostiary.services import Services
+from ostiary.services.search import Page
+
+WRITING = (errors.UnknownStrategy, errors.CredentialsRejected)
+
+
+class CredentialsBody(TypedDict):
+    """The body of ``security:searchUsersByCredentials``."""
+
+    query: NotRequired[Query]
+    sort: NotRequired[Annotated[Any, "A field, an object of fields and orders, or a list of both."]]
 
 
 @security.action(
     POST("/credentials/{strategy}/{_id}/_create"),
     strict=True,
     raises=[
-        errors.UnknownStrategy,
+        *WRITING,
         errors.UserNotFound,
         errors.CredentialsExist,
         errors.TargetTooPowerful,
@@ -36,7 +47,7 @@ async def create_credentials(
     PUT("/credentials/{strategy}/{_id}/_update"),
     strict=True,
     raises=[
-        errors.UnknownStrategy,
+        *WRITING,
         errors.UserNotFound,
         errors.NoCredentials,
         errors.TargetTooPowerful,
@@ -50,7 +61,7 @@ async def update_credentials(
     return await services.credentials.update(strategy, id, body, call_of(request))
 
 
-@security.action(POST("/credentials/{strategy}/{_id}/_validate"), strict=True)
+@security.action(POST("/credentials/{strategy}/{_id}/_validate"), strict=True, raises=WRITING)
 async def validate_credentials(
     services: Services,
     request: Request,
@@ -63,7 +74,9 @@ async def validate_credentials(
     return True
 
 
-@security.action(DELETE("/credentials/{strategy}/{_id}"))
+@security.action(
+    DELETE("/credentials/{strategy}/{_id}"), raises=[errors.UnknownStrategy, errors.NoCredentials]
+)
 async def delete_credentials(
     services: Services, strategy: StrategyName, id: Kuid
 ) -> dict[str, bool]:
@@ -72,13 +85,62 @@ async def delete_credentials(
     return {"acknowledged": True}
 
 
-@security.action(GET("/credentials/{strategy}/{_id}"))
+@security.action(
+    GET("/credentials/{strategy}/{_id}"), raises=[errors.UnknownStrategy, errors.NoCredentials]
+)
 async def get_credentials(services: Services, strategy: StrategyName, id: Kuid) -> dict[str, Any]:
     """Return what may be seen of a user's credentials."""
     return await services.credentials.view(strategy, id)
 
 
-@security.action(GET("/credentials/{strategy}/{_id}/_exists"))
+@security.action(GET("/credentials/{strategy}/{_id}/_exists"), raises=[errors.UnknownStrategy])
 async def has_credentials(services: Services, strategy: StrategyName, id: Kuid) -> bool:
     """Tell whether a user has credentials for a strategy."""
     return await services.credentials.held(strategy, id)
+
+
+@security.action(
+    GET("/credentials/{strategy}/{_id}/_byId"),
+    raises=[errors.UnknownStrategy, errors.NoCredentials],
+)
+async def get_credentials_by_id(
+    services: Services,
+    strategy: StrategyName,
+    id: Annotated[str, "What the strategy knows them by, such as a user name."],
+) -> dict[str, Any]:
+    """Return what may be seen of credentials, by the id that the strategy itself gives them."""
+    return await services.credentials.by_id(strategy, id)
+
+
+@security.action(GET("/credentials/{strategy}/_fields"), raises=[errors.UnknownStrategy])
+async def get_credential_fields(services: Services, strategy: StrategyName) -> list[str]:
+    """List the fields of a strategy's credentials."""
+    return list(services.strategies.find(strategy).fields)
+
+
+@security.action(GET("/credentials/_fields"))
+async def get_all_credential_fields(services: Services) -> dict[str, list[str]]:
+    """List the fields of the credentials of every strategy."""
+    return {name: list(services.strategies.find(name).fields) for name in services.strategies}
+
+
+@security.action(
+    POST("/credentials/{strategy}/users/_search"),
+    raises=[*WHOLE_SEARCH, errors.UnknownStrategy, errors.MissingOptionalMethod],
+)
+async def search_users_by_credentials(
+    services: Services,
+    strategy: StrategyName,
+    body: CredentialsBody | None = None,
+    from_: Start = None,
+    size: Size = None,
+    lang: Lang = "elasticsearch",
+) -> dict[str, Any]:
+    """Search the credentials of a strategy, which decides what may be searched for."""
+    services.strategies.find(strategy)
+    given: Any = {name: body[name] for name in ("query", "sort") if name in body} if body else {}
+    asked, offset, limit = services.search.credentials(
+        given, lang=lang, page=Page(start=from_, size=size)
+    )
+    found = await services.credentials.search(strategy, asked, offset=offset, limit=limit)
+    return {"hits": found.hits, "total": found.total}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT
 from ostiary.controllers.auth import StrategyName, auth
+from ostiary.controllers.credentials import WRITING
 from ostiary.plugins import call_of
 from ostiary.request import Request
 from ostiary.services import Services
@@ -19,6 +21,7 @@ SINCE = "2.4.0"
     POST("/credentials/{strategy}/_me/_create", deprecated=SINCE),
     signed_in=True,
     strict=True,
+    raises=[*WRITING, errors.CredentialsExist],
 )
 async def create_my_credentials(
     services: Services, request: Request, strategy: StrategyName, body: dict[str, Any]
@@ -32,6 +35,7 @@ async def create_my_credentials(
     PUT("/credentials/{strategy}/_me/_update", deprecated=SINCE),
     signed_in=True,
     strict=True,
+    raises=[*WRITING, errors.NoCredentials],
 )
 async def update_my_credentials(
     services: Services, request: Request, strategy: StrategyName, body: dict[str, Any]
@@ -45,6 +49,7 @@ async def update_my_credentials(
     POST("/credentials/{strategy}/_me/_validate", deprecated=SINCE),
     signed_in=True,
     strict=True,
+    raises=WRITING,
 )
 async def validate_my_credentials(
     services: Services, request: Request, strategy: StrategyName, body: dict[str, Any]
@@ -58,6 +63,7 @@ async def validate_my_credentials(
     DELETE("/_me/credentials/{strategy}"),
     DELETE("/credentials/{strategy}/_me", deprecated=SINCE),
     signed_in=True,
+    raises=[errors.UnknownStrategy, errors.NoCredentials],
 )
 async def delete_my_credentials(
     services: Services, request: Request, strategy: StrategyName
@@ -71,6 +77,7 @@ async def delete_my_credentials(
     GET("/_me/credentials/{strategy}"),
     GET("/credentials/{strategy}/_me", deprecated=SINCE),
     signed_in=True,
+    raises=[errors.UnknownStrategy, errors.NoCredentials],
 )
 async def get_my_credentials(
     services: Services, request: Request, strategy: StrategyName
@@ -83,6 +90,7 @@ async def get_my_credentials(
     GET("/_me/credentials/{strategy}/_exists"),
     GET("/credentials/{strategy}/_me/_exists", deprecated=SINCE),
     signed_in=True,
+    raises=[errors.UnknownStrategy],
 )
 async def credentials_exist(services: Services, request: Request, strategy: StrategyName) -> bool:
     """Tell whether one has credentials for a strategy."""

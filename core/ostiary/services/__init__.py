@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ostiary.services.resets import Resets
     from ostiary.services.roles import Roles
     from ostiary.services.rooms import Rooms
+    from ostiary.services.search import Search
     from ostiary.services.sessions import Sessions
     from ostiary.services.shutdown import Shutdown
     from ostiary.services.statuses import Statuses
@@ -73,6 +74,7 @@ class Services:
     metrics: Metrics
     places: Places
     profiles: Profiles
+    search: Search
     sessions: Sessions
     statuses: Statuses
     resets: Resets

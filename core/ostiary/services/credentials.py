@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 
 from ostiary import errors
 from ostiary.plugins import Strategies
 from ostiary.services.changes import Changes
 from ostiary.services.journal import Journal
+from ostiary.services.search.asking import Asked
 from ostiary.services.users import Users
 from ostiary.storage import Store
 from ostiary.storage.tables import user_strategies
-from ostiary.strategies import Call, User
+from ostiary.strategies import Call, FoundCredentials, User
 
 
 class Credentials:
@@ -48,6 +49,33 @@ class Credentials:
         if seen is None or not await self.held(strategy, kuid):
             raise errors.NoCredentials(kuid, strategy)
         return {**seen, "kuid": kuid}
+
+    async def by_id(self, strategy: str, id: str) -> dict[str, Any]:
+        """Return what may be seen of the credentials that an id of the strategy's own names.
+
+        Nothing, if the strategy has no such ids; nor if their user is gone and they are not yet.
+        """
+        seen = await self._strategies.get_by_id(strategy, id)
+        kuid = seen.get("kuid")
+        if isinstance(kuid, str) and not await self.held(strategy, kuid):
+            raise errors.NoCredentials(kuid, strategy)
+        return seen
+
+    async def search(
+        self, strategy: str, asked: Asked, *, offset: int, limit: int
+    ) -> FoundCredentials:
+        """Return a page of credentials; those whose user does not hold them are left out."""
+        found = await self._strategies.search(
+            strategy, asked.filter, asked.orders, offset=offset, limit=limit
+        )
+        kuids = [hit["kuid"] for hit in found.hits]
+        held = select(user_strategies.c.kuid).where(
+            user_strategies.c.strategy == strategy, user_strategies.c.kuid.in_(kuids)
+        )
+        async with self._store.read() as db:
+            holders = set((await db.execute(held)).scalars())
+        hits = [dict(hit) for hit in found.hits if hit["kuid"] in holders]
+        return FoundCredentials(hits, found.total - len(found.hits) + len(hits))
 
     async def validate(
         self, strategy: str, kuid: str | None, fields: Mapping[str, Any], call: Call

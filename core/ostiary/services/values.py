@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import delete, insert
 
+from ostiary.filters import Scalar, as_text, words_of
 from ostiary.storage import Database
 from ostiary.storage.tables import search_values
 
@@ -29,15 +30,22 @@ LONGEST = 256
 BEGINNING = 192
 """Characters of a longer text that are; a digest (SHA-256, hexadecimal) stands for it whole."""
 
+WORDY = 1024
+"""Characters of a text whose words can be searched for."""
+
 FARTHEST = 1e300
 
 
 class Value(NamedTuple):
-    """One value: where it stands, as text, and as number if it is one."""
+    """One value: where it stands, as text, and as number if it is one.
+
+    :ivar words: those of a text, between blanks; None if ``text`` is the only one.
+    """
 
     path: str
     text: str
     number: float | None
+    words: str | None
 
 
 async def write_values(
@@ -49,10 +57,7 @@ async def write_values(
     """
     if not new:
         await erase_values(db, collection, id)
-    rows = [
-        {"collection": collection, "id": id, "position": position, **value._asdict()}
-        for position, value in enumerate(values_of(content))
-    ]
+    rows = [{"collection": collection, "id": id, **value._asdict()} for value in values_of(content)]
     if rows:
         await db.execute(insert(search_values), rows)
 
@@ -64,19 +69,27 @@ async def erase_values(db: Database, collection: str, id: str) -> None:
 
 
 def values_of(content: Mapping[str, Any]) -> list[Value]:
-    """Return the values of a document, each once."""
-    unlike = {(value.path, value.text): value for value in _flat("", content)}
+    """Return the values of a document, each once; ``42`` goes before ``"42"``."""
+    unlike: dict[tuple[str, str], Value] = {}
+    for value in _flat("", content):
+        if value.number is not None or (value.path, value.text) not in unlike:
+            unlike[value.path, value.text] = value
     return [value for value in unlike.values() if len(value.path.encode()) <= LONGEST_PATH][:MOST]
 
 
-def text_of(value: bool | float | str) -> str:
+def text_of(value: Scalar) -> str:
     """Return a value as the text that is compared: ``42`` and ``"42"`` are alike."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return _shortened(value)
-    whole = isinstance(value, int) or value.is_integer()
-    return _shortened(str(int(value)) if whole else repr(value))
+    text = as_text(value)
+    if len(text) <= LONGEST:
+        return text
+    return text[:BEGINNING] + sha256(text.encode()).hexdigest()
+
+
+def number_of(value: Scalar) -> float | None:
+    """Return a value as the number that is compared, or None if it is none."""
+    if isinstance(value, bool | str) or not abs(value) < FARTHEST:
+        return None
+    return float(value)
 
 
 def _flat(path: str, value: Any) -> Iterator[Value]:
@@ -87,14 +100,12 @@ def _flat(path: str, value: Any) -> Iterator[Value]:
         case list():
             for inner in value:
                 yield from _flat(path, inner)
-        case bool() | str():
-            yield Value(path, text_of(value), None)
-        case int() | float():
-            number = float(value) if abs(value) < FARTHEST else None
-            yield Value(path, text_of(value), number)
+        case bool() | int() | float() | str():
+            yield Value(path, text_of(value), number_of(value), _words(value))
 
 
-def _shortened(text: str) -> str:
-    if len(text) <= LONGEST:
-        return text
-    return text[:BEGINNING] + sha256(text.encode()).hexdigest()
+def _words(value: Scalar) -> str | None:
+    if not isinstance(value, str):
+        return None
+    words = words_of(value[:WORDY])
+    return None if words == (value,) else f" {' '.join(words)} "

@@ -176,11 +176,12 @@ class Limits:
         "Messages a second over one WebSocket connection; 0 is any number, as in --dev.",
     ] = 100
     documents_fetch_count: Annotated[
-        Count, "Users, profiles or roles that one request may ask for."
+        Count, "Users, profiles or roles that one request may ask for, and a search returns."
     ] = 10_000
     documents_write_count: Annotated[
         Count, "Users, profiles or roles that one request may delete."
     ] = 200
+    max_scroll_duration: Annotated[Span, "How long a scroll may live between two pages."] = 60_000
     login_failures_per_account: Annotated[
         int,
         Meta(ge=1, le=100),

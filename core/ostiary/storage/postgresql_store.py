@@ -54,8 +54,8 @@ class PostgreSQLStore:
         return cls(name, engine, pool, hasher=hasher, sealer=sealer)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Database]:
-        """Open a snapshot (REPEATABLE READ, READ ONLY)."""
+    async def read(self, *, apart: bool = False) -> AsyncIterator[Database]:  # noqa: ARG002 - it is
+        """Open a snapshot (REPEATABLE READ, READ ONLY); every one is read apart."""
         async with self._transaction(self._reading) as (_, db):
             yield db
 

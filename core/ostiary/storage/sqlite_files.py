@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import math
 import os
 import random
 import sqlite3
@@ -81,6 +82,7 @@ def connect(path: Path, guard: Guard, *, foreign_keys: bool = True) -> sqlite3.C
             connection.setlimit(limit, value)
         if sys.version_info >= (3, 12):
             connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+        _add_functions(connection)
         connection.set_authorizer(guard)
     except BaseException:
         connection.close()
@@ -147,6 +149,15 @@ def lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _add_functions(connection: sqlite3.Connection) -> None:
+    """Add the functions of geometry, which SQLite may have been built without."""
+    try:
+        connection.execute("SELECT sin(0), cos(0)")
+    except sqlite3.OperationalError:
+        connection.create_function("sin", 1, math.sin, deterministic=True)
+        connection.create_function("cos", 1, math.cos, deterministic=True)
 
 
 def _make_private(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import local
 
 READING = frozenset(
     {
@@ -45,6 +46,12 @@ DESCRIBING = frozenset(
 """Pragmas that a migration may use."""
 
 
+class Opened(local):
+    """Whether a guard is open, to the thread that asks: connections of many share one guard."""
+
+    here = False
+
+
 class Guard:
     """SQLite's authorizer: an owner's statements may do what is listed, and nothing else.
 
@@ -55,7 +62,7 @@ class Guard:
     def __init__(self, allowed: frozenset[int], pragmas: frozenset[str] = frozenset()) -> None:
         self._allowed = allowed
         self._pragmas = pragmas
-        self._open = False
+        self._opened = Opened()
 
     def __call__(self, action: int, first: str | None, second: str | None, *_: str | None) -> int:
         """Answer SQLite: what it wants to do is fine, or the statement fails."""
@@ -63,7 +70,7 @@ class Guard:
             return sqlite3.SQLITE_DENY
         if action == sqlite3.SQLITE_FUNCTION and second == "load_extension":
             return sqlite3.SQLITE_DENY
-        if self._open or action in self._allowed:
+        if self._opened.here or action in self._allowed:
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_PRAGMA and first in self._pragmas:
             return sqlite3.SQLITE_OK
@@ -71,9 +78,9 @@ class Guard:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Let the core's own statements pass."""
-        self._open = True
+        """Let the core's own statements pass, those of this thread."""
+        self._opened.here = True
         try:
             yield
         finally:
-            self._open = False
+            self._opened.here = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -30,6 +31,14 @@ T = TypeVar("T")
 Begin = Callable[[sqlite3.Connection], None]
 
 IDLE_READERS = 4
+APART = 2
+"""Threads for statements that may take long."""
+
+INSTRUCTIONS = 100_000
+"""Steps of SQLite between two looks at the clock."""
+
+LONGEST_SECONDS = 3.0
+"""What such a statement may take, as on PostgreSQL."""
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +52,7 @@ class SQLiteStore:
         self.sealer = sealer
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{name}")
+        self._apart = ThreadPoolExecutor(APART, thread_name_prefix=f"reading-{name}")
         reading, writing = guards.Guard(guards.READING), guards.Guard(guards.WRITING)
         readers = engine_of(path, reading, _begin_reading)
         with telling(name):
@@ -53,19 +63,17 @@ class SQLiteStore:
         self._idle: list[_Session] = []
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Database]:
+    async def read(self, *, apart: bool = False) -> AsyncIterator[Database]:
         """Open a snapshot, whose statements run at once on the thread of the caller."""
         session = self._idle.pop() if self._idle else self._new_reader()
-        db = Transaction(partial(_at_once, session.execute))
+        run = partial(self._read_apart, session) if apart else partial(_at_once, session.execute)
+        db = Transaction(run)
         try:
             yield db
         finally:
             db.end()
-            session.rollback()
-            if len(self._idle) < IDLE_READERS:
-                self._idle.append(session)
-            else:
-                session.close()
+            if not session.left:
+                self._give_back(session)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Database]:
@@ -105,6 +113,7 @@ class SQLiteStore:
         async with self._turn:
             await self._in_thread(self._writer.close)
             self._thread.shutdown(wait=False)
+        await asyncio.to_thread(self._apart.shutdown)
         while self._idle:
             self._idle.pop().close()
         self._hot.close()
@@ -112,12 +121,38 @@ class SQLiteStore:
     def __repr__(self) -> str:
         return f"<SQLiteStore {self.name}>"
 
+    async def _read_apart(self, session: _Session, statement: Executable, parameters: Any) -> Rows:
+        """Run a statement in a thread, which gives up when nobody waits for it any more."""
+        loop = asyncio.get_running_loop()
+        running = self._apart.submit(session.execute_within, LONGEST_SECONDS, statement, parameters)
+        try:
+            return await asyncio.wrap_future(running)
+        except asyncio.CancelledError:
+            if not running.cancelled():
+                session.left = True
+                give_back = partial(loop.call_soon_threadsafe, self._give_back, session)
+                running.add_done_callback(lambda _: give_back())
+            raise
+
+    def _give_back(self, session: _Session) -> None:
+        session.left = False
+        session.rollback()
+        if len(self._idle) < IDLE_READERS:
+            self._idle.append(session)
+        else:
+            session.close()
+
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
 
 class _Session:
-    """One connection of a store, which is used by one thread at a time."""
+    """One connection of a store, which is used by one thread at a time.
+
+    :ivar left: nobody waits any more for what a thread is doing with it.
+    """
+
+    left = False
 
     def __init__(self, name: str, engine: Engine, guard: guards.Guard) -> None:
         self._name = name
@@ -132,6 +167,15 @@ class _Session:
                 with self._guard.opened():
                     self._connection.begin()
             return Rows.of(self._connection.execute(statement, parameters))
+
+    def execute_within(self, seconds: float, statement: Executable, parameters: Any) -> Rows:
+        """Run a statement unless it takes too long, or is left."""
+        file, deadline = _file(self._connection), time.monotonic() + seconds
+        file.set_progress_handler(lambda: self.left or time.monotonic() > deadline, INSTRUCTIONS)
+        try:
+            return self.execute(statement, parameters)
+        finally:
+            file.set_progress_handler(None, 0)
 
     def commit(self) -> None:
         if not self._connection.in_transaction():

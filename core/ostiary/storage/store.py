@@ -96,8 +96,11 @@ class Store(Protocol):
     hasher: Hasher
     sealer: Sealer
 
-    def read(self) -> AbstractAsyncContextManager[Database]:
-        """Open a snapshot for reading."""
+    def read(self, *, apart: bool = False) -> AbstractAsyncContextManager[Database]:
+        """Open a snapshot for reading.
+
+        :param apart: let nobody else wait for its statements, which may take long.
+        """
 
     def begin(self) -> AbstractAsyncContextManager[Database]:
         """Open a transaction for writing: committed at the end, rolled back by an exception.

@@ -26,6 +26,8 @@ metadata = MetaData()
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Instant = BigInteger
+# Texts in the order of their characters, whatever order the database is made for.
+Bytewise = String().with_variant(String(collation="C"), "postgresql")
 
 users = Table(
     "users",
@@ -207,10 +209,11 @@ search_values = Table(
     # Every value within the properties of a user, a profile or a role, as searches compare it.
     Column("collection", String, primary_key=True),
     Column("id", String, primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("path", String, nullable=False),
-    Column("text", String, nullable=False),
+    Column("path", Bytewise, primary_key=True),
+    Column("text", Bytewise, primary_key=True),
     Column("number", Float),
+    # Those of a text, folded and between blanks; None where the text is the only one.
+    Column("words", String),
     Index("search_values_by_text", "collection", "path", "text", "id"),
     Index(
         "search_values_by_number",
@@ -221,6 +224,8 @@ search_values = Table(
         sqlite_where=text("number IS NOT NULL"),
         postgresql_where=text("number IS NOT NULL"),
     ),
+    # The values of a document lie side by side.
+    sqlite_with_rowid=False,
 )
 
 scrolls = Table(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +15,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 revision = "0002"
 down_revision = "0001"
 
+Value = tuple[str, str, float | None, str | None]
 JSON = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+BYTEWISE = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 BATCH = 500
-LONGEST_PATH, MOST, LONGEST, BEGINNING, FARTHEST = 512, 1000, 256, 192, 1e300
+LONGEST_PATH, MOST, LONGEST, BEGINNING, WORDY, FARTHEST = 512, 1000, 256, 192, 1024, 1e300
+WORD = re.compile(r"[^\W_]+")
 
 
 def upgrade() -> None:
@@ -62,10 +67,11 @@ def create_search() -> None:
         "search_values",
         sa.Column("collection", sa.String, primary_key=True),
         sa.Column("id", sa.String, primary_key=True),
-        sa.Column("position", sa.Integer, primary_key=True),
-        sa.Column("path", sa.String, nullable=False),
-        sa.Column("text", sa.String, nullable=False),
+        sa.Column("path", BYTEWISE, primary_key=True),
+        sa.Column("text", BYTEWISE, primary_key=True),
         sa.Column("number", sa.Float),
+        sa.Column("words", sa.String),
+        sqlite_with_rowid=False,
     )
     some = sa.text("number IS NOT NULL")
     by_text = ["collection", "path", "text", "id"]
@@ -127,31 +133,33 @@ def fill_from(collection: str, query: Any, key: Any) -> None:
 
 def write(collection: str, documents: list[tuple[str, Any]]) -> None:
     table = sa.table("search_values", *map(sa.column, (
-        "collection", "id", "position", "path", "text", "number"
+        "collection", "id", "path", "text", "number", "words"
     )))  # fmt: skip
     values = [
         {
             "collection": collection,
             "id": id,
-            "position": position,
             "path": path,
             "text": text,
             "number": number,
+            "words": words,
         }
         for id, content in documents
-        for position, (path, (text, number)) in enumerate(unlike(content))
+        for path, text, number, words in unlike(content)
     ]
     if values:
         op.get_bind().execute(sa.insert(table), values)
 
 
-def unlike(content: Any) -> list[tuple[str, tuple[str, float | None]]]:
-    found = {(path, text): number for path, text, number in flat("", content)}
-    rows = [(path, (text, number)) for (path, text), number in found.items()]
-    return [row for row in rows if len(row[0].encode()) <= LONGEST_PATH][:MOST]
+def unlike(content: Any) -> list[Value]:
+    found: dict[tuple[str, str], Value] = {}
+    for value in flat("", content):
+        if value[2] is not None or value[:2] not in found:
+            found[value[:2]] = value
+    return [value for value in found.values() if len(value[0].encode()) <= LONGEST_PATH][:MOST]
 
 
-def flat(path: str, value: Any) -> Iterator[tuple[str, str, float | None]]:
+def flat(path: str, value: Any) -> Iterator[Value]:
     match value:
         case dict():
             for key, inner in value.items():
@@ -160,13 +168,19 @@ def flat(path: str, value: Any) -> Iterator[tuple[str, str, float | None]]:
             for inner in value:
                 yield from flat(path, inner)
         case bool():
-            yield path, "true" if value else "false", None
+            yield path, "true" if value else "false", None, None
         case int() | float():
             whole = isinstance(value, int) or value.is_integer()
             text = str(int(value)) if whole else repr(value)
-            yield path, shortened(text), float(value) if abs(value) < FARTHEST else None
+            number = float(value) if abs(value) < FARTHEST else None
+            yield path, shortened(text), number, None
         case str():
-            yield path, shortened(value), None
+            yield path, shortened(value), None, words_of(value)
+
+
+def words_of(text: str) -> str | None:
+    words = WORD.findall(unicodedata.normalize("NFKC", text[:WORDY]).casefold())
+    return None if words == [text] else f" {' '.join(words)} "
 
 
 def shortened(text: str) -> str:

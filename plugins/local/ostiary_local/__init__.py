@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ostiary import Call, Storage, Store, Strategy, User, Verified, hookimpl, read_settings
+from ostiary import (
+    Call,
+    Filter,
+    FoundCredentials,
+    Order,
+    Storage,
+    Store,
+    Strategy,
+    User,
+    Verified,
+    hookimpl,
+    read_settings,
+)
 from ostiary import errors as core
-from ostiary_local import accounts, errors, names, passwords
+from ostiary_local import accounts, errors, names, passwords, searching
 from ostiary_local.accounts import Account
 from ostiary_local.strategy import LocalSettings, LocalStrategy
 from ostiary_local.tables import metadata
@@ -95,6 +107,23 @@ async def ostiary_delete_credentials(store: Store, kuid: str) -> None:
 async def ostiary_get_credentials(store: Store, kuid: str) -> Mapping[str, Any] | None:
     account = await accounts.of(store, kuid)
     return None if account is None else {"username": account.username}
+
+
+@hookimpl
+async def ostiary_get_credentials_by_id(
+    strategy: LocalStrategy, store: Store, id: str
+) -> Mapping[str, Any]:
+    account = await accounts.named(store, id, strategy.key(id))
+    if account is None:
+        raise errors.NoSuchAccount(id)
+    return {"username": account.username, "kuid": account.kuid}
+
+
+@hookimpl
+async def ostiary_search_credentials(
+    store: Store, filter: Filter, sort: Sequence[Order], offset: int, limit: int
+) -> FoundCredentials:
+    return await searching.search(store, filter, sort, offset=offset, limit=limit)
 
 
 def _given(credentials: Mapping[str, Any]) -> tuple[str, str]:

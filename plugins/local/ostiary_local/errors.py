@@ -20,4 +20,7 @@ PasswordTooShort = errors.BadRequestError.declare(_ID + "password_too_short", 0x
 UsernameTaken = errors.PreconditionError.declare(_ID + "username_taken", 0x04_00_0108, 'The user name "{0}" is taken.')
 AccountExists = errors.PreconditionError.declare(_ID + "account_exists", 0x04_00_0109, 'User "{0}" already has a user name and a password.')
 NoAccount = errors.PreconditionError.declare(_ID + "no_account", 0x04_00_010A, 'User "{0}" has no user name and password.')
+NoSuchAccount = errors.PreconditionError.declare(_ID + "no_such_account", 0x04_00_010B, 'There is no user name "{0}".')
+PrivateField = errors.ForbiddenError.declare(_ID + "private_field", 0x04_00_010C, '"{0}" cannot be searched for: nobody may see it.')
+NotSearched = errors.BadRequestError.declare(_ID + "not_searched", 0x04_00_010D, 'Accounts are not searched by "{0}".')
 # fmt: on

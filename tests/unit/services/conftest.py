@@ -36,6 +36,26 @@ from ostiary.testing.packages import badge, installed
 At = Callable[[str], Awaitable[Any]]
 NOBODY = Call(kuid="-1", controller="security", action="createUser")
 
+SEARCHABLE = """
+@hookimpl
+async def ostiary_get_credentials_by_id(store, id):
+    async with store.read() as db:
+        row = (await db.execute(select(badges).where(badges.c.badge == id))).one_or_none()
+    return {"badge": id} if row is None else row._asdict()
+
+
+@hookimpl
+async def ostiary_search_credentials(store, filter, sort, offset, limit):
+    where = condition(filter, {"badge": badges.c.badge, "kuid": badges.c.kuid})
+    order = [badges.c[one.path].desc() if one.descending else badges.c[one.path] for one in sort]
+    page = select(badges).where(where).order_by(*order, badges.c.kuid)
+    async with store.read(apart=True) as db:
+        rows = (await db.execute(page)).all()
+    hits = [row._asdict() for row in rows[offset:][:limit]]
+    return FoundCredentials(hits, len(rows))
+"""
+"""The optional hooks, for one of the two strategies."""
+
 
 def settings_for(folder: Path, *plugins: str) -> Settings:
     return load(
@@ -134,7 +154,8 @@ async def made(tmp_path_factory: pytest.TempPathFactory, toys: None) -> Path:
 
 @pytest.fixture(scope="session")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with installed(tmp_path_factory.mktemp("toys"), badge("badge"), badge("card")):
+    card = badge("card", extra=SEARCHABLE)
+    with installed(tmp_path_factory.mktemp("toys"), badge("badge"), card):
         yield
 
 

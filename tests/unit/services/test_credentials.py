@@ -6,8 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
-from ostiary import Call, errors
+from ostiary import Call, Field, OneOf, Order, Prefix, errors
+from ostiary.filters import Everything, Filter, Wildcard
+from ostiary.services.search.asking import Asked
 from ostiary.storage.tables import user_strategies
 
 pytestmark = pytest.mark.anyio
@@ -124,3 +127,55 @@ async def test_there_is_nothing_to_do_for_whom_there_is_not(house: Any) -> None:
             await work("smell", "nobody", {"badge": "1"}, CALL)
     assert not await credentials.held("badge", "nobody")
     assert await house.unsettled() == []
+
+
+async def search(
+    house: Any, filter: Filter, strategy: str = "card", *, offset: int = 0, limit: int = 10
+) -> tuple[list[Any], int]:
+    found = await house.services.credentials.search(
+        strategy, Asked(filter, (Order("badge"),)), offset=offset, limit=limit
+    )
+    return list(found.hits), found.total
+
+
+async def test_credentials_are_searched_by_what_their_strategy_lets_be_searched(house: Any) -> None:
+    for kuid, card in (("ann", "a1"), ("bob", "b2"), ("cat", "a3")):
+        await house.create(kuid, card=card)
+    ann, bob, cat = (
+        {"kuid": kuid, "badge": card}
+        for kuid, card in (("ann", "a1"), ("bob", "b2"), ("cat", "a3"))
+    )
+    assert await search(house, Everything()) == ([ann, cat, bob], 3)
+    assert await search(house, Everything(), offset=1, limit=1) == ([cat], 3)
+    assert await search(house, Field("badge", Prefix("a"))) == ([ann, cat], 2)
+    assert await search(house, Field("badge", Wildcard("?2"))) == ([bob], 1)
+    assert await search(house, Field("kuid", OneOf(("bob", "cat")))) == ([cat, bob], 2)
+    with pytest.raises(errors.UnsupportedSearch):
+        await search(house, Field("secret", OneOf((1,))))
+
+
+async def test_what_a_strategy_keeps_of_users_who_hold_it_no_more_is_not_found(house: Any) -> None:
+    await house.create("ann", card="1")
+    await house.create("bob", card="2")
+    async with house.store.begin() as db:
+        await db.execute(delete(user_strategies).where(user_strategies.c.kuid == "ann"))
+    assert await search(house, Everything()) == ([{"kuid": "bob", "badge": "2"}], 1)
+    credentials = house.services.credentials
+    assert await credentials.by_id("card", "2") == {"kuid": "bob", "badge": "2"}
+    with pytest.raises(errors.NoCredentials):
+        await credentials.by_id("card", "1")
+
+
+async def test_a_strategy_without_the_optional_hooks_has_no_ids_and_is_not_searched(
+    house: Any,
+) -> None:
+    await house.create("ann", badge="1", card="2")
+    assert await house.services.credentials.by_id("badge", "1") == {}
+    with pytest.raises(errors.MissingOptionalMethod) as refusal:
+        await search(house, Everything(), "badge")
+    assert refusal.value.props == ["ostiary_search_credentials", "badge"]
+    for name in ("nobody", ""):
+        with pytest.raises(errors.UnknownStrategy):
+            await search(house, Everything(), name)
+        with pytest.raises(errors.UnknownStrategy):
+            await house.services.credentials.by_id(name, "1")

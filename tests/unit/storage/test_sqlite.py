@@ -286,7 +286,7 @@ async def main():
     await backend.close()
 
 asyncio.run(main())
-heavy = ("sqlalchemy.orm", "sqlalchemy.ext", "alembic", "asyncpg", "mako")
+heavy = ("sqlalchemy.orm", "sqlalchemy.ext.asyncio", "alembic", "asyncpg", "mako")
 print([name for name in sys.modules if name.startswith(heavy)])
 """
     process = python(program, tmp_path / "data")
@@ -305,3 +305,57 @@ def full_disk(growing: Path) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+COUNTING = text(
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :most) "
+    "SELECT max(i) FROM n"
+)
+FOREVER = 10**12
+
+
+async def test_nobody_waits_for_what_is_read_apart(sqlite: House) -> None:
+    store = await sqlite.store()
+    turns = 0
+
+    async def read() -> None:
+        async with store.read(apart=True) as db:
+            assert await db.scalar(COUNTING, {"most": 1_000_000}) == 1_000_000
+
+    reading = asyncio.ensure_future(read())
+    while not reading.done():
+        await asyncio.sleep(0.001)
+        turns += 1
+    await reading
+    assert turns > 5
+
+
+async def test_what_is_read_apart_and_takes_too_long_is_given_up(
+    sqlite: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INP-15"""
+    monkeypatch.setattr("ostiary.storage.sqlite_store.LONGEST_SECONDS", 0.1)
+    store = await sqlite.store()
+    with pytest.raises(errors.StoreUnavailable):
+        async with store.read(apart=True) as db:
+            await db.execute(COUNTING, {"most": FOREVER})
+    async with store.read(apart=True) as db:
+        assert await db.scalar(COUNTING, {"most": 10}) == 10
+
+
+async def test_what_is_read_apart_ends_when_nobody_waits_for_it(sqlite: House) -> None:
+    store = await sqlite.store()
+
+    async def read() -> None:
+        async with store.read(apart=True) as db:
+            await db.execute(COUNTING, {"most": FOREVER})
+
+    # More than there are threads: some wait for their turn.
+    for task in [asyncio.ensure_future(read()) for _ in range(5)]:
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with asyncio.timeout(2):
+        async with store.read(apart=True) as db:
+            assert await db.scalar(COUNTING, {"most": 10}) == 10

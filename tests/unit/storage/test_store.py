@@ -280,3 +280,22 @@ def reachable(thing: object, depth: int = 4) -> Iterator[object]:
     for name in dir(thing):
         if not name.startswith("_") and name not in DEPRECATED:
             yield from reachable(getattr(thing, name, None), depth - 1)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_a_block_reads_one_snapshot(house: House, apart: bool) -> None:
+    store = await house.store()
+    await put(store, "a")
+    async with store.read(apart=apart) as db:
+        assert await db.scalar(select(func.count()).select_from(notes)) == 1
+        await put(store, "b")
+        assert await db.scalar(select(func.count()).select_from(notes)) == 1
+    assert await texts(store) == ["a", "b"]
+
+
+async def test_a_statement_that_is_read_apart_may_not_write(house: House) -> None:
+    store = await house.store()
+    with pytest.raises((DBAPIError, errors.OstiaryError)):
+        async with store.read(apart=True) as db:
+            await db.execute(insert(notes).values(text="a"))
+    assert await texts(store) == []

@@ -1,0 +1,183 @@
+"""Loading plugins: found by their entry points, checked, and asked what they declare."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+from collections.abc import Mapping
+from importlib.metadata import Distribution, EntryPoint, entry_points
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from pluggy import HookCaller, HookImpl, PluginManager, PluginValidationError
+
+from ostiary import hookspecs
+from ostiary.log import origin
+from ostiary.plugins import HOOKS, REQUIRED, Plugin, PluginError, Plugins
+from ostiary.settings import SettingsError
+from ostiary.settings.table import Table
+from ostiary.storage import Storage
+from ostiary.strategies import Strategy
+
+logger = logging.getLogger(__name__)
+
+GROUP = "ostiary"
+PLUGIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+STRATEGY_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+RESERVED = {"core"}
+
+
+def load_plugins(
+    settings: Mapping[str, Mapping[str, Any]], allow: list[str] | None, *, dev: bool, version: str
+) -> Plugins:
+    """Load every plugin that is installed, or those that are allowed.
+
+    :param settings: the tables ``[plugins.<name>]``; each reaches its plugin only.
+    :raises PluginError: a declaration is wrong; says which plugin, hook and argument.
+    :raises SettingsError: a setting of a plugin is wrong.
+    """
+    manager = PluginManager("ostiary")
+    manager.add_hookspecs(hookspecs)
+    loaded: dict[str, Plugin] = {}
+    refused: dict[str, str] = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        if allow is not None and entry.name not in allow:
+            refused[entry.name] = "not among plugins.allow"
+        elif entry.name in loaded:
+            raise PluginError(f"two packages bring a plugin named {entry.name!r}")
+        elif module := _import(entry, refused, version):
+            _register(manager, entry.name, module)
+            table = Table(name=f"plugins.{entry.name}")
+            given = table | settings.get(entry.name, {}) | {"dev": dev}
+            loaded[entry.name] = _declared(manager, entry, module, given)
+    for name in settings:
+        if name not in loaded and name not in refused:
+            logger.warning("settings for the plugin %r, which is not installed", name)
+    _check_strategies(loaded)
+    return Plugins(manager, tuple(loaded.values()), refused)
+
+
+def _import(entry: EntryPoint, refused: dict[str, str], version: str) -> object | None:
+    """Return the plugin of an entry point, or note why it cannot be had."""
+    if not PLUGIN_NAME.fullmatch(entry.name) or entry.name in RESERVED:
+        raise PluginError(f"{entry.name!r} cannot name a plugin: it must match [a-z][a-z0-9_]*")
+    if entry.dist is not None:
+        _check_version(entry.name, entry.dist, version)
+    try:
+        module: object = entry.load()
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        logger.error("plugin %s cannot be imported: %s", entry.name, origin(error))  # noqa: TRY400
+        refused[entry.name] = f"cannot be imported: {type(error).__name__}: {error}"
+        return None
+    return module
+
+
+def _check_version(name: str, distribution: Distribution, version: str) -> None:
+    for text in distribution.requires or ():
+        requirement = Requirement(text)
+        marker = requirement.marker
+        if canonicalize_name(requirement.name) != "ostiary":
+            continue
+        if marker is not None and not marker.evaluate({"extra": ""}):
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            raise PluginError(
+                f"plugin {name} needs ostiary {requirement.specifier}, this is {version}"
+            )
+
+
+def _register(manager: PluginManager, name: str, module: object) -> None:
+    try:
+        manager.register(module, name)
+        manager.check_pending()
+    except PluginValidationError as error:
+        raise PluginError(f"plugin {name}: {error}") from error
+    for caller in manager.get_hookcallers(module) or ():
+        for implementation in caller.get_hookimpls():
+            if implementation.plugin is module:
+                _check_implementation(name, caller, implementation)
+
+
+def _check_implementation(name: str, caller: HookCaller, implementation: HookImpl) -> None:
+    """Refuse a function that pluggy would call, and the core could not await."""
+    assert caller.spec is not None
+    asynchronous = inspect.iscoroutinefunction(caller.spec.function)
+    if implementation.wrapper or implementation.hookwrapper:
+        return  # pluggy has made sure that it is a generator.
+    if asynchronous and not inspect.iscoroutinefunction(implementation.function):
+        raise PluginError(f"plugin {name}: hook {caller.name} must be declared with async def")
+    if not asynchronous and inspect.iscoroutinefunction(implementation.function):
+        raise PluginError(f"plugin {name}: hook {caller.name} must not be declared with async def")
+
+
+def _declared(
+    manager: PluginManager, entry: EntryPoint, module: object, settings: Mapping[str, Any]
+) -> Plugin:
+    def ask(hook: str, *, listed: bool = False, **arguments: Any) -> Any:
+        others = [plugin for plugin in manager.get_plugins() if plugin is not module]
+        try:
+            answers = manager.subset_hook_caller(hook, others)(**arguments)
+            return tuple(answers[0]) if answers and listed else answers[0] if answers else None
+        except SettingsError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"plugin {entry.name}: hook {hook} failed: {type(error).__name__}: {error}"
+            ) from error
+
+    strategies = ask("ostiary_strategies", listed=True, settings=settings) or ()
+    storage = ask("ostiary_storage")
+    _check_types(entry.name, strategies, storage)
+    answering, wrapping = _implemented(manager, module)
+    if strategies:
+        for hook in (*REQUIRED, "ostiary_storage"):
+            if hook not in answering:
+                raise PluginError(f"plugin {entry.name}: hook {hook} is missing")
+    elif foreign := answering & set(HOOKS):
+        raise PluginError(
+            f"plugin {entry.name}: hook {min(foreign)} would answer for the strategies of others; "
+            "without a strategy of its own it must be a wrapper"
+        )
+    return Plugin(
+        name=entry.name,
+        distribution=entry.dist.name if entry.dist else "",
+        version=entry.dist.version if entry.dist else "",
+        module=module,
+        strategies=strategies,
+        storage=storage,
+        wraps=bool(wrapping & set(REQUIRED)) and not strategies,
+    )
+
+
+def _implemented(manager: PluginManager, module: object) -> tuple[set[str], set[str]]:
+    """Return the hooks that a plugin answers, and those that it wraps."""
+    mine: dict[bool, set[str]] = {False: set(), True: set()}
+    for caller in manager.get_hookcallers(module) or ():
+        for implementation in caller.get_hookimpls():
+            if implementation.plugin is module:
+                mine[implementation.wrapper or implementation.hookwrapper].add(caller.name)
+    return mine[False], mine[True]
+
+
+def _check_types(name: str, strategies: tuple[Any, ...], storage: Any) -> None:
+    for strategy in strategies:
+        if not isinstance(strategy, Strategy):
+            raise PluginError(f"plugin {name}: ostiary_strategies gave {strategy!r}, no Strategy")
+        if not STRATEGY_NAME.fullmatch(strategy.name):
+            raise PluginError(f"plugin {name}: {strategy.name!r} cannot name a strategy")
+    if storage is not None and not isinstance(storage, Storage):
+        raise PluginError(f"plugin {name}: ostiary_storage gave no Storage")
+
+
+def _check_strategies(loaded: Mapping[str, Plugin]) -> None:
+    owners: dict[str, str] = {}
+    for plugin in loaded.values():
+        for strategy in plugin.strategies:
+            if strategy.name in owners:
+                raise PluginError(
+                    f"plugins {owners[strategy.name]} and {plugin.name} "
+                    f"both declare the strategy {strategy.name!r}"
+                )
+            owners[strategy.name] = plugin.name

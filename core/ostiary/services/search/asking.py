@@ -1,0 +1,155 @@
+"""What a client may ask of a search: the members of its body, read and bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ostiary import errors
+from ostiary.filters import Filter, Order, Scalar, depth, every
+from ostiary.services.search import elastic, koncorde, reading
+from ostiary.services.search.reading import Malformed
+
+SortValue = Scalar | None
+
+LANGUAGES: Mapping[str, Callable[[Any], Filter]] = {
+    "elasticsearch": elastic.translate,
+    "koncorde": koncorde.translate,
+}
+READ = frozenset({"query", "post_filter", "sort", "search_after", "from", "size"})
+IGNORED = frozenset({"search_timeout", "_name"})
+REFUSED = frozenset(
+    [
+        "aggregations",
+        "aggs",
+        "collapse",
+        "explain",
+        "fields",
+        "highlight",
+        "suggest",
+        "_source",
+        "_source_excludes",
+        "_source_includes",
+    ]
+)
+"""Members that Kuzzle lets through to Elasticsearch, and that are not spoken here."""
+
+MOST_KEYS = 8
+DEEPEST = 10
+"""Levels of a filter, once it is as flat as can be; SQLite cannot read much deeper conditions."""
+
+SCRIPT = "script"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A search, read.
+
+    :ivar after: a value for each key of the sort: the page begins after it.
+    """
+
+    filter: Filter
+    orders: tuple[Order, ...] = ()
+    after: tuple[SortValue, ...] | None = None
+
+
+def read(body: Mapping[str, Any], lang: str) -> Asked:
+    """Return the search that a body asks for.
+
+    :raises errors.InvalidSearchQuery: it has a member that no search has.
+    :raises errors.InvalidQueryKeyword: it has a script, at any depth.
+    :raises errors.UnsupportedSearch: it asks for something that is not done here.
+    """
+    refuse_scripts(body)
+    for name in body:
+        if name in REFUSED:
+            raise errors.UnsupportedSearch(name)
+        if name not in READ | IGNORED:
+            raise errors.InvalidSearchQuery(name)
+    orders = read_sort(body.get("sort"))
+    found = every([filter_of(body.get("query"), lang), filter_of(body.get("post_filter"), lang)])
+    return Asked(found, orders, _after(body.get("search_after"), orders))
+
+
+def filter_of(query: Any, lang: str) -> Filter:
+    """Return the filter that a query asks for, in one of the two languages.
+
+    :raises errors.InvalidArgument: there is no such language; or the filter is nested too deep.
+    """
+    translate = LANGUAGES.get(lang)
+    if translate is None:
+        raise errors.InvalidArgument("lang", '"elasticsearch" or "koncorde"')
+    found = translate(query)
+    if depth(found) > DEEPEST:
+        raise errors.InvalidArgument("body.query", f"at most {DEEPEST} clauses within one another")
+    return found
+
+
+def refuse_scripts(body: Any) -> None:
+    """Refuse scripts wherever they stand, as Kuzzle does."""
+    inner: Any = ()
+    if isinstance(body, dict):
+        if SCRIPT in body:
+            raise errors.InvalidQueryKeyword(SCRIPT)
+        inner = body.values()
+    elif isinstance(body, list):
+        inner = body
+    for one in inner:
+        if isinstance(one, dict | list):
+            refuse_scripts(one)
+
+
+def read_sort(sort: Any) -> tuple[Order, ...]:
+    """Return the keys of a sort: a text, an object, or a list of both."""
+    if sort is None:
+        return ()
+    try:
+        orders = tuple(_orders(sort))
+    except Malformed as fault:
+        raise errors.InvalidArgument(f"body.{fault.where}", fault.wanted) from None
+    if len(orders) > MOST_KEYS:
+        raise errors.InvalidArgument("body.sort", f"at most {MOST_KEYS} keys")
+    return orders
+
+
+def _orders(sort: Any) -> Iterator[Order]:
+    match sort:
+        case str():
+            yield _order(sort, "asc")
+        case dict():
+            for name, told in sort.items():
+                yield _order(name, told)
+        case list() if len(sort) <= MOST_KEYS:
+            for one in sort:
+                if isinstance(one, list):
+                    raise Malformed("sort", "names and objects")
+                yield from _orders(one)
+        case _:
+            raise Malformed("sort", f"a name, an object or a list of at most {MOST_KEYS}")
+
+
+def _order(name: str, told: Any) -> Order:
+    if name in ("_score", "_doc"):
+        raise errors.UnsupportedSearch(f"sort.{name}")
+    if isinstance(told, dict):
+        for option in told:
+            if option not in ("order", "unmapped_type"):
+                raise errors.UnsupportedSearch(f"sort.{option}")
+        told = told.get("order", "asc")
+    if not isinstance(told, str) or told.lower() not in ("asc", "desc"):
+        raise Malformed("sort", "asc, desc")
+    return Order(reading.path("sort", name), told.lower() == "desc")
+
+
+def _after(values: Any, orders: Sequence[Order]) -> tuple[SortValue, ...] | None:
+    if values is None:
+        return None
+    if not isinstance(values, list):
+        raise errors.InvalidType("body.search_after", "array")
+    if not orders or len(values) != len(orders):
+        raise errors.InvalidArgument("body.search_after", "a value for each key of the sort")
+    for value in values:
+        if value is not None and not isinstance(value, bool | int | float | str):
+            raise errors.InvalidArgument("body.search_after", "texts, numbers, booleans and nulls")
+    return tuple(values)

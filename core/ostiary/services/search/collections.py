@@ -1,0 +1,126 @@
+"""What can be searched: where each collection keeps its documents, and the fields that are columns.
+
+A field that is not listed here is a property, whose values stand in ``search_values``.
+Names of fields are looked up or bound, and never written into SQL (INP-02).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, FromClause, String, func, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from ostiary.services.api_keys import API_KEYS
+from ostiary.services.profiles import PROFILES
+from ostiary.services.roles import ROLES
+from ostiary.services.user_rows import ENABLED, USERS
+from ostiary.storage.tables import api_keys, profiles, roles, user_profiles, users
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A field of several values that has a table of its own, in which ``id`` is the document's."""
+
+    table: FromClause
+    id: Column[str]
+    value: Column[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """Documents of one kind.
+
+    :ivar columns: the fields that are columns of ``table``.
+    :ivar properties: whether every other field is a property.
+    """
+
+    name: str
+    table: FromClause
+    id: ColumnElement[str]
+    columns: Mapping[str, ColumnElement[Any]]
+    lists: Mapping[str, Listed] = field(default_factory=dict)
+    properties: bool = True
+
+
+class Hexadecimal(FunctionElement[str]):
+    """Bytes as lower-case hexadecimal digits."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(Hexadecimal, "sqlite")
+def _hex(element: Hexadecimal, compiler: SQLCompiler, **options: Any) -> str:
+    return f"lower(hex({compiler.process(element.clauses, **options)}))"
+
+
+@compiles(Hexadecimal, "postgresql")
+def _encode(element: Hexadecimal, compiler: SQLCompiler, **options: Any) -> str:
+    return f"encode({compiler.process(element.clauses, **options)}, 'hex')"
+
+
+def _recorded(table: Any) -> dict[str, ColumnElement[Any]]:
+    return {
+        "_kuzzle_info.author": table.c.author,
+        "_kuzzle_info.createdAt": table.c.created_at,
+        "_kuzzle_info.updater": table.c.updater,
+        "_kuzzle_info.updatedAt": table.c.updated_at,
+    }
+
+
+COLLECTIONS: Mapping[str, Collection] = {
+    one.name: one
+    for one in (
+        Collection(
+            name=USERS,
+            table=users,
+            id=users.c.kuid,
+            columns={
+                "_id": users.c.kuid,
+                # As it is shown: of those who are disabled only.
+                "_kuzzle_info.status": func.nullif(users.c.status, ENABLED),
+                **_recorded(users),
+            },
+            lists={
+                "profileIds": Listed(
+                    user_profiles, user_profiles.c.kuid, user_profiles.c.profile_id
+                )
+            },
+        ),
+        Collection(
+            name=PROFILES,
+            table=profiles,
+            id=profiles.c.id,
+            columns={
+                "_id": profiles.c.id,
+                "rateLimit": profiles.c.rate_limit,
+                **_recorded(profiles),
+            },
+        ),
+        Collection(
+            name=ROLES,
+            table=roles,
+            id=roles.c.id,
+            columns={"_id": roles.c.id, **_recorded(roles)},
+        ),
+        Collection(
+            name=API_KEYS,
+            table=api_keys,
+            id=api_keys.c.id,
+            columns={
+                "_id": api_keys.c.id,
+                "userId": api_keys.c.kuid,
+                "description": api_keys.c.description,
+                "ttl": api_keys.c.ttl,
+                "expiresAt": func.coalesce(api_keys.c.expires_at, literal(-1)),
+                "fingerprint": Hexadecimal(api_keys.c.fingerprint),
+            },
+            properties=False,
+        ),
+    )
+}

@@ -1,0 +1,159 @@
+"""The statements of a search: how many documents there are, and which are on the page.
+
+Documents are found from the shortest list that an index holds of them: those
+with a value that all must have. The index gives that list in the order of the ids,
+so a page of few among very many, and their number, cost little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Select, func, literal, select
+
+from ostiary.filters import All, Field, Filter, Ids, Order, every, leaves
+from ostiary.services.search import sorting, sql
+from ostiary.services.search.asking import SortValue
+from ostiary.services.search.collections import Collection
+from ostiary.storage import Database
+from ostiary.storage.conditions import Condition
+
+ENOUGH = 1000
+"""Rows after which a list is long, and need not be counted further."""
+
+MOST_COUNTED = 16
+"""Lists that are counted; those of more leaves are taken for short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The ids on a page, and where its last document stands."""
+
+    ids: tuple[str, ...]
+    last: tuple[SortValue, ...]
+
+
+class Finder:
+    """Finds the documents of one search, within one transaction.
+
+    :param lengths: how long the lists of some leaves are.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        collection: Collection,
+        filter: Filter,
+        orders: Sequence[Order],
+        lengths: Mapping[Field, int],
+    ) -> None:
+        self._db = db
+        self._where: list[Condition] = []
+        self._from: FromClause = collection.table
+        self._id: ColumnElement[str] = collection.id
+        first = _first(filter, lengths)
+        if first is not None:
+            filter = every(part for part in _parts(filter) if part != first)
+            self._begin_with(collection, first, join=_reads_columns(collection, filter, orders))
+        long = _long(filter, lengths) if _is_narrow(filter, first, lengths) else set()
+        self._where.append(sql.condition(collection, filter, self._id, long))
+        self._keys = sorting.keys_of(collection, orders, self._id)
+
+    @classmethod
+    async def of(
+        cls, db: Database, collection: Collection, filter: Filter, orders: Sequence[Order]
+    ) -> Finder:
+        """Return what finds the documents, having looked where to begin."""
+        return cls(db, collection, filter, orders, await _lengths(db, collection, filter))
+
+    async def count(self, beyond: Sequence[SortValue] | None = None) -> int:
+        """Return how many documents there are, or how many beyond a place."""
+        number: int = await self._db.scalar(self._narrowed(select(func.count()), beyond))
+        return number
+
+    async def page(
+        self, size: int, start: int = 0, beyond: Sequence[SortValue] | None = None
+    ) -> Place:
+        """Return the ids of so many documents, beyond a place and then some more."""
+        if size == 0:
+            return Place((), ())
+        parts = [part for key in self._keys for part in key.parts]
+        wanted = self._narrowed(select(self._id, *parts), beyond)
+        order = [one for key in self._keys for one in key.order_by()]
+        rows = (await self._db.execute(wanted.order_by(*order).limit(size).offset(start))).all()
+        return Place(tuple(row[0] for row in rows), self._place(rows[-1][1:]) if rows else ())
+
+    def _begin_with(self, collection: Collection, first: Field, *, join: bool) -> None:
+        self._id, holds = sql.values_of(collection, first.path, first.test)
+        found = self._id.table
+        self._from = found.join(collection.table, collection.id == self._id) if join else found
+        self._where.append(holds)
+
+    def _narrowed(self, wanted: Select[Any], beyond: Sequence[SortValue] | None) -> Select[Any]:
+        found = wanted.select_from(self._from).where(*self._where)
+        return found if beyond is None else found.where(sorting.after(self._keys, beyond))
+
+    def _place(self, parts: Sequence[Any]) -> tuple[SortValue, ...]:
+        rest = list(parts)
+        place = []
+        for key in self._keys:
+            mine, rest = rest[: len(key.parts)], rest[len(key.parts) :]
+            place.append(key.read(mine))
+        return tuple(place)
+
+
+async def _lengths(db: Database, collection: Collection, filter: Filter) -> dict[Field, int]:
+    """Return how long the lists of the first leaves are, as far as it matters."""
+    fields = dict.fromkeys(leaf for leaf in leaves(filter) if isinstance(leaf, Field))
+    listed = [leaf for leaf in fields if sql.is_listed(collection, leaf)][:MOST_COUNTED]
+    if isinstance(filter, Field) and listed == [filter] and sql.is_single(filter.test):
+        return {filter: 0}  # It is where to begin, however long.
+    return {leaf: await _length(db, collection, leaf) for leaf in listed}
+
+
+async def _length(db: Database, collection: Collection, leaf: Field) -> int:
+    _, holds = sql.values_of(collection, leaf.path, leaf.test)
+    some = select(literal(1)).where(holds).limit(ENOUGH).subquery()
+    number: int = await db.scalar(select(func.count()).select_from(some))
+    return number
+
+
+def _first(filter: Filter, lengths: Mapping[Field, int]) -> Field | None:
+    """Return the leaf whose list to begin with, or None to begin with the documents themselves."""
+    parts = _parts(filter)
+    if any(isinstance(part, Ids) for part in parts):
+        return None  # No list is shorter.
+    needed = [part for part in parts if isinstance(part, Field) and part in lengths]
+    single = [part for part in needed if sql.is_single(part.test)]
+    if not single:
+        return None
+    first = min(single, key=lambda part: lengths[part])
+    shorter = min(lengths[part] for part in needed) < lengths[first]
+    return None if shorter else first
+
+
+def _is_narrow(filter: Filter, first: Field | None, lengths: Mapping[Field, int]) -> bool:
+    """Tell whether so few documents are left that it is better to look at each."""
+    needed = [first, *_parts(filter)]
+    return any(
+        isinstance(one, Ids) or (isinstance(one, Field) and lengths.get(one, ENOUGH) < ENOUGH)
+        for one in needed
+    )
+
+
+def _long(filter: Filter, lengths: Mapping[Field, int]) -> set[Filter]:
+    fields = {leaf for leaf in leaves(filter) if isinstance(leaf, Field)}
+    return {leaf for leaf in fields if lengths.get(leaf, 0) >= ENOUGH}
+
+
+def _parts(filter: Filter) -> tuple[Filter, ...]:
+    return filter.filters if isinstance(filter, All) else (filter,)
+
+
+def _reads_columns(collection: Collection, filter: Filter, orders: Sequence[Order]) -> bool:
+    """Tell whether the table of the documents is needed beside the list that they are found in."""
+    paths = {leaf.path for leaf in leaves(filter) if isinstance(leaf, Field)}
+    paths |= {order.path for order in orders}
+    return bool(paths & collection.columns.keys() - {"_id"})

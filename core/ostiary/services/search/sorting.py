@@ -1,0 +1,139 @@
+"""The keys that documents are sorted by, and where a page begins.
+
+A property has many values, of which the least counts, or the greatest where the
+order is descending. Numbers go before texts, and both before nothing. One value
+tells where a document stands, so it can be the beginning of the next page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Integer,
+    String,
+    UnaryExpression,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+)
+
+from ostiary import errors
+from ostiary.filters import Order, as_text
+from ostiary.services.search.asking import SortValue
+from ostiary.services.search.collections import Collection
+from ostiary.services.search.sql import unindexed
+from ostiary.services.values import number_of, text_of
+from ostiary.storage.conditions import Condition
+from ostiary.storage.tables import search_values
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What an order compares: a number if there is one, else a text.
+
+    :ivar number: None where there is never a number beside a text.
+    """
+
+    value: ColumnElement[Any]
+    descending: bool = False
+    number: ColumnElement[float] | None = None
+    nullable: bool = True
+
+    @property
+    def parts(self) -> list[ColumnElement[Any]]:
+        """What a row has to bring to know its place."""
+        return [self.value] if self.number is None else [self.number, self.value]
+
+    def read(self, parts: Sequence[Any]) -> SortValue:
+        """Return the place of a row, given its parts."""
+        found: SortValue = next((part for part in parts if part is not None), None)
+        return found
+
+    def order_by(self) -> list[UnaryExpression[Any] | ColumnElement[Any]]:
+        """Return the order."""
+        turned = [part.desc() if self.descending else part.asc() for part in self.parts]
+        return [one.nulls_last() for one in turned] if self.nullable else list(turned)
+
+    def after(self, value: SortValue) -> Condition:
+        """Return which rows come after a place."""
+        if value is None:
+            return false()
+        if self.number is not None and number_of(value) is not None:
+            return or_(self._beyond(self.number, value), self.number.is_(None))
+        beyond = self._beyond(self.value, value)
+        rest = or_(beyond, self.value.is_(None)) if self.nullable else beyond
+        return rest if self.number is None else and_(self.number.is_(None), rest)
+
+    def same(self, value: SortValue) -> Condition:
+        """Return which rows are at a place."""
+        if self.number is not None and value is not None and number_of(value) is not None:
+            return self.number == self._bound(self.number, value)
+        here: Condition = self.value.is_(None)
+        if value is not None:
+            here = self.value == self._bound(self.value, value)
+        return here if self.number is None else and_(self.number.is_(None), here)
+
+    def _beyond(self, part: ColumnElement[Any], value: SortValue) -> Condition:
+        bound = self._bound(part, value)
+        return part < bound if self.descending else part > bound
+
+    def _bound(self, part: ColumnElement[Any], value: SortValue) -> ColumnElement[Any]:
+        assert value is not None
+        if not isinstance(part.type, Integer | Float):
+            text = as_text(value) if self.number is None else text_of(value)
+            return literal(text, String)
+        number = None if isinstance(value, bool | str) else number_of(value)
+        if number is None:
+            raise errors.InvalidArgument("body.search_after", "a number where numbers are sorted")
+        return literal(number, Float)
+
+
+def keys_of(collection: Collection, orders: Sequence[Order], id: ColumnElement[str]) -> list[Key]:
+    """Return the keys of a sort; the last one, if not another, is the id, so that no two are equal."""
+    keys = [_key(collection, order, id) for order in orders]
+    if not any(order.path == "_id" for order in orders):
+        keys.append(Key(id, nullable=False))
+    return keys
+
+
+def after(keys: Sequence[Key], values: Sequence[SortValue]) -> Condition:
+    """Return which rows come after a place, told by a value for each of the first keys."""
+    equal: list[Condition] = []
+    found: list[Condition] = []
+    for key, value in zip(keys, values, strict=False):
+        found.append(and_(*equal, key.after(value)))
+        equal.append(key.same(value))
+    return or_(*found)
+
+
+def _key(collection: Collection, order: Order, id: ColumnElement[str]) -> Key:
+    path, descending = order.path, order.descending
+    if path == "_id":
+        return Key(id, descending, nullable=False)
+    if path in collection.columns:
+        return Key(collection.columns[path], descending)
+    extreme = func.max if descending else func.min
+    if path in collection.lists:
+        listed = collection.lists[path]
+        least = select(extreme(listed.value)).where(listed.id == id)
+        return Key(least.scalar_subquery(), descending)
+    if not collection.properties:
+        raise errors.InvalidArgument("body.sort", "a field of the documents")
+    values = search_values.alias()
+    here = and_(values.c.collection == collection.name, values.c.id == id, values.c.path == path)
+    text, number = unindexed(values)
+    no_number = func.count(number) == 0
+    return Key(
+        select(case((no_number, extreme(text)))).where(here).scalar_subquery(),
+        descending,
+        select(extreme(number)).where(here).scalar_subquery(),
+    )

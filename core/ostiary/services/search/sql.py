@@ -1,0 +1,216 @@
+"""Filters on documents as SQL.
+
+A leaf on a property is ``id IN (the list of ids with such a value)``, which an index
+holds. Where few documents are left and the list is long, the values of each
+document are looked at instead; they lie side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    FromClause,
+    Select,
+    String,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
+
+from ostiary.filters import (
+    Between,
+    Box,
+    Field,
+    Filter,
+    Ids,
+    Leaf,
+    OneOf,
+    Polygon,
+    Prefix,
+    Present,
+    Ring,
+    Scalar,
+    Test,
+    Wildcard,
+    Words,
+)
+from ostiary.services.search import sphere
+from ostiary.services.search.collections import Collection
+from ostiary.services.values import BEGINNING, LONGEST, text_of
+from ostiary.storage.conditions import Condition, combined, is_number, matches, passes, within
+from ostiary.storage.tables import search_values
+
+AFTER_THE_DOT = "/"
+"""The character after ``.``: the paths within ``a`` lie between ``a.`` and ``a/``."""
+
+
+def condition(
+    collection: Collection, filter: Filter, id: ColumnElement[str], long: Container[Filter] = ()
+) -> Condition:
+    """Return whether a filter holds for the document with an id.
+
+    :param long: the leaves whose lists are too long to be read.
+    """
+
+    def leaf(one: Leaf) -> Condition:
+        if isinstance(one, Field) and is_listed(collection, one):
+            if one in long:
+                found, holds = values_of(collection, one.path, one.test, beside=True)
+                return exists(select(literal(1)).where(holds, found == id))
+            found, holds = values_of(collection, one.path, one.test)
+            return id.in_(select(found).where(holds))
+        return _leaf(collection, one, id)
+
+    return combined(filter, leaf)
+
+
+def is_listed(collection: Collection, leaf: Field) -> bool:
+    """Tell whether there is a list of the values of a field: it is no column."""
+    return leaf.path in collection.lists or (
+        collection.properties and leaf.path not in collection.columns
+    )
+
+
+def is_single(test: Test) -> bool:
+    """Tell whether one value at most of a document passes; a list of such is in order of ids."""
+    match test:
+        case OneOf((_,)):
+            return True
+        case _:
+            return False
+
+
+def values_of(
+    collection: Collection, path: str, test: Test, *, beside: bool = False
+) -> tuple[ColumnElement[str], Condition]:
+    """Return the column of ids beside the values of a field, and which of them pass a test.
+
+    :param beside: read those of one document, not those of all.
+    """
+    listed = collection.lists.get(path)
+    if listed is not None:
+        table = listed.table.alias()
+        value = table.c[listed.value.name]
+        return table.c[listed.id.name], passes(test, value)
+    values = search_values.alias()
+    text, number = (
+        (values.c.text, values.c.number) if not beside or is_single(test) else unindexed(values)
+    )
+    here = and_(values.c.collection == collection.name, _is_at(values.c.path, path, test))
+    return values.c.id, and_(here, _Value(text, number, values.c.words).passes(test))
+
+
+def unindexed(values: FromClause) -> tuple[ColumnElement[str], ColumnElement[float]]:
+    """Return the texts and the numbers of values as expressions, which have no index.
+
+    What is left to find them by is where they lie: beside the other values of a document.
+    """
+    return values.c.text.concat(""), values.c.number + 0.0
+
+
+def _leaf(collection: Collection, leaf: Leaf, id: ColumnElement[str]) -> Condition:
+    match leaf:
+        case Ids(ids):
+            return id.in_(ids)
+        case Field("_id", test):
+            return passes(test, id)
+        case Field(path, test) if path in collection.columns:
+            return passes(test, collection.columns[path])
+        case Box() | Ring() | Polygon() if collection.properties:
+            return id.in_(_points(collection, leaf))
+    return false()
+
+
+def _is_at(column: ColumnElement[str], path: str, test: Test) -> Condition:
+    """Return which values stand at a path; an object is present if anything within it is."""
+    here = column == path
+    if isinstance(test, Present):
+        return or_(here, and_(column >= f"{path}.", column < path + AFTER_THE_DOT))
+    return here
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """The columns of a value of a property."""
+
+    text: ColumnElement[str]
+    number: ColumnElement[float]
+    words: ColumnElement[str]
+
+    def passes(self, test: Test) -> Condition:
+        found: Condition = true()
+        match test:
+            case OneOf((single,)):
+                found = self.text == text_of(single)
+            case OneOf(several):
+                found = self.text.in_([text_of(one) for one in several])
+            case Between():
+                found = self._lies_within(test.given())
+            case Prefix(beginning, ignore_case=False):
+                found = and_(self.text >= beginning, *_below(self.text, beginning))
+            case Prefix() | Wildcard():
+                found = matches(_readable(self.text), test)
+            case Words(words):
+                found = self._has(words)
+        return found
+
+    def _has(self, words: tuple[str, ...]) -> Condition:
+        together = _like_words(self.words, words)
+        if len(words) > 1:
+            return together
+        return or_(together, and_(self.words.is_(None), self.text == text_of(words[0])))
+
+    def _lies_within(self, given: Mapping[str, Scalar]) -> Condition:
+        kinds = {is_number(one) for one in given.values()}
+        if len(kinds) != 1:
+            return false() if given else true()
+        if kinds == {True}:
+            return and_(self.number.is_not(None), within(given, self.number, Float))
+        short = {name: text_of(one) for name, one in given.items()}
+        return and_(self.number.is_(None), within(short, self.text, String))
+
+
+def _like_words(spaced: ColumnElement[str], words: tuple[str, ...]) -> Condition:
+    return spaced.like(f"% {' '.join(words)} %")
+
+
+def _below(text: ColumnElement[str], beginning: str) -> list[Condition]:
+    """Return what bounds the texts with a beginning from above: nothing, if there is no such text."""
+    while beginning:
+        last = ord(beginning[-1]) + 1
+        if last <= 0x10FFFF:  # noqa: PLR2004 - the last character of Unicode
+            # UTF-8 has no surrogates.
+            return [text < beginning[:-1] + chr(0xE000 if last == 0xD800 else last)]  # noqa: PLR2004
+        beginning = beginning[:-1]
+    return []
+
+
+def _readable(text: ColumnElement[str]) -> ColumnElement[str]:
+    """Return what is known of a text letter by letter: of a long one, the beginning."""
+    return case((func.length(text) < LONGEST, text), else_=func.substr(text, 1, BEGINNING))
+
+
+def _points(collection: Collection, leaf: Box | Ring | Polygon) -> Select[Any]:
+    """Return the ids of the documents whose point lies there."""
+    latitude, longitude = search_values.alias(), search_values.alias()
+    return select(latitude.c.id).where(
+        latitude.c.collection == collection.name,
+        latitude.c.path == f"{leaf.path}.lat",
+        latitude.c.number.is_not(None),
+        longitude.c.collection == collection.name,
+        longitude.c.id == latitude.c.id,
+        longitude.c.path == f"{leaf.path}.lon",
+        longitude.c.number.is_not(None),
+        sphere.lies(leaf, latitude.c.number, longitude.c.number),
+    )
