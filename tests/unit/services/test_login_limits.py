@@ -251,7 +251,7 @@ async def test_no_cookie_helps_that_was_not_made_here_for_this_account(door: Doo
 
 async def test_what_is_no_address_is_counted_too(door: Door) -> None:
     """AUTH-15"""
-    for address in ("", "unknown", "\udcff", "é" * 10_000):
+    for address in ("", "unknown", "\xff", "é" * 10_000):
         waits = [await door.fail(f"user-{number}", address) for number in range(OF_ADDRESS + 1)]
         assert waits == [0] * OF_ADDRESS + [1]
 
