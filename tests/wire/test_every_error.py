@@ -51,6 +51,20 @@ UNMET = {
         "realtime:subscribe",
         "ostiary.realtime.too_many_rooms",
     ): "rooms by the hundred: test_realtime.py",
+    (
+        "security:getCredentialsById",
+        "ostiary.credentials.missing",
+    ): "the user would have to be gone, and their credentials not yet",
+    **{
+        (f"security:{name}", "ostiary.search.page_too_large"): "tests/unit/services/search"
+        for name in (
+            "searchUsers",
+            "searchProfiles",
+            "searchRoles",
+            "scrollUsers",
+            "scrollProfiles",
+        )
+    },
 }
 """Errors that an action declares and no single request can meet, with the reason."""
 
@@ -65,6 +79,8 @@ ONE_PROTOCOL = {
 TIGHT = {
     "security__authToken__maxTTL": "2h",
     "security__restrictedProfileIds": ["ghost"],
+    "security__apiKey__maxTTL": "2h",
+    "security__apiKey__maxPerUser": 1,
     "limits__documentsFetchCount": 2,
     "limits__documentsWriteCount": 2,
     "limits__loginFailuresPerAccount": 1,
@@ -177,7 +193,10 @@ def test_it_is_met(
         for _ in range(fault.get("times", 1) - 1):
             world.ask(api, wrong)
         get = fault.get("get")
-        outcome = api.send("GET", world.filled(get)) if get else world.ask(api, wrong)
+        if get is not None:
+            outcome = api.send("GET", world.filled(get))
+        else:
+            outcome = world.ask(api, wrong, queried=fault.get("queried", False))
     assert outcome.status != 200, "it succeeded"
     assert outcome.error_id == id, outcome.error
 

@@ -8,7 +8,7 @@ from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT
 from ostiary.controllers.auth import StrategyName
 from ostiary.controllers.authority import check_target
-from ostiary.controllers.searches import WHOLE_SEARCH, Lang, Query, Size, Start
+from ostiary.controllers.searches import BARE_QUERY, Lang, Query, Size, Start
 from ostiary.controllers.users import Kuid, NewKuid, security
 from ostiary.plugins import call_of
 from ostiary.request import Request
@@ -126,7 +126,7 @@ async def get_all_credential_fields(services: Services) -> dict[str, list[str]]:
 
 @security.action(
     POST("/credentials/{strategy}/users/_search"),
-    raises=[*WHOLE_SEARCH, errors.UnknownStrategy, errors.MissingOptionalMethod],
+    raises=[*BARE_QUERY, errors.UnknownStrategy, errors.MissingOptionalMethod],
 )
 async def search_users_by_credentials(
     services: Services,
