@@ -245,10 +245,11 @@ class World:
                 return [self.filled(one) for one in value]
         return value
 
-    def ask(self, api: Api, asked: Asked) -> Outcome:
-        """Send a request; over HTTP in ``/_query`` where an argument is no text."""
+    def ask(self, api: Api, asked: Asked, *, queried: bool = False) -> Outcome:
+        """Send a request; over HTTP in ``/_query`` if that is asked for, or an argument is no text."""
         args, body, jwt = self.filled(asked.args), self.filled(asked.body), self._jwt(asked.who)
-        if isinstance(api, WebSocketApi) or all(isinstance(one, str) for one in args.values()):
+        texts = all(isinstance(one, str) for one in args.values())
+        if isinstance(api, WebSocketApi) or (texts and not queried):
             return api.call(asked.name, body, jwt=jwt, **args)
         controller, _, action = asked.name.partition(":")
         message = {"controller": controller, "action": action, **args, "body": body}
@@ -284,16 +285,6 @@ class World:
         self._do("security:deleteCredentials", _id=person.kuid, strategy="local")
         return person
 
-    def _badged_person(self) -> Person:
-        """Somebody who also signs in with a badge, where there are badges."""
-        person = self.site.person("member")
-        body = {"badge": person.username}
-        self._do("security:createCredentials", body, _id=person.kuid, strategy="badge")
-        return person
-
-    def _badged(self) -> str:
-        return str(self["badged_person"].kuid)
-
     def _manager_person(self) -> Person:
         """Somebody who may do everything with users, and nothing else."""
         return self.site.person("manager")
@@ -314,6 +305,16 @@ class World:
         key = self._do("security:createApiKey", body, userId=person.kuid)
         return replace(person, jwt=key["_source"]["token"])
 
+    def _badged_person(self) -> Person:
+        """Somebody with credentials of the strategy ``badge`` too."""
+        person = self.site.person("member")
+        body = {"badge": self["name"]}
+        self._do("security:createCredentials", body, _id=person.kuid, strategy="badge")
+        return person
+
+    def _badged(self) -> str:
+        return str(self["badged_person"].kuid)
+
     def _big(self) -> str:
         return "x" * 300_000
 
@@ -332,7 +333,8 @@ class World:
 
     def _key(self) -> str:
         body = {"description": "of a sensor"}
-        return str(self._do("security:createApiKey", body, userId=self["user"])["_id"])
+        args = {"userId": self["user"], "expiresIn": "1h"}
+        return str(self._do("security:createApiKey", body, **args)["_id"])
 
     def _session(self) -> str:
         return str(self._do("security:getSessions", _id=self["user"])["hits"][0]["_id"])

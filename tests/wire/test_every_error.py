@@ -35,31 +35,36 @@ UNMET = {
         (f"admin:{name}", "api.process.action_locked"): "two at once: test_resets.py, test_admin.py"
         for name in ("resetSecurity", "resetDatabase", "shutdown")
     },
-    **{
-        (f"security:{name}", "ostiary.search.page_too_large"): (
-            "documents of 32 MiB: tests/unit/services/search/test_service.py"
-        )
-        for name in (
-            "searchUsers",
-            "scrollUsers",
-            "searchProfiles",
-            "scrollProfiles",
-            "searchRoles",
-        )
-    },
     (
         "server:healthCheck",
         "core.fatal.service_unavailable",
     ): "the store would have to go between two statements: test_about.py",
-    (
-        "security:getCredentialsById",
-        "ostiary.credentials.missing",
-    ): "a strategy would have to keep what the core does not: test_credentials.py",
+    **{
+        (
+            name,
+            "ostiary.rights.too_many",
+        ): "actions and places by the hundred: test_listing_rights.py"
+        for name in ("auth:getMyRights", "security:getUserRights", "security:getProfileRights")
+    },
     ("security:upsertUser", "security.user.not_found"): "the user would have to go meanwhile",
     (
         "realtime:subscribe",
         "ostiary.realtime.too_many_rooms",
     ): "rooms by the hundred: test_realtime.py",
+    (
+        "security:getCredentialsById",
+        "ostiary.credentials.missing",
+    ): "the user would have to be gone, and their credentials not yet",
+    **{
+        (f"security:{name}", "ostiary.search.page_too_large"): "tests/unit/services/search"
+        for name in (
+            "searchUsers",
+            "searchProfiles",
+            "searchRoles",
+            "scrollUsers",
+            "scrollProfiles",
+        )
+    },
 }
 """Errors that an action declares and no single request can meet, with the reason."""
 
@@ -68,17 +73,14 @@ ONE_PROTOCOL = {
     ("auth:login", "ostiary.request.secret_in_url"): "http",
     ("realtime:subscribe", "core.realtime.invalid_scope"): "websocket",
     ("realtime:subscribe", "core.realtime.invalid_users"): "websocket",
-    **{
-        # Over HTTP the way to such an id ends at that of searches.
-        (f"security:{name}", "services.storage.search_as_an_id"): "websocket"
-        for name in ("createRole", "createProfile", "upsertUser")
-    },
 }
 """Errors that only requests of one protocol can meet."""
 
 TIGHT = {
     "security__authToken__maxTTL": "2h",
     "security__restrictedProfileIds": ["ghost"],
+    "security__apiKey__maxTTL": "2h",
+    "security__apiKey__maxPerUser": 1,
     "limits__documentsFetchCount": 2,
     "limits__documentsWriteCount": 2,
     "limits__loginFailuresPerAccount": 1,
@@ -191,7 +193,10 @@ def test_it_is_met(
         for _ in range(fault.get("times", 1) - 1):
             world.ask(api, wrong)
         get = fault.get("get")
-        outcome = api.send("GET", world.filled(get)) if get else world.ask(api, wrong)
+        if get is not None:
+            outcome = api.send("GET", world.filled(get))
+        else:
+            outcome = world.ask(api, wrong, queried=fault.get("queried", False))
     assert outcome.status != 200, "it succeeded"
     assert outcome.error_id == id, outcome.error
 

@@ -65,7 +65,7 @@ async def ostiary_verify_credentials(
 async def ostiary_validate_credentials(
     strategy: LocalStrategy, store: Store, user: User, credentials: Mapping[str, Any], partial: bool
 ) -> None:
-    if "kuid" in credentials:
+    if not {"kuid", "_id"}.isdisjoint(credentials):
         raise errors.KuidForbidden
     if not partial:
         _require_both(credentials)

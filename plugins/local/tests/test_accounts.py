@@ -49,6 +49,7 @@ async def test_a_client_sees_the_name_only(local: Local) -> None:
         ({"username": "", "password": "secret"}, InvalidUsername),
         ({"username": 7, "password": "secret"}, InvalidUsername),
         ({"username": "an\u202en", "password": "secret"}, InvalidUsername),
+        ({"username": "ann", "password": "secret", "_id": "ann"}, KuidForbidden),
         ({"username": "ann", "password": "secret", "kuid": "ann"}, KuidForbidden),
         ({"username": "ann", "password": "secret", "kuid": None}, KuidForbidden),
     ],
