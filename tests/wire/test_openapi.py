@@ -130,6 +130,10 @@ def succeed(closed: Any, http: HttpApi, action: Action, route: Route) -> Outcome
     if "sessions/" in route.path:
         open_ones = http.call("auth:getMySessions", jwt=person.jwt).result["hits"]
         values["_id"] = open_ones[0]["_id"]
+    if "_scroll" in route.path:
+        search = name.replace("scroll", "search")
+        begun = http.call(search, {}, jwt=closed.admin.jwt, size=1, scroll="1m")
+        values["scrollId"] = begun.result["scrollId"]
     wanted = [one.name for one in action.arguments if one.required or one.name in route.names]
     wanted += ["ids"] if name == "security:mGetUsers" and route.verb == "GET" else []
     url = url_of(route, {one: values[one] for one in wanted})
