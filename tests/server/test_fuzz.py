@@ -22,7 +22,7 @@ from ostiary.testing.wire import HttpApi
 if TYPE_CHECKING:
     from .conftest import Connect, Database, Serve
 
-SECONDS = os.environ.get("FUZZ_SECONDS", "25")
+SECONDS = os.environ.get("FUZZ_SECONDS", "20")
 SEED = os.environ.get("FUZZ_SEED", "1")
 PROGRAM = "from schemathesis.cli import schemathesis; schemathesis()"
 CHECKS = (
