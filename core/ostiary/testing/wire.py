@@ -47,6 +47,7 @@ MEMBERS = {
 """The members of every answer (contract, 2.5)."""
 
 COMMON = (
+    "api.process.action_locked",
     "api.process.action_not_found",
     "api.process.controller_not_found",
     "api.process.incompatible_sdk_version",
