@@ -40,7 +40,7 @@ from ostiary.services.lifetimes import ENDLESS, Lifetimes
 from ostiary.services.limits import Limits
 from ostiary.services.loading import Loading
 from ostiary.services.locks import Locks
-from ostiary.services.login_limits import Allowances, LoginLimits
+from ostiary.services.login_limits import LoginLimits
 from ostiary.services.logins import Logins
 from ostiary.services.lookup import Lookup
 from ostiary.services.mappings import Mappings
@@ -57,6 +57,7 @@ from ostiary.services.sessions import Sessions
 from ostiary.services.shutdown import Shutdown
 from ostiary.services.signing import SigningKeys
 from ostiary.services.statuses import Statuses
+from ostiary.services.subjects import Allowances
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
@@ -302,7 +303,10 @@ def _services(
 def _login_limits(settings: Settings, store: Store, master: MasterKey) -> LoginLimits:
     limits = settings.limits
     allowances = Allowances(
-        limits.login_failures_per_account, limits.login_failures_per_address, limits.login_window
+        limits.login_failures_per_account,
+        limits.login_failures_per_address,
+        limits.login_window,
+        settings.server.workers,
     )
     key = master.derive("login-limits")
     return LoginLimits(store, None if settings.dev else allowances, key, now)

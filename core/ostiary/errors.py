@@ -263,6 +263,7 @@ LastAdministrator = PreconditionError.declare("ostiary.user.last_administrator",
 MissingRights = ForbiddenError.declare("ostiary.rights.escalation", 0x20_04_0001, '"{0}" would grant more than you may do yourself.')
 TargetTooPowerful = ForbiddenError.declare("ostiary.rights.target", 0x20_04_0002, 'User "{0}" may do more than you.')
 AdministratorsKeepRights = PreconditionError.declare("ostiary.rights.administrators", 0x20_04_0003, "Administrators must keep all rights.")
+TooManyRights = SizeLimitError.declare("ostiary.rights.too_many", 0x20_04_0005, "There are more than {0} rights, one for each action and collection.")
 RightsTooLarge = SizeLimitError.declare("ostiary.rights.too_large", 0x20_04_0004, '"{0}" would be larger than {1} bytes.')
 CredentialsExist = PreconditionError.declare("ostiary.credentials.exist", 0x20_05_0001, 'User "{0}" already has credentials for strategy "{1}".')
 NoCredentials = PreconditionError.declare("ostiary.credentials.missing", 0x20_05_0002, 'User "{0}" has no credentials for strategy "{1}".')

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -108,46 +106,43 @@ def test_the_limit_of_a_page_of_credentials_is_less_what_is_passed_over(
     assert search(api, closed, **{"from": 10_001}).status == 413
 
 
-def put_key(closed: Any, id: str, kuid: str, description: str) -> None:
-    """Write a row, past all of our code."""
-    row = (id, kuid, "1", id.encode(), "k", description, 42, 1, 2**45)
-    columns = "id, kuid, generation, fingerprint, key_id, description, ttl, created_at, expires_at"
-    with closing(sqlite3.connect(closed.settings.data.dir / "core.db", timeout=5)) as file, file:
-        file.execute(f"INSERT INTO api_keys ({columns}) VALUES (?,?,?,?,?,?,?,?,?)", row)
-
-
 @pytest.fixture(scope="module")
 def keys(closed: Any, people: list[Any]) -> list[Any]:
-    for number, person in enumerate(people):
-        put_key(closed, f"key-{number}", person.kuid, f"key number {number}")
+    for person in people:
+        made = closed.http.call(
+            "security:createApiKey",
+            {"description": f"key of {person.username}"},
+            jwt=closed.admin.jwt,
+            userId=person.kuid,
+            _id=f"key-{person.kuid}",
+            expiresIn=3_600_000,
+        )
+        assert made.status == 200, made.body
     return people
 
 
 def test_everybody_searches_keys_of_their_own(api: Api, closed: Any, keys: list[Any]) -> None:
     """KEY-02, KEY-04"""
     ann = keys[0]
-    for query in (None, {}, {"match": {"description": "NUMBER"}}, {"terms": {"ttl": ["42"]}}):
+    listed = []
+    for query in (None, {}, {"match": {"description": "KEY"}}, {"terms": {"ttl": ["3600000"]}}):
+        given = {"userId": ann.kuid, "scroll": "1s"}
         for found in (
             api.call("auth:searchApiKeys", query, jwt=ann.jwt),
-            api.call(
-                "security:searchApiKeys", query, jwt=closed.admin.jwt, userId=ann.kuid, scroll="1s"
-            ),
+            api.call("security:searchApiKeys", query, jwt=closed.admin.jwt, **given),
         ):
-            assert found.result == {
-                "hits": [
-                    {
-                        "_id": "key-0",
-                        "_source": {
-                            "userId": ann.kuid,
-                            "description": "key number 0",
-                            "expiresAt": 2**45,
-                            "ttl": 42,
-                            "fingerprint": b"key-0".hex(),
-                        },
-                    }
-                ],
-                "total": 1,
-            }
+            assert found.result["total"] == 1
+            listed += found.result["hits"]
+    assert all(hit == listed[0] for hit in listed)
+    source = listed[0]["_source"]
+    assert listed[0]["_id"] == f"key-{ann.kuid}"
+    assert len(source.pop("fingerprint")) == 64
+    assert source == {
+        "userId": ann.kuid,
+        "description": f"key of {ann.username}",
+        "ttl": 3_600_000,
+        "expiresAt": source["expiresAt"],
+    }
 
 
 def test_no_query_shows_the_keys_of_others(api: Api, keys: list[Any]) -> None:
@@ -155,13 +150,13 @@ def test_no_query_shows_the_keys_of_others(api: Api, keys: list[Any]) -> None:
     ann, bob = keys[:2]
     for query in (
         {"term": {"userId": bob.kuid}},
-        {"ids": {"values": ["key-1"]}},
+        {"ids": {"values": [f"key-{bob.kuid}"]}},
         {"bool": {"should": [{"term": {"userId": bob.kuid}}, {"term": {"description": "x"}}]}},
     ):
         assert api.call("auth:searchApiKeys", query, jwt=ann.jwt).result["hits"] == []
-    koncorde = {"or": [{"equals": {"ttl": "42"}}, {"everything": {}}]}
+    koncorde = {"or": [{"equals": {"ttl": "3600000"}}, {"everything": {}}]}
     mine = api.call("auth:searchApiKeys", koncorde, jwt=ann.jwt, lang="koncorde").result
-    assert [hit["_id"] for hit in mine["hits"]] == ["key-0"]
+    assert [hit["_id"] for hit in mine["hits"]] == [f"key-{ann.kuid}"]
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,13 @@ UNMET = {
         "server:healthCheck",
         "core.fatal.service_unavailable",
     ): "the store would have to go between two statements: test_about.py",
+    **{
+        (
+            name,
+            "ostiary.rights.too_many",
+        ): "actions and places by the hundred: test_listing_rights.py"
+        for name in ("auth:getMyRights", "security:getUserRights", "security:getProfileRights")
+    },
     ("security:upsertUser", "security.user.not_found"): "the user would have to go meanwhile",
     (
         "realtime:subscribe",

@@ -8,7 +8,7 @@ import pytest
 
 from ostiary.testing.wire import Api
 
-ANYWHERE = {"index": "*", "collection": "*"}
+ASKING = {"actions": {"getMyRights": True}}
 
 
 @pytest.fixture
@@ -78,6 +78,25 @@ def test_rights_of_nobody_are_not_found(api: Api, admin: str) -> None:
     ):
         missing = api.call(f"security:{action}", jwt=admin, _id="ghost")
         assert (missing.status, missing.error_id, missing.error["props"]) == (404, id, ["ghost"])
+
+
+def test_rights_without_end_are_not_listed(api: Api, closed: Any, admin: str) -> None:
+    """INP-09: a line for each action and place would fill the memory."""
+    id = f"many-{api.protocol}"
+    actions = {f"blink{number}": True for number in range(300)}
+    body: dict[str, Any] = {"controllers": {"iot": {"actions": actions}, "auth": ASKING}}
+    assert api.call("security:createRole", body, jwt=admin, _id=id, force=True).status == 200
+    places = [{"index": f"i{number}"} for number in range(100)]
+    body = {"policies": [{"roleId": id, "restrictedTo": places}]}
+    assert api.call("security:createProfile", body, jwt=admin, _id=id).status == 200
+    person = closed.person(id)
+    for name, jwt, args in (
+        ("auth:getMyRights", person.jwt, {}),
+        ("security:getUserRights", admin, {"_id": person.kuid}),
+        ("security:getProfileRights", admin, {"_id": id}),
+    ):
+        refused = api.call(name, jwt=jwt, **args)
+        assert (refused.status, refused.error_id) == (413, "ostiary.rights.too_many")
 
 
 def test_strategies_are_those_that_a_user_can_sign_in_with(

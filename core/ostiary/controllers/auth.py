@@ -13,8 +13,8 @@ from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.plugins import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
-from ostiary.services.login_limits import Place
 from ostiary.services.sessions import Issued, Origin
+from ostiary.services.subjects import Place
 from ostiary.strategies import Redirect
 
 auth = Controller("auth")

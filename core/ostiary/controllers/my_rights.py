@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypedDict
 
+from ostiary import errors
 from ostiary.actions import GET, POST
 from ostiary.controllers.auth import auth
 from ostiary.controllers.authority import caller
@@ -35,6 +36,7 @@ async def check_rights(
 @auth.action(
     GET("/_me/_rights"),
     GET("/users/_me/_rights", deprecated="2.4.0"),
+    raises=[errors.TooManyRights],
 )
 async def get_my_rights(services: Services, request: Request) -> dict[str, Any]:
     """List what the current user may do."""

@@ -15,14 +15,16 @@ from ostiary.services.accounts import Account
 from ostiary.services.rights import ANONYMOUS as ANONYMOUS_PROFILE
 
 
-@security.action(GET("/users/{_id}/_rights"), raises=[errors.UserNotFound])
+@security.action(GET("/users/{_id}/_rights"), raises=[errors.UserNotFound, errors.TooManyRights])
 async def get_user_rights(services: Services, id: Kuid) -> dict[str, Any]:
     """List what a user may do."""
     account = await _account(services, id)
     return listing(account.rights)
 
 
-@security.action(GET("/profiles/{_id}/_rights"), raises=[errors.ProfileNotFound])
+@security.action(
+    GET("/profiles/{_id}/_rights"), raises=[errors.ProfileNotFound, errors.TooManyRights]
+)
 async def get_profile_rights(services: Services, id: ProfileId) -> dict[str, Any]:
     """List what a profile grants."""
     await services.profiles.check([id])

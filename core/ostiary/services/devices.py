@@ -86,7 +86,7 @@ class Devices:
         old = table.c.seen_at <= self._clock() - DEVICE_DAYS * DAY
         some = select(table.c.account, table.c.device).where(old).limit(batch)
         mine = tuple_(table.c.account, table.c.device)
-        return int((await db.execute(delete(table).where(mine.in_(some)))).rowcount)
+        return int((await db.execute(delete(table).where(old, mine.in_(some)))).rowcount)
 
     def _today(self) -> int:
         return self._clock() // DAY

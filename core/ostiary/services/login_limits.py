@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from ostiary import errors
 from ostiary.services.counters import LONGEST_DELAY, Counted, Counters, Locked
 from ostiary.services.devices import Devices
 from ostiary.services.limits import network
+from ostiary.services.subjects import Allowances, Place, Subjects
+from ostiary.services.turns import Turn, Turns
 from ostiary.storage import Database, Store
 
 logger = logging.getLogger(__name__)
@@ -32,23 +35,6 @@ LOOK = (
     " (SELECT locked_until FROM login_counters WHERE subject = ?),"
     " (SELECT locked_until FROM login_counters WHERE subject = ?)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an attempt comes from: the address, and what the cookie of the device holds."""
-
-    address: str = ""
-    device: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Allowances:
-    """The failures that are free, until there was none for a window of so many ms."""
-
-    per_account: int
-    per_address: int
-    window: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,30 +64,36 @@ class LoginLimits:
         self._store, self._allowances, self._key, self._clock = store, allowances, key, clock
         window = 0 if allowances is None else allowances.window
         self._counters = Counters(store, window, clock)
+        self._turns = Turns()
         self._devices = Devices(self._digest("stamps", b""), clock)
         self._minute, self._noted = 0, set[bytes]()
 
-    async def reserve(self, strategy: str, account: str | None, place: Place) -> Attempt:
-        """Count an attempt as failed, before anything is done with its secret.
+    @asynccontextmanager
+    async def attempt(
+        self, strategy: str, account: str | None, place: Place
+    ) -> AsyncIterator[Attempt]:
+        """Count an attempt as failed while it is made, and afterwards unless it has succeeded.
+
+        Attempts that come together for one account wait for each other.
 
         :param account: what all spellings of its name share, whether it exists or not; None if
             there is no telling before the secret is looked at.
         :raises errors.TooManyLogins: it has to wait, and is not counted.
         """
         if self._allowances is None:
-            return Attempt()
+            yield Attempt()
+            return
         who = self._subjects(strategy, account, place)
-        seen_at, locks = await self._look(who)
-        free = _free(self._allowances, who, regular=self._devices.recent(seen_at))
-        until, subject = max((locks[subject], subject) for subject in free)
-        if until > self._clock():
-            # Without a transaction: attackers go on asking.
-            raise self._held_back(Locked(subject, until), strategy, place)
-        try:
-            counted = await self._counters.count(free)
-        except Locked as locked:
-            raise self._held_back(locked, strategy, place) from None
-        return Attempt(who.account, who.address, counted, self._devices.fresh(seen_at))
+        async with self._turns.take(who.at_once(self._allowances)) as turns:
+            attempt = await self._admitted(self._allowances, who, turns, strategy, place)
+            with ExitStack() as undecided:
+                for turn in turns.values():
+                    undecided.enter_context(turn.undecided())
+                try:
+                    yield attempt
+                except errors.OstiaryError as error:
+                    await self._fail(attempt, error)
+                    raise
 
     async def succeed(self, db: Database, attempt: Attempt) -> None:
         """Take back that an attempt has failed, and remember from where it succeeded.
@@ -113,21 +105,8 @@ class LoginLimits:
             await self._devices.remember(db, attempt.account, attempt.address)
 
     async def give_back(self, attempt: Attempt) -> None:
-        """Take back that an attempt has failed: it has come to no verdict."""
+        """Take back that an attempt has failed: it has come to no verdict yet."""
         await self._give_back(attempt.counted)
-
-    async def fail(self, attempt: Attempt, error: errors.OstiaryError) -> None:
-        """Let an attempt stand as failed, as far as its error may come from a wrong secret.
-
-        What there was no room for, or no store, has come to no verdict; a lifetime is refused
-        after a good one. A plugin that breaks down may do so over wrong secrets only: the
-        account counts that, but the address does not, for it would keep everybody there from
-        every other strategy.
-        """
-        if isinstance(error, errors.ServiceUnavailableError | errors.TtlExceeded):
-            await self._give_back(attempt.counted)
-        elif error.status >= errors.PluginImplementationError.status:
-            await self._give_back(one for one in attempt.counted if one.subject == attempt.address)
 
     def stamped(self, attempt: Attempt, place: Place) -> str | None:
         """Return what the cookie of a device that has signed in is to hold; None for none."""
@@ -144,22 +123,65 @@ class LoginLimits:
             counters = await self._counters.purge(db, batch)
             return max(counters, await self._devices.purge(db, batch))
 
+    async def _admitted(
+        self,
+        allowances: Allowances,
+        who: Subjects,
+        turns: Mapping[bytes, Turn],
+        strategy: str,
+        place: Place,
+    ) -> Attempt:
+        """Return an attempt that is counted.
+
+        A lock may be due to attempts that are not decided yet: then it is waited for that.
+        """
+        while True:
+            try:
+                return await self._reserve(allowances, who)
+            except Locked as locked:
+                turn = turns.get(locked.subject) or next(iter(turns.values()))
+                if not await turn.another_decision():
+                    raise self._held_back(locked, strategy, place) from None
+
+    async def _reserve(self, allowances: Allowances, who: Subjects) -> Attempt:
+        seen_at, locks = await self._look(who)
+        free = who.free(allowances, regular=self._devices.recent(seen_at))
+        until, subject = max((locks[subject], subject) for subject in free)
+        if until > self._clock():
+            # Without a transaction: attackers go on asking.
+            raise Locked(subject, until)
+        counted = await self._counters.count(free)
+        return Attempt(who.account, who.address, counted, self._devices.fresh(seen_at))
+
+    async def _fail(self, attempt: Attempt, error: errors.OstiaryError) -> None:
+        """Let an attempt stand as failed, as far as its error may come from a wrong secret.
+
+        What there was no room for, or no store, has come to no verdict; a lifetime is refused
+        after a good one. A plugin that breaks down may do so over wrong secrets only: the
+        account counts that, but the address does not, for it would keep everybody there from
+        every other strategy.
+        """
+        if isinstance(error, errors.ServiceUnavailableError | errors.TtlExceeded):
+            await self._give_back(attempt.counted)
+        elif error.status >= errors.PluginImplementationError.status:
+            await self._give_back(one for one in attempt.counted if one.subject == attempt.address)
+
     async def _give_back(self, counted: Iterable[Counted]) -> None:
         if some := list(counted):
             async with self._store.begin() as db:
                 await self._counters.uncount(db, some)
 
-    def _subjects(self, strategy: str, account: str | None, place: Place) -> _Subjects:
+    def _subjects(self, strategy: str, account: str | None, place: Place) -> Subjects:
         address = self._digest("address", network(place.address).encode(errors="replace"))
         if account is None:
-            return _Subjects(None, address, None, b"")
+            return Subjects(None, address, None, b"")
         name = f"{strategy} {account}".encode(errors="surrogatepass")
         named = self._digest("account", name)
         device = self._devices.known(named, place.device)
         own = self._digest("device", named + (device or address))
-        return _Subjects(named, address, device, own)
+        return Subjects(named, address, device, own)
 
-    async def _look(self, who: _Subjects) -> tuple[int | None, dict[bytes | None, int]]:
+    async def _look(self, who: Subjects) -> tuple[int | None, dict[bytes | None, int]]:
         """Return when the address was seen last, and until when each subject is locked."""
         account = who.account or b""
         row = await self._store.fetch(LOOK, account, who.address, who.own, account, who.address)
@@ -185,31 +207,3 @@ class LoginLimits:
 
     def _digest(self, kind: str, value: bytes) -> bytes:
         return hmac.digest(self._key, f"{kind} ".encode() + value, "sha256")
-
-
-@dataclass(frozen=True, slots=True)
-class _Subjects:
-    """Whom an attempt is counted for, each as a keyed hash.
-
-    :ivar device: the id of a device that is known by its cookie.
-    :ivar own: what the device counts as, or else the address, if it is known.
-    """
-
-    account: bytes | None
-    address: bytes
-    device: bytes | None
-    own: bytes
-
-
-def _free(allowances: Allowances, who: _Subjects, *, regular: bool) -> dict[bytes, int]:
-    """Return by what an attempt is counted, and how many failures of each are free.
-
-    A cookie is nobody else's. An address may be an attacker's too: it goes on to count for all
-    that is tried from there.
-    """
-    if who.device is not None:
-        return {who.own: allowances.per_account}
-    free = {who.address: allowances.per_address}
-    if who.account is not None:
-        free[who.own if regular else who.account] = allowances.per_account
-    return free

@@ -13,8 +13,9 @@ from ostiary.arguments import Duration
 from ostiary.plugins import Strategies
 from ostiary.services.accounts import Account, Accounts
 from ostiary.services.changes import Changes
-from ostiary.services.login_limits import Attempt, LoginLimits, Place
+from ostiary.services.login_limits import Attempt, LoginLimits
 from ostiary.services.sessions import Issued, Origin
+from ostiary.services.subjects import Place
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.strategies import Call, Newcomer, Redirect, User
@@ -68,16 +69,12 @@ class Logins:
         :raises errors.TooManyLogins: there were too many failures for this account or address.
         """
         account = self._strategies.account(name, credentials)
-        attempt = await self._limits.reserve(name, account, place)
-        try:
+        async with self._limits.attempt(name, account, place) as attempt:
             outcome = await self._open(name, credentials, call, wanted, origin, attempt)
-        except errors.OstiaryError as error:
-            await self._limits.fail(attempt, error)
-            raise
-        if isinstance(outcome, Redirect):
-            await self._limits.give_back(attempt)
-            return outcome
-        return SignedIn(outcome, self._limits.stamped(attempt, place))
+            if isinstance(outcome, Redirect):
+                await self._limits.give_back(attempt)
+                return outcome
+            return SignedIn(outcome, self._limits.stamped(attempt, place))
 
     async def _open(
         self,

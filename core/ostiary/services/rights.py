@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ostiary import errors
 from ostiary.request import Request
 
 Controllers = Mapping[str, Mapping[str, Any]]
@@ -28,6 +29,9 @@ ALIASES = {"ms": "memoryStorage", "memoryStorage": "ms"}
 
 REMEMBERED, LONGEST = 500, 200
 """Actions that rights remember their answer for, and characters that name one."""
+
+LISTED = 20_000
+"""Lines that a listing may have."""
 
 UNKNOWN = "\x00"
 """Stands for every name that nobody wrote: no text of a client holds it."""
@@ -100,11 +104,16 @@ class Rights:
         return all(any(grant.admits(*place) for grant in naming) for place in places)
 
     def listing(self) -> list[dict[str, str]]:
-        """Return the rights as ``getMyRights`` lists them; allowed wins over denied."""
+        """Return the rights as ``getMyRights`` lists them; allowed wins over denied.
+
+        :raises errors.TooManyRights: a large role is restricted to many places.
+        """
         rows: dict[tuple[str, str, str, str], bool] = {}
         for grant in self.grants:
             for key, allowed in _rows(grant):
                 rows[key] = rows.get(key, False) or allowed
+                if len(rows) > LISTED:
+                    raise errors.TooManyRights(LISTED)
         return [
             {
                 "controller": controller,

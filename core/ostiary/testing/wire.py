@@ -47,6 +47,8 @@ MEMBERS = {
 """The members of every answer (contract, 2.5)."""
 
 COMMON = (
+    "api.assert.invalid_type",
+    "api.assert.mutually_exclusive",
     "api.process.action_locked",
     "api.process.action_not_found",
     "api.process.controller_not_found",

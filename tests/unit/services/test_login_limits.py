@@ -6,15 +6,17 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
 from ostiary import Call, Redirect, errors
-from ostiary.services.login_limits import Allowances, Attempt, LoginLimits, Place
+from ostiary.services import turns
+from ostiary.services.login_limits import Attempt, LoginLimits
 from ostiary.services.sessions import Origin
+from ostiary.services.subjects import Allowances, Place
 from ostiary.storage.tables import devices, login_counters
 from ostiary.testing.clock import SECOND, Clock
 
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.anyio
 MINUTE, DAY = 60 * SECOND, 86_400 * SECOND
 FREE, OF_ADDRESS, WINDOW = 10, 30, 15 * MINUTE
 HOME, ELSEWHERE = "203.0.113.7", "198.51.100.9"
+WRONG = errors.LoginRefused("no")
 GROWING = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
 
 
@@ -34,18 +37,20 @@ class Door:
         allowances = Allowances(free, of_address, WINDOW)
         self.limits = LoginLimits(house.store, allowances, b"key" * 11, self.clock)
 
-    async def reserve(
+    def attempt(
         self, name: str | None = "ann", address: str = ELSEWHERE, cookie: str | None = None
-    ) -> Attempt:
-        return await self.limits.reserve("local", name, Place(address, cookie))
+    ) -> AbstractAsyncContextManager[Attempt]:
+        return self.limits.attempt("local", name, Place(address, cookie))
 
-    async def fail(self, *who: Any) -> int:
+    async def fail(self, *who: Any, error: errors.OstiaryError = WRONG) -> int:
         """Fail, and return for how many seconds one has to wait; 0 is not at all."""
         try:
-            await self.reserve(*who)
+            async with self.attempt(*who):
+                raise error
         except errors.TooManyLogins as refused:
             return refused.retry_after or -1
-        return 0
+        except type(error):
+            return 0
 
     async def fails(self, times: int, *who: Any) -> list[int]:
         return [await self.fail(*who) for _ in range(times)]
@@ -60,8 +65,7 @@ class Door:
         self, name: str = "ann", address: str = HOME, cookie: str | None = None
     ) -> str:
         """Sign in, and return what the cookie of the device holds afterwards."""
-        attempt = await self.reserve(name, address, cookie)
-        async with self.store.begin() as db:
+        async with self.attempt(name, address, cookie) as attempt, self.store.begin() as db:
             await self.limits.succeed(db, attempt)
         stamped = self.limits.stamped(attempt, Place(address, cookie))
         assert stamped is not None
@@ -112,7 +116,8 @@ async def test_nobody_else_is_held_back(door: Door) -> None:
     await door.fails(FREE)
     assert await door.fail("ann", ELSEWHERE) == 1
     assert await door.fail("bob", ELSEWHERE) == 0
-    await door.limits.reserve("card", "ann", Place(ELSEWHERE))
+    async with door.limits.attempt("card", "ann", Place(ELSEWHERE)):
+        pass
     await door.fails(OF_ADDRESS, None, ELSEWHERE)
     assert await door.fail("bob", ELSEWHERE) > 0
     assert await door.fail("bob", HOME) == 0
@@ -143,6 +148,16 @@ async def test_guesses_at_the_same_time_do_not_overrun_the_limit(door: Door) -> 
     assert sorted(waits) == [0] * FREE + [1] * (50 - FREE)
 
 
+async def test_who_knows_the_secret_may_use_it_many_times_at_once(door: Door) -> None:
+    """What is not decided yet counts as failed, so the others wait instead of being refused."""
+    await door.fails(2)
+    cookies = await asyncio.gather(*(door.succeed("ann", ELSEWHERE) for _ in range(40)))
+    assert len(set(cookies)) == 40
+    cookies = await asyncio.gather(*(door.succeed("ann", HOME, cookies[0]) for _ in range(40)))
+    assert len(door.limits._turns) == 0
+    assert await door.fails(FREE - 1, "ann", "192.0.2.1") == [0] * (FREE - 2) + [1]
+
+
 async def test_who_succeeds_leaves_no_counter(door: Door) -> None:
     for _ in range(FREE + OF_ADDRESS):
         await door.succeed()
@@ -151,20 +166,41 @@ async def test_who_succeeds_leaves_no_counter(door: Door) -> None:
 
 
 async def test_a_success_gives_back_itself_and_no_failure_of_others(door: Door) -> None:
-    await door.fails(FREE - 1, "ann", ELSEWHERE)
-    attempt = await door.reserve("ann", HOME)
-    assert await door.fail("ann", ELSEWHERE) == 1
-    await door.limits.give_back(attempt)
-    assert await door.fails(2, "ann", ELSEWHERE) == [0, 1]
+    await door.fails(FREE - 3)
+    async with door.attempt("ann", HOME) as attempt:
+        assert await door.fail() == 0
+        await door.limits.give_back(attempt)
+    assert await door.fails(3) == [0, 0, 1]
 
 
 async def test_a_lock_that_another_failure_has_put_stays(door: Door) -> None:
     await door.fails(FREE - 1)
-    slow = await door.reserve()
-    door.clock.advance(SECOND)
-    assert await door.fails(2) == [0, 2]
-    await door.limits.give_back(slow)
+    async with door.attempt() as slow:
+        door.clock.advance(SECOND)
+        assert await door.fail() == 0
+        await door.limits.give_back(slow)
     assert await door.fail() == 2
+
+
+async def test_who_comes_while_the_last_free_attempt_is_made_waits_for_its_outcome(
+    door: Door,
+) -> None:
+    await door.fails(FREE - 1)
+    async with door.attempt("ann", HOME) as attempt:
+        other = asyncio.create_task(door.fail())
+        await asyncio.sleep(0)
+        assert not other.done()
+        await door.limits.give_back(attempt)
+    assert await other == 0
+
+
+async def test_nobody_waits_for_ever_for_the_outcome_of_another_attempt(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "PATIENCE", 0.01)
+    await door.fails(FREE - 1)
+    async with door.attempt("ann", HOME):
+        assert await door.fail() == 1
 
 
 async def test_strangers_cannot_keep_a_device_out_that_signed_in_before(door: Door) -> None:
@@ -293,7 +329,7 @@ async def test_what_came_to_no_verdict_is_no_failure(door: Door) -> None:
         errors.StoreUnavailable(),
         errors.TtlExceeded(),
     ):
-        await door.limits.fail(await door.reserve(), error)
+        assert await door.fail(error=error) == 0
     assert await door.limits.purge(10) == 2
     assert await door.rows() == 0
 
@@ -303,7 +339,7 @@ async def test_a_plugin_that_breaks_down_keeps_nobody_else_out_and_tells_nothing
 ) -> None:
     """AUTH-16"""
     for _ in range(FREE):
-        await door.limits.fail(await door.reserve(), errors.PluginUnexpectedError("it"))
+        assert await door.fail(error=errors.PluginUnexpectedError("it")) == 0
     assert await door.fail() == 1
     assert await door.fails(OF_ADDRESS, None) == [0] * OF_ADDRESS
 
@@ -324,11 +360,13 @@ async def test_a_login_held_back_is_logged_once_a_minute_without_a_name(
 
 
 async def test_without_allowances_nothing_is_counted(house: Any) -> None:
-    limits = LoginLimits(house.store, None, b"key", Clock())
-    attempts = [await limits.reserve("local", "ann", Place(HOME)) for _ in range(200)]
-    await limits.fail(attempts[0], errors.LoginRefused("no"))
-    assert limits.stamped(attempts[0], Place(HOME)) is None
-    assert await Door(house).rows() == 0
+    door = Door(house)
+    door.limits = LoginLimits(house.store, None, b"key", Clock())
+    assert await door.fails(200) == [0] * 200
+    async with door.attempt() as attempt, house.store.begin() as db:
+        await door.limits.succeed(db, attempt)
+        assert door.limits.stamped(attempt, Place(HOME)) is None
+    assert (await door.rows(), await door.rows(devices)) == (0, 0)
 
 
 async def sign_in(house: Any, badge: Any) -> Any:

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import update
 
 from ostiary import Call, Newcomer, Redirect, Verified, errors
-from ostiary.services.login_limits import Place
 from ostiary.services.sessions import Origin
+from ostiary.services.subjects import Place
 from ostiary.storage.tables import users
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ostiary import errors
 from ostiary.request import Connection, Request
-from ostiary.services.rights import REMEMBERED, Grant, Rights, covers, places_of
+from ostiary.services.rights import LISTED, REMEMBERED, Grant, Rights, covers, places_of
 
 CONNECTION = Connection("websocket", "127.0.0.1")
 
@@ -147,6 +148,15 @@ def test_in_the_listing_allowed_wins_over_denied() -> None:
     no, yes = role(auth={"login": False}), role(auth={"login": True})
     for mine in (rights(no, yes), rights(yes, no)):
         assert [line["value"] for line in mine.listing()] == ["allowed"]
+
+
+def test_a_listing_has_an_end() -> None:
+    """INP-09: a role of many actions in many places has a line for each of both."""
+    many = {"document": {"actions": {f"a{number}": True for number in range(1000)}}}
+    few = rights((many, [(f"i{number}",) for number in range(LISTED // 1000)]))
+    assert len(few.listing()) == LISTED
+    with pytest.raises(errors.TooManyRights):
+        rights((many, [(f"i{number}",) for number in range(LISTED // 1000 + 1)])).listing()
 
 
 def test_names_that_do_not_exist_fill_no_memory() -> None:
