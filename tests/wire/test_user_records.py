@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
@@ -260,20 +261,27 @@ def clerk(closed: Any, admin: str) -> Any:
     return closed.person(name, "default")
 
 
+@pytest.fixture
+def chief(api: Api, admin: str, new: str) -> Iterator[str]:
+    """The kuid of another administrator, whom later tests do not count on."""
+    content = {"content": {"profileIds": ["admin"]}}
+    assert api.call("security:createUser", content, jwt=admin, _id=new).status == 200
+    yield new
+    assert api.call("security:deleteUser", jwt=admin, _id=new).status == 200
+
+
 def test_nobody_takes_over_who_may_do_more(
-    api: Api, closed: Any, admin: str, clerk: Any, new: str
+    api: Api, closed: Any, admin: str, clerk: Any, chief: str
 ) -> None:
     """AZ-20: neither by demoting them nor by giving them other credentials."""
-    content = {"content": {"profileIds": ["admin"]}}
-    api.call("security:createUser", content, jwt=admin, _id=new)
-    target, fields = closed.person("member"), {"username": new, "password": PASSWORD}
+    target, fields = closed.person("member"), {"username": chief, "password": PASSWORD}
     local = {"strategy": "local"}
     for kuid, refused in (
         (target.kuid, api.call("security:updateCredentials", fields, jwt=clerk.jwt,
                                _id=target.kuid, **local)),
-        (new, api.call("security:createCredentials", fields, jwt=clerk.jwt, _id=new, **local)),
+        (chief, api.call("security:createCredentials", fields, jwt=clerk.jwt, _id=chief, **local)),
         *(
-            (new, api.call(f"security:{action}", body, jwt=clerk.jwt, _id=new))
+            (chief, api.call(f"security:{action}", body, jwt=clerk.jwt, _id=chief))
             for action, body in (
                 ("updateUser", {"profileIds": ["default"]}),
                 ("replaceUser", {"profileIds": ["default"]}),
@@ -284,9 +292,9 @@ def test_nobody_takes_over_who_may_do_more(
         assert (refused.status, refused.error_id) == (403, "ostiary.rights.target")
         assert refused.error["props"] == [kuid]
     assert closed.login(target.username).kuid == target.kuid
-    user = api.call("security:getUser", jwt=admin, _id=new).result["_source"]
+    user = api.call("security:getUser", jwt=admin, _id=chief).result["_source"]
     assert user["profileIds"] == ["admin"]
-    named = api.call("security:updateUser", {"name": "Ann"}, jwt=clerk.jwt, _id=new)
+    named = api.call("security:updateUser", {"name": "Ann"}, jwt=clerk.jwt, _id=chief)
     assert named.result["_source"]["profileIds"] == ["admin"]
 
 
