@@ -100,7 +100,7 @@ class Dispatcher:
         if b"cookie" in request.connection.headers or WANTED in request.args:
             await read_cookie(request, services, self._origins)
         account = await self._authenticate(request)
-        if not account.rights.allow(request) and not await self._sets_up(request):
+        if not (account.rights.allow(request) or request.leaving or await self._sets_up(request)):
             missing = errors.RightsMissing if request.session else errors.AuthenticationRequired
             raise missing(request.controller, request.action, request.kuid)
         services.limits.count(request, account)

@@ -39,6 +39,10 @@ async def read_cookie(request: Request, services: Services, origins: Origins) ->
     name = (request.controller, request.action)
     if not wanted or name not in ABOUT_THE_COOKIE:
         request.jwt = token
-    elif name == LOGOUT and await services.tokens.is_good(token):
-        # Kuzzle has nobody ask here, and leaves the token alive. A dead one is nobody's.
-        request.jwt = token
+    elif name == LOGOUT:
+        # Kuzzle has nobody ask here, and leaves the token alive.
+        if await services.tokens.is_good(token):
+            request.jwt = token
+        else:
+            # No page can remove the cookie by itself, and with it nothing else is answered.
+            request.leaving = True

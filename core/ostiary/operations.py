@@ -6,12 +6,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from ostiary.composition import find_plugins, load_master_key, make_backend
+from ostiary.composition import (
+    Core,
+    find_plugins,
+    load_master_key,
+    make_backend,
+    require_stores,
+)
 from ostiary.services.rights import ADMIN
 from ostiary.settings import Settings
 from ostiary.startup import establish, opened, stores_of
 from ostiary.storage import Backend, StorageError, migrate
-from ostiary.storage.store import CORE
 from ostiary.strategies import Call
 
 LOCAL = "local"
@@ -56,6 +61,7 @@ async def upgrade(settings: Settings, name: str | None) -> list[str]:
 
 async def status(settings: Settings) -> Sequence[tuple[str, ...]]:
     """Return name, revision, newest revision and state of every store."""
+    require_stores(settings)
     rows = []
     async with _backend(settings) as backend:
         for name, storage in stores_of(find_plugins(settings)):
@@ -101,18 +107,14 @@ async def create_admin(settings: Settings, username: str, password: str, kuid: s
 
 async def restrict(settings: Settings) -> Sequence[str]:
     """Close stores that ``--dev`` opened; return the kuids of the administrators."""
-    async with _backend(settings) as backend:
-        if await backend.revision(CORE) is None:
-            raise StorageError("there are no stores to close; is --data or --database right?")
-    async with opened(settings) as core:
+    async with _existing(settings) as core:
         await core.services.defaults.restrict(close=True)
         return await core.services.users.administrators()
 
 
 async def list_keys(settings: Settings) -> Sequence[tuple[str, ...]]:
     """Return id, age, work, tokens and API keys of each key that signs or has signed tokens."""
-    async with opened(settings) as core:
-        await establish(core)
+    async with _existing(settings) as core:
         return [
             (
                 key.id,
@@ -127,9 +129,17 @@ async def list_keys(settings: Settings) -> Sequence[tuple[str, ...]]:
 
 async def rotate_keys(settings: Settings, *, revoke_all: bool) -> str:
     """Have a new key sign tokens; return its id."""
-    async with opened(settings) as core:
-        await establish(core)
+    async with _existing(settings) as core:
+        await core.signing_keys.load()
         return await core.services.key_ring.rotate(revoke_all=revoke_all)
+
+
+@asynccontextmanager
+async def _existing(settings: Settings) -> AsyncIterator[Core]:
+    """Open the stores, if there are any: a mistyped folder must not look like a success."""
+    require_stores(settings)
+    async with opened(settings) as core:
+        yield core
 
 
 @asynccontextmanager

@@ -59,6 +59,7 @@ class Request(msgspec.Struct):
 
     :param raw_body: the JSON text that held the body, where there is one.
     :param in_url: some of the arguments stood in a query string.
+    :param leaving: a browser gives up a cookie whose token is dead already: everybody may.
     """
 
     controller: str
@@ -72,6 +73,7 @@ class Request(msgspec.Struct):
     raw_body: bytes | str = b""
     in_url: bool = False
     session: Session | None = None
+    leaving: bool = False
 
     @property
     def kuid(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -35,7 +36,9 @@ def run(settings: Settings) -> None:
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda _signal, _frame: None)
     program = uvicorn.Server(config)
-    program.run()
+    # What cannot listen exits by itself, with a status of its own.
+    with suppress(SystemExit):
+        program.run()
     if not program.started:
         raise StorageError("the server could not start; the log says why")
 

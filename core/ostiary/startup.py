@@ -33,9 +33,9 @@ async def prepare(settings: Settings) -> None:
     :raises StorageError: the stores are not fit for these settings; says what to do.
     """
     async with opened(settings) as core:
-        first = await establish(core)
+        await establish(core)
         if not settings.dev and not await core.services.users.admin_exists():
-            if first:
+            if await core.services.defaults.introduce():
                 print_setup_secret(core)
             else:
                 logger.warning(NO_ADMINISTRATOR)
@@ -68,11 +68,10 @@ async def opened(settings: Settings) -> AsyncIterator[Core]:
         yield core
 
 
-async def establish(core: Core) -> bool:
-    """Write what the first start writes; tell whether this was it."""
-    first = await core.services.defaults.establish(opened=core.settings.dev)
+async def establish(core: Core) -> None:
+    """Write what every store has, if it is new."""
+    await core.services.defaults.establish(opened=core.settings.dev)
     await core.signing_keys.load()
-    return first
 
 
 def print_setup_secret(core: Core) -> None:

@@ -55,6 +55,29 @@ def test_the_setup_secret_is_printed_once(serve: Serve, connect: Connect) -> Non
     assert made.result["_source"]["profileIds"] == ["admin"]
 
 
+def test_a_command_that_makes_the_stores_leaves_the_setup_secret_to_the_server(
+    serve: Serve,
+) -> None:
+    server = serve(environment={}, started=False)
+    exported = server.data.parent / "roles.json"
+    exported.write_text('{"type": "roles", "content": {}}', encoding="utf-8")
+    imported = server.run("import-kuzzle", str(exported))
+    assert (imported.returncode, imported.stderr) == (0, "")
+    server.start()
+    assert len(printed_secrets(server.log)) == 1
+
+
+@pytest.mark.parametrize(
+    "words", ["keys list", "keys rotate --revoke-all", "db status", "admin restrict"]
+)
+def test_a_command_for_stores_that_are_not_there_makes_none(serve: Serve, words: str) -> None:
+    server = serve(started=False)
+    done = server.run(*words.split())
+    assert done.returncode == 1
+    assert "there are no stores here" in done.stderr
+    assert not server.data.exists()
+
+
 @pytest.mark.parametrize("body", [{}, {"credentials": {}}, {"username": "root"}])
 def test_who_could_not_sign_in_does_not_use_the_setup_up(
     serve: Serve, connect: Connect, setup_secret: str, body: Mapping[str, object]

@@ -132,8 +132,8 @@ def test_every_method_of_the_sdk_does_what_an_application_expects(
 def test_what_the_kuzzle_cli_sends_is_answered_as_it_expects(
     protocol: str, javascript: Callable[..., str], serve: Serve, connect: Connect
 ) -> None:
-    """AUTH-13: its login over HTTP has the password in the URL, which ``--dev`` alone admits."""
-    server = serve(dev=True)
+    """LEAK-05: its login over HTTP has the password in the URL, which the access log masks."""
+    server = serve(dev=True, settings="[logging]\naccess = true\n")
     administrator = {"username": "root", "password": PASSWORD}
     made = connect(server).call(
         "security:createFirstAdmin", {"credentials": {"local": administrator}}, _id="root"
@@ -143,3 +143,16 @@ def test_what_the_kuzzle_cli_sends_is_answered_as_it_expects(
     assert told["failures"] == {}
     assert len(told["ran"]) > 10
     assert PASSWORD not in server.log
+    login = "ostiary.access GET /_login/local?username=***&password=*** 200"
+    assert (login in server.log) == (protocol == "Http")
+
+
+def test_a_login_of_the_kuzzle_cli_over_http_is_for_dev_only(
+    serve: Serve, connect: Connect
+) -> None:
+    """AUTH-13: elsewhere the error names the setting that would admit it."""
+    server = serve()
+    url = "/_login/local?username=root&password=" + PASSWORD
+    refused = connect(server).send("GET", url)
+    assert (refused.status, refused.error_id) == (400, "ostiary.request.secret_in_url")
+    assert "http.allowCredentialsInUrl" in refused.error["message"]

@@ -17,7 +17,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from ostiary.settings import Settings
-from ostiary.testing.wire import Api, HttpApi, Outcome, WebSocketApi, differences, serving
+from ostiary.testing.wire import (
+    MEMBERS,
+    Api,
+    HttpApi,
+    Outcome,
+    WebSocketApi,
+    differences,
+    serving,
+)
 
 RECORDED: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "data" / "session.json").read_text(encoding="utf-8")
@@ -235,6 +243,8 @@ def test_two_logins_in_one_second_are_two_sessions(dev: Any, protocol: str) -> N
 def unlike(wanted: dict[str, Any], outcome: Outcome) -> list[str]:
     """Say in what an answer is not the recorded one."""
     found = differences(wanted["status"], outcome.status, "status")
+    members = outcome.body.keys() - {"room", "index", "collection"}
+    found += differences(sorted(MEMBERS), sorted(members), "members")
     names = [outcome.body["controller"], outcome.body["action"]]
     found += differences(wanted["call"].split(":"), names, "action")
     error = outcome.body["error"]

@@ -67,10 +67,15 @@ async def create_api_key(
 
 
 @security.action(
-    DELETE("/users/{userId}/api-keys/{_id}"), ignored=["refresh"], raises=[errors.DocumentNotFound]
+    DELETE("/users/{userId}/api-keys/{_id}"),
+    ignored=["refresh"],
+    raises=[errors.DocumentNotFound, errors.TargetTooPowerful],
 )
-async def delete_api_key(services: Services, user_id: Owner, id: KeyId) -> dict[str, str]:
+async def delete_api_key(
+    services: Services, request: Request, user_id: Owner, id: KeyId
+) -> dict[str, str]:
     """Delete an API key of a user, which ends it at once."""
+    await check_target(services, request, user_id)
     await services.api_keys.delete(user_id, id)
     return {"_id": id}
 

@@ -12,7 +12,12 @@ from ostiary.services import Services
 DELETING = [errors.WriteLimitExceeded, errors.IncompleteDelete]
 """What deleting many can end with."""
 
-EXPECTED = (errors.BadRequestError, errors.NotFoundError, errors.PreconditionError)
+EXPECTED = (
+    errors.BadRequestError,
+    errors.ForbiddenError,
+    errors.NotFoundError,
+    errors.PreconditionError,
+)
 """What may keep one document from being deleted, and not the others."""
 
 

@@ -39,6 +39,10 @@ async def create_credentials(
     services: Services, request: Request, strategy: StrategyName, id: Kuid, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Give a user credentials for a strategy; existing ones are never overwritten."""
+    services.strategies.find(strategy)
+    if await services.users.find(id) is None:
+        # Who is only being made might turn out to be out of reach.
+        raise errors.UserNotFound(id)
     await check_target(services, request, id)
     return await services.credentials.create(strategy, id, body, call_of(request))
 
@@ -75,12 +79,14 @@ async def validate_credentials(
 
 
 @security.action(
-    DELETE("/credentials/{strategy}/{_id}"), raises=[errors.UnknownStrategy, errors.NoCredentials]
+    DELETE("/credentials/{strategy}/{_id}"),
+    raises=[errors.UnknownStrategy, errors.NoCredentials, errors.TargetTooPowerful],
 )
 async def delete_credentials(
-    services: Services, strategy: StrategyName, id: Kuid
+    services: Services, request: Request, strategy: StrategyName, id: Kuid
 ) -> dict[str, bool]:
     """Take a user's credentials for a strategy away."""
+    await check_target(services, request, id)
     await services.credentials.delete(strategy, id)
     return {"acknowledged": True}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ostiary import errors
 from ostiary.actions import PUT
-from ostiary.controllers.authority import check_target
+from ostiary.controllers.authority import caller
 from ostiary.controllers.users import Kuid, security
 from ostiary.request import Request
 from ostiary.services import Services
@@ -22,8 +22,7 @@ async def disable_user(services: Services, request: Request, id: Kuid) -> dict[s
 
     The user may not do more than who asks, and is not the last administrator.
     """
-    await check_target(services, request, id)
-    user = await services.statuses.disable(id, request.kuid)
+    user = await services.statuses.disable(id, request.kuid, by=await caller(services, request))
     return user.to_json()
 
 
@@ -34,6 +33,5 @@ async def disable_user(services: Services, request: Request, id: Kuid) -> dict[s
 )
 async def enable_user(services: Services, request: Request, id: Kuid) -> dict[str, Any]:
     """Let a user in again: API keys and credentials work as before, no old session does."""
-    await check_target(services, request, id)
-    user = await services.statuses.enable(id, request.kuid)
+    user = await services.statuses.enable(id, request.kuid, by=await caller(services, request))
     return user.to_json()

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from ostiary import errors
 from ostiary.actions import DELETE, GET
 from ostiary.controllers.auth import auth
+from ostiary.controllers.authority import check_target
 from ostiary.controllers.users import Kuid, security
 from ostiary.request import ANONYMOUS, Request
 from ostiary.services import Services
@@ -38,11 +39,18 @@ async def get_sessions(services: Services, request: Request, id: Kuid) -> dict[s
     return await _listed(services, request, account)
 
 
-@security.action(DELETE("/users/{userId}/sessions/{_id}"), raises=[errors.SessionNotFound])
+@security.action(
+    DELETE("/users/{userId}/sessions/{_id}"),
+    raises=[errors.SessionNotFound, errors.TargetTooPowerful],
+)
 async def revoke_session(
-    services: Services, user_id: Annotated[str, "The user's kuid."], id: SessionId
+    services: Services,
+    request: Request,
+    user_id: Annotated[str, "The user's kuid."],
+    id: SessionId,
 ) -> dict[str, str]:
     """End one session of a user, at once and everywhere."""
+    await check_target(services, request, user_id)
     await services.sessions.revoke(user_id, id)
     return {"_id": id}
 

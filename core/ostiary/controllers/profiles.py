@@ -124,7 +124,12 @@ async def m_get_profiles(services: Services, body: Ids) -> dict[str, Any]:
 
 @security.action(
     DELETE("/profiles/{_id}"),
-    raises=[errors.ProfileNotFound, errors.ProfileNotDeletable, errors.ProfileInUse],
+    raises=[
+        errors.ProfileNotFound,
+        errors.ProfileNotDeletable,
+        errors.ProfileInUse,
+        errors.MissingRights,
+    ],
     ignored=["refresh"],
 )
 async def delete_profile(
@@ -137,7 +142,8 @@ async def delete_profile(
 ) -> dict[str, str]:
     """Delete a profile, which no user may hold unless it is to be taken off them."""
     take_off = on_assigned_users == "remove"
-    await services.profiles.delete(id, request.kuid, take_off=take_off)
+    by = await caller(services, request)
+    await services.profiles.delete(id, by, take_off=take_off)
     return {"_id": id}
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT
 from ostiary.arguments import Ids as IdList
-from ostiary.controllers.authority import check_grant, check_target
+from ostiary.controllers.authority import caller, check_grant, check_target
 from ostiary.controllers.batches import DELETING, Ids, delete_each, wanted
 from ostiary.controllers.users import (
     CREATING,
@@ -90,7 +90,8 @@ async def update_user(
     profile_ids = None if body.get("profileIds") is None else profile_ids_in(body, "body.", id)
     if profile_ids is not None:
         await _check_profiles(services, request, id, profile_ids)
-    user = await services.users.update(id, properties_of(body), request.kuid, profile_ids)
+    by = await caller(services, request)
+    user = await services.users.update(id, properties_of(body), request.kuid, profile_ids, by=by)
     return user.to_json()
 
 
@@ -102,7 +103,8 @@ async def replace_user(
     profile_ids = profile_ids_in(body, "body.", id, required=True)
     assert profile_ids is not None
     await _check_profiles(services, request, id, profile_ids)
-    user = await services.users.replace(id, properties_of(body), request.kuid, profile_ids)
+    by = await caller(services, request)
+    user = await services.users.replace(id, properties_of(body), request.kuid, profile_ids, by=by)
     return user.to_json()
 
 
@@ -124,51 +126,55 @@ async def upsert_user(
         properties_of(body["content"]),
         default=properties_of(body.get("default", {})),
         credentials=credentials_in(body),
+        by=await caller(services, request),
     )
     return user.to_json()
 
 
 @security.action(
     DELETE("/users/{_id}"),
-    raises=[errors.UserNotFound, errors.DocumentNotFound, errors.LastAdministrator],
+    raises=[
+        errors.UserNotFound,
+        errors.DocumentNotFound,
+        errors.LastAdministrator,
+        errors.TargetTooPowerful,
+    ],
     ignored=["refresh"],
 )
-async def delete_user(services: Services, id: Kuid) -> dict[str, str]:
+async def delete_user(services: Services, request: Request, id: Kuid) -> dict[str, str]:
     """Delete a user; every token of theirs ends at once, their credentials are erased."""
-    await _delete(services, id)
+    await _delete(services, request, id)
     return {"_id": id}
 
 
 @security.action(POST("/users/_mDelete"), raises=DELETING, ignored=["refresh"])
-async def m_delete_users(services: Services, body: Ids) -> list[str] | Reply:
+async def m_delete_users(services: Services, request: Request, body: Ids) -> list[str] | Reply:
     """Delete several users; what cannot be deleted is told beside what was (206)."""
 
     async def delete(kuid: str) -> None:
-        await _delete(services, kuid)
+        await _delete(services, request, kuid)
 
     return await delete_each(services, body["ids"], delete)
 
 
-@security.action(DELETE("/users/{_id}/tokens"))
-async def revoke_tokens(services: Services, id: Kuid) -> None:
+@security.action(DELETE("/users/{_id}/tokens"), raises=[errors.TargetTooPowerful])
+async def revoke_tokens(services: Services, request: Request, id: Kuid) -> None:
     """End every session of a user."""
+    await check_target(services, request, id)
     await services.tokens.revoke_all(id)
 
 
 async def _check_profiles(
     services: Services, request: Request, kuid: str, profile_ids: tuple[str, ...]
 ) -> None:
-    """Refuse to change what a user may do, where the caller may not."""
+    """Refuse to give profiles that the caller may not give."""
     if kuid == ANONYMOUS and ANONYMOUS_PROFILE not in profile_ids:
         raise errors.AnonymousProfileRequired
     await check_grant(services, request, profile_ids)
-    known = await services.users.find(kuid)
-    if known is not None and set(known.profile_ids) != set(profile_ids):
-        await check_target(services, request, kuid)
 
 
-async def _delete(services: Services, kuid: str) -> None:
+async def _delete(services: Services, request: Request, kuid: str) -> None:
     if kuid == ANONYMOUS:
         # Nobody has written this user, so nobody deletes it.
         raise errors.DocumentNotFound(kuid, "kuzzle", USERS)
-    await services.users.delete(kuid)
+    await services.users.delete(kuid, by=await caller(services, request))

@@ -9,12 +9,14 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary.services.changes import Changes
 from ostiary.services.profiles import Profile, write_profile
-from ostiary.services.rights import BASE, Controllers
+from ostiary.services.rights import BASE, EVERYTHING, Controllers
 from ostiary.services.roles import Role, write_role
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import MODE, installation
 
-EVERYTHING = {"*": {"actions": {"*": True}}}
+INTRODUCED = "introduced"
+"""The key of the row that is there when a server has told of the setup secret."""
+
 OPEN, CLOSED = "open", "closed"
 
 
@@ -48,6 +50,18 @@ class Defaults:
                 await self._write(db, opened=opened)
         except IntegrityError:
             return False  # Another machine was faster.
+        return True
+
+    async def introduce(self) -> bool:
+        """Tell whether nobody was told yet how the first administrator is made; now they are.
+
+        A command that opens a new store tells nobody: it is left to the first server.
+        """
+        try:
+            async with self._store.begin() as db:
+                await db.execute(insert(installation).values(key=INTRODUCED, value="yes"))
+        except IntegrityError:
+            return False
         return True
 
     async def is_open(self) -> bool:

@@ -81,6 +81,20 @@ def check_within(by: Account | None, grants: Iterable[Grant], id: str) -> None:
         raise errors.MissingRights(id)
 
 
+async def check_reach(
+    db: Database, by: Account | None, kuid: str, profile_ids: Iterable[str]
+) -> None:
+    """Refuse to change a user who may do more than who changes them, as it stands in the store.
+
+    :param by: None is the system, which may do everything; oneself is within reach.
+    """
+    if by is None or kuid == by.kuid:
+        return
+    theirs = await read_rights(db, profile_ids)
+    if not covers(by.rights, theirs.grants):
+        raise errors.TargetTooPowerful(kuid)
+
+
 @asynccontextmanager
 async def changing_rights(store: Store, changes: Changes) -> AsyncIterator[Database]:
     """Change roles or profiles, in a transaction that every process hears of.

@@ -105,7 +105,11 @@ class Journal:
 
     async def settle(self, kuid: str) -> None:
         """Erase what is noted for a user; what fails is logged, and tried again by ``sweep``."""
-        await self._settle_all((journal.c.kuid == kuid) & (journal.c.kind == DELETING))
+        try:
+            await self._settle_all((journal.c.kuid == kuid) & (journal.c.kind == DELETING))
+        except errors.OstiaryError as error:
+            # What was asked for is done already; this is what follows from it.
+            logger.warning("what %r has left could not be erased yet: %s", kuid, error.id)
 
     async def sweep(self) -> None:
         """Settle what ended processes left, and what failed before."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import secrets
+import unicodedata
 import uuid
 
 from ostiary import errors
@@ -37,7 +37,8 @@ TROUBLESOME = frozenset(">?~")
 ESCAPED = 6
 """Bytes of a character that stands escaped in a token (decision 13)."""
 
-UNACCEPTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+UNACCEPTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of characters that show nothing, or turn others round."""
 
 
 def make_kuid(form: str | None = None) -> str:
@@ -69,11 +70,18 @@ def check_id(id: str, name: str = "_id") -> str:
     """
     if id == "_search":
         raise errors.SearchAsAnId
-    if id in (".", "..", *PATHS) or UNACCEPTABLE.search(id) or _length(id) > LONGEST:
+    if id in (".", "..", *PATHS) or not _plain(id) or _length(id) > LONGEST:
         raise errors.InvalidArgument(
-            name, f"at most {LONGEST} bytes without control characters, no word of paths"
+            name,
+            f"at most {LONGEST} bytes without control or invisible characters or white space "
+            "around them, no word of paths",
         )
     return id
+
+
+def _plain(id: str) -> bool:
+    """Tell whether an id shows what it is: two that differ look different, or nearly so."""
+    return id == id.strip() and not any(unicodedata.category(one) in UNACCEPTABLE for one in id)
 
 
 def _length(id: str) -> int:

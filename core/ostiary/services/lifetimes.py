@@ -27,12 +27,15 @@ class Lifetimes:
     session: int = ENDLESS
 
     def choose(self, wanted: Duration | None) -> int:
-        """Return the lifetime of a new token.
+        """Return the lifetime of a new token; who asks for none gets what the maximum allows.
 
-        :raises errors.TtlExceeded: it is above the maximum.
+        :raises errors.TtlExceeded: it is above the maximum, or has no end where there is one.
         """
+        bounded = self.longest > ENDLESS
+        if wanted is None and bounded and self.default > self.longest:
+            return self.longest
         ttl = self.default if wanted is None else wanted
-        if self.longest > ENDLESS and (ttl == ENDLESS or ttl > self.longest):
+        if bounded and (ttl == ENDLESS or ttl > self.longest):
             raise errors.TtlExceeded
         return ttl
 

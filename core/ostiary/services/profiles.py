@@ -119,6 +119,7 @@ class Profiles:
         """Create a profile, or replace whatever stands there."""
         profile = self.read(id, body, by)
         async with changing_rights(self._store, self._changes) as db:
+            await _check_former(db, by, await _find(db, id))
             await _write(db, profile, by, strict=strict)
         return _logged(profile)
 
@@ -133,6 +134,7 @@ class Profiles:
             old = await _find(db, id)
             if old is None:
                 raise errors.ProfileNotFound(id)
+            await _check_former(db, by, old)
             new = self._read(id, {**old.body(), **body}, by)
             author, made, now = old.author, old.created_at, self._clock()
             profile = replace(
@@ -141,21 +143,24 @@ class Profiles:
             await _write(db, profile, by, strict=strict)
         return _logged(profile)
 
-    async def delete(self, id: str, updater: str | None = None, *, take_off: bool = False) -> None:
+    async def delete(self, id: str, by: Account | None = None, *, take_off: bool = False) -> None:
         """Delete a profile.
 
-        :param take_off: take it off the users who hold it; ``updater`` is who they were
-            changed by. Whom it leaves without any gets the profile ``anonymous``.
+        :param by: the account of who does; it may take nothing off others that it does not hold.
+        :param take_off: take it off the users who hold it. Whom it leaves without any gets the
+            profile ``anonymous``.
         :raises errors.ProfileInUse: a user holds it, and is to keep it.
         """
         if id in BASE:
             raise errors.ProfileNotDeletable
         async with changing_rights(self._store, self._changes) as db:
-            if await _find(db, id) is None:
+            profile = await _find(db, id)
+            if profile is None:
                 raise errors.ProfileNotFound(id)
             held = select(user_profiles.c.kuid).where(user_profiles.c.profile_id == id)
             if take_off:
-                await _take_off(db, id, updater, self._clock())
+                await _check_former(db, by, profile)
+                await _take_off(db, id, None if by is None else by.kuid, self._clock())
             elif await db.scalar(held.limit(1)) is not None:
                 raise errors.ProfileInUse(id)
             await db.execute(delete(profiles).where(profiles.c.id == id))
@@ -199,6 +204,12 @@ async def _write(db: Database, profile: Profile, by: Account | None, *, strict: 
         await check_places(db, restrictions(profile.policies))
     check_within(by, await grants_of(db, profile.policies), profile.id)
     await write_profile(db, profile)
+
+
+async def _check_former(db: Database, by: Account | None, profile: Profile | None) -> None:
+    """Refuse to take from others what one does not hold: they would be within reach then."""
+    if profile is not None:
+        check_within(by, await grants_of(db, profile.policies), profile.id)
 
 
 async def _take_off(db: Database, id: str, updater: str | None, now: int) -> None:

@@ -25,6 +25,9 @@ Places = Mapping[str, frozenset[str]]
 ADMIN, DEFAULT, ANONYMOUS = BASE = ("admin", "default", "anonymous")
 """Roles, and profiles, that every server has; who holds the first is an administrator."""
 
+EVERYTHING: Controllers = {"*": {"actions": {"*": True}}}
+"""The controllers of a role that may do everything."""
+
 ALIASES = {"ms": "memoryStorage", "memoryStorage": "ms"}
 
 REMEMBERED, LONGEST = 500, 200
@@ -92,15 +95,14 @@ class Rights:
         if not naming:
             return False
         args = request.args
-        if "targets" in args:
-            places = _targets(args["targets"])
-            # What a pattern stands for cannot be told.
-            if any("*" in f"{index}{collection}" for index, collection in places):
-                return False
-        elif "index" in args:
-            places = [(args["index"], args.get("collection"))]
-        else:
+        if not args:
             return True
+        places = _targets(args.get("targets"))
+        # What a pattern stands for cannot be told.
+        if any("*" in f"{index}{collection}" for index, collection in places):
+            return False
+        if "index" in args:
+            places.append((args["index"], args.get("collection")))
         return all(any(grant.admits(*place) for grant in naming) for place in places)
 
     def listing(self) -> list[dict[str, str]]:
@@ -132,17 +134,19 @@ def covers(mine: Rights, theirs: Iterable[Grant]) -> bool:
     What neither of them names they cannot tell apart: one unknown name stands for
     all controllers, actions, indexes and collections that they do not name.
     """
-    theirs = tuple(theirs)
-    both = (*mine.grants, *theirs)
+    own, theirs = _essence(mine.grants), _essence(theirs)
+    if any(grant.controllers == EVERYTHING and not grant.places for grant in own):
+        return True
+    both = (*own, *theirs)
     places = tuple(_places(both))
     # Most actions are granted alike: each pair of grants is looked at once.
     pairs = {
-        (_positions(mine.grants, *action), granting)
+        (_positions(own, *action), granting)
         for action in _actions(both)
         if (granting := _positions(theirs, *action))
     }
     return all(
-        _cover([mine.grants[at] for at in have], [theirs[at] for at in want], places)
+        _cover([own[at] for at in have], [theirs[at] for at in want], places)
         for have, want in pairs
     )
 
@@ -167,6 +171,24 @@ def _cover(mine: Sequence[Grant], theirs: Sequence[Grant], places: Iterable[Plac
         for place in places
         if any(grant.admits(*place) for grant in theirs)
     )
+
+
+def _essence(grants: Iterable[Grant]) -> tuple[Grant, ...]:
+    """Return the same grants without what grants nothing, however much of it there is.
+
+    An entry without any right only matters where it hides a wildcard for all controllers.
+    """
+    found = []
+    for grant in grants:
+        hiding = grant.controllers.keys() & {"*", *ALIASES}
+        granting: Controllers = {
+            name: entry
+            for name, entry in grant.controllers.items()
+            if True in entry["actions"].values() or hiding & {name, "*"}
+        }
+        if granting:
+            found.append(Grant(granting, grant.places))
+    return tuple(found)
 
 
 def _naming(grants: Iterable[Grant], controller: str, action: str) -> tuple[Grant, ...]:

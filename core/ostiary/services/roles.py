@@ -104,6 +104,7 @@ class Roles:
         """Create a role, or replace whatever stands there."""
         role = self.read(id, body, by, force=force)
         async with changing_rights(self._store, self._changes) as db:
+            _check_former(by, await _find(db, id))
             await write_role(db, role)
         return _logged(role)
 
@@ -119,6 +120,7 @@ class Roles:
             old = await _find(db, id)
             if old is None:
                 raise errors.DocumentNotFound(id, "kuzzle", ROLES)
+            _check_former(by, old)
             author, made, now = old.author, old.created_at, self._clock()
             role = replace(new, author=author, created_at=made, updater=new.author, updated_at=now)
             await write_role(db, role)
@@ -176,6 +178,12 @@ async def write_role(db: Database, role: Role) -> None:
 async def _find(db: Database, id: str) -> Role | None:
     row = (await db.execute(select(roles).where(roles.c.id == id))).one_or_none()
     return None if row is None else Role(**row._asdict())
+
+
+def _check_former(by: Account | None, role: Role | None) -> None:
+    """Refuse to take from others what one does not hold: they would be within reach then."""
+    if role is not None:
+        check_within(by, [Grant(role.controllers)], role.id)
 
 
 def _logged(role: Role) -> Role:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ostiary import errors
 from ostiary.services.access import end_sessions
 from ostiary.services.changes import Changes
+from ostiary.services.grants import check_reach
 from ostiary.services.user_rows import (
     DISABLED,
     ENABLED,
@@ -19,6 +21,9 @@ from ostiary.services.user_rows import (
 )
 from ostiary.storage import Store
 
+if TYPE_CHECKING:
+    from ostiary.services.accounts import Account
+
 logger = logging.getLogger(__name__)
 
 
@@ -28,28 +33,29 @@ class Statuses:
     def __init__(self, store: Store, changes: Changes, clock: Callable[[], int]) -> None:
         self._store, self._changes, self._clock = store, changes, clock
 
-    async def disable(self, kuid: str, updater: str) -> StoredUser:
+    async def disable(self, kuid: str, updater: str, *, by: Account | None = None) -> StoredUser:
         """End every session of a user, and refuse their credentials and API keys from now on.
 
         :raises errors.UserNotFound: there is no such user.
         :raises errors.LastAdministrator: no administrator would be left who is let in.
         """
-        return await self._set(kuid, DISABLED, updater)
+        return await self._set(kuid, DISABLED, updater, by)
 
-    async def enable(self, kuid: str, updater: str) -> StoredUser:
+    async def enable(self, kuid: str, updater: str, *, by: Account | None = None) -> StoredUser:
         """Let a user in again: their credentials and API keys work as before, no old session does.
 
         :raises errors.UserNotFound: there is no such user.
         """
-        return await self._set(kuid, ENABLED, updater)
+        return await self._set(kuid, ENABLED, updater, by)
 
-    async def _set(self, kuid: str, status: str, updater: str) -> StoredUser:
+    async def _set(self, kuid: str, status: str, updater: str, by: Account | None) -> StoredUser:
         async with self._store.begin() as db:
             await self._changes.record(db, "user", kuid)
             found = await read_users(db, [kuid])
             if not found:
                 raise errors.UserNotFound(kuid)
             (old,) = found
+            await check_reach(db, by, kuid, old.profile_ids)
             if status == DISABLED:
                 await keep_an_administrator(db, old)
             new = replace(old, status=status, updater=updater, updated_at=self._clock())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ostiary import errors
 from ostiary.services.kuid import NOBODY
 from ostiary.services.user_rows import StoredUser
 from ostiary.services.users import Users
 from ostiary.strategies import Call
+
+if TYPE_CHECKING:
+    from ostiary.services.accounts import Account
 
 PATIENCE = 5.0
 PAUSE = 0.02
@@ -25,17 +28,19 @@ async def upsert(
     *,
     default: Mapping[str, Any],
     credentials: Mapping[str, Mapping[str, Any]],
+    by: Account | None = None,
 ) -> StoredUser:
     """Merge some properties into a user's, or create the user.
 
     :param default: properties of a user who is created, where ``content`` says nothing.
+    :param by: whose account it is who does so.
     :param credentials: made for a user who is created.
     :raises errors.UserAlreadyExists: somebody else has been creating them for too long.
     """
     deadline = asyncio.get_running_loop().time() + PATIENCE
     while True:
         try:
-            return await users.update(kuid, content, call.kuid, profile_ids)
+            return await users.update(kuid, content, call.kuid, profile_ids, by=by)
         except errors.UserNotFound:
             pass
         try:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select
 
@@ -16,6 +16,7 @@ from ostiary import errors
 from ostiary.plugins import Strategies
 from ostiary.services.access import end_access
 from ostiary.services.changes import Changes
+from ostiary.services.grants import check_reach
 from ostiary.services.journal import Journal
 from ostiary.services.kuid import check_kuid, make_kuid
 from ostiary.services.profiles import check_profiles
@@ -35,6 +36,9 @@ from ostiary.services.values import erase_values
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import user_profiles, user_strategies, users
 from ostiary.strategies import Call, User
+
+if TYPE_CHECKING:
+    from ostiary.services.accounts import Account
 
 logger = logging.getLogger(__name__)
 
@@ -130,9 +134,13 @@ class Users:
         content: Mapping[str, Any],
         updater: str,
         profile_ids: Sequence[str] | None = None,
+        *,
+        by: Account | None = None,
     ) -> StoredUser:
         """Merge some properties into a user's, and give them other profiles if any are named.
 
+        :param by: whose account it is who gives them; None is not bounded.
+        :raises errors.TargetTooPowerful: the user may do more than who gives them.
         :raises errors.UserNotFound: there is no such user.
         :raises errors.ProfileNotFound: there is no such profile.
         :raises errors.LastAdministrator: nobody would hold the profile ``admin`` any more.
@@ -145,13 +153,20 @@ class Users:
                 updater=updater,
                 updated_at=self._clock(),
             )
+            await _check_profiles(db, by, old, new)
             await overwrite_user(db, old, new)
         if new.profile_ids != old.profile_ids:
             _note_profiles(new)
         return new
 
     async def replace(
-        self, kuid: str, content: Mapping[str, Any], author: str, profile_ids: Sequence[str]
+        self,
+        kuid: str,
+        content: Mapping[str, Any],
+        author: str,
+        profile_ids: Sequence[str],
+        *,
+        by: Account | None = None,
     ) -> StoredUser:
         """Give a user other properties and profiles, as if they had just been created.
 
@@ -167,18 +182,22 @@ class Users:
                 updater=None,
                 updated_at=None,
             )
+            await _check_profiles(db, by, old, new)
             await overwrite_user(db, old, new)
         if new.profile_ids != old.profile_ids:
             _note_profiles(new)
         return new
 
-    async def delete(self, kuid: str) -> None:
+    async def delete(self, kuid: str, *, by: Account | None = None) -> None:
         """Delete a user; access ends at once, the strategies erase their credentials after.
 
+        :param by: whose account it is who deletes them; None is not bounded.
+        :raises errors.TargetTooPowerful: the user may do more than who deletes them.
         :raises errors.UserNotFound: there is no such user.
         :raises errors.LastAdministrator: nobody else holds the profile ``admin``.
         """
         async with self._changing(kuid) as (db, old):
+            await check_reach(db, by, kuid, old.profile_ids)
             await keep_an_administrator(db, old)
             await self._journal.delete_all(db, kuid)
             for table in (users, user_profiles, user_strategies):
@@ -243,3 +262,11 @@ class Users:
 def _note_profiles(user: StoredUser) -> None:
     by = user.updater or user.author
     logger.info("user %r was given the profiles %r by %r", user.kuid, user.profile_ids, by)
+
+
+async def _check_profiles(
+    db: Database, by: Account | None, old: StoredUser, new: StoredUser
+) -> None:
+    """Refuse to change what a user may do where the user may do more."""
+    if set(new.profile_ids) != set(old.profile_ids):
+        await check_reach(db, by, old.kuid, old.profile_ids)

@@ -49,6 +49,7 @@ MEMBERS = {
 COMMON = (
     "api.assert.invalid_type",
     "api.assert.mutually_exclusive",
+    "api.process.action_locked",
     "api.process.action_not_found",
     "api.process.controller_not_found",
     "api.process.incompatible_sdk_version",

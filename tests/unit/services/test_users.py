@@ -138,6 +138,23 @@ async def test_deleting_a_user_takes_everything_of_theirs(house: Any) -> None:
     assert await house.unsettled() == []
 
 
+async def test_who_is_deleted_is_gone_even_if_the_store_is_right_after(house: Any) -> None:
+    """RACE-13: nobody is told that it failed; what is left is erased later."""
+    await house.create("ann", badge="1")
+    with house.monkeypatch.context() as outage:
+        outage.setattr(type(house.store), "read", unavailable)
+        await house.services.users.delete("ann")
+    assert await house.kuids() == []
+    assert await house.badge("badge", "ann") == "1"
+    await house.services.journal.sweep()
+    assert await house.badge("badge", "ann") is None
+    assert await house.unsettled() == []
+
+
+def unavailable(*_: object, **__: object) -> None:
+    raise errors.StoreUnavailable
+
+
 @pytest.mark.parametrize("step", ["create", "created"])
 async def test_a_user_may_be_deleted_while_they_are_given_credentials(
     house: Any, gate: Any, step: str
