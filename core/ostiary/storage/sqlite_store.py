@@ -34,7 +34,7 @@ IDLE_READERS = 4
 APART = 2
 """Threads for statements that may take long."""
 
-INSTRUCTIONS = 100_000
+INSTRUCTIONS = 2_000
 """Steps of SQLite between two looks at the clock."""
 
 LONGEST_SECONDS = 3.0

@@ -188,7 +188,8 @@ def _prefix(value: Any, _budget: Budget) -> Filter:
     return Field(reading.path("prefix", name), test)
 
 
-def _wildcard(value: Any, _budget: Budget) -> Filter:
+def _wildcard(value: Any, budget: Budget) -> Filter:
+    budget.pattern()
     name, told = _told("wildcard", value, "value", {"case_insensitive", "rewrite", "wildcard"})
     pattern = reading.pattern("wildcard", told["value"])
     test = Wildcard(pattern, ignore_case=told.get("case_insensitive") is True)

@@ -8,6 +8,7 @@ from typing import Any
 from ostiary.filters import Between, Field, Filter, Ids, OneOf, Scalar
 from ostiary.services.values import BEGINNING, LONGEST_PATH
 
+MOST_PATTERNS = 16
 MOST_CLAUSES = 256
 MOST_VALUES = 10_000
 MOST_WORDS = 32
@@ -32,13 +33,19 @@ class Budget:
     """How much a filter may still hold (INP-15)."""
 
     def __init__(self) -> None:
-        self._clauses, self._values = MOST_CLAUSES, MOST_VALUES
+        self._clauses, self._values, self._patterns = MOST_CLAUSES, MOST_VALUES, MOST_PATTERNS
 
     def clause(self) -> None:
         """Count a clause."""
         self._clauses -= 1
         if self._clauses < 0:
             raise Malformed("query", f"at most {MOST_CLAUSES} clauses")
+
+    def pattern(self) -> None:
+        """Count a pattern with jokers: matching one costs much more than comparing a value."""
+        self._patterns -= 1
+        if self._patterns < 0:
+            raise Malformed("query", f"at most {MOST_PATTERNS} wildcards")
 
     def values(self, given: Sequence[Any]) -> None:
         """Count values."""
