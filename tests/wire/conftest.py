@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -42,6 +43,9 @@ UNHURRIED = {
     "security.setupSecret": SETUP_SECRET,
 }
 DATA = Path(__file__).parent / "data"
+FRESH = {"name", "new", "number", "room", "user_scroll", "profile_scroll"}
+"""What no two tests share: names that must be free, and what does not live long."""
+
 WORD = re.compile(r"<(\w+)>")
 GRANTS = {
     "member": {"auth": ["*"]},
@@ -222,14 +226,19 @@ class Asked:
 
 
 class World:
-    """Makes what requests name, when they first name it; each test has one of its own."""
+    """Makes what requests name, when they first name it; each test has one of its own.
 
-    def __init__(self, site: Site) -> None:
-        self.site = site
+    :param lasting: has what tests that change nothing can share.
+    """
+
+    def __init__(self, site: Site, lasting: World | None = None) -> None:
+        self.site, self._lasting = site, lasting
         self._made: dict[str, Any] = {}
         self.stack = ExitStack()
 
     def __getitem__(self, word: str) -> Any:
+        if self._lasting is not None and word not in FRESH:
+            return self._lasting[word]
         if word not in self._made:
             self._made[word] = getattr(self, f"_{word}")()
         return self._made[word]
@@ -398,8 +407,9 @@ def world(workshop: Site) -> Iterator[World]:
 
 @pytest.fixture(scope="session")
 def world_of() -> Callable[[Site], World]:
-    """Make what requests name on a server of one's own."""
-    return World
+    """Make what requests name on a server of one's own, for requests that change nothing."""
+    lasting = cache(World)
+    return lambda site: World(site, lasting(site))
 
 
 @pytest.fixture(scope="session")
