@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import re
 from time import perf_counter
+from urllib.parse import unquote
 
-from ostiary.log import LONGEST, legible
+from ostiary.log import LONGEST, MASK, TOKEN, legible
 from ostiary.request import Request
 
 logger = logging.getLogger("ostiary.access")
 
-MASK = "***"
 NONE = "-"
 HARMLESS = {
     "cookieAuth", "expiresIn", "force", "from", "global", "lang", "pretty", "refresh", "reset",
@@ -25,7 +25,6 @@ HARMLESS = {
 
 SIMPLE = re.compile(r"[\w.-]{0,16}", re.ASCII)
 NAME = re.compile(r"[\w.-]{1,32}", re.ASCII)
-TOKEN = re.compile(r"k(?:auth|apikey)-[^/]*", re.IGNORECASE)
 IN_URLS = "/:@!$&'()*+,;=?%"
 """Characters that stand for themselves beside letters, digits and ``_.-~``."""
 
@@ -56,7 +55,10 @@ def write(
 
 def _masked(path: bytes, query: bytes) -> str:
     """Return a URL without the values of its query, and without what looks like a token."""
-    url = TOKEN.sub(MASK, path.decode("latin-1"))
+    url = path.decode("latin-1")
+    # A token may be written with escapes, which the server reads.
+    if TOKEN.search(decoded := unquote(url, "latin-1")):
+        url = TOKEN.sub(MASK, decoded)
     if query:
         url += "?" + "&".join(map(_parameter, query[:LONGEST].decode("latin-1").split("&")))
     return legible(url, IN_URLS, "latin-1")

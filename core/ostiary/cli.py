@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ostiary: {error}", file=sys.stderr)
         return MISUSED
     except _startup_errors() as error:
-        print(f"ostiary: {error}", file=sys.stderr)
+        # It may quote a file that somebody else has written.
+        print(f"ostiary: {log.printable(str(error))}", file=sys.stderr)
         return FAILED
     except ModuleNotFoundError as missing:
         if missing.name not in DRIVERS:
@@ -171,7 +172,7 @@ def import_kuzzle(settings: Settings, options: argparse.Namespace) -> None:
 
     report = asyncio.run(run(settings, options.files, options.on_existing, check=options.check))
     for line in report.lines():
-        print(line)
+        print(log.printable(line))
     if refused := report.refused():
         raise ExportError(f"{refused} of {len(report.steps)} items are refused")
 

@@ -24,6 +24,9 @@ from ostiary.services.accounts import Account
 
 logger = logging.getLogger(__name__)
 
+LOGIN = "login"
+"""The action that waits for hashes: of the room for requests it may use half, and no more."""
+
 SETUP_HEADER = "x-ostiary-setup"
 SETUP_ACTION = ("security", "createFirstAdmin")
 # The least major version of each SDK that speaks this API (contract, 4.4).
@@ -47,7 +50,7 @@ class Dispatcher:
     ) -> None:
         self._registry, self._services, self.node = registry, services, node
         self._setup_secret = setup_secret.encode()
-        self._capacity, self._running = capacity, 0
+        self._capacity, self._running, self._logins = capacity, 0, 0
         self._origins = origins
         self._given = {"services": services}
         self._noted = frozenset(action for action in registry if audit.is_noted(action))
@@ -63,9 +66,11 @@ class Dispatcher:
 
         :param room: repeat the request's id as ``room``, by which WebSocket clients find it.
         """
-        if self._running >= self._capacity:
+        login = request.action == LOGIN
+        if self._running >= self._capacity or (login and self._logins >= self._capacity // 2):
             return self.refuse(errors.Overloaded(retry_after=1), request, room=room)
         self._running += 1
+        self._logins += login
         try:
             return self._render(request, await self._run(request), room=room)
         except errors.OstiaryError as error:
@@ -77,6 +82,7 @@ class Dispatcher:
             return self.refuse(errors.UnexpectedError("see the log"), request, room=room)
         finally:
             self._running -= 1
+            self._logins -= login
 
     def refuse(self, error: errors.OstiaryError, request: Request, *, room: bool = False) -> Answer:
         """Encode the response of an error."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 import traceback
 from urllib.parse import quote
 
 LONGEST = 300
 """Characters of a text of a client that are written."""
+
+TOKEN = re.compile(r"k(?:auth|apikey)-[^/]*", re.IGNORECASE)
+MASK = "***"
+"""What stands for what looks like a token, wherever a client has put it (LEAK-05)."""
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
@@ -17,7 +22,7 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of an event."""
-        return super().format(record).translate(_ESCAPES)
+        return printable(super().format(record))
 
 
 def set_up(level: str) -> None:
@@ -45,13 +50,19 @@ def origin(error: BaseException) -> str:
     return f"{type(error).__qualname__} at " + " < ".join(reversed(list(places)))
 
 
+def printable(text: str) -> str:
+    """Return a text that cannot forge a line, nor tell a terminal what to do."""
+    return text.translate(_ESCAPES)
+
+
 def legible(text: str, safe: str = "/:@[]", encoding: str = "utf-8") -> str:
     """Return a text of a client as one word of a line: short, and without a space.
 
     :param safe: what stands for itself beside letters, digits and ``_.-~``.
     """
     short = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-    return quote(short, safe=safe, encoding=encoding, errors="replace") or "-"
+    short = TOKEN.sub(MASK, short)
+    return quote(short, safe=f"{safe}*", encoding=encoding, errors="replace") or "-"
 
 
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}

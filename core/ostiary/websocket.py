@@ -21,11 +21,17 @@ from ostiary.services.connections import Connections, Socket
 
 logger = logging.getLogger(__name__)
 
+MOST_UNSENT = 2**20
+"""Characters of answers that may wait to be sent before nothing more is read."""
+
 MOST_AT_ONCE = 50
 """Requests of one socket that run, or whose answers wait to be sent, at the same time."""
 
 STALLED = 5.0
-"""Seconds after which a peer that takes none of so many answers is given up."""
+"""Seconds after which a peer that takes none of so many, or so large, answers is given up."""
+
+LONGEST_ID = 1024
+"""Characters of a ``requestId``, which every answer holds twice."""
 
 GOING_AWAY, UNACCEPTABLE_DATA, INTERNAL_ERROR = 1001, 1003, 1011
 
@@ -90,7 +96,8 @@ class Conversation:
         self._server, self._websocket = server, websocket
         self._dispatcher = server.dispatcher
         self._pace = Pace(server.messages_per_second)
-        self._places, self._unsent = asyncio.Semaphore(MOST_AT_ONCE), 0
+        self._running = self._unsent = self._unsent_size = 0
+        self._moved = asyncio.Event()
         self._tasks = asyncio.TaskGroup()
         self._socket = Socket(expired=self._say_expired)
         headers: Mapping[bytes, bytes] = dict(websocket.scope["headers"])
@@ -105,8 +112,7 @@ class Conversation:
                 while (frame := await self._receive()) is not None:
                     if frame and await self._find_place():
                         exceeded = self._pace.exceeded()
-                        task = self._tasks.create_task(self._serve(frame, exceeded=exceeded))
-                        task.add_done_callback(lambda _task: self._places.release())
+                        self._tasks.create_task(self._serve(frame, exceeded=exceeded))
                         if rest := self._pace.rest():
                             await asyncio.sleep(rest)
         finally:
@@ -124,20 +130,26 @@ class Conversation:
         return text
 
     async def _find_place(self) -> bool:
-        """Wait for a place; there is none for a peer that leaves all answers unread."""
-        while self._places.locked():
+        """Wait for a place; there is none for a peer that leaves its answers unread."""
+        while self._running >= MOST_AT_ONCE or self._unsent_size > MOST_UNSENT:
+            self._moved.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._places.acquire(), STALLED)
-                return True
-            if self._unsent >= MOST_AT_ONCE:
+                await asyncio.wait_for(self._moved.wait(), STALLED)
+                continue
+            if self._unsent >= MOST_AT_ONCE or self._unsent_size > MOST_UNSENT:
                 await self._close(INTERNAL_ERROR)
                 return False
-        return await self._places.acquire()
+        self._running += 1
+        return True
 
     async def _serve(self, frame: str, *, exceeded: bool) -> None:
-        content = await self._answer(frame, exceeded=exceeded)
-        if content is not None:
-            await self._send(content.decode())
+        try:
+            content = await self._answer(frame, exceeded=exceeded)
+            if content is not None:
+                await self._send(content.decode())
+        finally:
+            self._running -= 1
+            self._moved.set()
 
     async def _answer(self, frame: str, *, exceeded: bool) -> bytes | None:
         request = Request("", "", {}, None, None, self._connection, "")
@@ -171,6 +183,8 @@ class Conversation:
             return self._server.next_id()
         if not isinstance(given, str):
             raise errors.InvalidType("requestId", "string")
+        if len(given) > LONGEST_ID:
+            raise errors.InvalidArgument("requestId", f"at most {LONGEST_ID} characters")
         return given
 
     def _say_expired(self) -> None:
@@ -178,6 +192,7 @@ class Conversation:
 
     async def _send(self, text: str) -> None:
         self._unsent += 1
+        self._unsent_size += len(text)
         try:
             await self._websocket.send_text(text)
         except (WebSocketDisconnect, RuntimeError) as error:
@@ -186,6 +201,7 @@ class Conversation:
                 logger.debug("an answer could not be sent: %s", type(error).__name__)
         finally:
             self._unsent -= 1
+            self._unsent_size -= len(text)
 
     async def _close(self, code: int) -> None:
         """Close the socket, unless that has been done."""

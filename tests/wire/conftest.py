@@ -352,6 +352,11 @@ class World:
         self.site.person(self["profile"])
         return str(self["profile"])
 
+    def _strong(self) -> str:
+        """Return a profile that grants everything."""
+        body = {"policies": [{"roleId": "admin"}]}
+        return str(self._do("security:createProfile", body, _id=f"strong-{next(numbers)}")["_id"])
+
     def _used(self) -> str:
         """Return a role that a profile names."""
         body = {"policies": [{"roleId": self["role"]}]}

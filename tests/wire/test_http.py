@@ -115,8 +115,8 @@ def test_a_verb_without_routes_is_refused(http: HttpApi, verb: str) -> None:
 @pytest.mark.parametrize(
     "verb, url",
     [
-        ("GET", "/users/_create"),
-        ("PUT", "/users/_create/_update"),
+        ("GET", "/users/_mGet/_rights"),
+        ("POST", "/users/_create/_upsert"),
         ("GET", "/credentials/local/_me/_nothing"),
         ("GET", "/_ME"),
         ("GET", "/users/../_me"),

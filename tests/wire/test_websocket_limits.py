@@ -234,6 +234,31 @@ def test_a_peer_that_leaves_its_answers_unread_is_closed(closed: Any) -> None:
             received += peer.recv(2**20)
 
 
+def test_a_peer_that_leaves_a_few_large_answers_unread_is_closed(closed: Any) -> None:
+    """WS-07: it is their size that the server would keep, not their number."""
+    frame = raw(Opcode.TEXT, json.dumps({**ME, "volatile": {"x": "y" * 900_000}}).encode())
+    end = Frame(Opcode.CLOSE, (1011).to_bytes(2)).serialize(mask=False)
+    with connected(closed.port) as peer:
+        peer.settimeout(1)
+        with suppress(TimeoutError):
+            peer.sendall(frame * 40)
+        time.sleep(STALLED + 1)
+        peer.settimeout(PATIENCE)
+        received = bytearray()
+        while not received.endswith(end):
+            received += peer.recv(2**20)
+        assert received.count(b'"status":200') < 40
+
+
+def test_a_request_has_no_endless_id(closed: Any) -> None:
+    """WS-07: each answer holds it twice."""
+    with closing(closed.open("websocket")) as api:
+        body = api.frame(json.dumps({**ME, "requestId": "x" * 1025}))
+        assert (body["status"], body["error"]["id"]) == (400, "api.assert.invalid_argument")
+        assert "room" not in body
+        assert len(body["requestId"]) < 100
+
+
 def test_answers_that_are_read_slowly_all_arrive(closed: Any) -> None:
     """WS-07: who reads at all is no flood, however many requests it has sent ahead."""
     message = {**ME, "volatile": {"x": "y" * 100_000}}

@@ -50,7 +50,10 @@ class Fixtures(TypedDict):
         *WRITING_ROLES,
         *CREATING,
         *GIVING_PROFILES,
+        errors.AdministratorsKeepRights,
         errors.AnonymousRoleRequired,
+        errors.LastAdministrator,
+        errors.MissingArgument,
         errors.PreventOverwrite,
         errors.RoleNotFound,
         errors.TargetTooPowerful,
@@ -120,6 +123,9 @@ def read_user(kuid: str, user: Mapping[str, Any], within: str) -> UserToLoad:
 
     :param within: what stands before the names of members in errors.
     """
+    if not kuid:
+        # None given would be one made up, another each time.
+        raise errors.MissingArgument(f"{within}_id")
     for name in ("content", "credentials"):
         if not isinstance(user.get(name, {}), dict):
             raise errors.InvalidType(within + name, "object")

@@ -75,9 +75,12 @@ def values_of(content: Mapping[str, Any]) -> list[Value]:
     """Return the values of a document, each once; ``42`` goes before ``"42"``."""
     unlike: dict[tuple[str, str], Value] = {}
     for value in _flat("", content):
-        if value.number is not None or (value.path, value.text) not in unlike:
-            unlike[value.path, value.text] = value
-    return [value for value in unlike.values() if len(value.path.encode()) <= LONGEST_PATH][:MOST]
+        key = value.path, value.text
+        if key not in unlike and len(unlike) == MOST:
+            break
+        if value.number is not None or key not in unlike:
+            unlike[key] = value
+    return list(unlike.values())
 
 
 def text_of(value: Scalar) -> str:
@@ -99,7 +102,10 @@ def _flat(path: str, value: Any) -> Iterator[Value]:
     match value:
         case dict():
             for key, inner in value.items():
-                yield from _flat(f"{path}.{key}" if path else key, inner)
+                deeper = f"{path}.{key}" if path and len(key) <= LONGEST_PATH else key
+                # There may be a great deal below what cannot be searched for.
+                if len(deeper.encode()) <= LONGEST_PATH:
+                    yield from _flat(deeper, inner)
         case list():
             for inner in value:
                 yield from _flat(path, inner)

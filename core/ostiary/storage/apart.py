@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import BoundedSemaphore
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ostiary import errors
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 THREADS = 2
 MOST_WAITING = 32
-"""Statements that may wait for a thread."""
+"""Blocks that may be open beyond those that a thread works for."""
 
 LONGEST_SECONDS = 3.0
 """What all statements of one block may take together, the time that they wait included."""
@@ -24,20 +24,26 @@ class Apart:
     """A few threads, and a queue in front of them that has an end."""
 
     def __init__(self, name: str) -> None:
-        self._places = BoundedSemaphore(THREADS + MOST_WAITING)
+        self._open = 0
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"reading-{name}")
 
-    def submit(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
-        """Have some work done by a thread.
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Keep a place for the statements of one block.
 
-        :raises errors.Overloaded: as much waits as may wait.
+        :raises errors.Overloaded: as many blocks wait as may wait.
         """
-        if not self._places.acquire(blocking=False):
+        if self._open == THREADS + MOST_WAITING:
             raise errors.Overloaded(retry_after=1)
-        running = self._threads.submit(work, *arguments)
-        # A place is free when the work is over, not when nobody waits for it any more.
-        running.add_done_callback(lambda _: self._places.release())
-        return running
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+
+    def submit(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Have some work done by a thread."""
+        return self._threads.submit(work, *arguments)
 
     def close(self) -> None:
         """Finish what was accepted, then end the threads."""

@@ -122,10 +122,11 @@ def within(
 ) -> Condition:
     """Return whether a value lies within bounds, all of which read as numbers or are texts."""
     return and_(
+        true(),
         *(
             COMPARISONS[name](value, literal(_float(one) if kind is Float else as_text(one), kind))
             for name, one in bounds.items()
-        )
+        ),
     )
 
 

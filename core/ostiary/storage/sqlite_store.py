@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -60,17 +60,18 @@ class SQLiteStore:
     @asynccontextmanager
     async def read(self, *, apart: bool = False) -> AsyncIterator[Database]:
         """Open a snapshot, whose statements run at once on the thread of the caller."""
-        session = self._idle.pop() if self._idle else self._new_reader()
-        run = partial(_at_once, session.execute)
-        if apart:
-            run = partial(self._read_apart, deadline(), session)
-        db = Transaction(run)
-        try:
-            yield db
-        finally:
-            db.end()
-            if not session.left:
-                self._give_back(session)
+        with self._apart.place() if apart else nullcontext():
+            session = self._idle.pop() if self._idle else self._new_reader()
+            run = partial(_at_once, session.execute)
+            if apart:
+                run = partial(self._read_apart, deadline(), session)
+            db = Transaction(run)
+            try:
+                yield db
+            finally:
+                db.end()
+                if not session.left:
+                    self._give_back(session)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Database]:
