@@ -16,6 +16,7 @@ from typing import TypeGuard
 Scalar = bool | int | float | str
 
 WORD = re.compile(r"[^\W_]+")
+NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,10 @@ class Present:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Between:
-    """The value lies within bounds: numbers within numbers, texts within texts."""
+    """The value lies within bounds: numbers within numbers, texts within texts.
+
+    Bounds that are texts, and read as numbers, are for both.
+    """
 
     gt: Scalar | None = None
     gte: Scalar | None = None
@@ -246,6 +250,25 @@ def as_text(value: Scalar) -> str:
         return value
     whole = isinstance(value, int) or value.is_integer()
     return str(int(value)) if whole else repr(value)
+
+
+def as_number(value: Scalar) -> int | float | None:
+    """Return a bound as the number that is compared, or None if it does not read as one."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return float(value) if NUMBER.fullmatch(value) else None
+    return value
+
+
+def are_numbers(bounds: Iterable[Scalar]) -> bool:
+    """Tell whether all bounds read as numbers."""
+    return all(as_number(bound) is not None for bound in bounds)
+
+
+def are_texts(bounds: Iterable[Scalar]) -> bool:
+    """Tell whether all bounds are texts."""
+    return all(isinstance(bound, str) for bound in bounds)
 
 
 def words_of(text: str) -> tuple[str, ...]:

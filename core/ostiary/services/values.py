@@ -35,11 +35,14 @@ WORDY = 1024
 
 FARTHEST = 1e300
 
+BOOLEANS = ("false", "true")
+"""Booleans as texts; a text that is written so has words, as a boolean has not."""
+
 
 class Value(NamedTuple):
     """One value: where it stands, as text, and as number if it is one.
 
-    :ivar words: those of a text, between blanks; None if ``text`` is the only one.
+    :ivar words: those of a text, between blanks; None if ``text`` is the only one, and no boolean.
     """
 
     path: str
@@ -114,4 +117,4 @@ def _words(value: Scalar) -> str | None:
     if not isinstance(value, str):
         return None
     words = words_of(value[:WORDY])
-    return None if words == (value,) else f" {' '.join(words)} "
+    return None if words == (value,) and value not in BOOLEANS else f" {' '.join(words)} "

@@ -23,6 +23,7 @@ from sqlalchemy import (
     case,
     cast,
     false,
+    func,
     literal,
     not_,
     or_,
@@ -50,6 +51,8 @@ from ostiary.filters import (
     Test,
     Wildcard,
     Words,
+    are_texts,
+    as_number,
     as_text,
 )
 
@@ -64,6 +67,8 @@ LIKE["\\\\"] = r"\\"
 
 COMPARISONS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 FARTHEST = 1e308
+LONGEST = 256
+"""Characters of a column that are compared with a pattern: it costs their number times its own."""
 LOWER = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
 
 
@@ -115,18 +120,14 @@ def passes(test: Test, column: ColumnElement[Any]) -> Condition:
 def within(
     bounds: Mapping[str, Scalar], value: ColumnElement[Any], kind: type[Float[Any] | String]
 ) -> Condition:
-    """Return whether a value lies within bounds, all of which are numbers or all texts."""
+    """Return whether a value lies within bounds, all of which read as numbers or are texts."""
     return and_(
+        true(),
         *(
             COMPARISONS[name](value, literal(_float(one) if kind is Float else as_text(one), kind))
             for name, one in bounds.items()
-        )
+        ),
     )
-
-
-def is_number(value: Scalar) -> bool:
-    """Tell a number from a text."""
-    return not isinstance(value, bool | str)
 
 
 def matches(text: ColumnElement[Any], test: Prefix | Wildcard) -> Condition:
@@ -187,9 +188,10 @@ def _lower_in_c(element: Folded, compiler: SQLCompiler, **options: Any) -> str:
     return f'lower(({compiler.process(element.clauses, **options)}) COLLATE "C")'
 
 
-def _float(number: Scalar) -> float:
-    """Return a number as any database can hold it."""
-    assert not isinstance(number, str)
+def _float(bound: Scalar) -> float:
+    """Return a bound as a number that any database can hold."""
+    number = as_number(bound)
+    assert number is not None
     return float(max(min(number, FARTHEST), -FARTHEST))
 
 
@@ -205,7 +207,7 @@ def _integer_passes(test: Test, column: ColumnElement[Any]) -> Condition:
         case Between():
             given = test.given()
             for name, bound in given.items():
-                if not is_number(bound):
+                if as_number(bound) is None:
                     raise errors.UnsupportedSearch(f"range with a text as {name} of a number")
             return within(given, column, Float) if given else true()
         case _:
@@ -218,11 +220,11 @@ def _text_passes(test: Test, column: ColumnElement[Any]) -> Condition:
             return column.in_([as_text(value) for value in values])
         case Between():
             given = test.given()
-            if any(map(is_number, given.values())):
-                return false()
-            return within(given, column, String) if given else true()
-        case Prefix() | Wildcard():
+            return within(given, column, String) if are_texts(given.values()) else false()
+        case Prefix():
             return matches(column, test)
+        case Wildcard():
+            return matches(func.substr(column, 1, LONGEST), test)
         case Words():
             return false()
         case _:

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 from ostiary import errors
 from ostiary.storage import sqlite_files as files
 from ostiary.storage import sqlite_guard as guards
+from ostiary.storage.apart import Apart, deadline
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
 
@@ -31,14 +32,8 @@ T = TypeVar("T")
 Begin = Callable[[sqlite3.Connection], None]
 
 IDLE_READERS = 4
-APART = 2
-"""Threads for statements that may take long."""
-
-INSTRUCTIONS = 2_000
-"""Steps of SQLite between two looks at the clock."""
-
-LONGEST_SECONDS = 3.0
-"""What such a statement may take, as on PostgreSQL."""
+INSTRUCTIONS = 1000
+"""Steps of SQLite between two looks at the clock; one may compare two long texts."""
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +47,7 @@ class SQLiteStore:
         self.sealer = sealer
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{name}")
-        self._apart = ThreadPoolExecutor(APART, thread_name_prefix=f"reading-{name}")
+        self._apart = Apart(name)
         reading, writing = guards.Guard(guards.READING), guards.Guard(guards.WRITING)
         readers = engine_of(path, reading, _begin_reading)
         with telling(name):
@@ -65,15 +60,18 @@ class SQLiteStore:
     @asynccontextmanager
     async def read(self, *, apart: bool = False) -> AsyncIterator[Database]:
         """Open a snapshot, whose statements run at once on the thread of the caller."""
-        session = self._idle.pop() if self._idle else self._new_reader()
-        run = partial(self._read_apart, session) if apart else partial(_at_once, session.execute)
-        db = Transaction(run)
-        try:
-            yield db
-        finally:
-            db.end()
-            if not session.left:
-                self._give_back(session)
+        with self._apart.place() if apart else nullcontext():
+            session = self._idle.pop() if self._idle else self._new_reader()
+            run = partial(_at_once, session.execute)
+            if apart:
+                run = partial(self._read_apart, deadline(), session)
+            db = Transaction(run)
+            try:
+                yield db
+            finally:
+                db.end()
+                if not session.left:
+                    self._give_back(session)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Database]:
@@ -113,7 +111,7 @@ class SQLiteStore:
         async with self._turn:
             await self._in_thread(self._writer.close)
             self._thread.shutdown(wait=False)
-        await asyncio.to_thread(self._apart.shutdown)
+        await asyncio.to_thread(self._apart.close)
         while self._idle:
             self._idle.pop().close()
         self._hot.close()
@@ -121,10 +119,12 @@ class SQLiteStore:
     def __repr__(self) -> str:
         return f"<SQLiteStore {self.name}>"
 
-    async def _read_apart(self, session: _Session, statement: Executable, parameters: Any) -> Rows:
+    async def _read_apart(
+        self, deadline: float, session: _Session, statement: Executable, parameters: Any
+    ) -> Rows:
         """Run a statement in a thread, which gives up when nobody waits for it any more."""
         loop = asyncio.get_running_loop()
-        running = self._apart.submit(session.execute_within, LONGEST_SECONDS, statement, parameters)
+        running = self._apart.submit(session.execute_until, deadline, statement, parameters)
         try:
             return await asyncio.wrap_future(running)
         except asyncio.CancelledError:
@@ -168,9 +168,11 @@ class _Session:
                     self._connection.begin()
             return Rows.of(self._connection.execute(statement, parameters))
 
-    def execute_within(self, seconds: float, statement: Executable, parameters: Any) -> Rows:
-        """Run a statement unless it takes too long, or is left."""
-        file, deadline = _file(self._connection), time.monotonic() + seconds
+    def execute_until(self, deadline: float, statement: Executable, parameters: Any) -> Rows:
+        """Run a statement unless it is too late, or becomes too late, or is left."""
+        file = _file(self._connection)
+        if time.monotonic() > deadline:
+            raise errors.StoreUnavailable(retry_after=1)
         file.set_progress_handler(lambda: self.left or time.monotonic() > deadline, INSTRUCTIONS)
         try:
             return self.execute(statement, parameters)

@@ -99,7 +99,7 @@ class Store(Protocol):
     def read(self, *, apart: bool = False) -> AbstractAsyncContextManager[Database]:
         """Open a snapshot for reading.
 
-        :param apart: let nobody else wait for its statements, which may take long.
+        :param apart: let nobody else wait for its statements, which may take 3 seconds together.
         """
 
     def begin(self) -> AbstractAsyncContextManager[Database]:

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ostiary import errors
 from ostiary.storage import Storage, StorageError, Store, migrate, sqlite_files
+from ostiary.storage.apart import MOST_WAITING, THREADS
 from ostiary.storage.sqlite import SQLite
 from ostiary.storage.sqlite_guard import Guard
 
@@ -334,11 +336,63 @@ async def test_what_is_read_apart_and_takes_too_long_is_given_up(
     sqlite: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """INP-15"""
-    monkeypatch.setattr("ostiary.storage.sqlite_store.LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr("ostiary.storage.apart.LONGEST_SECONDS", 0.1)
     store = await sqlite.store()
     with pytest.raises(errors.StoreUnavailable):
         async with store.read(apart=True) as db:
             await db.execute(COUNTING, {"most": FOREVER})
+    async with store.read(apart=True) as db:
+        assert await db.scalar(COUNTING, {"most": 10}) == 10
+
+
+async def test_the_statements_of_a_block_that_is_read_apart_have_one_deadline(
+    sqlite: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INP-15"""
+    monkeypatch.setattr("ostiary.storage.apart.LONGEST_SECONDS", 0.3)
+    store = await sqlite.store()
+    start, done = time.monotonic(), 0
+    with pytest.raises(errors.StoreUnavailable):
+        async with store.read(apart=True) as db:
+            while True:
+                await db.execute(COUNTING, {"most": 10_000})
+                done += 1
+    assert done > 1
+    assert time.monotonic() - start < 2
+
+
+async def test_costly_steps_do_not_hide_the_clock(
+    sqlite: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INP-15, INP-18: comparing with a pattern is one step, however long it takes."""
+    monkeypatch.setattr("ostiary.storage.apart.LONGEST_SECONDS", 0.1)
+    store = await sqlite.store()
+    costly = text(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+        "SELECT count(*) FROM n WHERE :text || i GLOB :pattern"
+    )
+    start = time.monotonic()
+    with pytest.raises(errors.StoreUnavailable):
+        async with store.read(apart=True) as db:
+            await db.execute(costly, {"text": "a" * 256, "pattern": "*aaaaaaaaaa" * 8 + "b"})
+    assert time.monotonic() - start < 1
+
+
+async def test_no_more_than_a_few_wait_to_read_apart(
+    sqlite: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INP-15"""
+    monkeypatch.setattr("ostiary.storage.apart.LONGEST_SECONDS", 0.2)
+    store = await sqlite.store()
+
+    async def read() -> None:
+        async with store.read(apart=True) as db:
+            await db.execute(COUNTING, {"most": FOREVER})
+
+    many = await asyncio.gather(*(read() for _ in range(40)), return_exceptions=True)
+    kinds = [type(one) for one in many]
+    assert kinds.count(errors.Overloaded) == 40 - THREADS - MOST_WAITING
+    assert kinds.count(errors.StoreUnavailable) == THREADS + MOST_WAITING
     async with store.read(apart=True) as db:
         assert await db.scalar(COUNTING, {"most": 10}) == 10
 

@@ -9,11 +9,11 @@ from typing import Any
 from ostiary import errors
 from ostiary.filters import Filter, Order, Scalar, depth, every
 from ostiary.services.search import elastic, koncorde, reading
-from ostiary.services.search.reading import Malformed
+from ostiary.services.search.reading import Budget, Malformed
 
 SortValue = Scalar | None
 
-LANGUAGES: Mapping[str, Callable[[Any], Filter]] = {
+LANGUAGES: Mapping[str, Callable[[Any, Budget | None], Filter]] = {
     "elasticsearch": elastic.translate,
     "koncorde": koncorde.translate,
 }
@@ -71,19 +71,21 @@ def read(body: Mapping[str, Any], lang: str) -> Asked:
         if name not in READ | IGNORED:
             raise errors.InvalidSearchQuery(name)
     orders = read_sort(body.get("sort"))
-    found = every([filter_of(body.get("query"), lang), filter_of(body.get("post_filter"), lang)])
+    budget = Budget()
+    found = every(filter_of(body.get(name), lang, budget) for name in ("query", "post_filter"))
     return Asked(found, orders, _after(body.get("search_after"), orders))
 
 
-def filter_of(query: Any, lang: str) -> Filter:
+def filter_of(query: Any, lang: str, budget: Budget | None = None) -> Filter:
     """Return the filter that a query asks for, in one of the two languages.
 
+    :param budget: what it shares with other filters of the same search.
     :raises errors.InvalidArgument: there is no such language; or the filter is nested too deep.
     """
     translate = LANGUAGES.get(lang)
     if translate is None:
         raise errors.InvalidArgument("lang", '"elasticsearch" or "koncorde"')
-    found = translate(query)
+    found = translate(query, budget)
     if depth(found) > DEEPEST:
         raise errors.InvalidArgument("body.query", f"at most {DEEPEST} clauses within one another")
     return found

@@ -46,6 +46,14 @@ class Collection:
     lists: Mapping[str, Listed] = field(default_factory=dict)
     properties: bool = True
 
+    def inner(self, path: str) -> list[str]:
+        """Return the fields that are columns and lie within an object."""
+        return [name for name in self.columns if name.startswith(f"{path}.")]
+
+    def reads(self, path: str) -> bool:
+        """Tell whether a field is a column, or an object of columns."""
+        return path in self.columns or bool(self.inner(path))
+
 
 class Hexadecimal(FunctionElement[str]):
     """Bytes as lower-case hexadecimal digits."""

@@ -84,7 +84,7 @@ REFUSED = frozenset(
 """Clauses of Elasticsearch that are not spoken here."""
 
 
-def translate(query: Any, where: str = "body.query") -> Filter:
+def translate(query: Any, budget: Budget | None = None) -> Filter:
     """Return the filter that a query asks for; an empty one asks for everything.
 
     :raises errors.UnknownQueryKeyword: it has a clause that Elasticsearch does not know.
@@ -92,9 +92,9 @@ def translate(query: Any, where: str = "body.query") -> Filter:
     :raises errors.InvalidArgument: a clause is malformed, or there is too much of something.
     """
     try:
-        return Everything() if query in (None, {}) else clause(query, Budget())
+        return Everything() if query in (None, {}) else clause(query, budget or Budget())
     except Malformed as fault:
-        raise errors.InvalidArgument(f"{where}: {fault.where}", fault.wanted) from None
+        raise errors.InvalidArgument(f"body.query: {fault.where}", fault.wanted) from None
 
 
 def clause(query: Any, budget: Budget) -> Filter:
@@ -183,15 +183,14 @@ def _range(value: Any, _budget: Budget) -> Filter:
 
 def _prefix(value: Any, _budget: Budget) -> Filter:
     name, told = _told("prefix", value, "value", {"case_insensitive", "rewrite"})
-    beginning = reading.pattern("prefix", told["value"])
+    beginning = reading.beginning("prefix", told["value"])
     test = Prefix(beginning, ignore_case=told.get("case_insensitive") is True)
     return Field(reading.path("prefix", name), test)
 
 
 def _wildcard(value: Any, budget: Budget) -> Filter:
-    budget.pattern()
     name, told = _told("wildcard", value, "value", {"case_insensitive", "rewrite", "wildcard"})
-    pattern = reading.pattern("wildcard", told["value"])
+    pattern = reading.pattern("wildcard", told["value"], budget)
     test = Wildcard(pattern, ignore_case=told.get("case_insensitive") is True)
     return Field(reading.path("wildcard", name), test)
 

@@ -14,14 +14,14 @@ RESTRICTED = frozenset({"bool"})
 """Clauses that may not be passed through to Elasticsearch."""
 
 
-def translate(filter: Any) -> Filter:
+def translate(filter: Any, budget: Budget | None = None) -> Filter:
     """Return the filter that a text of Koncorde asks for; an empty one asks for everything.
 
     :raises errors.KoncordeRestrictedKeyword: it has a clause that may not be used.
     :raises errors.FilterNotTranslated: a clause is malformed, or there is too much of something.
     """
     try:
-        return Everything() if filter in (None, {}) else _clause(filter, Budget())
+        return Everything() if filter in (None, {}) else _clause(filter, budget or Budget())
     except Malformed as fault:
         raise errors.FilterNotTranslated(f"{fault.where}: wanted {fault.wanted}") from None
 

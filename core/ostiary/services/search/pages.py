@@ -170,4 +170,4 @@ def _reads_columns(collection: Collection, filter: Filter, orders: Sequence[Orde
     """Tell whether the table of the documents is needed beside the list that they are found in."""
     paths = {leaf.path for leaf in leaves(filter) if isinstance(leaf, Field)}
     paths |= {order.path for order in orders}
-    return bool(paths & collection.columns.keys() - {"_id"})
+    return any(collection.reads(path) for path in paths - {"_id"})

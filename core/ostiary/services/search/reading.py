@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ostiary.filters import Between, Field, Filter, Ids, OneOf, Scalar
+from ostiary.filters import Between, Field, Filter, Ids, OneOf, Scalar, are_numbers, are_texts
 from ostiary.services.values import BEGINNING, LONGEST_PATH
 
-MOST_PATTERNS = 16
 MOST_CLAUSES = 256
 MOST_VALUES = 10_000
 MOST_WORDS = 32
 LONGEST_PATTERN = BEGINNING
-MOST_JOKERS = 16
+MOST_WILDCARDS = 16
+MOST_JOKERS = 8
+ESCAPED = re.compile(r"\\.", re.DOTALL)
 BOUNDS = ("gt", "gte", "lt", "lte")
 
 
@@ -33,7 +35,8 @@ class Budget:
     """How much a filter may still hold (INP-15)."""
 
     def __init__(self) -> None:
-        self._clauses, self._values, self._patterns = MOST_CLAUSES, MOST_VALUES, MOST_PATTERNS
+        self._clauses, self._values = MOST_CLAUSES, MOST_VALUES
+        self._wildcards = MOST_WILDCARDS
 
     def clause(self) -> None:
         """Count a clause."""
@@ -41,17 +44,17 @@ class Budget:
         if self._clauses < 0:
             raise Malformed("query", f"at most {MOST_CLAUSES} clauses")
 
-    def pattern(self) -> None:
-        """Count a pattern with jokers: matching one costs much more than comparing a value."""
-        self._patterns -= 1
-        if self._patterns < 0:
-            raise Malformed("query", f"at most {MOST_PATTERNS} wildcards")
-
     def values(self, given: Sequence[Any]) -> None:
         """Count values."""
         self._values -= len(given)
         if self._values < 0:
             raise Malformed("query", f"at most {MOST_VALUES} values")
+
+    def wildcard(self) -> None:
+        """Count a pattern, which no index helps to compare (INP-18)."""
+        self._wildcards -= 1
+        if self._wildcards < 0:
+            raise Malformed("wildcard", f"at most {MOST_WILDCARDS} wildcards in a query")
 
 
 def single(where: str, value: Any) -> tuple[str, Any]:
@@ -96,12 +99,19 @@ def path(where: str, value: Any) -> str:
     return value
 
 
-def pattern(where: str, value: Any) -> str:
-    """Return a prefix or a pattern, short enough to be matched in no time (INP-18)."""
+def beginning(where: str, value: Any) -> str:
+    """Return a prefix, short enough to be compared whole."""
     if len(text(where, value)) > LONGEST_PATTERN:
         raise Malformed(where, f"at most {LONGEST_PATTERN} characters")
-    if value.count("*") > MOST_JOKERS:
-        raise Malformed(where, f'at most {MOST_JOKERS} times "*"')
+    return str(value)
+
+
+def pattern(where: str, value: Any, budget: Budget) -> str:
+    """Return a pattern, simple enough to be matched in no time (INP-18)."""
+    budget.wildcard()
+    plain = ESCAPED.sub("", beginning(where, value))
+    if plain.count("*") + plain.count("?") > MOST_JOKERS:
+        raise Malformed(where, f'at most {MOST_JOKERS} times "*" or "?"')
     return str(value)
 
 
@@ -130,4 +140,9 @@ def between(where: str, name: str, bounds: Mapping[str, Any]) -> Filter:
         for bound in BOUNDS
         if bounds.get(bound) is not None
     }
+    for bound, limit in read.items():
+        if isinstance(limit, bool):
+            raise Malformed(f"{where}.{bound}", "a number or a text")
+    if not (are_numbers(read.values()) or are_texts(read.values())):
+        raise Malformed(where, "bounds that are all numbers, or all texts")
     return Field(path(where, name), Between(**read))

@@ -24,6 +24,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    not_,
     or_,
     select,
     true,
@@ -45,11 +46,13 @@ from ostiary.filters import (
     Test,
     Wildcard,
     Words,
+    are_numbers,
+    are_texts,
 )
 from ostiary.services.search import sphere
 from ostiary.services.search.collections import Collection
-from ostiary.services.values import BEGINNING, LONGEST, text_of
-from ostiary.storage.conditions import Condition, combined, is_number, matches, passes, within
+from ostiary.services.values import BEGINNING, BOOLEANS, LONGEST, text_of
+from ostiary.storage.conditions import COMPARISONS, Condition, combined, matches, passes, within
 from ostiary.storage.tables import search_values
 
 MOST_JOINED = 8
@@ -79,7 +82,7 @@ def condition(
 def is_listed(collection: Collection, leaf: Field) -> bool:
     """Tell whether there is a list of the values of a field: it is no column."""
     return leaf.path in collection.lists or (
-        collection.properties and leaf.path not in collection.columns
+        collection.properties and not collection.reads(leaf.path)
     )
 
 
@@ -128,13 +131,22 @@ def _leaf(
             return id.in_(ids)
         case Field("_id", test):
             return passes(test, id)
-        case Field(path, test) if path in collection.columns:
-            return passes(test, collection.columns[path])
+        case Field(path, test) if collection.reads(path):
+            return _column_passes(collection, path, test)
         case Field() if is_listed(collection, leaf):
             return _some_value_passes(collection, leaf, id, beside=leaf in long)
         case Box() | Ring() | Polygon() if collection.properties:
             return id.in_(_points(collection, leaf))
     return false()
+
+
+def _column_passes(collection: Collection, path: str, test: Test) -> Condition:
+    """Return whether a column passes; an object of columns can only be there, as any of them is."""
+    if path in collection.columns:
+        return passes(test, collection.columns[path])
+    if not isinstance(test, Present):
+        return false()
+    return or_(*(collection.columns[name].is_not(None) for name in collection.inner(path)))
 
 
 def _some_value_passes(
@@ -186,13 +198,25 @@ class _Value:
         return or_(together, and_(self.words.is_(None), self.text == text_of(words[0])))
 
     def _lies_within(self, given: Mapping[str, Scalar]) -> Condition:
-        kinds = {is_number(one) for one in given.values()}
-        if len(kinds) != 1:
-            return false() if given else true()
-        if kinds == {True}:
-            return and_(self.number.is_not(None), within(given, self.number, Float))
-        short = {name: text_of(one) for name, one in given.items()}
-        return and_(self.number.is_(None), within(short, self.text, String))
+        if not given:
+            return true()
+        kinds: list[Condition] = []
+        if are_numbers(given.values()):
+            kinds.append(and_(self.number.is_not(None), within(given, self.number, Float)))
+        if are_texts(given.values()):
+            short = {name: text_of(one) for name, one in given.items()}
+            here = within(short, self.text, String)
+            kinds.append(and_(self.number.is_(None), here, *self._is_no_boolean(short)))
+        return or_(false(), *kinds)
+
+    def _is_no_boolean(self, bounds: Mapping[str, str]) -> list[Condition]:
+        """Return what booleans lack, as far as they lie within bounds at all."""
+        near = [
+            text
+            for text in BOOLEANS
+            if all(COMPARISONS[name](text, bound) for name, bound in bounds.items())
+        ]
+        return [not_(and_(self.text.in_(near), self.words.is_(None)))] if near else []
 
 
 def _like_words(spaced: ColumnElement[str], words: tuple[str, ...]) -> Condition:

@@ -67,6 +67,14 @@ def test_a_member_that_is_not_spoken_here_is_refused_by_its_name(name: str) -> N
     assert refusal.value.props == [name]
 
 
+def test_a_filter_afterwards_shares_what_the_query_may_hold() -> None:
+    """INP-15"""
+    many = {"bool": {"should": [{"wildcard": {"a": "x*"}}] * 9}}
+    assert read({"query": many}) == read({"post_filter": many})
+    with pytest.raises(errors.InvalidArgument):
+        read({"query": many, "post_filter": many})
+
+
 def test_a_filter_afterwards_is_one_more_condition() -> None:
     one, other = {"term": {"a": 1}}, {"term": {"b": 2}}
     both = All((Field("a", OneOf((1,))), Field("b", OneOf((2,)))))

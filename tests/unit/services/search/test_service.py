@@ -250,6 +250,7 @@ async def test_the_history_of_a_role_is_true(search: Search, seven: Store) -> No
         {"term": {"_kuzzle_info.author": "ann"}},
         {"range": {"_kuzzle_info.updatedAt": {"gt": 6.5}}},
         {"term": {"tags": "t"}},
+        {"exists": {"field": "_kuzzle_info"}},
     ]}}  # fmt: skip
     found = await search.search(ROLES, {"query": query}, lang="elasticsearch", page=Page())
     async with seven.begin() as db:
@@ -258,6 +259,46 @@ async def test_the_history_of_a_role_is_true(search: Search, seven: Store) -> No
     info = {"author": "ann", "createdAt": 5, "updater": "bob", "updatedAt": 7}
     source = {"controllers": {}, "tags": ["t"], "_kuzzle_info": info}
     assert found.to_json() == {"hits": [{"_id": "r1", "_source": source}], "total": 1}
+
+
+@pytest.mark.parametrize(
+    "bounds, finds",
+    [
+        ({"gte": "2"}, ["two", "3", "word"]),
+        ({"gte": 2}, ["two"]),
+        ({"gte": "2", "lte": 2.5}, ["two"]),
+        ({"lt": "1e1"}, ["two"]),
+        ({"gt": "a"}, ["word"]),
+        ({"gte": "false", "lte": "true"}, ["word"]),
+    ],
+    ids=str,
+)
+async def test_a_bound_that_reads_as_a_number_is_one_as_well(
+    search: Search, seven: Store, bounds: Any, finds: list[str]
+) -> None:
+    values: dict[str, Any] = {"two": 2, "3": "3", "word": "true", "yes": True, "no": False}
+    for id, value in values.items():
+        await put_profile(seven, id, it=value)
+    query = {"range": {"it": bounds}}
+    found = await search.search(PROFILES, {"query": query}, lang="elasticsearch", page=Page())
+    for id in values:
+        await drop_profile(seven, id)
+    assert sorted(ids(found)) == sorted(finds)
+
+
+@pytest.mark.parametrize("lang", ["elasticsearch", "koncorde"])
+async def test_the_history_is_there_or_is_not(search: Search, lang: str) -> None:
+    for field, there in (("_kuzzle_info", 7), ("_kuzzle_info.updater", 0), ("_kuzzle", 0)):
+        body = {"query": {"exists": {"field": field}}}
+        assert (await search.search(PROFILES, body, lang=lang, page=Page())).total == there
+
+
+async def test_an_instant_is_compared_with_numbers_written_in_any_way(search: Search) -> None:
+    bounds: Any
+    for bounds, total in (({"gte": "1"}, 7), ({"gt": 0, "lt": "1"}, 0)):
+        body = {"query": {"range": {"_kuzzle_info.createdAt": bounds}}}
+        found = await search.search(PROFILES, body, lang="elasticsearch", page=Page())
+        assert found.total == total
 
 
 async def test_an_instant_is_compared_with_numbers_only(search: Search) -> None:
@@ -318,6 +359,15 @@ async def test_api_keys_are_searched_by_what_one_sees_of_them(
     result = await own(search, query)
     assert ids(result) == found
     assert result.total == len(found)
+
+
+async def test_a_pattern_is_compared_with_the_beginning_of_a_description(
+    search: Search, seven: Store
+) -> None:
+    """INP-18"""
+    await put_key(seven, "k4", "ann", description="x" * 200 + "near" + "x" * 796 + "far")
+    assert ids(await own(search, {"wildcard": {"description": "*near*"}})) == ["k4"]
+    assert ids(await own(search, {"wildcard": {"description": "*far"}})) == []
 
 
 @pytest.mark.usefixtures("keys")
