@@ -64,6 +64,7 @@ from ostiary.settings import Settings
 from ostiary.storage import Backend, StorageError, Store, migrate
 from ostiary.storage.store import CORE
 
+NO_STORES = "there are no stores here; is --data or --database right?"
 MASTER_KEY_FILE = "master.key"
 REMEMBERED = 50_000
 """Sessions, and accounts, that a process keeps in memory."""
@@ -104,19 +105,20 @@ def require_stores(settings: Settings) -> None:
 
     :raises StorageError: a mistyped folder would be filled, and look like a success.
     """
-    if not _has_stores(settings):
-        raise StorageError("there are no stores here; is --data or --database right?")
+    if settings.database.url is None and not any(settings.data.dir.glob("*.db")):
+        raise StorageError(NO_STORES)
 
 
 def load_master_key(settings: Settings) -> MasterKey:
     """Return the master key; with SQLite it is made beside the stores at the first start."""
     on_sqlite = settings.database.url is None
+    # A key made beside stores that are there would be the wrong one.
+    new = on_sqlite and not (settings.data.dir / f"{CORE}.db").exists()
     return MasterKey.load(
         environment=settings.security.master_key,
         command=settings.security.master_key_command,
         file=settings.data.dir / MASTER_KEY_FILE if on_sqlite else None,
-        # A key made beside stores that are there would be the wrong one.
-        create=not _has_stores(settings),
+        create=new,
     )
 
 
@@ -194,11 +196,6 @@ async def check_wrappers(core: Core) -> None:
             f"the plugin {', '.join(wrappers)} took part in every login and is gone; install it "
             "again, or do without it from now on with `ostiary plugins disable NAME`"
         )
-
-
-def _has_stores(settings: Settings) -> bool:
-    """Tell whether there are stores; in a database others tell."""
-    return settings.database.url is not None or (settings.data.dir / f"{CORE}.db").exists()
 
 
 async def _ready(plugins: Plugins, backend: Backend) -> Plugins:

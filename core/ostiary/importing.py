@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Literal
 
 from ostiary import errors
-from ostiary.composition import require_stores
 from ostiary.controllers.fixtures import read_user
 from ostiary.exports import KINDS, Exports, Item, read_exports
 from ostiary.services import Services
@@ -83,8 +82,6 @@ async def import_kuzzle(
     :raises ExportError: a file is broken; nothing is written.
     """
     exports = read_exports(paths)
-    if check:
-        require_stores(settings)
     async with opened(settings) as core:
         await establish(core)
         importer = Importer(core.services, exports, existing)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from ostiary.composition import (
+    NO_STORES,
     Core,
     find_plugins,
     load_master_key,
@@ -138,6 +139,9 @@ async def rotate_keys(settings: Settings, *, revoke_all: bool) -> str:
 async def _existing(settings: Settings) -> AsyncIterator[Core]:
     """Open the stores, if there are any: a mistyped folder must not look like a success."""
     require_stores(settings)
+    async with _backend(settings) as backend:
+        if await backend.revision(CORE) is None:
+            raise StorageError(NO_STORES)
     async with opened(settings) as core:
         yield core
 

@@ -27,6 +27,10 @@ memoryCost = 7168
 queue = 1000
 nice = 0
 
+[limits]
+loginFailuresPerAccount = 100
+loginFailuresPerAddress = 1000000
+
 [security.standard.profiles]
 default = {rateLimit = 0}
 anonymous = {rateLimit = 0}

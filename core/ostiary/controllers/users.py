@@ -108,7 +108,7 @@ async def create_restricted_user(
     POST("/_createFirstAdmin/{_id}"),
     POST("/_createFirstAdmin"),
     strict=True,
-    raises=[*CREATING, errors.ForbiddenArgument, errors.AdminExists],
+    raises=[*CREATING, errors.ForbiddenArgument, errors.AdminExists, errors.MissingArgument],
     ignored=["refresh"],
 )
 async def create_first_admin(

@@ -135,7 +135,7 @@ def covers(mine: Rights, theirs: Iterable[Grant]) -> bool:
     all controllers, actions, indexes and collections that they do not name.
     """
     own, theirs = _essence(mine.grants), _essence(theirs)
-    if any(grant.controllers == EVERYTHING and not grant.places for grant in own):
+    if any(_is_everything(grant) for grant in own):
         return True
     both = (*own, *theirs)
     places = tuple(_places(both))
@@ -170,6 +170,16 @@ def _cover(mine: Sequence[Grant], theirs: Sequence[Grant], places: Iterable[Plac
         any(grant.admits(*place) for grant in mine)
         for place in places
         if any(grant.admits(*place) for grant in theirs)
+    )
+
+
+def _is_everything(grant: Grant) -> bool:
+    """Tell whether a grant is that of a role for everything, which hides nothing from itself."""
+    # To an equality 1 is true, and to a role it is not (AZ-13).
+    return (
+        not grant.places
+        and grant.controllers == EVERYTHING
+        and grant.controllers["*"]["actions"]["*"] is True
     )
 
 

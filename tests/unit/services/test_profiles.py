@@ -203,7 +203,8 @@ async def test_a_profile_can_be_taken_off_its_users(house: Any) -> None:
     for kuid, ids in held.items():
         await house.create(kuid)
         await users.update(kuid, {}, kuid, ids)
-    await mine.delete("p", "root", take_off=True)
+    root = await house.services.accounts.find("root")
+    await mine.delete("p", root, take_off=True)
     found = {user.kuid: user for user in await users.many(held)}
     left = {kuid: user.profile_ids for kuid, user in found.items()}
     assert left == {"ann": (ANONYMOUS,), "bob": (DEFAULT,), "root": (ADMIN,), "zoe": (DEFAULT,)}
