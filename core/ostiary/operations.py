@@ -18,6 +18,7 @@ from ostiary.services.rights import ADMIN
 from ostiary.settings import Settings
 from ostiary.startup import establish, opened, stores_of
 from ostiary.storage import Backend, StorageError, migrate
+from ostiary.storage.store import CORE
 from ostiary.strategies import Call
 
 LOCAL = "local"
