@@ -30,6 +30,7 @@ nice = 0
 [limits]
 loginFailuresPerAccount = 100
 loginFailuresPerAddress = 1000000
+websocketMessagesPerSecond = 0
 
 [security.standard.profiles]
 default = {rateLimit = 0}

@@ -22,6 +22,7 @@ PASSWORD = "a-secret-of-the-command-line"
 UNHURRIED = """
 [limits]
 loginsPerSecond = 1000
+websocketMessagesPerSecond = 0
 
 [security.hashing]
 timeCost = 5
@@ -31,7 +32,7 @@ memoryCost = 7168
 default = {rateLimit = 0}
 anonymous = {rateLimit = 0}
 """
-"""Settings for a client that signs in again and again on one connection."""
+"""Settings for a client that does everything on one connection, as fast as it can."""
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ostiary import errors
-from ostiary.services.grants import Grants, check_within
-from ostiary.services.rights import covers
+from ostiary.services.grants import Grants, check_over, check_within
 
 if TYPE_CHECKING:
     from ostiary.services.accounts import Account, Accounts
@@ -47,5 +45,5 @@ class Authority:
         if by is None or kuid == by.kuid:
             return
         target = await self._accounts.find(kuid)
-        if target is not None and not covers(by.rights, target.rights.grants):
-            raise errors.TargetTooPowerful(kuid)
+        if target is not None:
+            check_over(by, kuid, target.rights.grants)

@@ -88,10 +88,13 @@ async def check_reach(
 
     :param by: None is the system, which may do everything; oneself is within reach.
     """
-    if by is None or kuid == by.kuid:
-        return
-    theirs = await read_rights(db, profile_ids)
-    if not covers(by.rights, theirs.grants):
+    if by is not None and kuid != by.kuid:
+        check_over(by, kuid, (await read_rights(db, profile_ids)).grants)
+
+
+def check_over(by: Account, kuid: str, grants: Iterable[Grant]) -> None:
+    """Refuse whoever may do less than a user, who holds some grants."""
+    if not covers(by.rights, grants):
         raise errors.TargetTooPowerful(kuid)
 
 

@@ -115,7 +115,9 @@ class Loading:
         await self._authority.check_target(author.account, user.kuid)
         for strategy, fields in user.credentials.items():
             await self._credentials.validate(strategy, user.kuid, fields, author.call)
-        await self._users.replace(user.kuid, user.content, author.call.kuid, user.profile_ids)
+        await self._users.replace(
+            user.kuid, user.content, author.call.kuid, user.profile_ids, by=author.account
+        )
         for strategy, fields in user.credentials.items():
             held = await self._credentials.held(strategy, user.kuid)
             write = self._credentials.update if held else self._credentials.create
