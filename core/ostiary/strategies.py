@@ -4,9 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ostiary import errors
+
+
+Kind = Literal["text", "password", "email", "tel", "number", "url", "one-time-code", "json"]
+"""What is typed into a field; ``json`` is made by a script, such as an assertion of WebAuthn."""
+
+Factor = Literal["knowledge", "possession", "inherence"]
+"""What is proved: that one knows, has or is something (NIST SP 800-63B-4, 2)."""
+
+FIVE_MINUTES = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialField:
+    """A field of credentials, described once: pages, commands, OpenAPI and clients draw it.
+
+    :param name: on the wire; ``[A-Za-z][A-Za-z0-9_]*``.
+    :param label: what a person reads beside it; by default made from the name.
+    :param secret: it is shown to nobody and kept out of everything that is written.
+    :param login: it is asked for at a login.
+    :param registration: it is asked for when credentials are made or changed.
+    :param required: whether it has to be there where it is asked for.
+    :param help: a sentence for who fills it in.
+    """
+
+    name: str
+    label: str = ""
+    kind: Kind = "text"
+    secret: bool = False
+    login: bool = True
+    registration: bool = True
+    required: bool = True
+    help: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +49,11 @@ class Strategy:
     object back in every hook.
 
     :param name: as clients write it; ``[a-z][a-z0-9_-]*``, at most 63 characters.
-    :param fields: the names of the credentials' fields.
+    :param label: what a person reads on a button or above a form; by default made from the name.
+    :param fields: those of the credentials; a name alone stands for a text that is no secret.
+    :param factors: what a login proves.
+    :param phishing_resistant: a login on a look-alike page gives an attacker nothing
+        (NIST SP 800-63B-4, 3.2.5).
     :param identifier: the field that names an account, or None; attempts are
         counted by it, so that guesses on one account are limited even when the
         account does not exist (NIST SP 800-63B-4, 3.2.2). See ``account``.
@@ -27,7 +63,10 @@ class Strategy:
     """
 
     name: str
-    fields: tuple[str, ...] = ()
+    label: str = ""
+    fields: tuple[CredentialField | str, ...] = ()
+    factors: tuple[Factor, ...] = ()
+    phishing_resistant: bool = False
     identifier: str | None = None
     refusal: str = "Wrong credentials."
     headers: tuple[str, ...] = ()
@@ -60,6 +99,7 @@ class Call:
     :param kuid: who calls; ``"-1"`` for nobody.
     :param args: the arguments that are fields of this strategy, and no others.
     :param headers: those that the strategy declared, in lower case.
+    :param state: what the step before this one gave the server to keep; None at a first step.
     """
 
     kuid: str = "-1"
@@ -70,31 +110,68 @@ class Call:
     user_agent: str = ""
     args: Mapping[str, Any] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    state: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The credentials belong to this user."""
+    """The credentials belong to this user.
+
+    :param profiles: the profiles that the user has from now on; None leaves them as they are.
+    :param session: by what the plugin will name the session, to end it; such as the ``sid`` of
+        an OpenID provider.
+    """
 
     kuid: str
+    profiles: tuple[str, ...] | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """The credentials are genuine, and nobody's yet: the core creates a user for them."""
+    """The credentials are genuine, and nobody's yet: the core creates a user for them.
+
+    :param content: of the user; ``profileIds`` among it, or those of who signs up.
+    :param session: see ``Verified``.
+    """
 
     credentials: Mapping[str, Any] = field(repr=False)
     content: Mapping[str, Any]
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """The client has to go elsewhere first."""
+    """The client has to go elsewhere first.
+
+    :param location: where; the server adds ``state=…`` to its query if there is a state.
+    :param state: what the hook gets back as ``call.state`` when the client returns with that
+        ``state``, once, from where it left. Sealed; JSON.
+    :param lifetime: how long it may take, in ms; at most ten minutes.
+    """
 
     location: str
+    state: Mapping[str, Any] | None = field(default=None, repr=False)
+    lifetime: int = FIVE_MINUTES
 
 
-Verdict = Verified | Newcomer | Redirect
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The client has to answer something before it is let in.
+
+    :param fields: those of the answer, which come as the credentials of the next step.
+    :param question: what the client is told; JSON, nothing secret.
+    :param state: what the hook gets back as ``call.state`` with the answer, once. Sealed; JSON.
+    :param lifetime: how long the answer may take, in ms; at most ten minutes.
+    """
+
+    fields: tuple[CredentialField | str, ...]
+    question: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    lifetime: int = FIVE_MINUTES
+
+
+Verdict = Verified | Newcomer | Redirect | Challenge
 
 
 @dataclass(frozen=True, slots=True)

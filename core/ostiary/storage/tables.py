@@ -110,6 +110,8 @@ tokens = Table(
     # issued; None: with this one.
     Column("session", String),
     Column("began_at", Instant),
+    # By what the plugin that signed the user in names the session.
+    Column("foreign_session", String),
     Index("tokens_by_user", "kuid"),
     Index("tokens_by_end", "expires_at"),
     Index("tokens_by_successor", "successor"),
@@ -201,6 +203,8 @@ plugins = Table(
     # Wraps the hooks of other plugins: its absence must not open a door (a second factor).
     Column("wraps", Boolean, nullable=False),
     Column("seen_at", Instant, nullable=False),
+    # When an operator chose to do without it; None: it is loaded where it is installed.
+    Column("disabled_at", Instant),
 )
 
 search_values = Table(
@@ -277,4 +281,58 @@ devices = Table(
     Column("device", LargeBinary, primary_key=True),
     Column("seen_at", Instant, nullable=False),
     Index("devices_by_instant", "seen_at"),
+)
+
+login_flows = Table(
+    "login_flows",
+    metadata,
+    # SHA-256 of what the client holds between two steps of a login.
+    Column("fingerprint", LargeBinary, primary_key=True),
+    Column("strategy", String, nullable=False),
+    # What the plugin has to get back, sealed.
+    Column("sealed", LargeBinary, nullable=False),
+    # SHA-256 of what proves that it is the same caller; None where holding the first is enough.
+    Column("binding", LargeBinary),
+    Column("expires_at", Instant, nullable=False),
+    Index("login_flows_by_end", "expires_at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column(
+        "sequence",
+        BigInteger().with_variant(Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    Column("at", Instant, nullable=False),
+    # The name of the event's class.
+    Column("event", String, nullable=False),
+    # Who did it, and whom or what it was done to; None where that is not known.
+    Column("author", String),
+    Column("about", String),
+    Column("strategy", String),
+    # A keyed hash of the account that was named at a login: the name may be a password.
+    Column("account", LargeBinary),
+    Column("reason", String),
+    Column("protocol", String),
+    Column("address", String),
+    Column("agent", String),
+    Column("request", String),
+    Column("details", Json),
+    Index("audit_by_instant", "at"),
+    Index("audit_by_author", "author", "sequence"),
+    Index("audit_by_subject", "about", "sequence"),
+    Index("audit_by_account", "account", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+master_keys = Table(
+    "master_keys",
+    metadata,
+    # Each master key that there was before the one in force, sealed by the one after it.
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
 )

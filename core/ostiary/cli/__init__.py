@@ -1,0 +1,113 @@
+"""The command ``ostiary``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from ostiary import __version__, log
+from ostiary.cli import admin, imports, keys, plugins, stores
+from ostiary.cli.parsing import Command, add
+from ostiary.settings import Settings, SettingsError, load
+
+FAILED, MISUSED = 1, 2
+DRIVERS = ("asyncpg", "greenlet")
+"""What PostgreSQL needs, and SQLite does not."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit status of the process."""
+    options = make_parser().parse_args(arguments)
+    try:
+        settings = load(
+            config=options.config,
+            environment=os.environ,
+            overrides={
+                "server.host": getattr(options, "host", None),
+                "server.port": getattr(options, "port", None),
+                "server.workers": getattr(options, "workers", None),
+                "data.dir": options.data and str(options.data),
+                "database.url": options.database,
+            },
+            dev=getattr(options, "dev", False),
+        )
+        run: Command = options.run
+        # The other commands tell what they did themselves.
+        log.set_up(settings.logging.level if run is serve else "warning")
+        run(settings, options)
+    except SettingsError as error:
+        print(f"ostiary: {error}", file=sys.stderr)
+        return MISUSED
+    except _startup_errors() as error:
+        # It may quote a file that somebody else has written.
+        print(f"ostiary: {log.printable(str(error))}", file=sys.stderr)
+        return FAILED
+    except ModuleNotFoundError as missing:
+        if missing.name not in DRIVERS:
+            raise
+        print(
+            f"ostiary: {missing.name} is missing: pip install 'ostiary[postgresql]'",
+            file=sys.stderr,
+        )
+        return FAILED
+    except KeyboardInterrupt:
+        return FAILED
+    except BrokenPipeError:
+        # Who read the output wants no more of it; nor does the flush at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def serve(settings: Settings, _options: argparse.Namespace) -> None:
+    """Answer requests until told to stop."""
+    from ostiary.serving import run
+    from ostiary.startup import prepare
+
+    asyncio.run(prepare(settings))
+    run(settings)
+
+
+def config(settings: Settings, _options: argparse.Namespace) -> None:
+    """Print the effective settings, secrets masked."""
+    print(json.dumps(settings.masked(), indent=2, ensure_ascii=False))
+
+
+def openapi(_settings: Settings, _options: argparse.Namespace) -> None:
+    """Print the OpenAPI document."""
+    from ostiary.composition import make_registry
+    from ostiary.openapi import document
+
+    print(json.dumps(document(make_registry(), __version__), indent=2))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line; reference pages are made from it too."""
+    parser = argparse.ArgumentParser(
+        prog="ostiary", description="The authentication server that is extended with pip."
+    )
+    parser.add_argument("--version", action="version", version=f"ostiary {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = add(commands, "serve", serve)
+    command.add_argument("--dev", action="store_true", help="a fresh Kuzzle, on loopback only")
+    command.add_argument("--host", metavar="H", help="address to listen on")
+    command.add_argument("--port", type=int, metavar="P", help="port to listen on")
+    command.add_argument("--workers", type=int, metavar="N", help="processes that answer")
+    add(commands, "config", config)
+    add(commands, "openapi", openapi)
+    for module in (plugins, stores, keys, admin, imports):
+        module.add_commands(commands)
+    return parser
+
+
+def _startup_errors() -> tuple[type[Exception], ...]:
+    from ostiary.errors import OstiaryError
+    from ostiary.exports import ExportError
+    from ostiary.keys import MasterKeyError
+    from ostiary.plugins import PluginError
+    from ostiary.storage import StorageError
+
+    return ExportError, OstiaryError, MasterKeyError, PluginError, StorageError

@@ -1,0 +1,43 @@
+"""Commands about the stores: ``ostiary db``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from typing import Any
+
+from ostiary.cli.parsing import add, add_group, print_table
+from ostiary.settings import Settings
+
+
+def add_commands(commands: Any) -> None:
+    """Add ``ostiary db``."""
+    group = add_group(commands, "db", "the stores")
+    add(group, "upgrade", db_upgrade).add_argument("store", nargs="?", help="one store only")
+    add(group, "status", db_status)
+    command = add(group, "provision", db_provision)
+    command.add_argument("--admin-url", metavar="URL", help="run the SQL with this login")
+
+
+def db_upgrade(settings: Settings, options: argparse.Namespace) -> None:
+    """Bring every store, or one, up to date."""
+    from ostiary import operations
+
+    for line in asyncio.run(operations.upgrade(settings, options.store)):
+        print(line)
+
+
+def db_status(settings: Settings, _options: argparse.Namespace) -> None:
+    """List the stores: name, revision, newest revision, state."""
+    from ostiary import operations
+
+    rows = asyncio.run(operations.status(settings))
+    print_table(("store", "revision", "newest", "state"), rows)
+
+
+def db_provision(settings: Settings, options: argparse.Namespace) -> None:
+    """Make the roles and schemas on PostgreSQL, or print the SQL that does."""
+    from ostiary import operations
+
+    for statement in asyncio.run(operations.provision(settings, options.admin_url)):
+        print(f"{statement};")
