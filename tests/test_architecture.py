@@ -20,7 +20,7 @@ SOURCES = [
 
 LAYERS = (
     "errors durations log",
-    "hashing keys body",
+    "hashing keys key_sources sealing body",
     "settings",
     "request",
     "arguments cookies filters message origins strategies",
@@ -55,7 +55,7 @@ LIBRARIES = {
     "asyncpg": "storage testing",
     "uvicorn": "serving http_protocol websocket_protocol testing",
     "argon2": "hashing",
-    "cryptography": "keys",
+    "cryptography": "keys sealing",
     "joserfc": "services",
 }
 """Where in the core a library may be imported."""

@@ -6,8 +6,10 @@ from ostiary import errors
 from ostiary.filters import Field, Filter, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
 from ostiary.settings import SettingsError, read_settings
-from ostiary.storage import Storage, Store
+from ostiary.storage import OwnStore as Store
+from ostiary.storage import Storage
 from ostiary.storage.conditions import condition
+from ostiary.storage.sealed import Sealed
 from ostiary.strategies import (
     Call,
     Directory,
@@ -32,6 +34,7 @@ __all__ = [
     "Order",
     "Prefix",
     "Redirect",
+    "Sealed",
     "SettingsError",
     "Storage",
     "Store",

@@ -61,7 +61,8 @@ from ostiary.services.subjects import Allowances
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
-from ostiary.storage import Backend, StorageError, Store, migrate
+from ostiary.storage import Backend, OwnStore, StorageError, Store, migrate
+from ostiary.storage.facade import Facade
 from ostiary.storage.store import CORE
 
 NO_STORES = "there are no stores here; is --data or --database right?"
@@ -83,7 +84,7 @@ class Core:
     settings: Settings
     plugins: Plugins
     services: Services
-    stores: Mapping[str, Store]
+    stores: Mapping[str, OwnStore]
     signing_keys: SigningKeys
     setup_secret: str = field(repr=False)
 
@@ -154,24 +155,29 @@ async def open_core(
         pool = HashPool(hashing.threads, hashing.queue, hashing.nice)
         stack.callback(pool.close)
         costs = Argon2Parameters(hashing.time_cost, hashing.memory_cost, hashing.parallelism)
-        stores: dict[str, Store] = {}
-        for name in (CORE, *(plugin.name for plugin in plugins.loaded if plugin.storage)):
+
+        async def open_store(name: str) -> Store:
             hasher = Hasher(master.pepper(name), costs, pool)
-            stores[name] = await backend.open(name, hasher=hasher, sealer=master.sealer(name))
+            return await backend.open(name, hasher=hasher, sealer=master.sealer(name))
+
+        store = await open_store(CORE)
+        stores: dict[str, OwnStore] = {CORE: store}
+        for name in (plugin.name for plugin in plugins.loaded if plugin.storage):
+            stores[name] = Facade(await open_store(name))
         watch = await backend.watch(CORE)
         stack.push_async_callback(watch.close)
         instance = await backend.presence.join()
         stack.push_async_callback(backend.presence.leave)
-        changes = Changes(stores[CORE], watch, backend.announce, now)
-        signing_keys = SigningKeys(stores[CORE], now)
+        changes = Changes(store, watch, backend.announce, now)
+        signing_keys = SigningKeys(store, now)
         changes.listen(signing_keys.heard)
         strategies = Strategies(plugins, stores)
-        journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
-        locks = Locks(stores[CORE], backend.presence, instance)
-        login_limits = _login_limits(settings, stores[CORE], master)
+        journal = Journal(store, strategies, backend.presence, instance, now)
+        locks = Locks(store, backend.presence, instance)
+        login_limits = _login_limits(settings, store, master)
         services = _services(
             settings,
-            stores[CORE],
+            store,
             strategies,
             journal,
             changes,

@@ -32,7 +32,8 @@ from typing import Any
 from pluggy import HookimplMarker, HookspecMarker
 
 from ostiary.filters import Filter, Order
-from ostiary.storage import Storage, Store
+from ostiary.storage import OwnStore as Store
+from ostiary.storage import Storage
 from ostiary.strategies import Call, Directory, FoundCredentials, Strategy, User, Verdict
 
 hookspec = HookspecMarker("ostiary")

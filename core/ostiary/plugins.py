@@ -15,7 +15,7 @@ from ostiary.durations import duration
 from ostiary.filters import Filter, Order
 from ostiary.log import origin
 from ostiary.request import Request
-from ostiary.storage import Storage, Store
+from ostiary.storage import OwnStore, Storage
 from ostiary.strategies import Call, Directory, FoundCredentials, Strategy, User, Verdict
 
 logger = logging.getLogger(__name__)
@@ -68,8 +68,8 @@ class Plugins:
 class Strategies:
     """The strategies of all plugins: the only door from the core to their credentials hooks."""
 
-    def __init__(self, plugins: Plugins, stores: Mapping[str, Store]) -> None:
-        self._strategies: dict[str, tuple[Strategy, Store, dict[str, HookCaller]]] = {}
+    def __init__(self, plugins: Plugins, stores: Mapping[str, OwnStore]) -> None:
+        self._strategies: dict[str, tuple[Strategy, OwnStore, dict[str, HookCaller]]] = {}
         declaring = [plugin for plugin in plugins.loaded if plugin.strategies]
         for plugin in declaring:
             others = [other.module for other in declaring if other is not plugin]
@@ -200,7 +200,7 @@ class Strategies:
         _, _, callers = self._find(name)
         return any(not (one.wrapper or one.hookwrapper) for one in callers[hook].get_hookimpls())
 
-    def _find(self, name: str) -> tuple[Strategy, Store, dict[str, HookCaller]]:
+    def _find(self, name: str) -> tuple[Strategy, OwnStore, dict[str, HookCaller]]:
         found = self._strategies.get(name)
         if found is None:
             raise errors.UnknownStrategy(name)

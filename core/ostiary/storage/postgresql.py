@@ -20,7 +20,8 @@ from ostiary.storage.store import CORE, Database, StorageError
 
 if TYPE_CHECKING:
     from ostiary.hashing import Hasher
-    from ostiary.keys import MasterKey, Sealer
+    from ostiary.keys import MasterKey
+    from ostiary.sealing import Sealer
 
 T = TypeVar("T")
 

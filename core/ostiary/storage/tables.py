@@ -22,6 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from ostiary.storage.sealed import Sealed
+
 metadata = MetaData()
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
@@ -143,7 +145,7 @@ signing_keys = Table(
     "signing_keys",
     metadata,
     Column("id", String, primary_key=True),
-    Column("sealed", LargeBinary, nullable=False),
+    Column("sealed", Sealed, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("retired_at", Instant),
 )
@@ -290,7 +292,7 @@ login_flows = Table(
     Column("fingerprint", LargeBinary, primary_key=True),
     Column("strategy", String, nullable=False),
     # What the plugin has to get back, sealed.
-    Column("sealed", LargeBinary, nullable=False),
+    Column("sealed", Sealed, nullable=False),
     # SHA-256 of what proves that it is the same caller; None where holding the first is enough.
     Column("binding", LargeBinary),
     Column("expires_at", Instant, nullable=False),
