@@ -41,7 +41,7 @@ LAYERS = (
     "websocket_protocol",
     "http_protocol",
     "exports",
-    "importing operations serving",
+    "importing operations rotation serving",
     "cli testing",
     "__main__",
 )

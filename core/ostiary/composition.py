@@ -9,7 +9,8 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from ostiary import __version__, openapi
@@ -44,6 +45,7 @@ from ostiary.services.login_limits import LoginLimits
 from ostiary.services.logins import Logins
 from ostiary.services.lookup import Lookup
 from ostiary.services.mappings import Mappings
+from ostiary.services.master_keys import MasterKeys
 from ostiary.services.metrics import Metrics
 from ostiary.services.native import Names
 from ostiary.services.places import Places
@@ -86,6 +88,7 @@ class Core:
     services: Services
     stores: Mapping[str, OwnStore]
     signing_keys: SigningKeys
+    master_keys: MasterKeys
     setup_secret: str = field(repr=False)
 
 
@@ -121,6 +124,13 @@ def load_master_key(settings: Settings) -> MasterKey:
         file=settings.data.dir / MASTER_KEY_FILE if on_sqlite else None,
         create=new,
     )
+
+
+def master_key_file(settings: Settings) -> Path | None:
+    """Return the file that holds the master key, unless it is configured elsewhere."""
+    security = settings.security
+    configured = security.master_key or security.master_key_command or settings.database.url
+    return None if configured else settings.data.dir / MASTER_KEY_FILE
 
 
 def make_backend(settings: Settings, master: MasterKey) -> Backend:
@@ -171,6 +181,8 @@ async def open_core(
         changes = Changes(store, watch, backend.announce, now)
         signing_keys = SigningKeys(store, now)
         changes.listen(signing_keys.heard)
+        master_keys = MasterKeys(store, master, changes, partial(load_master_key, settings), now)
+        changes.before_keys(master_keys.renew)
         strategies = Strategies(plugins, stores)
         journal = Journal(store, strategies, backend.presence, instance, now)
         locks = Locks(store, backend.presence, instance)
@@ -188,7 +200,7 @@ async def open_core(
         )
         services.metrics.measure("waiting", lambda: pool.waiting)
         secret = settings.security.setup_secret or master.setup_secret()
-        yield Core(settings, plugins, services, stores, signing_keys, secret)
+        yield Core(settings, plugins, services, stores, signing_keys, master_keys, secret)
 
 
 async def check_wrappers(core: Core) -> None:
@@ -324,7 +336,8 @@ def _login_limits(settings: Settings, store: Store, master: MasterKey) -> LoginL
         limits.login_window,
         settings.server.workers,
     )
-    key = master.derive("login-limits")
+    # After a rotation of the master key all counts begin again.
+    key = partial(master.derive, "login-limits")
     return LoginLimits(store, None if settings.dev else allowances, key, now)
 
 

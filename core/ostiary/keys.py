@@ -58,7 +58,9 @@ class MasterKey:
 
     def __init__(self, *keys: bytes) -> None:
         if not 1 <= len(keys) <= MOST_GIVEN:
-            raise MasterKeyError(f"one master key is given, or the new and the old, not {len(keys)}")
+            raise MasterKeyError(
+                f"one master key is given, or the new and the old, not {len(keys)}"
+            )
         for key in keys:
             if len(key) != LENGTH:
                 raise MasterKeyError(f"a master key has {LENGTH} bytes, not {len(key)}")
@@ -105,6 +107,16 @@ class MasterKey:
         """The generation that new secrets are kept with."""
         fresh = self._current > 1 and time.time() * 1000 < self._used_from
         return self._current - 1 if fresh else self._current
+
+    @property
+    def newest(self) -> int:
+        """The generation in force, which is the current one soon after a rotation."""
+        return self._current
+
+    @property
+    def pair(self) -> bool:
+        """Whether the operator gives two keys."""
+        return len(self._given) == MOST_GIVEN
 
     def derive(self, purpose: str, length: int = LENGTH, *, generation: int | None = None) -> bytes:
         """Return the key for one purpose (HKDF-SHA256); it tells nothing of any other.

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table
 
 from ostiary.keys import GRACE, MasterKey, MasterKeyError

@@ -14,6 +14,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from ostiary import errors
 from ostiary.services.counters import LONGEST_DELAY, Counted, Counters, Locked
@@ -59,13 +60,17 @@ class LoginLimits:
     """
 
     def __init__(
-        self, store: Store, allowances: Allowances | None, key: bytes, clock: Callable[[], int]
+        self,
+        store: Store,
+        allowances: Allowances | None,
+        key: Callable[[], bytes],
+        clock: Callable[[], int],
     ) -> None:
         self._store, self._allowances, self._key, self._clock = store, allowances, key, clock
         window = 0 if allowances is None else allowances.window
         self._counters = Counters(store, window, clock)
         self._turns = Turns()
-        self._devices = Devices(self._digest("stamps", b""), clock)
+        self._devices = Devices(partial(self._digest, "stamps", b""), clock)
         self._minute, self._noted = 0, set[bytes]()
 
     @asynccontextmanager
@@ -206,4 +211,4 @@ class LoginLimits:
             logger.warning(text, *values)
 
     def _digest(self, kind: str, value: bytes) -> bytes:
-        return hmac.digest(self._key, f"{kind} ".encode() + value, "sha256")
+        return hmac.digest(self._key(), f"{kind} ".encode() + value, "sha256")

@@ -69,15 +69,22 @@ class _Block:
     async def execute(self, statement: Executable, parameters: Any = None) -> Rows:
         try:
             return await self._db.execute(statement, parameters)
-        except Exception as error:
-            # Its way through the core is no business of the plugin's.
-            raise error.with_traceback(None) from None
+        except Exception as error:  # noqa: BLE001 - it is raised again
+            raise _bare(error) from None
 
     async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
         return (await self.execute(statement, parameters)).scalar()
 
     def after_commit(self, call: Callable[[], None]) -> None:
         self._db.after_commit(call)
+
+
+def _bare(error: Exception) -> Exception:
+    """Cut an error off from its way through the core: frames hold connections."""
+    for one in (error, getattr(error, "orig", None)):
+        if isinstance(one, BaseException):
+            one.__traceback__ = one.__cause__ = one.__context__ = None
+    return error
 
 
 @asynccontextmanager

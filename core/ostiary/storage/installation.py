@@ -26,7 +26,7 @@ async def check_master_key(store: Store, master: MasterKey) -> None:
     :raises StorageError: no given key is the one; every hash, seal and token would be worthless.
     """
     try:
-        known = await _known(store) or await _remember(store, master.check_value())
+        known = await in_force(store) or await _remember(store, master.check_value())
         async with store.read() as db:
             rows = (await db.execute(select(master_keys))).all()
     except DBAPIError:
@@ -61,7 +61,8 @@ async def replace_master_key(
     await db.execute(insert(master_keys).values(row))
 
 
-async def _known(store: Store) -> str | None:
+async def in_force(store: Store) -> str | None:
+    """Return the check value of the master key that is in force, or None before the first."""
     async with store.read() as db:
         known: str | None = await db.scalar(
             select(installation.c.value).where(installation.c.key == KEY)
@@ -75,5 +76,5 @@ async def _remember(store: Store, value: str) -> str:
             await db.execute(insert(installation).values(key=KEY, value=value))
     except IntegrityError:
         # Another process was faster, with what may be another key.
-        return await _known(store) or ""
+        return await in_force(store) or ""
     return value

@@ -141,7 +141,7 @@ class PostgreSQL:
             url=url,
             schema=roles.schema(name),
             role=None if of_url else role,
-            password=None if of_url else self._passwords.of(role),
+            passwords=None if of_url else self._passwords,
             prepared_statements=self._prepared,
         )
 

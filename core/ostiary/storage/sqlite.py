@@ -47,9 +47,7 @@ class SQLite:
     async def open(self, name: str, *, hasher: Hasher, sealer: Sealer) -> SQLiteStore:
         """Open a file, which is made if there is none; see ``Backend``."""
         limited = name != CORE
-        store = SQLiteStore(
-            self._path(name), name, hasher=hasher, sealer=sealer, limited=limited
-        )
+        store = SQLiteStore(self._path(name), name, hasher=hasher, sealer=sealer, limited=limited)
         self._stores.append(store)
         if name == CORE and self._master is not None:
             await check_master_key(store, self._master)

@@ -85,21 +85,19 @@ class Database(Protocol):
 
 
 class OwnStore(Protocol):
-    """What an owner may use of its private storage.
-
-    :ivar name: of the owner; the file, the schema and the roles are named after it.
-    :ivar hasher: hashes this owner's secrets with a pepper of its own.
-    :ivar sealer: encrypts this owner's secrets with a key of its own.
-    """
+    """What an owner may use of its private storage."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Of the owner; the file, the schema and the roles are named after it."""
 
     @property
-    def hasher(self) -> Hasher: ...
+    def hasher(self) -> Hasher:
+        """Hashes this owner's secrets with a pepper of its own."""
 
     @property
-    def sealer(self) -> Sealer: ...
+    def sealer(self) -> Sealer:
+        """Encrypts this owner's secrets with a key of its own."""
 
     def read(self, *, apart: bool = False) -> AbstractAsyncContextManager[Database]:
         """Open a snapshot for reading.

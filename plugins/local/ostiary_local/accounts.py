@@ -99,4 +99,4 @@ def now() -> int:
 async def _first(store: Store, wanted: Select[Any]) -> Account | None:
     async with store.read() as db:
         row = (await db.execute(wanted)).first()
-    return None if row is None else Account(*row)
+    return None if row is None else Account(row.kuid, row.username, row.hash)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -78,7 +78,7 @@ class House:
 
     @property
     def store(self) -> Store:
-        return self.core.stores[CORE]
+        return cast("Store", self.core.stores[CORE])
 
     async def create(self, kuid: str | None = None, /, **badges: str) -> str:
         """Create a user who holds a badge of each strategy named."""

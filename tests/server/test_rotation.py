@@ -1,0 +1,138 @@
+"""The master key is replaced under running servers: nobody notices, and the old one is worthless."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+import pytest
+
+from ostiary.keys import MasterKey
+from ostiary.testing.server import ServerFailed, ThrowAwayServer
+from ostiary.testing.wire import HttpApi
+
+from .conftest import ADMIN, Connect, Database, Serve
+
+Administer = Callable[[HttpApi], str]
+
+
+def ask(server: ThrowAwayServer, connect: Connect, token: str, times: int = 8) -> None:
+    """Use a token and sign in, over as many connections: every worker gets its turn."""
+    for _ in range(times):
+        api = connect(server)
+        assert api.call("auth:getCurrentUser", jwt=token).status == 200
+        signed_in = api.call("auth:login", ADMIN, strategy="local")
+        assert signed_in.status == 200, signed_in.error
+        fresh = signed_in.result["jwt"]
+        assert connect(server).call("auth:getCurrentUser", jwt=fresh).status == 200
+
+
+def rotate(server: ThrowAwayServer, *more: str) -> str:
+    done = server.run("keys", "rotate-master", *more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_master_key_is_replaced_under_two_workers(
+    serve: Serve, connect: Connect, administer: Administer
+) -> None:
+    """TOK-30, ISO-01: tokens live on, hashes are renewed, and the old key opens nothing."""
+    server = serve(workers=2)
+    token = administer(connect(server))
+    file = server.data / "master.key"
+    old = file.read_bytes()
+    said = rotate(server)
+    assert "The new master key is in force." in said
+    assert "Sealed again in the store core: 1." in said
+    new = file.read_bytes()
+    assert (new != old, len(new), file.stat().st_mode & 0o777) == (True, len(old), 0o600)
+    ask(server, connect, token)
+    assert server.run("keys", "rotate").returncode == 0
+    ask(server, connect, token)
+    server.restart()
+    ask(server, connect, token)
+    assert "core: 0." in rotate(server, "--finish")
+    server.stop()
+    for name in ("core", "local"):
+        stored = b"".join(path.read_bytes() for path in server.data.glob(f"{name}.db*"))
+        assert old.strip() not in stored
+        assert new.strip() not in stored
+    assert b"2$argon2id$" in (server.data / "local.db").read_bytes()
+    file.write_bytes(old)
+    with pytest.raises(ServerFailed, match="not the one that these stores were made under"):
+        server.start()
+
+
+@pytest.mark.parametrize("in_force", [False, True], ids=["before the store", "before the file"])
+def test_a_rotation_that_is_killed_in_the_middle_goes_on(
+    serve: Serve, connect: Connect, administer: Administer, in_force: bool
+) -> None:
+    """What a kill leaves: both keys in the file, and either of them in force."""
+    server = serve()
+    token = administer(connect(server))
+    file = server.data / "master.key"
+    old = file.read_text().strip()
+    if in_force:
+        rotate(server)
+        both = f"{file.read_text().strip()},{old}\n"
+    else:
+        both = f"{MasterKey.random().text().strip()},{old}\n"
+    file.write_text(both)
+    server.restart()
+    ask(server, connect, token, times=2)
+    said = rotate(server)
+    assert ("The new master key is in force." in said) is not in_force
+    assert file.read_text() == both.partition(",")[0] + "\n"
+    ask(server, connect, token, times=2)
+    server.restart()
+    ask(server, connect, token, times=2)
+
+
+def test_many_rotations_leave_everything_open(
+    serve: Serve, connect: Connect, administer: Administer
+) -> None:
+    server = serve()
+    token = administer(connect(server))
+    for _ in range(3):
+        rotate(server)
+    ask(server, connect, token, times=2)
+    server.restart()
+    ask(server, connect, token, times=2)
+
+
+def test_on_postgresql_both_keys_are_given_until_the_roles_have_new_passwords(
+    serve: Serve, connect: Connect, administer: Administer, make_own: Callable[[str], Database]
+) -> None:
+    old, new = secrets.token_hex(32), secrets.token_hex(32)
+    database = make_own(old)
+
+    def given(key: str) -> ThrowAwayServer:
+        return serve(
+            workers=2,
+            database=database.url,
+            environment={**database.environment, "OSTIARY_MASTER_KEY": key},
+            started=False,
+        )
+
+    first, both, last = given(old), given(f"{new},{old}"), given(new)
+    first.start()
+    token = administer(connect(first))
+    refused = first.run("keys", "rotate-master")
+    assert (refused.returncode, "no new master key is given" in refused.stderr) == (1, True)
+    first.stop()
+    both.start()
+    ask(both, connect, token)
+    assert "db provision" in rotate(both)
+    ask(both, connect, token)
+    provisioned = both.run("db", "provision", "--admin-url", database.admin_url)
+    assert provisioned.returncode == 0, provisioned.stderr
+    database.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'ostiary_%'"
+    )
+    ask(both, connect, token)
+    both.stop()
+    last.start()
+    ask(last, connect, token)
+    last.stop()
+    with pytest.raises(ServerFailed):
+        first.start()
