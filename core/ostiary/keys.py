@@ -105,13 +105,12 @@ class MasterKey:
     @property
     def current(self) -> int:
         """The generation that new secrets are kept with."""
-        fresh = self._current > 1 and time.time() * 1000 < self._used_from
-        return self._current - 1 if fresh else self._current
+        return self._current - 1 if self.waits else self._current
 
     @property
-    def newest(self) -> int:
-        """The generation in force, which is the current one soon after a rotation."""
-        return self._current
+    def waits(self) -> float:
+        """Seconds until the key in force is used, and the one before it no more."""
+        return max(0, self._used_from / 1000 - time.time()) if self._current > 1 else 0
 
     @property
     def pair(self) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, MetaData, Table, and_, or_, select, update
 
-from ostiary.keys import GRACE, MasterKey, MasterKeyError
+from ostiary.keys import MasterKey, MasterKeyError
 from ostiary.sealing import SealBroken
 from ostiary.services.changes import Changes
 from ostiary.storage import OwnStore, StorageError, Store
@@ -27,6 +27,8 @@ from ostiary.storage.installation import check_master_key, in_force, replace_mas
 from ostiary.storage.sealed import Sealed
 
 BATCH = 100
+
+LACKING = "the master key was replaced, and this process lacks the new one: %s"
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +62,7 @@ class MasterKeys:
             self.master.hear(await asyncio.to_thread(self._given))
             await check_master_key(self._store, self.master)
         except (MasterKeyError, StorageError) as unfit:
-            logger.error(
-                "the master key was replaced, and this process lacks the new one: %s", unfit
-            )  # noqa: TRY400
+            logger.error(LACKING, unfit)  # noqa: TRY400 - an operator's mistake, not ours
         else:
             logger.info("another master key is in force")
 
@@ -78,8 +78,7 @@ class MasterKeys:
 
     async def settled(self) -> None:
         """Wait until the key in force is the one that is used."""
-        while self.master.current != self.master.newest:
-            await asyncio.sleep(GRACE / 50_000)
+        await asyncio.sleep(self.master.waits)
 
     async def seal_again(self, store: OwnStore, tables: MetaData) -> tuple[int, int]:
         """Seal again what an older master key has sealed in one store.
