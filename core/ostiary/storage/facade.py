@@ -7,8 +7,9 @@ runs in the same process and goes around.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import Executable
@@ -45,17 +46,37 @@ class Facade:
 
     def read(self, *, apart: bool = False) -> AbstractAsyncContextManager[Database]:
         """Open a snapshot for reading; see ``OwnStore``."""
-        return _block(self._store.read(apart=apart))
+        return _Opening(self._store.read(apart=apart))
 
     def begin(self) -> AbstractAsyncContextManager[Database]:
         """Open a transaction for writing; see ``OwnStore``."""
-        return _block(self._store.begin())
+        return _Opening(self._store.begin())
 
     def __repr__(self) -> str:
         return f"<Store of {self.name}>"
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise TypeError("a store is neither copied nor pickled")
+
+
+class _Opening(AbstractAsyncContextManager[Database]):
+    """What ``async with`` is given; the one of contextlib would show what it was made of."""
+
+    __slots__ = ("_opening",)
+
+    def __init__(self, opening: AbstractAsyncContextManager[Database]) -> None:
+        self._opening = opening
+
+    async def __aenter__(self) -> Database:
+        return _Block(await self._opening.__aenter__())
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        return await self._opening.__aexit__(kind, error, trace)
 
 
 class _Block:
@@ -85,9 +106,3 @@ def _bare(error: Exception) -> Exception:
         if isinstance(one, BaseException):
             one.__traceback__ = one.__cause__ = one.__context__ = None
     return error
-
-
-@asynccontextmanager
-async def _block(opening: AbstractAsyncContextManager[Database]) -> AsyncIterator[Database]:
-    async with opening as db:
-        yield _Block(db)
