@@ -56,7 +56,7 @@ def asked(services: Services, step: NextStep) -> Reply:
         question = {
             CHALLENGE: begun.handle,
             "expiresAt": begun.expires_at,
-            "question": what.question,
+            "question": dict(what.question),
             "fields": [field.to_json() for field in described(what.fields)],
         }
         return Reply(question, status=ASKED)

@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, select, true
 
 from ostiary import errors
 from ostiary.declarations import fault_of_fields
@@ -96,10 +96,20 @@ class Flows:
     """Keeps logins between their steps.
 
     :param key: of the hashes that stand in the store for addresses.
+    :param per_network: logins that may be under way from one address; ``in_all``: from all.
     """
 
-    def __init__(self, store: Store, key: bytes, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        key: bytes,
+        clock: Callable[[], int],
+        *,
+        per_network: int = PER_NETWORK,
+        in_all: int = IN_ALL,
+    ) -> None:
         self._store, self._key, self._clock = store, key, clock
+        self._per_network, self._in_all = per_network, in_all
 
     async def begin(
         self,
@@ -113,9 +123,8 @@ class Flows:
     ) -> Begun:
         """Keep what a plugin wants back, and return what the client gets.
 
-        :raises errors.InvalidVerdict: the plugin has asked for what cannot be.
+        :raises errors.InvalidVerdict: the state is no JSON, or too large.
         """
-        _check(strategy, step)
         done = [(one.subject, one.first, one.locked_until) for one in counted]
         kept = _encoded(strategy, _Kept(dict(step.state or {}), account, done))
         handle = secrets.token_urlsafe(32)
@@ -136,8 +145,8 @@ class Flows:
             "expires_at": expires_at,
         }
         async with self._store.begin() as db:
-            await _make_room(db, table.c.network == row["network"], PER_NETWORK)
-            await _make_room(db, True, IN_ALL)
+            await _make_room(db, table.c.network == row["network"], self._per_network)
+            await _make_room(db, true(), self._in_all)
             await db.execute(insert(table).values(row))
         return Begun(handle, expires_at, cookie)
 
@@ -183,24 +192,33 @@ class Flows:
             return int(gone.rowcount)
 
 
-async def _make_room(db: Database, which: Any, most: int) -> None:
+def check_step(strategy: str, step: Challenge | Redirect) -> None:
+    """Refuse what a plugin cannot ask for.
+
+    :raises errors.InvalidVerdict: it is no question, no address, or takes too long.
+    """
+    lifetime: Any = step.lifetime
+    if type(lifetime) is not int or not 0 < lifetime <= LONGEST_LIFETIME:
+        raise errors.InvalidVerdict(strategy)
+    if isinstance(step, Redirect):
+        location: Any = step.location
+        sound = isinstance(location, str) and location.isascii() and location.isprintable()
+    else:
+        question: Any = step.question
+        sound = isinstance(question, Mapping) and not fault_of_fields(step.fields)
+        _encoded(strategy, dict(question) if sound else {})
+    state: Any = step.state or {}
+    if not sound or not isinstance(state, Mapping):
+        raise errors.InvalidVerdict(strategy)
+
+
+async def _make_room(db: Database, which: ColumnElement[bool], most: int) -> None:
     """Remove what is too much; on PostgreSQL a few more may be begun at the same moment."""
     count = select(func.count()).select_from(table).where(which)
     excess = int(await db.scalar(count)) - most + 1
     if excess > 0:
         first = select(table.c.fingerprint).where(which).order_by(table.c.expires_at).limit(excess)
         await db.execute(delete(table).where(table.c.fingerprint.in_(first.scalar_subquery())))
-
-
-def _check(strategy: str, step: Any) -> None:
-    lifetime = step.lifetime
-    sound = type(lifetime) is int and 0 < lifetime <= LONGEST_LIFETIME
-    sound = sound and isinstance(step.state or {}, Mapping)
-    if isinstance(step, Challenge):
-        sound = sound and isinstance(step.question, Mapping) and not fault_of_fields(step.fields)
-        _encoded(strategy, step.question if sound else {})
-    if not sound:
-        raise errors.InvalidVerdict(strategy)
 
 
 def _encoded(strategy: str, value: Any) -> bytes:

@@ -16,7 +16,7 @@ from ostiary.services.accounts import Account, Accounts
 from ostiary.services.assignments import Assignments
 from ostiary.services.changes import Changes
 from ostiary.services.directory import Directories, check_name
-from ostiary.services.flows import Begun, Flow, Flows, Handle, Holder
+from ostiary.services.flows import Begun, Flow, Flows, Handle, Holder, check_step
 from ostiary.services.login_limits import Attempt, LoginLimits
 from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
@@ -151,6 +151,7 @@ class Logins:
         succeeded, and guessing answers is limited as guessing passwords is.
         """
         begun = None
+        check_step(name, step)
         if isinstance(step, Challenge) or step.state is not None:
             begun = await self._flows.begin(
                 name,
