@@ -12,7 +12,10 @@ from ostiary.storage.conditions import condition
 from ostiary.storage.sealed import Sealed
 from ostiary.strategies import (
     Call,
+    Challenge,
+    CredentialField,
     Directory,
+    Factor,
     FoundCredentials,
     Newcomer,
     Redirect,
@@ -25,7 +28,10 @@ from ostiary.strategies import (
 
 __all__ = [
     "Call",
+    "Challenge",
+    "CredentialField",
     "Directory",
+    "Factor",
     "Field",
     "Filter",
     "FoundCredentials",
