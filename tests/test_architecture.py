@@ -41,7 +41,7 @@ LAYERS = (
     "websocket_protocol",
     "http_protocol",
     "exports",
-    "importing operations serving",
+    "authoring importing operations serving",
     "cli testing",
     "__main__",
 )

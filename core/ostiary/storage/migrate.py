@@ -45,13 +45,21 @@ class Status:
         return self.current is not None and self.current > self.newest
 
 
-def head(storage: Storage) -> str:
-    """Return the newest revision, from the names of the files alone."""
+def revisions(storage: Storage) -> list[str]:
+    """Return the revisions, the oldest first, from the names of the files alone."""
     found = [REVISION.fullmatch(file.name) for file in storage.revisions.iterdir()]
-    revisions = [match["revision"] for match in found if match]
-    if not revisions:
+    return sorted(match["revision"] for match in found if match)
+
+
+def head(storage: Storage) -> str:
+    """Return the newest revision.
+
+    :raises StorageError: there is none.
+    """
+    found = revisions(storage)
+    if not found:
         raise StorageError(f"no revision NNNN_words.py in {storage.revisions}")
-    return max(revisions)
+    return found[-1]
 
 
 async def status(backend: Backend, name: str, storage: Storage) -> Status:
@@ -108,7 +116,7 @@ async def write(backend: Backend, name: str, storage: Storage, words: str) -> Pa
 
     For authors: the file is put beside the others, and wants to be read.
     """
-    following = f"{int(head(storage)) + 1:04}"
+    following = f"{int(max(revisions(storage), default='0')) + 1:04}"
 
     def work(connection: Connection) -> Path:
         from alembic import command
