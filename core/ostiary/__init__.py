@@ -10,7 +10,10 @@ from ostiary.storage import Storage, Store
 from ostiary.storage.conditions import condition
 from ostiary.strategies import (
     Call,
+    Challenge,
+    CredentialField,
     Directory,
+    Factor,
     FoundCredentials,
     Newcomer,
     Redirect,
@@ -23,7 +26,10 @@ from ostiary.strategies import (
 
 __all__ = [
     "Call",
+    "Challenge",
+    "CredentialField",
     "Directory",
+    "Factor",
     "Field",
     "Filter",
     "FoundCredentials",

@@ -8,7 +8,6 @@ from typing import Any, Literal, Protocol
 
 from ostiary import errors
 
-
 Kind = Literal["text", "password", "email", "tel", "number", "url", "one-time-code", "json"]
 """What is typed into a field; ``json`` is made by a script, such as an assertion of WebAuthn."""
 

@@ -51,12 +51,12 @@ async def test_the_first_revision_is_written_too(settings: Settings, tmp_path: P
             await authoring.write_revision(settings, "badge", "again")
 
 
-@pytest.mark.parametrize(("plugin", "words"), [("bagde", "words"), ("badge", " ")])
+@pytest.mark.parametrize("plugin, words", [("bagde", "words"), ("badge", " ")])
 async def test_what_cannot_be_written_is_said(
     settings: Settings, tmp_path: Path, plugin: str, words: str
 ) -> None:
     with (
         installed(tmp_path / "site", changed()),
-        pytest.raises(StorageError, match="bagde|few words"),
+        pytest.raises(StorageError, match=r"bagde|few words"),
     ):
         await authoring.write_revision(settings, plugin, words)
