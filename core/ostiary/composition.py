@@ -18,6 +18,7 @@ from ostiary.controllers import CONTROLLERS
 from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
+from ostiary.openapi_logins import with_logins
 from ostiary.plugin_loading import load_plugins
 from ostiary.plugins import Plugins, Strategies
 from ostiary.services import Services
@@ -301,7 +302,7 @@ def _services(
         tokens=tokens,
         users=users,
         public_api=lambda: make_registry().public_api(),
-        openapi=_openapi,
+        openapi=lambda scope: with_logins(_openapi(scope), map(strategies.find, strategies)),
         clock=now,
         restricted_profile_ids=security.restricted_profile_ids,
         secrets_in_urls=settings.http.allow_credentials_in_url,

@@ -14,18 +14,17 @@ from packaging.utils import canonicalize_name
 from pluggy import HookCaller, HookImpl, PluginManager, PluginValidationError
 
 from ostiary import hookspecs
+from ostiary.declarations import fault_of
 from ostiary.log import origin
 from ostiary.plugins import HOOKS, REQUIRED, Plugin, PluginError, Plugins
 from ostiary.settings import SettingsError
 from ostiary.settings.table import Table
 from ostiary.storage import Storage
-from ostiary.strategies import Strategy
 
 logger = logging.getLogger(__name__)
 
 GROUP = "ostiary"
 PLUGIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
-STRATEGY_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 RESERVED = {"core"}
 
 
@@ -163,10 +162,8 @@ def _implemented(manager: PluginManager, module: object) -> tuple[set[str], set[
 
 def _check_types(name: str, strategies: tuple[Any, ...], storage: Any) -> None:
     for strategy in strategies:
-        if not isinstance(strategy, Strategy):
-            raise PluginError(f"plugin {name}: ostiary_strategies gave {strategy!r}, no Strategy")
-        if not STRATEGY_NAME.fullmatch(strategy.name):
-            raise PluginError(f"plugin {name}: {strategy.name!r} cannot name a strategy")
+        if fault := fault_of(strategy):
+            raise PluginError(f"plugin {name}: {fault}")
     if storage is not None and not isinstance(storage, Storage):
         raise PluginError(f"plugin {name}: ostiary_storage gave no Storage")
 

@@ -254,6 +254,6 @@ def _narrowed(call: Call, strategy: Strategy) -> Call:
     """Return what one strategy may know of a call: its own fields and headers."""
     return replace(
         call,
-        args={name: call.args[name] for name in strategy.fields if name in call.args},
+        args={name: call.args[name] for name in strategy.field_names if name in call.args},
         headers={name: call.headers[name] for name in strategy.headers if name in call.headers},
     )

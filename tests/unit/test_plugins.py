@@ -134,6 +134,7 @@ UNKNOWN_HOOK = "async def ostiary_get_credentials", "async def ostiary_got_crede
 UNKNOWN_ARGUMENT = "ostiary_get_credentials(strategy", "ostiary_get_credentials(stratagem"
 NO_STRATEGY = "return [Strategy(", "return ['badge'] or [Strategy("
 NO_LIST = "return [Strategy(", "return 5 or [Strategy("
+BAD_FIELD = 'fields=("badge",)', 'fields=("badge", "challenge")'
 BAD_NAME = 'Strategy(name="badge"', 'Strategy(name="Badge!"'
 BAD_STORAGE = "return Storage(", "return 'everywhere' or Storage("
 RAISES = "given.update(settings)", "raise ValueError('the door is stuck')"

@@ -75,6 +75,12 @@ async def get_strategies(services: Services) -> list[str]:
     return list(services.strategies)
 
 
+@auth.action(GET("/strategies/_describe"))
+async def describe_strategies(services: Services) -> list[dict[str, Any]]:
+    """Describe the authentication strategies, so that a page can offer them to who signs in."""
+    return [services.strategies.find(name).to_json() for name in services.strategies]
+
+
 @auth.action(
     GET("/_me"),
     GET("/users/_me", deprecated="2.4.0"),
@@ -139,7 +145,7 @@ def _fields(
     services: Services, request: Request, strategy: str, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the fields of the credentials, from the body or else from the arguments."""
-    names = services.strategies.find(strategy).fields
+    names = services.strategies.find(strategy).field_names
     given = {name: request.args[name] for name in names if name in request.args}
     if given and request.in_url and not services.secrets_in_urls:
         raise errors.SecretInUrl(next(iter(given)))

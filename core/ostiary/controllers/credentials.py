@@ -121,13 +121,15 @@ async def get_credentials_by_id(
 @security.action(GET("/credentials/{strategy}/_fields"), raises=[errors.UnknownStrategy])
 async def get_credential_fields(services: Services, strategy: StrategyName) -> list[str]:
     """List the fields of a strategy's credentials."""
-    return list(services.strategies.find(strategy).fields)
+    return list(services.strategies.find(strategy).field_names)
 
 
 @security.action(GET("/credentials/_fields"))
 async def get_all_credential_fields(services: Services) -> dict[str, list[str]]:
     """List the fields of the credentials of every strategy."""
-    return {name: list(services.strategies.find(name).fields) for name in services.strategies}
+    return {
+        name: list(services.strategies.find(name).field_names) for name in services.strategies
+    }
 
 
 @security.action(
