@@ -94,7 +94,7 @@ def _shown(kind: Any) -> str:
     if get_origin(kind) is UnionType:
         return " | ".join(one.__name__ for one in get_args(kind))
     written = str(kind)
-    return written.replace("typing.", "").replace("collections.abc.", "")
+    return written.replace("typing.", "").replace("'", '"').replace("collections.abc.", "")
 
 
 def _function(function: FunctionType, name: str = "") -> Iterator[str]:
