@@ -19,8 +19,9 @@ from ostiary.hashing import Hasher
 from ostiary.keys import Sealer
 from ostiary.plugins import REQUIRED
 from ostiary.storage import Database
+from ostiary.storage.store import Rows
 
-REACHED = (Database, Hasher, Sealer)
+REACHED = (Database, Rows, Hasher, Sealer)
 """What plugins are given and need not import."""
 SECTION = re.compile(r"^# (.+)$", re.MULTILINE)
 WIDTH = 100

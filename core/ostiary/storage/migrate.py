@@ -7,6 +7,7 @@ never loads it.
 from __future__ import annotations
 
 import re
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -150,7 +151,8 @@ def _configured(connection: Connection, storage: Storage) -> Iterator[Config]:
 
     environment = as_file(files("ostiary_migrations"))
     with environment as script_location, as_file(storage.revisions) as versions:
-        config = Config()
+        # Alembic tells on standard output what it writes, unless its command line says no.
+        config = Config(cmd_opts=Namespace(quiet=True))
         config.attributes.update(connection=connection, tables=storage.tables)
         for option, value in {
             "script_location": str(script_location),
