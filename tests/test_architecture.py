@@ -41,7 +41,7 @@ LAYERS = (
     "websocket_protocol",
     "http_protocol",
     "exports",
-    "importing operations rotation serving",
+    "authoring importing operations rotation serving",
     "cli testing",
     "__main__",
 )

@@ -121,21 +121,35 @@ async def ostiary_create_credentials(
 async def ostiary_update_credentials(
     strategy: Strategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
 ) -> Mapping[str, Any]:
-    """Change the given fields of a user's credentials and return what a client may see."""
+    """Change the given fields of a user's credentials and return what a client may see.
+
+    The core calls this for a user who has credentials, after ``ostiary_validate_credentials``;
+    fields that are not given stay as they are.
+
+    :raises errors.CredentialsRejected: another request was faster.
+    """
 
 
 @hookspec(firstresult=True)
 async def ostiary_delete_credentials(
     strategy: Strategy, store: Store, kuid: str, call: Call
 ) -> None:
-    """Erase every trace of a user's credentials; do nothing if there are none."""
+    """Erase every trace of a user's credentials; do nothing if there are none.
+
+    The core calls this when credentials or their user are deleted, when a creation has failed
+    half-way, and again after a crash: with the user gone, and nobody to tell an error.
+    """
 
 
 @hookspec(firstresult=True)
 async def ostiary_get_credentials(
     strategy: Strategy, store: Store, kuid: str
 ) -> Mapping[str, Any] | None:
-    """Return what a client may see of a user's credentials, or None without any."""
+    """Return what a client may see of a user's credentials, or None without any.
+
+    The core calls this to show them, and to know whether there are any: before each creation,
+    update and deletion, and when it lists the strategies of a user.
+    """
 
 
 # Hooks that a plugin with a strategy may implement

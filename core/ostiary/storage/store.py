@@ -44,6 +44,8 @@ class Storage:
 class Rows(IteratorResult[Any]):
     """What a statement gave, already fetched and cut off from its connection.
 
+    It is a result of SQLAlchemy: ``one_or_none``, ``all``, ``scalars``, ``mappings``…
+
     :ivar rowcount: how many rows the statement returned or touched; -1 when the
         database does not say, as with several sets of parameters.
     """
