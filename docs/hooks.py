@@ -16,8 +16,8 @@ from typing import Any, get_args, get_origin
 import ostiary
 from ostiary import errors, hookspecs
 from ostiary.hashing import Hasher
-from ostiary.keys import Sealer
 from ostiary.plugins import REQUIRED
+from ostiary.sealing import Sealer
 from ostiary.storage import Database
 from ostiary.storage.store import Rows
 
