@@ -27,7 +27,7 @@ LAYERS = (
     "actions routes",
     "storage",
     "hookspecs",
-    "plugins plugin_loading",
+    "declarations plugin_controllers plugin_loading plugin_names plugins stored_strategies",
     "services",
     "controllers",
     "audit identity",
@@ -50,7 +50,7 @@ LAYERS = (
 LIBRARIES = {
     "starlette": "websocket app pages testing",
     "sqlalchemy": "storage services operations testing",
-    "pluggy": "hookspecs plugins plugin_loading composition testing",
+    "pluggy": "hookspecs plugins plugin_loading plugin_names composition testing",
     "alembic": "storage.migrate",
     "asyncpg": "storage testing",
     "uvicorn": "serving http_protocol websocket_protocol testing",

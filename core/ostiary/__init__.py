@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from ostiary import errors
+from ostiary.actions import DELETE, GET, POST, PUT, Controller, Route
+from ostiary.arguments import Duration
 from ostiary.filters import Field, Filter, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
+from ostiary.request import Reply
 from ostiary.settings import SettingsError, read_settings
 from ostiary.storage import Storage, Store
 from ostiary.storage.conditions import condition
@@ -22,8 +25,14 @@ from ostiary.strategies import (
 )
 
 __all__ = [
+    "DELETE",
+    "GET",
+    "POST",
+    "PUT",
     "Call",
+    "Controller",
     "Directory",
+    "Duration",
     "Field",
     "Filter",
     "FoundCredentials",
@@ -32,6 +41,8 @@ __all__ = [
     "Order",
     "Prefix",
     "Redirect",
+    "Reply",
+    "Route",
     "SettingsError",
     "Storage",
     "Store",

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from ostiary import __version__, openapi
@@ -18,6 +18,7 @@ from ostiary.controllers import CONTROLLERS
 from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
+from ostiary.plugin_controllers import PluginSide, check_names
 from ostiary.plugin_loading import load_plugins
 from ostiary.plugins import Plugins, Strategies
 from ostiary.services import Services
@@ -45,8 +46,9 @@ from ostiary.services.logins import Logins
 from ostiary.services.lookup import Lookup
 from ostiary.services.mappings import Mappings
 from ostiary.services.metrics import Metrics
-from ostiary.services.native import Names
+from ostiary.services.native import NATIVE, Names
 from ostiary.services.places import Places
+from ostiary.services.plugin_directory import PluginDirectory, StrategyChanges
 from ostiary.services.profiles import Profiles
 from ostiary.services.resets import Resets
 from ostiary.services.roles import Roles
@@ -72,8 +74,14 @@ REMEMBERED = 50_000
 
 @cache
 def make_registry() -> Registry:
-    """Return every action of the API."""
+    """Return every action of the API, those of plugins excepted."""
     return Registry(CONTROLLERS)
+
+
+def registry_with(plugins: Plugins) -> Registry:
+    """Return every action of the API, and those that plugins add to it."""
+    added = [controller for plugin in plugins.loaded for controller in plugin.controllers]
+    return Registry((*CONTROLLERS, *added))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,7 @@ class Core:
     services: Services
     stores: Mapping[str, Store]
     signing_keys: SigningKeys
+    registry: Registry
     setup_secret: str = field(repr=False)
 
 
@@ -97,7 +106,9 @@ def find_plugins(settings: Settings) -> Plugins:
     """Load the plugins that are installed, with their settings."""
     plugins = settings.plugins
     allow = None if plugins.allow is None else list(plugins.allow)
-    return load_plugins(plugins.tables, allow, dev=settings.dev, version=__version__)
+    found = load_plugins(plugins.tables, allow, dev=settings.dev, version=__version__)
+    check_names(found.loaded, {*NATIVE, *(controller.name for controller in CONTROLLERS)})
+    return found
 
 
 def require_stores(settings: Settings) -> None:
@@ -165,7 +176,7 @@ async def open_core(
         changes = Changes(stores[CORE], watch, backend.announce, now)
         signing_keys = SigningKeys(stores[CORE], now)
         changes.listen(signing_keys.heard)
-        strategies = Strategies(plugins, stores)
+        strategies, registry = Strategies(plugins, stores), registry_with(plugins)
         journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
         locks = Locks(stores[CORE], backend.presence, instance)
         login_limits = _login_limits(settings, stores[CORE], master)
@@ -179,10 +190,13 @@ async def open_core(
             login_limits,
             plugins,
             locks,
+            registry,
+            stores,
         )
+        await strategies.settle()
         services.metrics.measure("waiting", lambda: pool.waiting)
         secret = settings.security.setup_secret or master.setup_secret()
-        yield Core(settings, plugins, services, stores, signing_keys, secret)
+        yield Core(settings, plugins, services, stores, signing_keys, registry, secret)
 
 
 async def check_wrappers(core: Core) -> None:
@@ -220,6 +234,8 @@ def _services(
     login_limits: LoginLimits,
     plugins: Plugins,
     locks: Locks,
+    registry: Registry,
+    stores: Mapping[str, Store],
 ) -> Services:
     security, life, keys = (
         settings.security,
@@ -229,6 +245,7 @@ def _services(
     grants = Grants(store)
     users = Users(store, strategies, journal, changes, now)
     accounts = Accounts(users, grants, changes, REMEMBERED)
+    strategies.listen(accounts.forget_shown)
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period, life.max_session)
     of_keys = Lifetimes(ENDLESS, keys.max_ttl)
     activity, lookup = Activity(store), Lookup(store, accounts, lifetimes, now)
@@ -240,13 +257,32 @@ def _services(
     )
     health = Health(store, "sqlite" if settings.database.url is None else "postgresql")
     config = settings.masked()
-    roles = Roles(store, changes, now, Names.of(make_registry()))
+    roles = Roles(store, changes, now, Names.of(registry))
     profiles = Profiles(store, changes, now)
     credentials = Credentials(store, strategies, users, journal, changes, now)
     authority = Authority(accounts, grants, profiles)
+    inventory = Inventory(store, now)
+    strategies.stored.claim_with(inventory.claim)
+    strategy_changes = StrategyChanges(store, changes, strategies)
+    directories = {
+        plugin.name: PluginDirectory(users.find, partial(strategy_changes.announce, plugin.name))
+        for plugin in plugins.loaded
+    }
+    logins = Logins(
+        strategies,
+        accounts,
+        users,
+        tokens,
+        changes,
+        login_limits,
+        list(security.restricted_profile_ids),
+        directories,
+    )
     return Services(
         strategies=strategies,
-        about=About(health, plugins.loaded, version=__version__, config=config, clock=now),
+        about=About(
+            health, plugins.loaded, strategies.of, version=__version__, config=config, clock=now
+        ),
         accounts=accounts,
         activity=activity,
         api_keys=ApiKeys(store, signing_keys, changes, of_keys, now, keys.max_per_user),
@@ -261,7 +297,7 @@ def _services(
         defaults=defaults,
         grants=grants,
         health=health,
-        inventory=Inventory(store, now),
+        inventory=inventory,
         journal=journal,
         key_ring=KeyRing(store, changes, now),
         limits=Limits(settings.limits.logins_per_second, now),
@@ -274,18 +310,13 @@ def _services(
             authority=authority,
         ),
         login_limits=login_limits,
-        logins=Logins(
-            strategies,
-            accounts,
-            users,
-            tokens,
-            changes,
-            login_limits,
-            list(security.restricted_profile_ids),
-        ),
+        logins=logins,
         mappings=Mappings(store),
         metrics=Metrics(),
         places=Places(store),
+        plugin_sides={
+            name: PluginSide(stores.get(name), directory) for name, directory in directories.items()
+        },
         profiles=profiles,
         resets=Resets(store, changes, journal, defaults, locks, allowed=settings.dev),
         roles=roles,
@@ -300,8 +331,8 @@ def _services(
         shutdown=Shutdown(locks),
         tokens=tokens,
         users=users,
-        public_api=lambda: make_registry().public_api(),
-        openapi=_openapi,
+        public_api=registry.public_api,
+        openapi=cache(partial(_openapi, registry)),
         clock=now,
         restricted_profile_ids=security.restricted_profile_ids,
         secrets_in_urls=settings.http.allow_credentials_in_url,
@@ -322,11 +353,8 @@ def _login_limits(settings: Settings, store: Store, master: MasterKey) -> LoginL
     return LoginLimits(store, None if settings.dev else allowances, key, now)
 
 
-@cache
-def _openapi(scope: str) -> dict[str, Any]:
+def _openapi(registry: Registry, scope: str) -> dict[str, Any]:
     """Return the document of the server's own API, or of what plugins add to it (``app``)."""
     own = {controller.name for controller in CONTROLLERS}
-    actions = [
-        action for action in make_registry() if (action.controller in own) == (scope == "kuzzle")
-    ]
+    actions = [action for action in registry if (action.controller in own) == (scope == "kuzzle")]
     return openapi.document(actions, __version__)

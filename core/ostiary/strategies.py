@@ -8,7 +8,6 @@ from typing import Any, Literal, Protocol
 
 from ostiary import errors
 
-
 Kind = Literal["text", "password", "email", "tel", "number", "url", "one-time-code", "json"]
 """What is typed into a field; ``json`` is made by a script, such as an assertion of WebAuthn."""
 
@@ -191,6 +190,17 @@ class Directory(Protocol):
 
     async def find(self, kuid: str) -> User | None:
         """Return a user, or None if nobody has this kuid."""
+
+    async def strategies_changed(self) -> None:
+        """Have every process ask ``ostiary_stored_strategies`` of this plugin again.
+
+        Call it after the transaction that changed them. When it returns they are in force in
+        this process, and in the others at the next request that comes to them, or a moment
+        later on other machines.
+
+        :raises errors.StrategyNotRegistered: they are wrong, and those of before stay.
+        :raises errors.StrategyOfAnother: one of the names belongs to another plugin; likewise.
+        """
 
 
 def text_field(fields: Mapping[str, Any], name: str) -> str:

@@ -55,6 +55,7 @@ async def login(
     The fields of the body depend on the strategy. A strategy that sends its
     users to a provider answers with a redirection instead of a token.
     """
+    await services.strategies.settle(strategy)
     fields = _fields(services, request, strategy, body or {})
     origin = origin_of(request, strategy)
     place = Place(origin.address or "", services.cookies.device_of(request.connection))
@@ -72,6 +73,7 @@ async def login(
 @auth.action(GET("/strategies"))
 async def get_strategies(services: Services) -> list[str]:
     """List the authentication strategies."""
+    await services.strategies.settle()
     return list(services.strategies)
 
 
@@ -85,6 +87,7 @@ async def get_current_user(services: Services, request: Request) -> msgspec.Raw:
     account = await services.accounts.find(request.kuid) if session is None else session.account
     assert account is not None
     if account.encoded is None:
+        await services.strategies.settle()
         known = [name for name in account.strategies if services.strategies.knows(name)]
         content = {**account.user.to_json(), "strategies": known}
         account.encoded = msgspec.Raw(msgspec.json.encode(content))

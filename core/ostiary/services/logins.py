@@ -18,7 +18,7 @@ from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
-from ostiary.strategies import Call, Newcomer, Redirect, User
+from ostiary.strategies import Call, Directory, Newcomer, Redirect
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +49,11 @@ class Logins:
         changes: Changes,
         limits: LoginLimits,
         profile_ids: list[str],
+        directories: Mapping[str, Directory],
     ) -> None:
         self._strategies, self._accounts, self._users = strategies, accounts, users
         self._tokens, self._changes, self._profile_ids = tokens, changes, profile_ids
-        self._limits = limits
+        self._limits, self._directories = limits, directories
 
     async def sign_in(
         self,
@@ -111,7 +112,9 @@ class Logins:
         """Return the account that some credentials open, and the last change before they did."""
         since = await self._changes.newest()
         try:
-            verdict = await self._strategies.verify(name, credentials, call, self)
+            await self._strategies.settle(name)
+            directory = self._directories[self._strategies.owner(name)]
+            verdict = await self._strategies.verify(name, credentials, call, directory)
         except errors.LoginRefused:
             _note_refusal(name, call)
             raise
@@ -130,11 +133,6 @@ class Logins:
             _note_refusal(name, call)
             raise errors.LoginRefused(self._strategies.find(name).refusal)
         return account, since
-
-    async def find(self, kuid: str) -> User | None:
-        """Return a user; this is the directory that strategies may ask."""
-        user = await self._users.find(kuid)
-        return None if user is None else user.shown()
 
     async def _welcome(
         self, name: str, fields: Mapping[str, Any], content: Mapping[str, Any], call: Call
