@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
+from ostiary.errors import CATALOGUE
+
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
@@ -70,8 +72,14 @@ def installed(folder: Path, *packages: Package) -> Iterator[Path]:
         sys.path.remove(str(folder))
         importlib.invalidate_caches()
         for package in packages:
-            for module in [name for name in sys.modules if name.split(".")[0] == package.module]:
+            for id in [one.id for one in CATALOGUE.values() if _within(package, one.__module__)]:
+                del CATALOGUE[id]
+            for module in [name for name in sys.modules if _within(package, name)]:
                 del sys.modules[module]
+
+
+def _within(package: Package, module: str) -> bool:
+    return module.partition(".")[0] == package.module
 
 
 def _write(path: Path, text: str) -> None:
