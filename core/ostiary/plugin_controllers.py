@@ -37,6 +37,10 @@ WITHHELD = ("services", "request")
 DEPRECATED = "2.0.0"
 """The version of the API since when routes below ``/_plugin`` are the old ones."""
 
+STATUSES = range(200, 600)
+HEADER = re.compile(r"[\t -~]*")
+"""Names and values of headers (RFC 9110, 5.5)."""
+
 ENCODER = msgspec.json.Encoder()
 
 
@@ -194,13 +198,19 @@ def _sendable(value: Any, request: Request) -> Any:
 
     :raises errors.Unserializable: it cannot.
     """
-    content = value.value if isinstance(value, Reply) else value
     try:
-        ENCODER.encode(content)
-    except Exception as error:  # noqa: BLE001 - so may what a plugin returned
-        logger.error(  # noqa: TRY400
-            "action %s:%s returned what is no JSON: %s",
-            request.controller, request.action, origin(error),
-        )  # fmt: skip
+        if isinstance(value, Reply):
+            _check_reply(value)
+        ENCODER.encode(value.value if isinstance(value, Reply) else value)
+    except Exception as error:  # noqa: BLE001 - what a plugin returned may do anything
+        name = f"{request.controller}:{request.action}"
+        logger.error("action %s returned what cannot be sent: %s", name, origin(error))  # noqa: TRY400
         raise errors.Unserializable(request.controller, request.action) from None
     return value
+
+
+def _check_reply(reply: Reply) -> None:
+    """Refuse what would break an answer in two, or the server that writes it."""
+    texts = [*reply.headers.keys(), *reply.headers.values(), *reply.cookies]
+    if reply.status not in STATUSES or not all(map(HEADER.fullmatch, texts)):
+        raise ValueError("a status or a header that HTTP does not have")
