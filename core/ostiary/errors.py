@@ -224,7 +224,7 @@ WebSocketError = BadRequestError.declare("network.websocket.unexpected_error", 0
 TooManyMessages = TooManyRequestsError.declare("network.websocket.ratelimit_exceeded", 0x03_03_0002, "This socket sends too many messages.")
 
 # plugin
-Unserializable = PluginImplementationError.declare("plugin.controller.unserializable_response", 0x04_04_0008, 'What action "{0}:{1}" returned cannot be sent.')
+Unserializable = PluginImplementationError.declare("plugin.controller.unserializable_response", 0x04_04_0008, "What the action returned cannot be sent.")
 PluginUnexpectedError = PluginImplementationError.declare("plugin.runtime.unexpected_error", 0x04_02_0002, "Unexpected plugin error: {0}.")
 StrategyNotRegistered = PluginImplementationError.declare("plugin.strategy.failed_registration", 0x04_03_000D, 'Strategy "{0}" could not be registered: {1}.')
 InvalidVerdict = PluginImplementationError.declare("plugin.strategy.invalid_verify_resolve", 0x04_03_000F, "Strategy {0} gave no verdict.")

@@ -34,8 +34,6 @@ CONTROLLER_NAME = re.compile(r"[a-z][A-Za-z0-9_-]{0,62}")
 ACTION_NAME = re.compile(r"[a-z][A-Za-z0-9]{0,62}")
 PATH = re.compile(r"(/([A-Za-z0-9._~-]+|\{\w+\}))+")
 WITHHELD = ("services", "request")
-DEPRECATED = "2.0.0"
-"""The version of the API since when routes below ``/_plugin`` are the old ones."""
 
 STATUSES = range(200, 600)
 HEADER = re.compile(r"[\t -~]*")
@@ -147,12 +145,9 @@ def _bound(plugin: Plugin, action: Action, controller: str) -> Action:
 
 def _twins(plugin: Plugin, route: Route) -> tuple[Route, Route]:
     """Return both routes that Kuzzle makes of one (contract, 2.2)."""
-    old = replace(
-        route,
-        path=f"/_plugin/{plugin.wire_name}{route.path}",
-        deprecated=route.deprecated or DEPRECATED,
-    )
-    return old, replace(route, path=f"/_{route.path}")
+    prefixes = f"/_plugin/{plugin.wire_name}", "/_"
+    old, new = (replace(route, path=prefix + route.path) for prefix in prefixes)
+    return old, new
 
 
 def _careful(plugin: str, action: Action) -> Callable[..., Awaitable[Any]]:
@@ -205,7 +200,7 @@ def _sendable(value: Any, request: Request) -> Any:
     except Exception as error:  # noqa: BLE001 - what a plugin returned may do anything
         name = f"{request.controller}:{request.action}"
         logger.error("action %s returned what cannot be sent: %s", name, origin(error))  # noqa: TRY400
-        raise errors.Unserializable(request.controller, request.action) from None
+        raise errors.Unserializable from None
     return value
 
 

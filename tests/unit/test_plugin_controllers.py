@@ -93,7 +93,7 @@ def test_an_action_is_named_after_its_plugin_and_has_both_routes_of_kuzzle(
 def test_without_a_name_of_its_own_a_plugin_is_called_by_its_entry_point(install: Install) -> None:
     (plugin,) = install(badge(extra=gate())).loaded
     assert plugin.wire_name == "badge"
-    assert [route.deprecated for route in plugin.controllers[0].actions[0].routes][1] is None
+    assert plugin.controllers[0].name == "badge/gate"
 
 
 @pytest.mark.parametrize(
