@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from ostiary import errors
+from ostiary.actions import DELETE, GET, POST, PUT, Controller, Route
+from ostiary.arguments import Duration
 from ostiary.filters import Field, Filter, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
+from ostiary.request import Reply
 from ostiary.settings import SettingsError, read_settings
 from ostiary.storage import OwnStore as Store
 from ostiary.storage import Storage
@@ -28,10 +31,16 @@ from ostiary.strategies import (
 )
 
 __all__ = [
+    "DELETE",
+    "GET",
+    "POST",
+    "PUT",
     "Call",
     "Challenge",
+    "Controller",
     "CredentialField",
     "Directory",
+    "Duration",
     "Factor",
     "Field",
     "Filter",
@@ -42,6 +51,8 @@ __all__ = [
     "Order",
     "Prefix",
     "Redirect",
+    "Reply",
+    "Route",
     "Sealed",
     "SettingsError",
     "Storage",

@@ -28,7 +28,6 @@ from ostiary.composition import (
     find_plugins,
     load_master_key,
     make_backend,
-    make_registry,
     open_core,
 )
 from ostiary.dispatch import Dispatcher
@@ -107,7 +106,7 @@ class Application:
 
     def _serve(self, core: Core, around: Starlette) -> None:
         settings = self._settings
-        registry = make_registry()
+        registry = core.registry
         origins = _origins(settings)
         dispatcher = Dispatcher(
             registry,
@@ -194,6 +193,7 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
                 while not stopping.is_set() and await work(BATCH) == BATCH:
                     pass
             await services.changes.purge(BATCH)
+            services.strategies.stored.retry()
             await services.key_ring.purge()
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)

@@ -1,4 +1,4 @@
-"""What a strategy and its fields may be declared as: found wrong at the start, not at a login."""
+"""What a plugin may declare, checked alike when the server starts and while it runs."""
 
 from __future__ import annotations
 
@@ -27,11 +27,16 @@ AUTHORIZATION = "authorization"
 def fault_of(strategy: Any) -> str | None:
     """Say what is wrong with a strategy, or None."""
     if not isinstance(strategy, Strategy):
-        return f"ostiary_strategies gave {strategy!r}, no Strategy"
+        return f"{strategy!r} is no Strategy"
     if not _named(strategy.name, STRATEGY_NAME):
         return f"{strategy.name!r} cannot name a strategy"
     found = next(_faults(strategy), None)
     return found and f"strategy {strategy.name}: {found}"
+
+
+def name_of(strategy: object) -> str:
+    """Return what to call something that should be a strategy."""
+    return str(getattr(strategy, "name", type(strategy).__name__))[:63]
 
 
 def fault_of_fields(fields: Any) -> str | None:

@@ -12,6 +12,7 @@ The envelope, the OpenAPI document and the error reference all read
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -41,10 +42,16 @@ class OstiaryError(Exception):
 
     @classmethod
     def declare(cls, id: str, code: int, message: str) -> type[Self]:
-        """Return a new error of this status; the id and the code must be free."""
-        if id in CATALOGUE or any(error.code == code for error in CATALOGUE.values()):
-            raise ValueError(f"error {id!r} or its code {code:#010x} is declared twice")
-        error = type(id, (cls,), {"id": id, "code": code, "message": message})
+        """Return a new error of this status.
+
+        :raises DeclaredTwice: the id or the code is not free.
+        """
+        for known in CATALOGUE.values():
+            if id == known.id or code == known.code:
+                raise DeclaredTwice(id, code, known)
+        module = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - as namedtuple does
+        members = {"id": id, "code": code, "message": message, "__module__": module}
+        error = type(id, (cls,), members)
         CATALOGUE[id] = error
         return error
 
@@ -58,6 +65,17 @@ class OstiaryError(Exception):
             "props": self.props,
             **self.extra,
         }
+
+
+class DeclaredTwice(ValueError):
+    """Two errors have the same id or code.
+
+    :ivar other: the one that was first; its ``__module__`` declares it.
+    """
+
+    def __init__(self, id: str, code: int, other: type[OstiaryError]) -> None:
+        self.other = other
+        super().__init__(f"the error {id!r} has the id or the code ({code:#010x}) of {other.id!r}")
 
 
 class PartialError(OstiaryError):
@@ -237,9 +255,12 @@ WebSocketError = BadRequestError.declare("network.websocket.unexpected_error", 0
 TooManyMessages = TooManyRequestsError.declare("network.websocket.ratelimit_exceeded", 0x03_03_0002, "This socket sends too many messages.")
 
 # plugin
+Unserializable = PluginImplementationError.declare("plugin.controller.unserializable_response", 0x04_04_0008, "What the action returned cannot be sent.")
 PluginUnexpectedError = PluginImplementationError.declare("plugin.runtime.unexpected_error", 0x04_02_0002, "Unexpected plugin error: {0}.")
+StrategyNotRegistered = PluginImplementationError.declare("plugin.strategy.failed_registration", 0x04_03_000D, 'Strategy "{0}" could not be registered: {1}.')
 InvalidVerdict = PluginImplementationError.declare("plugin.strategy.invalid_verify_resolve", 0x04_03_000F, "Strategy {0} gave no verdict.")
 InvalidKuid = PluginImplementationError.declare("plugin.strategy.invalid_kuid", 0x04_03_0010, "Strategy {0} must give a text as kuid, got {1}.")
+StrategyOfAnother = PluginImplementationError.declare("plugin.strategy.unauthorized_removal", 0x04_03_0012, 'Strategy "{0}" belongs to another plugin.')
 LoginRefused = LoginRefusal.declare("plugin.strategy.missing_user", 0x04_03_0014, "{0}")
 MissingOptionalMethod = PluginImplementationError.declare("plugin.strategy.missing_optional_method", 0x04_03_0015, 'Hook "{0}" is missing in strategy "{1}".')
 

@@ -31,6 +31,7 @@ from typing import Any
 
 from pluggy import HookimplMarker, HookspecMarker
 
+from ostiary.actions import Controller
 from ostiary.filters import Filter, Order
 from ostiary.storage import OwnStore as Store
 from ostiary.storage import Storage
@@ -38,6 +39,12 @@ from ostiary.strategies import Call, Directory, FoundCredentials, Strategy, User
 
 hookspec = HookspecMarker("ostiary")
 hookimpl = HookimplMarker("ostiary")
+
+HOOKS_VERSION = 1
+"""The version of the hooks of this module; it grows when one of them changes its meaning."""
+
+OLDEST_HOOKS = 1
+"""The oldest version whose plugins are still called as they expect."""
 
 
 # Hooks called once, when the server starts
@@ -59,6 +66,54 @@ def ostiary_storage() -> Storage:
 
     The revisions are a history of their own, and name no schema: the store of
     the plugin gives them one.
+    """
+
+
+@hookspec
+def ostiary_controllers() -> Iterable[Controller]:
+    """Declare actions of the API, on controllers of this plugin's own.
+
+    They are declared as the core declares its own, ``@controller.action(POST("/path"))``, and
+    are reached as ``<wire name>/<controller>:<action>``, at ``/_<path>`` and at
+    ``/_plugin/<wire name><path>``. Nobody but administrators may run them until a role says so.
+    An action is an ``async def``; besides its arguments and its ``body`` it may ask for
+    ``store``, ``directory``, ``call`` and ``strategies``, the mapping of its plugin's own
+    strategies by name. It returns JSON, or a ``Reply``.
+    """
+
+
+@hookspec
+def ostiary_wire_name() -> str:
+    """Return what this plugin is called on the wire; without it, the name of its entry point.
+
+    Its controllers, its routes and the ids of its errors, ``plugin.<wire name>.<error>``,
+    begin with it.
+    """
+
+
+@hookspec
+def ostiary_hooks_version() -> int:
+    """Return the version of the hooks that this plugin was written for; without it, 1.
+
+    A server that does not speak that version refuses to start, and says what to upgrade.
+    """
+
+
+# A hook called when the stores are open, and whenever strategies are said to have changed
+
+
+@hookspec
+async def ostiary_stored_strategies(
+    settings: Mapping[str, Any], store: Store
+) -> Iterable[Strategy]:
+    """Return the strategies that are kept as data, besides those of ``ostiary_strategies``.
+
+    Every process of the server asks when it starts, and again before the next use of a
+    strategy once the plugin has called ``directory.strategies_changed()``. If what it returns
+    is wrong, or it fails, the strategies of before stay. One of the same name takes the place
+    of one that ``ostiary_strategies`` declared.
+
+    :param settings: as in ``ostiary_strategies``.
     """
 
 

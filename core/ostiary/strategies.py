@@ -260,7 +260,15 @@ class Directory(Protocol):
         """
 
     async def strategies_changed(self) -> None:
-        """Have every worker ask the plugin for its strategies again."""
+        """Have every process ask ``ostiary_stored_strategies`` of this plugin again.
+
+        Call it after the transaction that changed them. When it returns they are in force in
+        this process, and in the others at the next request that comes to them, or a moment
+        later on other machines.
+
+        :raises errors.StrategyNotRegistered: they are wrong, and those of before stay.
+        :raises errors.StrategyOfAnother: one of the names belongs to another plugin; likewise.
+        """
 
 
 def described(fields: Iterable[CredentialField | str]) -> tuple[CredentialField, ...]:

@@ -150,7 +150,7 @@ RAISES = "given.update(settings)", "raise ValueError('the door is stuck')"
         (ONLY_WRAPS, ["ostiary_get_credentials", "missing"]),
         (UNKNOWN_HOOK, ["ostiary_got_credentials"]),
         (UNKNOWN_ARGUMENT, ["ostiary_get_credentials", "stratagem"]),
-        (NO_STRATEGY, ["ostiary_strategies", "'badge', no Strategy"]),
+        (NO_STRATEGY, ["ostiary_strategies", "'badge' is no Strategy"]),
         (NO_LIST, ["ostiary_strategies", "TypeError"]),
         (BAD_FIELD, ["strategy badge", "the server itself reads 'challenge'"]),
         (BAD_NAME, ["'Badge!' cannot name a strategy"]),

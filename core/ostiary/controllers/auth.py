@@ -64,6 +64,7 @@ async def login(
     `question`, and the `fields` of the answer. That is this action again, with
     the `challenge` among the fields of the body. It can be answered once.
     """
+    await services.strategies.settle(strategy)
     connection = request.connection
     fields, handle = fields_of(services, request, strategy, state, body or {})
     origin = origin_of(request, strategy)
@@ -89,6 +90,7 @@ async def login(
 @auth.action(GET("/strategies"))
 async def get_strategies(services: Services) -> list[str]:
     """List the authentication strategies."""
+    await services.strategies.settle()
     return list(services.strategies)
 
 
@@ -108,6 +110,7 @@ async def get_current_user(services: Services, request: Request) -> msgspec.Raw:
     account = await services.accounts.find(request.kuid) if session is None else session.account
     assert account is not None
     if account.encoded is None:
+        await services.strategies.settle()
         known = [name for name in account.strategies if services.strategies.knows(name)]
         content = {**account.user.to_json(), "strategies": known}
         account.encoded = msgspec.Raw(msgspec.json.encode(content))

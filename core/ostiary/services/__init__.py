@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ostiary.cookies import Cookies
+    from ostiary.plugin_controllers import PluginSide
     from ostiary.plugins import Strategies
     from ostiary.services.about import About
     from ostiary.services.accounts import Accounts
@@ -77,6 +78,7 @@ class Services:
     mappings: Mappings
     metrics: Metrics
     places: Places
+    plugin_sides: Mapping[str, PluginSide]
     profiles: Profiles
     search: Search
     sessions: Sessions

@@ -205,6 +205,7 @@ class Logins:
     ) -> Identified | Challenge | Redirect:
         """Return the account that some credentials open, and the last change before they did."""
         since = await self._changes.newest()
+        await self._strategies.settle(name)
         directory = self._directories.of(self._strategies.owner(name))
         verdict = await self._strategies.verify(name, credentials, call, directory)
         if isinstance(verdict, Challenge | Redirect):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
+from ostiary.errors import CATALOGUE
+
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
@@ -77,6 +79,7 @@ def steps(name: str = "steps", extra: str = "") -> Package:
 def installed(folder: Path, *packages: Package) -> Iterator[Path]:
     """Install packages into this process; afterwards they are as if they had never been."""
     for package in packages:
+        _forget(package)
         package.install(folder)
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
@@ -86,8 +89,19 @@ def installed(folder: Path, *packages: Package) -> Iterator[Path]:
         sys.path.remove(str(folder))
         importlib.invalidate_caches()
         for package in packages:
-            for module in [name for name in sys.modules if name.split(".")[0] == package.module]:
-                del sys.modules[module]
+            _forget(package)
+
+
+def _forget(package: Package) -> None:
+    """Forget a package, and another of its name that a test further out has installed."""
+    for id in [one.id for one in CATALOGUE.values() if _within(package, one.__module__)]:
+        del CATALOGUE[id]
+    for module in [name for name in sys.modules if _within(package, name)]:
+        del sys.modules[module]
+
+
+def _within(package: Package, module: str) -> bool:
+    return module.partition(".")[0] == package.module
 
 
 def _write(path: Path, text: str) -> None:
