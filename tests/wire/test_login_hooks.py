@@ -67,7 +67,7 @@ def ann(house: Any) -> str:
 @pytest.fixture
 def watch(house: Any) -> Iterator[Any]:
     """The plugins that watch; what they were asked is told by ``told``."""
-    modules = [sys.modules[one.module] for one in (FIRST, SECOND)]
+    modules: list[Any] = [sys.modules[one.module] for one in (FIRST, SECOND)]
     shared: list[Any] = []
     for module in modules:
         module.asked = shared
