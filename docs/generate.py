@@ -36,7 +36,8 @@ from ostiary_local.strategy import LocalSettings
 FOLDER = Path(__file__).parent / "reference"
 NOTICE = "<!-- Made by docs/generate.py; changes belong in the code. -->"
 EXPORTED = (
-    "Strategy", "User", "Call", "Verified", "Newcomer", "Redirect", "Directory", "Storage", "Store",
+    "Strategy", "CredentialField", "User", "Call", "Verified", "Newcomer", "Redirect", "Challenge",
+    "Directory", "Storage", "Store",
     "read_settings", "text_field",
 )  # fmt: skip
 WIDTH = 100
