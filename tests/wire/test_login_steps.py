@@ -213,6 +213,39 @@ def test_right_answers_are_never_counted(over: Api, ann: str) -> None:
         assert login(over, {"challenge": asked.result["challenge"], "pin": PIN}).status == 200
 
 
+@pytest.fixture(scope="module")
+def slow(
+    house: Any,
+    settings: Callable[..., Settings],
+    new_site: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Any]:
+    """A server on which a socket may try one login a second."""
+    changes = {"plugins.allow": ["local", "steps"], "limits.loginsPerSecond": 1}
+    with new_site(settings(tmp_path_factory.mktemp("slow"), **changes)) as site:
+        body = {"content": {"profileIds": ["member"]}, "credentials": {"steps": {"badge": "1"}}}
+        assert site.http.call("security:createUser", body, jwt=site.jwt, _id="ann").status == 200
+        yield site
+
+
+def test_an_answer_is_no_second_login_of_the_socket(slow: Any) -> None:
+    """What is sent as an answer goes on with a login, or is over: it is no way to try one more."""
+    for _ in range(3):
+        with closing(WebSocketApi(slow.port)) as socket:
+            answer = {"challenge": challenged(socket, "1"), "pin": PIN}
+            assert login(socket, answer).status == 200
+            for name in ("challenge", "state"):
+                assert refused(login(socket, {name: "", "badge": "1"}), OVER)
+                assert refused(login(socket, {"badge": "1"}, **{name: ""}), OVER)
+
+
+def test_what_only_looks_like_an_answer_counts_as_a_login(slow: Any) -> None:
+    """Decision 4"""
+    empty = {"challenge": None, "badge": "nobody"}
+    with closing(WebSocketApi(slow.port)) as socket:
+        assert any(login(socket, empty).error_id == TOO_MANY for _ in range(50))
+
+
 def sent_away(api: Api, ann: str, cookie: str | None = None) -> tuple[str, str | None]:
     """Begin a login that leads elsewhere; return its state and the cookie."""
     fields = {"badge": ann, "way": "out"}

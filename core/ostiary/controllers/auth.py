@@ -51,6 +51,7 @@ async def login(
     strategy: StrategyName,
     expires_in: ExpiresIn = None,
     cookie_auth: CookieAuth = False,
+    # Declared here, and read where the handle is: it may stand in the body as well.
     state: Annotated[str | None, "What a client brings back from where it was sent."] = None,
     body: dict[str, Any] | None = None,
 ) -> dict[str, Any] | Reply:
@@ -66,7 +67,7 @@ async def login(
     """
     await services.strategies.settle(strategy)
     connection = request.connection
-    fields, handle = fields_of(services, request, strategy, state, body or {})
+    fields, handle = fields_of(services, request, strategy, body or {})
     origin = origin_of(request, strategy)
     place = Place(origin.address or "", services.cookies.device_of(connection))
     outcome = await services.logins.sign_in(

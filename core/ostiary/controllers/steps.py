@@ -10,15 +10,16 @@ from ostiary import errors
 from ostiary.request import Connection, Reply, Request
 from ostiary.services import Services
 from ostiary.services.flows import Handle, Holder
+from ostiary.services.limits import HANDLES, handle_of
 from ostiary.services.logins import NextStep
 from ostiary.strategies import Challenge, CredentialField, described
 
-CHALLENGE, STATE = "challenge", "state"
+CHALLENGE, STATE = HANDLES
 ASKED = 202
 
 
 def fields_of(
-    services: Services, request: Request, strategy: str, state: str | None, body: dict[str, Any]
+    services: Services, request: Request, strategy: str, body: dict[str, Any]
 ) -> tuple[dict[str, Any], Handle | None]:
     """Return the fields of a login, from the body or else from the arguments; and its handle.
 
@@ -27,18 +28,15 @@ def fields_of(
     """
     known = services.strategies.find(strategy).described
     given = {one.name: request.args[one.name] for one in known if one.name in request.args}
+    kind, text = handle_of(request) or (None, "")
     if request.in_url and not services.secrets_in_urls:
-        _check_url(request, known, given, returning=state is not None)
-    # Over WebSocket arguments and body may hold it alike.
-    fields = {**given, **body}
-    challenge = fields.pop(CHALLENGE, request.args.get(CHALLENGE))
-    state = fields.pop(STATE, state)
-    for name, value in ((CHALLENGE, challenge), (STATE, state)):
-        if value is not None and not isinstance(value, str):
-            raise errors.InvalidType(name, "string")
-    if challenge is not None:
-        return fields, Handle(challenge, "challenge")
-    return fields, None if state is None else Handle(state, "redirect")
+        _check_url(request, known, given, returning=kind == STATE)
+    fields = {name: value for name, value in {**given, **body}.items() if name not in HANDLES}
+    if kind is None:
+        return fields, None
+    if not isinstance(text, str):
+        raise errors.InvalidType(kind, "string")
+    return fields, Handle(text, "challenge" if kind == CHALLENGE else "redirect")
 
 
 def holder_of(services: Services, connection: Connection) -> Holder:

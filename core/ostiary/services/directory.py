@@ -73,7 +73,7 @@ class PluginDirectory:
         """Sign a user in whom the plugin has verified by itself."""
         services = self._services
         check_name(self._plugin, session)
-        wanted = None if lifetime is None else Duration(duration(lifetime))
+        wanted = None if lifetime is None else self._lifetime(lifetime)
         asked = False
         for _ in range(ATTEMPTS):
             since = await services.changes.newest()
@@ -98,6 +98,12 @@ class PluginDirectory:
     async def strategies_changed(self) -> None:
         """Have every worker ask the plugin for its strategies again."""
         await self._services.changed(self._plugin)
+
+    def _lifetime(self, told: Any) -> Duration:
+        try:
+            return Duration(duration(told))
+        except (ValueError, TypeError):
+            raise errors.PluginUnexpectedError(f"{self._plugin} told no lifetime") from None
 
     async def _holder(self, kuid: str) -> tuple[Account, Strategy]:
         """Return the account of somebody who may sign in with this plugin, and by what."""
