@@ -138,7 +138,7 @@ def hooks_page() -> Iterator[str]:
     for name in EXPORTED:
         yield f"### {name}"
         exported = getattr(ostiary, name)
-        yield from _class(exported) if inspect.isclass(exported) else _function(exported)
+        yield from _class(exported, name) if inspect.isclass(exported) else _function(exported)
 
 
 def cli_page() -> Iterator[str]:
@@ -269,14 +269,14 @@ def _parameter(one: inspect.Parameter) -> str:
     return f"{star}{one.name}: {one.annotation}{default}"
 
 
-def _class(described: type) -> Iterator[str]:
+def _class(described: type, known_as: str) -> Iterator[str]:
     if dataclasses.is_dataclass(described):
         fields = [_field(one) for one in dataclasses.fields(described)]
-        yield _code(_called(f"class {described.__name__}", fields))
+        yield _code(_called(f"class {known_as}", fields))
     yield from _prose(inspect.getdoc(described) or "")
     for name, member in vars(described).items():
         if isinstance(member, FunctionType) and not name.startswith("_") and member.__doc__:
-            yield from _function(member, f"{described.__name__}.{name}")
+            yield from _function(member, f"{known_as}.{name}")
 
 
 def _field(one: dataclasses.Field[Any]) -> str:
