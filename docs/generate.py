@@ -37,7 +37,7 @@ FOLDER = Path(__file__).parent / "reference"
 NOTICE = "<!-- Made by docs/generate.py; changes belong in the code. -->"
 EXPORTED = (
     "Strategy", "User", "Call", "Verified", "Newcomer", "Redirect", "Directory", "Storage", "Store",
-    "read_settings", "text_field",
+    "Sealed", "read_settings", "text_field",
 )  # fmt: skip
 WIDTH = 100
 WORDS = {str: "text", int: "whole number", bool: "true or false"}
