@@ -14,6 +14,7 @@ from pathlib import Path
 from ostiary import key_sources
 from ostiary.composition import Core, load_master_key, master_key_file, require_stores
 from ostiary.keys import MasterKey
+from ostiary.services.master_keys import seal_again
 from ostiary.settings import Settings
 from ostiary.startup import opened, stores_of
 from ostiary.storage import StorageError
@@ -78,7 +79,7 @@ def _was_cut_off(file: Path | None, core: Core) -> bool:
 
 async def _seal_again(core: Core, say: Callable[[str], None]) -> None:
     for name, storage in stores_of(core.plugins):
-        done, lost = await core.master_keys.seal_again(core.stores[name], storage.tables)
+        done, lost = await seal_again(core.stores[name], storage.tables)
         say(f"Sealed again in the store {name}: {done}.")
         if lost:
             raise StorageError(

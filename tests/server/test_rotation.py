@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import NoReturn
@@ -98,6 +100,32 @@ def test_a_rotation_that_is_killed_in_the_middle_goes_on(
     said = rotate(server)
     assert ("The new master key is in force." in said) is not in_force
     assert file.read_text() == both.partition(",")[0] + "\n"
+    ask(server, connect, token, times=2)
+    server.restart()
+    ask(server, connect, token, times=2)
+
+
+@pytest.mark.parametrize("moment", ["both keys are in the file", "the new key is in force"])
+def test_the_command_may_be_killed_at_any_moment(
+    serve: Serve, connect: Connect, administer: Administer, moment: str
+) -> None:
+    server = serve()
+    token = administer(connect(server))
+    file = server.data / "master.key"
+    command = [sys.executable, "-m", "ostiary", "keys", "rotate-master", "--data", str(server.data)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as rotating:
+        if moment == "the new key is in force":
+            assert rotating.stdout is not None
+            rotating.stdout.readline()
+        else:
+            while "," not in file.read_text():
+                assert rotating.poll() is None
+        rotating.kill()
+    ask(server, connect, token, times=2)
+    server.restart()
+    ask(server, connect, token, times=2)
+    rotate(server)
+    assert "," not in file.read_text()
     ask(server, connect, token, times=2)
     server.restart()
     ask(server, connect, token, times=2)

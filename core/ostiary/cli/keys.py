@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from functools import partial
 from typing import Any
 
 from ostiary.cli.parsing import add, add_group, print_table
@@ -48,4 +49,5 @@ def keys_rotate_master(settings: Settings, options: argparse.Namespace) -> None:
     """Put a new master key in force while servers run, and seal every secret again."""
     from ostiary import rotation
 
-    asyncio.run(rotation.rotate_master_key(settings, print, finish=options.finish))
+    say = partial(print, flush=True)
+    asyncio.run(rotation.rotate_master_key(settings, say, finish=options.finish))

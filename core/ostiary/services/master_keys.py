@@ -80,18 +80,19 @@ class MasterKeys:
         """Wait until the key in force is the one that is used."""
         await asyncio.sleep(self.master.waits)
 
-    async def seal_again(self, store: OwnStore, tables: MetaData) -> tuple[int, int]:
-        """Seal again what an older master key has sealed in one store.
 
-        :returns: how many secrets were, and how many could not be opened.
-        """
-        done = broken = 0
-        for table in tables.sorted_tables:
-            columns = [column for column in table.columns if isinstance(column.type, Sealed)]
-            if columns:
-                some, lost = await _seal_table_again(store, table, columns)
-                done, broken = done + some, broken + lost
-        return done, broken
+async def seal_again(store: OwnStore, tables: MetaData) -> tuple[int, int]:
+    """Seal again what an older master key has sealed in one store.
+
+    :returns: how many secrets were, and how many could not be opened.
+    """
+    done = broken = 0
+    for table in tables.sorted_tables:
+        columns = [column for column in table.columns if isinstance(column.type, Sealed)]
+        if columns:
+            some, lost = await _seal_table_again(store, table, columns)
+            done, broken = done + some, broken + lost
+    return done, broken
 
 
 async def _seal_table_again(store: OwnStore, table: Table, columns: list[Any]) -> tuple[int, int]:

@@ -87,7 +87,13 @@ class Database(Protocol):
 
 
 class OwnStore(Protocol):
-    """What an owner may use of its private storage."""
+    """What an owner may use of its private storage.
+
+    :ivar name: of the owner; the file, the schema and the roles are named after it.
+    :ivar hasher: hashes this owner's secrets with a pepper of its own.
+    :ivar sealer: encrypts this owner's secrets with a key of its own, in columns of the
+        type ``Sealed``.
+    """
 
     @property
     def name(self) -> str:
