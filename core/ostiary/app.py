@@ -28,7 +28,6 @@ from ostiary.composition import (
     find_plugins,
     load_master_key,
     make_backend,
-    make_registry,
     open_core,
 )
 from ostiary.dispatch import Dispatcher
@@ -107,7 +106,7 @@ class Application:
 
     def _serve(self, core: Core, around: Starlette) -> None:
         settings = self._settings
-        registry = make_registry()
+        registry = core.registry
         origins = _origins(settings)
         dispatcher = Dispatcher(
             registry,
@@ -188,11 +187,13 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
                 services.tokens.purge,
                 services.api_keys.purge,
                 services.login_limits.purge,
+                services.flows.purge,
                 services.search.purge,
             ):
                 while not stopping.is_set() and await work(BATCH) == BATCH:
                     pass
             await services.changes.purge(BATCH)
+            services.strategies.stored.retry()
             await services.key_ring.purge()
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)

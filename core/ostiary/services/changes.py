@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select
 from ostiary.storage import Database, Store, Watch
 from ostiary.storage.tables import MODE, changes, installation
 
-What = Literal["token", "user", "rights", "keys"]
+What = Literal["token", "user", "rights", "keys", "strategies"]
 Listener = Callable[[str, str], None]
 Announce = Callable[[Database], Awaitable[None]]
 Clock = Callable[[], int]
@@ -131,6 +131,7 @@ class Changes:
                 self.position = row.sequence
             if asleep:
                 self._tell("rights", "")
+                self._tell("strategies", "")
             self._read_at = self._clock()
             self._told = heard
 
