@@ -83,7 +83,7 @@ def _kinds_of_error() -> Iterator[type]:
 
 def _exported(name: str, exported: Any) -> Iterator[str]:
     if inspect.isclass(exported):
-        yield from _class(exported)
+        yield from _class(exported, name)
     elif inspect.isfunction(exported):
         yield from _function(exported)
     else:
@@ -120,16 +120,17 @@ def _parameters(signature: inspect.Signature) -> Iterator[str]:
         yield f"{star}{one.name}: {one.annotation}{default}"
 
 
-def _class(described: type) -> Iterator[str]:
+def _class(described: type, name: str = "") -> Iterator[str]:
+    known_as = name or described.__name__
     if dataclasses.is_dataclass(described):
         fields = [_field(one) for one in dataclasses.fields(described)]
-        yield code(_called(f"class {described.__name__}", fields))
+        yield code(_called(f"class {known_as}", fields))
     yield from prose(inspect.getdoc(described) or "")
-    for name, member in vars(described).items():
+    for member_name, member in vars(described).items():
         if isinstance(member, property | cached_property) and member.__doc__:
-            yield f"`{described.__name__}.{name}`: {member.__doc__.strip().replace('``', '`')}"
-        if isinstance(member, FunctionType) and not name.startswith("_") and member.__doc__:
-            yield from _function(member, f"{described.__name__}.{name}")
+            yield f"`{known_as}.{member_name}`: {member.__doc__.strip().replace('``', '`')}"
+        if isinstance(member, FunctionType) and member_name[0] != "_" and member.__doc__:
+            yield from _function(member, f"{known_as}.{member_name}")
 
 
 def _field(one: dataclasses.Field[Any]) -> str:

@@ -87,13 +87,7 @@ class Database(Protocol):
 
 
 class OwnStore(Protocol):
-    """What an owner may use of its private storage.
-
-    :ivar name: of the owner; the file, the schema and the roles are named after it.
-    :ivar hasher: hashes this owner's secrets with a pepper of its own.
-    :ivar sealer: encrypts this owner's secrets with a key of its own, in columns of the
-        type ``Sealed``.
-    """
+    """What an owner may use of its private storage."""
 
     @property
     def name(self) -> str:
@@ -105,7 +99,7 @@ class OwnStore(Protocol):
 
     @property
     def sealer(self) -> Sealer:
-        """Encrypts this owner's secrets with a key of its own."""
+        """Encrypts this owner's secrets with a key of its own, in columns of the type ``Sealed``."""
 
     def read(self, *, apart: bool = False) -> AbstractAsyncContextManager[Database]:
         """Open a snapshot for reading.

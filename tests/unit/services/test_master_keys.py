@@ -140,10 +140,10 @@ wide = Table(
 @pytest.fixture
 async def old_store(tmp_path: Path) -> AsyncIterator[tuple[Any, MasterKey]]:
     """A store whose secrets were sealed under the first master key, and the second one."""
-    backend, first, second = SQLite(tmp_path / "wide"), MasterKey.random(), MasterKey.random()
+    backend: Any = SQLite(tmp_path / "wide")
+    first, second = MasterKey.random(), MasterKey.random()
     await backend.alter("wide", wide.create)
-    no_hashes: Any = None
-    store: Any = await backend.open("wide", hasher=no_hashes, sealer=first.sealer("wide"))
+    store = await backend.open("wide", hasher=None, sealer=first.sealer("wide"))
     async with store.begin() as db:
         for number in range(BATCH + 50):
             key = (f"owner {number % 7}", number)
