@@ -188,6 +188,7 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
                 services.tokens.purge,
                 services.api_keys.purge,
                 services.login_limits.purge,
+                services.flows.purge,
                 services.search.purge,
             ):
                 while not stopping.is_set() and await work(BATCH) == BATCH:

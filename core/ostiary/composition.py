@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from ostiary import __version__, openapi
+from ostiary import __version__, errors, openapi
 from ostiary.actions import Registry
 from ostiary.controllers import CONTROLLERS
 from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
+from ostiary.login_hooks import LoginHooks
 from ostiary.openapi_logins import with_logins
 from ostiary.plugin_loading import load_plugins
 from ostiary.plugins import Plugins, Strategies
@@ -26,12 +27,15 @@ from ostiary.services.about import About
 from ostiary.services.accounts import Accounts
 from ostiary.services.activity import Activity
 from ostiary.services.api_keys import ApiKeys
+from ostiary.services.assignments import Assignments
 from ostiary.services.authority import Authority
 from ostiary.services.background import Background
 from ostiary.services.changes import Changes
 from ostiary.services.connections import Connections
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
+from ostiary.services.directory import Directories
+from ostiary.services.flows import Flows
 from ostiary.services.grants import Grants
 from ostiary.services.health import Health
 from ostiary.services.inventory import Inventory
@@ -180,6 +184,7 @@ async def open_core(
             login_limits,
             plugins,
             locks,
+            Flows(stores[CORE], master.derive("login-flows"), now),
         )
         services.metrics.measure("waiting", lambda: pool.waiting)
         secret = settings.security.setup_secret or master.setup_secret()
@@ -221,6 +226,7 @@ def _services(
     login_limits: LoginLimits,
     plugins: Plugins,
     locks: Locks,
+    flows: Flows,
 ) -> Services:
     security, life, keys = (
         settings.security,
@@ -245,6 +251,10 @@ def _services(
     profiles = Profiles(store, changes, now)
     credentials = Credentials(store, strategies, users, journal, changes, now)
     authority = Authority(accounts, grants, profiles)
+    sessions, hooks = Sessions(store, changes, activity, lifetimes, now), LoginHooks(plugins)
+    directories = Directories(
+        strategies, users, accounts, tokens, sessions, changes, hooks, _cannot_change
+    )
     return Services(
         strategies=strategies,
         about=About(health, plugins.loaded, version=__version__, config=config, clock=now),
@@ -260,6 +270,8 @@ def _services(
         ),
         credentials=credentials,
         defaults=defaults,
+        directories=directories,
+        flows=flows,
         grants=grants,
         health=health,
         inventory=Inventory(store, now),
@@ -283,6 +295,10 @@ def _services(
             changes,
             login_limits,
             list(security.restricted_profile_ids),
+            flows=flows,
+            hooks=hooks,
+            assignments=Assignments(store, changes, now),
+            directories=directories,
         ),
         mappings=Mappings(store),
         metrics=Metrics(),
@@ -296,7 +312,7 @@ def _services(
             Scrolls(store, settings.limits.max_scroll_duration, now),
             settings.limits.documents_fetch_count,
         ),
-        sessions=Sessions(store, changes, activity, lifetimes, now),
+        sessions=sessions,
         statuses=Statuses(store, changes, now),
         shutdown=Shutdown(locks),
         tokens=tokens,
@@ -321,6 +337,10 @@ def _login_limits(settings: Settings, store: Store, master: MasterKey) -> LoginL
     )
     key = master.derive("login-limits")
     return LoginLimits(store, None if settings.dev else allowances, key, now)
+
+
+async def _cannot_change(plugin: str) -> None:
+    raise errors.PluginUnexpectedError(f"the strategies of {plugin} are read at the start")
 
 
 @cache

@@ -28,7 +28,7 @@ def fault_of(strategy: Any) -> str | None:
     """Say what is wrong with a strategy, or None."""
     if not isinstance(strategy, Strategy):
         return f"ostiary_strategies gave {strategy!r}, no Strategy"
-    if not isinstance(strategy.name, str) or not STRATEGY_NAME.fullmatch(strategy.name):
+    if not _named(strategy.name, STRATEGY_NAME):
         return f"{strategy.name!r} cannot name a strategy"
     found = next(_faults(strategy), None)
     return found and f"strategy {strategy.name}: {found}"
@@ -38,22 +38,24 @@ def fault_of_fields(fields: Any) -> str | None:
     """Say what is wrong with the fields of a strategy, or of a challenge; or None."""
     if isinstance(fields, str) or not isinstance(fields, Iterable):
         return "fields are a tuple"
-    fields = tuple(fields)
+    return next(_faults_of_fields(tuple(fields)), None)
+
+
+def _faults_of_fields(fields: tuple[Any, ...]) -> Iterator[str]:
     if odd := [one for one in fields if not isinstance(one, CredentialField | str)]:
-        return f"{odd[0]!r} is no field"
+        yield f"{odd[0]!r} is no field"
     seen = set[str]()
     for field in described(fields):
         name = field.name
-        if not isinstance(name, str) or not FIELD_NAME.fullmatch(name):
-            return f"{name!r} cannot name a field"
+        if not _named(name, FIELD_NAME):
+            yield f"{name!r} cannot name a field"
         if name in RESERVED:
-            return f"the server itself reads {name!r}; it cannot name a field"
+            yield f"the server itself reads {name!r}; it cannot name a field"
         if name in seen:
-            return f"two fields are named {name!r}"
+            yield f"two fields are named {name!r}"
         if field.kind not in get_args(Kind):
-            return f"field {name!r} is of no kind {field.kind!r}"
+            yield f"field {name!r} is of no kind {field.kind!r}"
         seen.add(name)
-    return None
 
 
 def _faults(strategy: Strategy) -> Iterator[str]:
@@ -65,7 +67,7 @@ def _faults(strategy: Strategy) -> Iterator[str]:
         yield f"{odd[0]!r} is no factor"
     headers = (*strategy.headers, *strategy.proxy_headers)
     for name in headers:
-        if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
+        if not _named(name, HEADER_NAME):
             yield f"{name!r} cannot name a header; it is written in lower case"
         elif name in WITHHELD:
             yield f"header {name!r} is shown to no strategy"
@@ -73,3 +75,7 @@ def _faults(strategy: Strategy) -> Iterator[str]:
             yield f"header {name!r} is asked for twice"
     if AUTHORIZATION in strategy.proxy_headers:
         yield f"header {AUTHORIZATION!r} is no header of a proxy"
+
+
+def _named(name: Any, pattern: re.Pattern[str]) -> bool:
+    return isinstance(name, str) and pattern.fullmatch(name) is not None

@@ -76,6 +76,11 @@ async def ostiary_verify_credentials(
 
     Take the same time whether the user is unknown or the secret is wrong.
 
+    Return a ``Challenge`` or a ``Redirect`` where there is more to do: this hook is called again
+    with the fields of the answer as ``credentials``, and with ``call.state``. What was proved
+    before stands in that state, and nowhere else. A step that has proved nothing yet should send
+    nothing, such as a code by mail: anybody may take it as often as they like.
+
     :param directory: looks users up, for rules that depend on their profiles.
     :raises errors.LoginRefused: the credentials are wrong, whatever the reason.
     """
@@ -198,4 +203,30 @@ async def ostiary_refresh_session(
     :returns: the lifetime of the new token in milliseconds, -1 for no end; None
         for what the client has asked for. Not above ``security.authToken.maxTTL``.
     :raises errors.RefreshForbidden: the session does not go on; its token lives to its end.
+    """
+
+
+# Hooks that any plugin may implement
+
+
+@hookspec
+async def ostiary_before_login(strategy_name: str, call: Call) -> None:
+    """Refuse a login before its credentials are looked at.
+
+    Each plugin is asked, in the order of their names, once for each login: with its first step,
+    and before a plugin opens a session by itself. An error, whatever it is, refuses the login.
+
+    :param call: without fields and headers, which are the strategy's alone.
+    :raises errors.LoginRefused: nobody is let in so.
+    """
+
+
+@hookspec
+async def ostiary_after_login(kuid: str, strategy_name: str, call: Call) -> None:
+    """Refuse a login whose credentials are right, before there is a token.
+
+    Each plugin is asked as with ``ostiary_before_login``, when the last step has succeeded.
+
+    :param call: without fields and headers, which are the strategy's alone.
+    :raises errors.LoginRefused: this user is not let in so.
     """

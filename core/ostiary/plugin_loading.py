@@ -16,7 +16,7 @@ from pluggy import HookCaller, HookImpl, PluginManager, PluginValidationError
 from ostiary import hookspecs
 from ostiary.declarations import fault_of
 from ostiary.log import origin
-from ostiary.plugins import HOOKS, REQUIRED, Plugin, PluginError, Plugins
+from ostiary.plugins import HOOKS, LOGIN_HOOKS, REQUIRED, Plugin, PluginError, Plugins
 from ostiary.settings import SettingsError
 from ostiary.settings.table import Table
 from ostiary.storage import Storage
@@ -104,6 +104,8 @@ def _check_implementation(name: str, caller: HookCaller, implementation: HookImp
     assert caller.spec is not None
     asynchronous = inspect.iscoroutinefunction(caller.spec.function)
     if implementation.wrapper or implementation.hookwrapper:
+        if caller.name in LOGIN_HOOKS:
+            raise PluginError(f"plugin {name}: hook {caller.name} is asked of each, not wrapped")
         return  # pluggy has made sure that it is a generator.
     if asynchronous and not inspect.iscoroutinefunction(implementation.function):
         raise PluginError(f"plugin {name}: hook {caller.name} must be declared with async def")
@@ -146,8 +148,13 @@ def _declared(
         module=module,
         strategies=strategies,
         storage=storage,
-        wraps=bool(wrapping & set(REQUIRED)) and not strategies,
+        wraps=_takes_part(answering, wrapping, strategies=bool(strategies)),
     )
+
+
+def _takes_part(answering: set[str], wrapping: set[str], *, strategies: bool) -> bool:
+    """Tell whether a plugin takes part in the logins of others (decision 26)."""
+    return bool(answering & LOGIN_HOOKS) or (bool(wrapping & set(REQUIRED)) and not strategies)
 
 
 def _implemented(manager: PluginManager, module: object) -> tuple[set[str], set[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,17 +12,21 @@ from pluggy import HookCaller, PluginManager
 
 from ostiary import errors
 from ostiary.arguments import Duration
+from ostiary.declarations import AUTHORIZATION, WITHHELD
 from ostiary.durations import duration
 from ostiary.filters import Filter, Order
-from ostiary.log import origin
-from ostiary.request import Request
+from ostiary.log import TOKEN, origin
+from ostiary.request import Connection, Request
 from ostiary.storage import Storage, Store
 from ostiary.strategies import Call, Directory, FoundCredentials, Strategy, User, Verdict
 
 logger = logging.getLogger(__name__)
 
-SECRET_HEADERS = {b"authorization", b"cookie", b"x-ostiary-setup"}
+SECRET_HEADERS = {name.encode() for name in WITHHELD}
 """What no strategy is given, whatever it declares."""
+
+SCHEME = re.compile(r"(?!bearer )[a-z0-9!#$%&'*+.^_`|~-]+ +[^ ]", re.IGNORECASE)
+"""How an ``Authorization`` begins that is no token of ours (RFC 9110, 11.4)."""
 
 REQUIRED = tuple(
     f"ostiary_{verb}_credentials"
@@ -31,6 +36,8 @@ REQUIRED = tuple(
 BY_ID, SEARCH = "ostiary_get_credentials_by_id", "ostiary_search_credentials"
 OPTIONAL = (BY_ID, SEARCH, "ostiary_refresh_session")
 HOOKS = (*REQUIRED, *OPTIONAL)
+BEFORE_LOGIN, AFTER_LOGIN = "ostiary_before_login", "ostiary_after_login"
+LOGIN_HOOKS = {BEFORE_LOGIN, AFTER_LOGIN}
 
 
 class PluginError(Exception):
@@ -70,12 +77,14 @@ class Strategies:
 
     def __init__(self, plugins: Plugins, stores: Mapping[str, Store]) -> None:
         self._strategies: dict[str, tuple[Strategy, Store, dict[str, HookCaller]]] = {}
+        self._owners: dict[str, str] = {}
         declaring = [plugin for plugin in plugins.loaded if plugin.strategies]
         for plugin in declaring:
             others = [other.module for other in declaring if other is not plugin]
             callers = {name: plugins.manager.subset_hook_caller(name, others) for name in HOOKS}
             for strategy in plugin.strategies:
                 self._strategies[strategy.name] = (strategy, stores[plugin.name], callers)
+                self._owners[strategy.name] = plugin.name
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._strategies)
@@ -83,6 +92,18 @@ class Strategies:
     def knows(self, name: str) -> bool:
         """Tell whether a strategy is installed."""
         return name in self._strategies
+
+    def owner(self, name: str) -> str:
+        """Return the name of the plugin that declares a strategy.
+
+        :raises errors.UnknownStrategy: none does.
+        """
+        self._find(name)
+        return self._owners[name]
+
+    def of(self, plugin: str) -> Mapping[str, Strategy]:
+        """Return the strategies of a plugin by name; none for one that has none."""
+        return {name: self.find(name) for name, owner in self._owners.items() if owner == plugin}
 
     def find(self, name: str) -> Strategy:
         """Return a strategy.
@@ -235,12 +256,22 @@ def call_of(request: Request) -> Call:
         address=connection.address,
         user_agent=connection.header("user-agent") or "",
         args=request.args,
-        headers={
-            name.decode("latin-1"): value.decode("latin-1")
-            for name, value in connection.headers.items()
-            if name not in SECRET_HEADERS
-        },
+        headers=_shown(connection),
+        proxied=connection.proxied,
     )
+
+
+def _shown(connection: Connection) -> dict[str, str]:
+    """Return the headers that strategies may ask for: never with a token, nor a cookie."""
+    shown = {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in connection.headers.items()
+        if name not in SECRET_HEADERS
+    }
+    given = shown.get(AUTHORIZATION)
+    if given is not None and (not SCHEME.match(given) or TOKEN.search(given)):
+        del shown[AUTHORIZATION]
+    return shown
 
 
 def _view(name: str, seen: Any) -> dict[str, Any]:
@@ -252,8 +283,11 @@ def _view(name: str, seen: Any) -> dict[str, Any]:
 
 def _narrowed(call: Call, strategy: Strategy) -> Call:
     """Return what one strategy may know of a call: its own fields and headers."""
+    headers = strategy.headers
+    if call.proxied:
+        headers += strategy.proxy_headers
     return replace(
         call,
         args={name: call.args[name] for name in strategy.field_names if name in call.args},
-        headers={name: call.headers[name] for name in strategy.headers if name in call.headers},
+        headers={name: call.headers[name] for name in headers if name in call.headers},
     )

@@ -127,9 +127,7 @@ async def get_credential_fields(services: Services, strategy: StrategyName) -> l
 @security.action(GET("/credentials/_fields"))
 async def get_all_credential_fields(services: Services) -> dict[str, list[str]]:
     """List the fields of the credentials of every strategy."""
-    return {
-        name: list(services.strategies.find(name).field_names) for name in services.strategies
-    }
+    return {name: list(services.strategies.find(name).field_names) for name in services.strategies}
 
 
 @security.action(

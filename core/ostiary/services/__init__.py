@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ostiary.services.connections import Connections
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
+    from ostiary.services.directory import Directories
+    from ostiary.services.flows import Flows
     from ostiary.services.grants import Grants
     from ostiary.services.health import Health
     from ostiary.services.inventory import Inventory
@@ -61,6 +63,8 @@ class Services:
     cookies: Cookies
     credentials: Credentials
     defaults: Defaults
+    directories: Directories
+    flows: Flows
     grants: Grants
     health: Health
     inventory: Inventory

@@ -29,6 +29,8 @@ SECOND, MINUTE = 1000, 60_000
 MOST_NOTED = 100
 """Lines of the log about logins held back, in a minute."""
 
+UNDECIDED = (errors.ServiceUnavailableError, errors.TtlExceeded, errors.FlowOver)
+
 LOOK = (
     "SELECT (SELECT seen_at FROM devices WHERE account = ? AND device = ?),"
     " (SELECT locked_until FROM login_counters WHERE subject = ?),"
@@ -70,14 +72,15 @@ class LoginLimits:
 
     @asynccontextmanager
     async def attempt(
-        self, strategy: str, account: str | None, place: Place
+        self, strategy: str, account: str | bytes | None, place: Place
     ) -> AsyncIterator[Attempt]:
         """Count an attempt as failed while it is made, and afterwards unless it has succeeded.
 
         Attempts that come together for one account wait for each other.
 
         :param account: what all spellings of its name share, whether it exists or not; None if
-            there is no telling before the secret is looked at.
+            there is no telling before the secret is looked at. Bytes are the hash that stood for
+            it at an earlier step of the same login.
         :raises errors.TooManyLogins: it has to wait, and is not counted.
         """
         if self._allowances is None:
@@ -156,12 +159,12 @@ class LoginLimits:
     async def _fail(self, attempt: Attempt, error: errors.OstiaryError) -> None:
         """Let an attempt stand as failed, as far as its error may come from a wrong secret.
 
-        What there was no room for, or no store, has come to no verdict; a lifetime is refused
-        after a good one. A plugin that breaks down may do so over wrong secrets only: the
+        What there was no room for, or no store, has come to no verdict, nor has what came too late
+        for the step before; a lifetime is refused after a good one. A plugin that breaks down may do so over wrong secrets only: the
         account counts that, but the address does not, for it would keep everybody there from
         every other strategy.
         """
-        if isinstance(error, errors.ServiceUnavailableError | errors.TtlExceeded):
+        if isinstance(error, UNDECIDED):
             await self._give_back(attempt.counted)
         elif error.status >= errors.PluginImplementationError.status:
             await self._give_back(one for one in attempt.counted if one.subject == attempt.address)
@@ -171,12 +174,14 @@ class LoginLimits:
             async with self._store.begin() as db:
                 await self._counters.uncount(db, some)
 
-    def _subjects(self, strategy: str, account: str | None, place: Place) -> Subjects:
+    def _subjects(self, strategy: str, account: str | bytes | None, place: Place) -> Subjects:
         address = self._digest("address", network(place.address).encode(errors="replace"))
         if account is None:
             return Subjects(None, address, None, b"")
-        name = f"{strategy} {account}".encode(errors="surrogatepass")
-        named = self._digest("account", name)
+        named = account
+        if isinstance(named, str):
+            name = f"{strategy} {named}".encode(errors="surrogatepass")
+            named = self._digest("account", name)
         device = self._devices.known(named, place.device)
         own = self._digest("device", named + (device or address))
         return Subjects(named, address, device, own)

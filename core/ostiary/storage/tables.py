@@ -293,8 +293,11 @@ login_flows = Table(
     Column("sealed", LargeBinary, nullable=False),
     # SHA-256 of what proves that it is the same caller; None where holding the first is enough.
     Column("binding", LargeBinary),
+    # A keyed hash of the network it was begun from: so many live at once, and no more.
+    Column("network", LargeBinary, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Index("login_flows_by_end", "expires_at"),
+    Index("login_flows_by_network", "network", "expires_at"),
 )
 
 audit = Table(
