@@ -1,0 +1,38 @@
+"""Every promise of hooks and stores, in the order in which they are asked."""
+
+from __future__ import annotations
+
+from ostiary.testing.promise import Promise
+from ostiary.testing.promises.crash import crash
+from ostiary.testing.promises.hostile import hostile
+from ostiary.testing.promises.life import absence, deletion, old_secret, partial, update
+from ostiary.testing.promises.loading import loads
+from ostiary.testing.promises.logins import answers, login, work
+from ostiary.testing.promises.races import uniqueness, validation
+from ostiary.testing.promises.secrecy import secret_store, secret_told, secret_views
+from ostiary.testing.promises.tables import drift, upgrade
+from ostiary.testing.promises.views import agreement, views
+
+PROMISES: tuple[Promise, ...] = (
+    loads,
+    login,
+    answers,
+    work,
+    uniqueness,
+    validation,
+    update,
+    partial,
+    old_secret,
+    deletion,
+    absence,
+    views,
+    agreement,
+    secret_views,
+    secret_told,
+    secret_store,
+    hostile,
+    crash,
+    drift,
+    upgrade,
+)
+NAMES = tuple(one.name for one in PROMISES)
