@@ -200,11 +200,11 @@ def test_the_wheels_agree_with_each_other(python: str, clean: dict[str, str]) ->
     assert {answers.distribution for answers in AWKWARD} <= {one["name"] for one in installed}
 
 
-@pytest.mark.parametrize("slug", [AWKWARD[0].slug, AWKWARD[1].slug])
 def test_its_own_tests_pass_without_a_warning(
-    slug: str, baked: dict[str, Path], python: str, clean: dict[str, str]
+    baked: dict[str, Path], python: str, clean: dict[str, str]
 ) -> None:
-    told = run([python, "-W", "error", "-m", "pytest", "-q"], cwd=baked[slug], env=clean)
+    worst = baked[AWKWARD[2].slug]
+    told = run([python, "-W", "error", "-m", "pytest", "-q"], cwd=worst, env=clean)
     assert " passed" in told
     assert " failed" not in told
 
