@@ -26,6 +26,7 @@ LAYERS = (
     "arguments cookies filters message origins strategies",
     "actions routes",
     "storage",
+    "key_settings",
     "hookspecs",
     "declarations login_hooks plugin_controllers plugin_loading plugin_names plugins stored_strategies",
     "services",

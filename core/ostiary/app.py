@@ -22,17 +22,11 @@ from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostiary import errors, log
-from ostiary.composition import (
-    Core,
-    check_wrappers,
-    find_plugins,
-    load_master_key,
-    make_backend,
-    open_core,
-)
+from ostiary.composition import Core, check_wrappers, find_plugins, make_backend, open_core
 from ostiary.dispatch import Dispatcher
 from ostiary.http import Http
 from ostiary.http_answers import CONNECTIONS, Answers
+from ostiary.key_settings import load_master_key
 from ostiary.origins import Origins
 from ostiary.proxies import Proxies
 from ostiary.request import Protocol

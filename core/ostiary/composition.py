@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 from ostiary import __version__, openapi
@@ -18,6 +17,7 @@ from ostiary.actions import Registry
 from ostiary.controllers import CONTROLLERS
 from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
+from ostiary.key_settings import load_master_key
 from ostiary.keys import MasterKey
 from ostiary.login_hooks import LoginHooks
 from ostiary.openapi_logins import with_logins
@@ -75,7 +75,6 @@ from ostiary.storage.facade import Facade
 from ostiary.storage.store import CORE
 
 NO_STORES = "there are no stores here; is --data or --database right?"
-MASTER_KEY_FILE = "master.key"
 REMEMBERED = 50_000
 """Sessions, and accounts, that a process keeps in memory."""
 
@@ -127,26 +126,6 @@ def require_stores(settings: Settings) -> None:
     """
     if settings.database.url is None and not any(settings.data.dir.glob("*.db")):
         raise StorageError(NO_STORES)
-
-
-def load_master_key(settings: Settings) -> MasterKey:
-    """Return the master key; with SQLite it is made beside the stores at the first start."""
-    on_sqlite = settings.database.url is None
-    # A key made beside stores that are there would be the wrong one.
-    new = on_sqlite and not (settings.data.dir / f"{CORE}.db").exists()
-    return MasterKey.load(
-        environment=settings.security.master_key,
-        command=settings.security.master_key_command,
-        file=settings.data.dir / MASTER_KEY_FILE if on_sqlite else None,
-        create=new,
-    )
-
-
-def master_key_file(settings: Settings) -> Path | None:
-    """Return the file that holds the master key, unless it is configured elsewhere."""
-    security = settings.security
-    configured = security.master_key or security.master_key_command or settings.database.url
-    return None if configured else settings.data.dir / MASTER_KEY_FILE
 
 
 def make_backend(settings: Settings, master: MasterKey) -> Backend:

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ostiary import key_sources
-from ostiary.composition import Core, load_master_key, master_key_file, require_stores
+from ostiary.composition import Core, require_stores
+from ostiary.key_settings import load_master_key, master_key_file
 from ostiary.keys import MasterKey
 from ostiary.services.master_keys import seal_again
 from ostiary.settings import Settings

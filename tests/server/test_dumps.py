@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.testing.packages import badge
+from ostiary.testing.packages import badge, steps
 from ostiary.testing.server import ThrowAwayServer
 from ostiary.testing.wire import HttpApi
 
@@ -76,6 +76,7 @@ def toys(tmp_path: Path) -> str:
     plugin = badge("vault", extra=VAULT, create=CREATE, get=GET)
     files = {**plugin.files, "migrations/0002_vault.py": REVISION}
     replace(plugin, files=files).install(tmp_path)
+    steps().install(tmp_path)
     return os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
@@ -114,6 +115,7 @@ def live(api: HttpApi, admin: str) -> dict[str, str]:
     credentials = {
         "local": {"username": "ann", "password": FIRST},
         "vault": {"badge": "b-1", "hint": HINT},
+        "steps": {"badge": "s-1"},
     }
     body = {"content": {"profileIds": ["admin"]}, "credentials": credentials}
     assert api.call("security:createUser", body, jwt=admin, _id="ann").status == 200
@@ -132,12 +134,15 @@ def live(api: HttpApi, admin: str) -> dict[str, str]:
     mine = {"username": "ann", "password": SECOND}
     again = api.call("auth:login", mine, strategy="local").result["jwt"]
     assert api.call("auth:logout", jwt=again).status == 200
+    challenged = api.call("auth:login", {"badge": "s-1"}, strategy="steps")
+    assert challenged.status == 202, challenged.error
     single = api.call("auth:createToken", jwt=admin, singleUse=True)
     assert single.status == 200, single.error
     return {
         "token": token,
         "refreshed token": new,
         "API key": key.result["_source"]["token"],
+        "challenge": challenged.result["challenge"],
         "single-use token": single.result["token"],
         "administrator's token": admin,
         "token after its logout": again,
