@@ -113,7 +113,9 @@ async def ostiary_get_credentials(store: Store, kuid: str) -> Mapping[str, Any] 
 async def ostiary_get_credentials_by_id(
     strategy: LocalStrategy, store: Store, id: str
 ) -> Mapping[str, Any]:
-    account = await accounts.named(store, id, strategy.key(id))
+    account = None
+    if names.fault(id) is None:
+        account = await accounts.named(store, id, strategy.key(id))
     if account is None:
         raise errors.NoSuchAccount(id)
     return {"username": account.username, "kuid": account.kuid}
