@@ -13,7 +13,8 @@ from ostiary.settings import SettingsError
 from ostiary.storage import StorageError
 from ostiary.testing.places import Place
 from ostiary.testing.promise import BrokenPromise, NotAsked, Promise
-from ostiary.testing.promises import NAMES, PROMISES, loads
+from ostiary.testing.promises import NAMES, PROMISES
+from ostiary.testing.promises.loading import loads
 from ostiary.testing.subject import Subject
 from ostiary.testing.trial import Faulty, Trial
 

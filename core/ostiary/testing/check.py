@@ -71,8 +71,9 @@ async def run(
     :raises NoContract: see the class.
     """
     subject, source = _subject(name)
-    given = {"good": good, "other": other, "wrong": wrong}
-    if given := {key: value for key, value in given.items() if value is not None}:
+    given: dict[str, Any] = {"good": good, "other": other, "wrong": wrong}
+    given = {key: value for key, value in given.items() if value is not None}
+    if given:
         subject, source = replace(subject, **given), "the credentials of the command line"
     subject = replace(subject, settings={**subject.settings, **(settings or {})})
     with ExitStack() as stack:

@@ -107,7 +107,7 @@ def _place(database: str) -> Place:
         return place
     if os.environ.get(REQUIRE_ALL) == "1":
         pytest.fail(f"{missing} ({REQUIRE_ALL}=1 forbids to skip)", pytrace=False)
-    pytest.skip(missing)
+    return pytest.skip(missing)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,8 +13,8 @@ from sqlalchemy import Column, Table
 from ostiary.testing.subject import Fill
 
 ROWS = 3
-DAY = datetime.date(2026, 1, 31)
-INSTANT = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC)
+DAY = dt.date(2026, 1, 31)
+INSTANT = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
 
 
 def made_rows(table: Table, fill: Fill | None = None) -> Iterator[Mapping[str, Any]]:
@@ -52,13 +52,13 @@ def _value(column: Column[Any], n: int) -> Any:
         str: f"{column.name} {n}"[-length:],
         dict: {"n": n},
         list: [str(n)],
-        datetime.date: DAY + datetime.timedelta(n),
-        datetime.datetime: _instant(column, n),
+        dt.date: DAY + dt.timedelta(n),
+        dt.datetime: _instant(column, n),
         uuid.UUID: uuid.UUID(int=n),
     }
     return values.get(kind)
 
 
-def _instant(column: Column[Any], n: int) -> datetime.datetime:
-    instant = INSTANT + datetime.timedelta(n)
+def _instant(column: Column[Any], n: int) -> dt.datetime:
+    instant = INSTANT + dt.timedelta(n)
     return instant if getattr(column.type, "timezone", False) else instant.replace(tzinfo=None)

@@ -16,6 +16,16 @@ Fill = Callable[[Table, int, Credentials], Mapping[str, Any] | None]
 """Changes a row made for a table, the n-th; None leaves the row out."""
 
 
+MADE: Mapping[str, Any] = {
+    "email": "ann@example.org",
+    "tel": "+4930123456",
+    "number": 4217,
+    "url": "https://ann.example.org/",
+    "one-time-code": "421739",
+}
+"""What stands in a field of a kind whose author gives nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """A plugin under test.
@@ -112,20 +122,8 @@ def _made(fields: tuple[CredentialField, ...]) -> Credentials:
 
 
 def _value(field: CredentialField) -> Any:
-    match field.kind:
-        case "email":
-            return "ann@example.org"
-        case "tel":
-            return "+4930123456"
-        case "number":
-            return 4217
-        case "url":
-            return "https://ann.example.org/"
-        case "one-time-code":
-            return "421739"
-        case "password":
-            return "correct horse battery staple"
-    return "correct horse battery staple" if field.secret else "ann"
+    secret = field.secret or field.kind == "password"
+    return MADE.get(field.kind, "correct horse battery staple" if secret else "ann")
 
 
 def _varied(value: Any, n: int) -> Any:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Table, select
 
 from ostiary import errors
 from ostiary.composition import Core
 from ostiary.plugins import Plugin, Strategies
-from ostiary.services.users import StoredUser
+from ostiary.services.user_rows import StoredUser
 from ostiary.settings import Settings, load
 from ostiary.startup import establish, opened
 from ostiary.storage import Store
@@ -25,6 +25,8 @@ CALL = Call(kuid="-1", controller="security", action="createUser", protocol="htt
 """Who asks for everything here: an administrator's client."""
 
 AT_FAULT = 500
+
+T = TypeVar("T")
 
 
 class Faulty(Exception):
@@ -99,7 +101,9 @@ class Bench:
 
     async def update(self, kuid: str, fields: Credentials) -> dict[str, Any]:
         """Change credentials, as ``security:updateCredentials`` does."""
-        return await self.asked(self.core.services.credentials.update(self.name, kuid, fields, CALL))
+        return await self.asked(
+            self.core.services.credentials.update(self.name, kuid, fields, CALL)
+        )
 
     async def delete(self, kuid: str) -> None:
         """Delete a user, as ``security:deleteUser`` does."""
@@ -151,7 +155,7 @@ class Bench:
             return error
         return None
 
-    async def asked(self, work: Awaitable[Any]) -> Any:
+    async def asked(self, work: Awaitable[T]) -> T:
         """Return what a hook answers; a refusal is an error of the catalogue, below 500.
 
         :raises Faulty: the hook failed.

@@ -50,7 +50,9 @@ HOSTILE: dict[str, Any] = {
 """What JSON can hold, by what is meant by it."""
 
 
-@promise("hostile input in any field is refused with an error of the catalogue, and nothing written")
+@promise(
+    "hostile input in any field is refused with an error of the catalogue, and nothing written"
+)
 async def hostile(trial: Trial) -> None:
     """Ask every hook with every value in every field."""
     async with trial.open() as bench:

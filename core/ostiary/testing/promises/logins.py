@@ -108,7 +108,10 @@ def _two(bench: Bench) -> tuple[Credentials, Credentials]:
     wrong = bench.sample.wrong
     if wrong is None or bench.strategy.identifier is None:
         raise NotAsked("the strategy has no identifier, or nothing secret beside it")
-    return wrong, {**wrong, bench.strategy.identifier: bench.sample.unknown[bench.strategy.identifier]}
+    return wrong, {
+        **wrong,
+        bench.strategy.identifier: bench.sample.unknown[bench.strategy.identifier],
+    }
 
 
 async def _sign_in(call: Callable[..., Any], strategy: str, credentials: Credentials) -> Any:

@@ -30,7 +30,9 @@ async def uniqueness(trial: Trial) -> None:
         expect(await bench.opens(good) == winners[0], "undoing the others took it from the winner")
 
 
-@promise("validate refuses what create or update would refuse, and they refuse it by themselves too")
+@promise(
+    "validate refuses what create or update would refuse, and they refuse it by themselves too"
+)
 async def validation(trial: Trial) -> None:
     """Try credentials that lack a field, and some that another user has."""
     async with trial.open() as bench:

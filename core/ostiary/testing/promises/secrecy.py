@@ -74,7 +74,9 @@ async def secret_store(trial: Trial) -> None:
         for table, rows in [*kept.items(), *core.items()]:
             text = "\n".join(_text(value) for row in rows for value in row)
             for name, needle in everything:
-                form = next((form for form, sought in _forms(needle) if _within(sought, text)), None)
+                form = next(
+                    (form for form, sought in _forms(needle) if _within(sought, text)), None
+                )
                 expect(form is None, f"the table {table} keeps {name} {form}")
         files = b"".join(_files(bench))
         for name, needle in everything:

@@ -96,7 +96,7 @@ def _kept(connection: Connection) -> dict[str, list[dict[str, Any]]]:
     kept = {}
     for table in _reflected(connection).sorted_tables:
         if table.name != VERSIONS:
-            kept[table.name] = [dict(row._mapping) for row in connection.execute(select(table))]
+            kept[table.name] = [dict(row) for row in connection.execute(select(table)).mappings()]
     return kept
 
 

@@ -38,7 +38,9 @@ async def agreement(trial: Trial) -> None:
         if implements(bench, BY_ID) and bench.strategy.identifier:
             for n, kuid in enumerate((FIRST, SECOND)):
                 found = await bench.asked(bench.door.get_by_id(bench.name, _id(bench, n)))
-                expect(found == shown[kuid], "get_by_id does not show what get shows, with the kuid")
+                expect(
+                    found == shown[kuid], "get_by_id does not show what get shows, with the kuid"
+                )
         if implements(bench, SEARCH):
             await _search(bench, shown)
 
