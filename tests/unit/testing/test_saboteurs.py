@@ -200,7 +200,7 @@ def test_who_keeps_every_promise_passes(tmp_path: Path) -> None:
     assert tuple(one.promise.name for one in found) == NAMES
 
 
-def test_every_promise_has_a_saboteur(saboteurs: object) -> None:
+def test_every_promise_has_a_saboteur() -> None:
     assert set(SABOTEURS) == set(NAMES)
 
 
