@@ -41,7 +41,7 @@ LAYERS = (
     "websocket_protocol",
     "http_protocol",
     "exports",
-    "importing operations serving",
+    "importing operations serving life",
     "cli testing",
     "__main__",
 )

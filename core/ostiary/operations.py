@@ -14,6 +14,8 @@ from ostiary.composition import (
     make_backend,
     require_stores,
 )
+from ostiary.plugins import Plugins
+from ostiary.services.inventory import disabled
 from ostiary.services.rights import ADMIN
 from ostiary.settings import Settings
 from ostiary.startup import establish, opened, stores_of
@@ -24,35 +26,12 @@ from ostiary.strategies import Call
 LOCAL = "local"
 
 
-async def list_plugins(settings: Settings) -> Sequence[tuple[str, ...]]:
-    """Return name, version, strategies, store and revision of each plugin."""
-    plugins = find_plugins(settings)
-    rows = []
-    async with _backend(settings) as backend:
-        for plugin in plugins.loaded:
-            strategies = ", ".join(strategy.name for strategy in plugin.strategies)
-            revision = await backend.revision(plugin.name) if plugin.storage else None
-            store = plugin.name if plugin.storage else "-"
-            rows.append((plugin.name, plugin.version, strategies or "-", store, revision or "-"))
-    rows += [(name, "-", f"({reason})", "-", "-") for name, reason in plugins.refused.items()]
-    return rows
-
-
-async def forget_plugin(settings: Settings, name: str) -> None:
-    """Do without a plugin that is gone, even if it took part in every login."""
-    plugins = find_plugins(settings)
-    if any(plugin.name == name for plugin in plugins.loaded):
-        raise StorageError(f"the plugin {name} is installed; uninstall it, or set plugins.allow")
-    async with opened(settings) as core:
-        if not await core.services.inventory.forget(name):
-            raise StorageError(f"no plugin {name!r} was ever here")
-
-
 async def upgrade(settings: Settings, name: str | None) -> list[str]:
     """Bring every store, or one, up to date; return what was done."""
     done = []
     async with _backend(settings) as backend:
-        for store, storage in stores_of(find_plugins(settings)):
+        plugins = find_plugins(settings, await disabled(backend))
+        for store, storage in stores_of(plugins):
             if name in (None, store):
                 await migrate.upgrade(backend, store, storage)
                 done.append(f"{store} is at revision {migrate.head(storage)}")
@@ -66,8 +45,9 @@ async def status(settings: Settings) -> Sequence[tuple[str, ...]]:
     require_stores(settings)
     rows = []
     async with _backend(settings) as backend:
-        for name, storage in stores_of(find_plugins(settings)):
-            found = await migrate.status(backend, name, storage)
+        plugins = find_plugins(settings, await disabled(backend))
+        for name, storage in stores_of(plugins):
+            found = await migrate.compare(backend, name, storage)
             state = "ahead" if found.ahead else "behind" if found.behind else "up to date"
             rows.append((name, found.current or "-", found.newest, state))
     return rows
@@ -84,7 +64,7 @@ async def provision(settings: Settings, admin_url: str | None) -> Sequence[str]:
     if settings.database.url is None:
         raise StorageError("give --database: SQLite files need no roles")
     master = load_master_key(settings)
-    names = [name for name, _storage in stores_of(find_plugins(settings))]
+    names = [name for name, _storage in stores_of(await _provisioned(settings))]
     passwords = settings.database.passwords
     database = database_of(settings.database.url)
     if admin_url is None:
@@ -134,6 +114,15 @@ async def rotate_keys(settings: Settings, *, revoke_all: bool) -> str:
     async with _existing(settings) as core:
         await core.signing_keys.load()
         return await core.services.key_ring.rotate(revoke_all=revoke_all)
+
+
+async def _provisioned(settings: Settings) -> Plugins:
+    """Return the plugins that need roles; a database without any cannot say which are disabled."""
+    async with _backend(settings) as backend:
+        try:
+            return find_plugins(settings, await disabled(backend))
+        except StorageError:
+            return find_plugins(settings)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from ostiary.composition import (
 )
 from ostiary.log import origin
 from ostiary.plugins import Plugins
+from ostiary.services.inventory import disabled
 from ostiary.settings import Settings
 from ostiary.storage import Backend, Storage, StorageError, migrate
 from ostiary.storage.store import CORE
@@ -55,8 +56,8 @@ async def prepare(settings: Settings) -> None:
 async def opened(settings: Settings) -> AsyncIterator[Core]:
     """Open the stores; on SQLite they are brought up to date first."""
     master = load_master_key(settings)
-    plugins = find_plugins(settings)
     backend = make_backend(settings, master)
+    plugins = find_plugins(settings, await disabled(backend))
     for warning in (*settings.warnings, *backend.warnings):
         logger.warning(warning)
     try:
@@ -95,7 +96,12 @@ def stores_of(plugins: Plugins) -> Iterator[tuple[str, Storage]]:
 
 async def _bring_up_to_date(backend: Backend, plugins: Plugins, *, upgrade: bool) -> None:
     for name, storage in stores_of(plugins):
-        status = await migrate.status(backend, name, storage)
+        status = await migrate.compare(backend, name, storage)
+        if status.ahead:
+            # A plugin that is older than its store does without it, loudly; the core cannot.
+            if name == CORE:
+                raise StorageError(status.advice)
+            logger.error("plugin %s is older than its tables: %s", name, status.advice)
         if not status.behind:
             continue
         if not upgrade:

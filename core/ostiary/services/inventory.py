@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select, update
 
 from ostiary.plugins import Plugin
-from ostiary.storage import Store
+from ostiary.storage import Backend, Store, migrate
+from ostiary.storage.store import CORE
 from ostiary.storage.tables import plugins
+
+SINCE = "0003"
+"""The revision of the core's store that can say that a plugin is disabled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,16 @@ class Gone:
     wraps: bool
 
 
+async def disabled(backend: Backend) -> frozenset[str]:
+    """Return the plugins that an operator has disabled: which to load is asked before all else."""
+    revision = await backend.revision(CORE)
+    # A store that is ahead stops the start in any case.
+    if revision is None or not SINCE <= revision <= migrate.head(migrate.CORE_STORAGE):
+        return frozenset()
+    rows = await backend.look(CORE, "SELECT name FROM plugins WHERE disabled_at IS NOT NULL")
+    return frozenset(name for (name,) in rows)
+
+
 class Inventory:
     """Remembers plugins in the core's store."""
 
@@ -34,25 +48,22 @@ class Inventory:
         """Remember the plugins of this start."""
         async with self._store.begin() as db:
             for plugin in present:
-                await db.execute(delete(plugins).where(plugins.c.name == plugin.name))
-                await db.execute(insert(plugins).values(self._row(plugin)))
+                row = self._row(plugin)
+                # Whether an operator has just disabled it is not for this process to say.
+                known = update(plugins).where(plugins.c.name == plugin.name)
+                if (await db.execute(known.values(row))).rowcount == 0:
+                    await db.execute(insert(plugins).values(row))
 
     async def gone(self, present: Iterable[Plugin]) -> Sequence[Gone]:
-        """Return the plugins of earlier starts that are not there any more."""
+        """Return the plugins of earlier starts that nobody has disabled, and that are gone."""
         names = {plugin.name for plugin in present}
         async with self._store.read() as db:
             known = (await db.execute(select(plugins).order_by(plugins.c.name))).all()
         return [
             Gone(row.name, tuple(row.strategies), row.wraps)
             for row in known
-            if row.name not in names
+            if row.name not in names and row.disabled_at is None
         ]
-
-    async def forget(self, name: str) -> bool:
-        """Do without a plugin from now on; tell whether it was ever here."""
-        async with self._store.begin() as db:
-            gone = await db.execute(delete(plugins).where(plugins.c.name == name))
-            return gone.rowcount > 0
 
     def _row(self, plugin: Plugin) -> dict[str, object]:
         return {
