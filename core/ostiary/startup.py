@@ -70,8 +70,9 @@ async def opened(settings: Settings) -> AsyncIterator[Core]:
 
 
 async def establish(core: Core) -> None:
-    """Write what every store has, if it is new."""
+    """Write what every store has, if it is new, and whose strategies users may get from now on."""
     await core.services.defaults.establish(opened=core.settings.dev)
+    await core.services.inventory.remember(core.plugins.loaded)
     await core.signing_keys.load()
 
 
@@ -121,8 +122,7 @@ async def _bring_up_to_date(backend: Backend, plugins: Plugins, *, upgrade: bool
 
 
 async def _note_plugins(core: Core) -> None:
-    """Remember the plugins of this start, and say which of the last one are gone."""
-    await core.services.inventory.remember(core.plugins.loaded)
+    """Say which plugins of earlier starts are gone, and which are not loaded."""
     for plugin in await core.services.inventory.gone(core.plugins.loaded):
         logger.warning(
             "plugin %s is gone: nobody can sign in with %s until it is installed again",

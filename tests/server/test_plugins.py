@@ -151,8 +151,9 @@ def test_a_second_factor_that_is_lost_closes_the_door(
     create(api, "ann", badge={"badge": "1"})
     assert sign_in(api, "badge", badge="1").status == 401
     assert sign_in(api, "badge", badge="1", door="north").result["_id"] == "ann"
-    disabled = server.run("plugins", "disable", "second")
-    assert disabled.returncode != 0, "it is still installed"
+    refused = server.run("plugins", "disable", "second")
+    assert refused.returncode != 0, "it is still installed, and nobody said --yes"
+    assert "they would do without it" in refused.stdout
     server.stop()
     remove(plugins, SECOND_FACTOR)
     for _attempt in range(2):
