@@ -14,7 +14,7 @@ from ostiary.composition import (
     make_backend,
     require_stores,
 )
-from ostiary.plugins import Plugins
+from ostiary.plugin_loading import installed
 from ostiary.services.inventory import disabled
 from ostiary.services.rights import ADMIN
 from ostiary.settings import Settings
@@ -64,7 +64,7 @@ async def provision(settings: Settings, admin_url: str | None) -> Sequence[str]:
     if settings.database.url is None:
         raise StorageError("give --database: SQLite files need no roles")
     master = load_master_key(settings)
-    names = [name for name, _storage in stores_of(await _provisioned(settings))]
+    names = await _provisioned(settings)
     passwords = settings.database.passwords
     database = database_of(settings.database.url)
     if admin_url is None:
@@ -116,13 +116,16 @@ async def rotate_keys(settings: Settings, *, revoke_all: bool) -> str:
         return await core.services.key_ring.rotate(revoke_all=revoke_all)
 
 
-async def _provisioned(settings: Settings) -> Plugins:
-    """Return the plugins that need roles; a database without any cannot say which are disabled."""
+async def _provisioned(settings: Settings) -> list[str]:
+    """Return the stores that need roles; those of disabled plugins may be about to come back."""
     async with _backend(settings) as backend:
         try:
-            return find_plugins(settings, await disabled(backend))
+            out = await disabled(backend)
         except StorageError:
-            return find_plugins(settings)
+            # A database without any roles cannot be asked.
+            out = frozenset()
+    names = [name for name, _storage in stores_of(find_plugins(settings, out))]
+    return names + sorted(out & installed().keys())
 
 
 @asynccontextmanager
