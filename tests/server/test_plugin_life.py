@@ -41,7 +41,10 @@ def packages(tmp_path: Path) -> Path:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def server(request: pytest.FixtureRequest, serve: Callable[..., Any], packages: Path) -> Any:
     """A server with an administrator and the plugin ``badge``, on each database in turn."""
-    environment = {"PYTHONPATH": _path(packages), "OSTIARY_SETUP_SECRET": "a setup secret that is long"}
+    environment = {
+        "PYTHONPATH": _path(packages),
+        "OSTIARY_SETUP_SECRET": "a setup secret that is long",
+    }
     database = None
     if request.param == "postgresql":
         database = request.getfixturevalue("database")

@@ -101,7 +101,10 @@ def load(connection: Connection, rows: Iterable[Row]) -> None:
     for name, some in groupby(rows, key=lambda row: row[0]):
         columns = _written(tables[name])
         statement = insert(tables[name]).values(
-            {column.name: _bound(column, position) for position, column in enumerate(columns)}
+            {
+                column.name: _bound(column, position, connection.dialect.name)
+                for position, column in enumerate(columns)
+            }
         )
         values = (values for _name, values in some)
         while batch := list(islice(values, BATCH)):
@@ -161,12 +164,13 @@ def _read(column: Column[Any]) -> Any:
     return cast(column, Text).label(column.name) if isinstance(column.type, JSON) else column
 
 
-def _bound(column: Column[Any], position: int) -> Any:
+def _bound(column: Column[Any], position: int, dialect: str) -> Any:
     """Return where a value goes; texts of JSON are not to become texts within JSON."""
     if not isinstance(column.type, JSON):
         return bindparam(f"v{position}", type_=column.type)
     given = bindparam(f"v{position}", type_=Text())
-    return cast(given, column.type) if column.type.__class__ is not JSON else given
+    # SQLite keeps the text itself; a cast would make a number of it.
+    return given if dialect == "sqlite" else cast(given, column.type)
 
 
 def _parameters(columns: Sequence[Column[Any]], row: Sequence[Any]) -> dict[str, Any]:

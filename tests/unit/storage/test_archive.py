@@ -91,18 +91,21 @@ async def write(house: House, path: Path) -> None:
     await house.backend.alter("notes", work)
 
 
+@pytest.mark.parametrize("source", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("target", ["sqlite", "postgresql"])
 async def test_every_value_comes_back_into_either_database(
-    house: House, target: str, request: pytest.FixtureRequest, tmp_path: Path
+    sqlite: House, postgresql: House, source: str, target: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "notes.ostiary-store"
+    houses = {"sqlite": sqlite, "postgresql": postgresql}
+    house, other = houses[source], houses[target]
     await house.backend.alter("notes", fill)
     await write(house, path)
-    other: House = request.getfixturevalue(target)
 
     def work(connection: sa.Connection) -> list[dict[str, Any]]:
-        parents.metadata.drop_all(connection)
         parents.metadata.create_all(connection)
+        for table in (children, parents):
+            connection.execute(sa.delete(table))
         rows.load(connection, archive.rows(path, [OTHER, KEY]))
         assert connection.execute(sa.select(children)).all() == [("c", 7)]
         new = {**ROWS[0], "id": None}
