@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from graphlib import CycleError, TopologicalSorter
 from itertools import groupby, islice
 from typing import Any
 from uuid import UUID
@@ -149,9 +150,20 @@ def decode(value: Any) -> Any:
 
 
 def _reflected(connection: Connection) -> list[Table]:
+    """Return the tables, each after those that it refers to."""
     metadata = MetaData()
     metadata.reflect(connection)
-    return [table for table in metadata.sorted_tables if table.name != VERSION_TABLE]
+    # PostgreSQL knows a table that is referred to by the name of its schema too.
+    tables = {one.name: one for one in metadata.tables.values() if one.schema is None}
+    order: TopologicalSorter[str] = TopologicalSorter()
+    for table in tables.values():
+        others = {key.column.table.name for key in table.foreign_keys} - {table.name}
+        order.add(table.name, *others)
+    try:
+        names = list(order.static_order())
+    except CycleError:
+        raise StorageError("the foreign keys of the tables form a ring") from None
+    return [tables[name] for name in names if name != VERSION_TABLE]
 
 
 def _written(table: Table) -> list[Column[Any]]:
