@@ -81,7 +81,7 @@ def test_a_strategy_appears_with_its_package_and_its_users_sign_in(
     refused = sign_in(api, "badge", badge="2")
     assert (refused.status, refused.error_id) == (401, "plugin.strategy.missing_user")
     listed = server.run("plugins").stdout
-    assert ["badge", "1.0", "badge", "badge", "0001"] in [
+    assert ["badge", "1.0", "badge", "badge", "0001", "1", "loaded"] in [
         line.split() for line in listed.splitlines()
     ]
     assert (server.data / "badge.db").stat().st_mode & 0o777 == 0o600
