@@ -42,7 +42,7 @@ LAYERS = (
     "websocket_protocol",
     "http_protocol",
     "exports",
-    "authoring importing operations rotation serving",
+    "authoring importing operations rotation serving life",
     "cli testing",
     "__main__",
 )

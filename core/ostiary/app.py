@@ -32,6 +32,7 @@ from ostiary.proxies import Proxies
 from ostiary.request import Protocol
 from ostiary.routes import Routes
 from ostiary.services import Services
+from ostiary.services.inventory import disabled
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
 from ostiary.services.rights import Grant, Rights
 from ostiary.settings import Settings
@@ -77,8 +78,8 @@ class Application:
     async def _lifespan(self, around: Starlette) -> AsyncIterator[None]:
         settings = self._settings
         master = load_master_key(settings)
-        plugins = find_plugins(settings)
         backend = make_backend(settings, master)
+        plugins = find_plugins(settings, await disabled(backend))
         async with open_core(settings, plugins, master, backend) as core:
             await check_wrappers(core)
             await core.signing_keys.load()

@@ -6,7 +6,7 @@ Only this module and ``app`` see all the others.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -110,11 +110,14 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def find_plugins(settings: Settings) -> Plugins:
-    """Load the plugins that are installed, with their settings."""
+def find_plugins(settings: Settings, disabled: Collection[str] = ()) -> Plugins:
+    """Load the plugins that are installed, with their settings.
+
+    :param disabled: those that an operator has disabled; see ``inventory.disabled``.
+    """
     plugins = settings.plugins
     allow = None if plugins.allow is None else list(plugins.allow)
-    found = load_plugins(plugins.tables, allow, dev=settings.dev, version=__version__)
+    found = load_plugins(plugins.tables, allow, disabled, dev=settings.dev, version=__version__)
     check_names(found.loaded, {*NATIVE, *(controller.name for controller in CONTROLLERS)})
     return found
 
@@ -171,7 +174,7 @@ async def open_core(
             stores[name] = Facade(await open_store(name))
         watch = await backend.watch(CORE)
         stack.push_async_callback(watch.close)
-        instance = await backend.presence.join()
+        instance = await backend.presence.join([plugin.name for plugin in plugins.loaded])
         stack.push_async_callback(backend.presence.leave)
         changes = Changes(store, watch, backend.announce, now)
         signing_keys = SigningKeys(store, now)
@@ -229,8 +232,10 @@ async def _ready(plugins: Plugins, backend: Backend) -> Plugins:
     for plugin in plugins.loaded:
         if plugin.storage is None:
             continue
-        status = await migrate.status(backend, plugin.name, plugin.storage)
-        if status.behind:
+        status = await migrate.compare(backend, plugin.name, plugin.storage)
+        if status.ahead:
+            plugins = plugins.without(plugin.name, status.advice)
+        elif status.behind:
             reason = f"its tables are not at revision {status.newest}; see the log of the start"
             plugins = plugins.without(plugin.name, reason)
     return plugins

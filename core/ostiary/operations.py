@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from ostiary.composition import NO_STORES, Core, find_plugins, make_backend, require_stores
 from ostiary.key_settings import load_master_key
+from ostiary.plugin_loading import installed
+from ostiary.services.inventory import disabled
 from ostiary.services.rights import ADMIN
 from ostiary.settings import Settings
 from ostiary.startup import establish, opened, stores_of
@@ -18,35 +20,12 @@ from ostiary.strategies import Call
 LOCAL = "local"
 
 
-async def list_plugins(settings: Settings) -> Sequence[tuple[str, ...]]:
-    """Return name, version, strategies, store and revision of each plugin."""
-    plugins = find_plugins(settings)
-    rows = []
-    async with _backend(settings) as backend:
-        for plugin in plugins.loaded:
-            strategies = ", ".join(strategy.name for strategy in plugin.strategies)
-            revision = await backend.revision(plugin.name) if plugin.storage else None
-            store = plugin.name if plugin.storage else "-"
-            rows.append((plugin.name, plugin.version, strategies or "-", store, revision or "-"))
-    rows += [(name, "-", f"({reason})", "-", "-") for name, reason in plugins.refused.items()]
-    return rows
-
-
-async def forget_plugin(settings: Settings, name: str) -> None:
-    """Do without a plugin that is gone, even if it took part in every login."""
-    plugins = find_plugins(settings)
-    if any(plugin.name == name for plugin in plugins.loaded):
-        raise StorageError(f"the plugin {name} is installed; uninstall it, or set plugins.allow")
-    async with opened(settings) as core:
-        if not await core.services.inventory.forget(name):
-            raise StorageError(f"no plugin {name!r} was ever here")
-
-
 async def upgrade(settings: Settings, name: str | None) -> list[str]:
     """Bring every store, or one, up to date; return what was done."""
     done = []
     async with _backend(settings) as backend:
-        for store, storage in stores_of(find_plugins(settings)):
+        plugins = find_plugins(settings, await disabled(backend))
+        for store, storage in stores_of(plugins):
             if name in (None, store):
                 await migrate.upgrade(backend, store, storage)
                 done.append(f"{store} is at revision {migrate.head(storage)}")
@@ -60,8 +39,9 @@ async def status(settings: Settings) -> Sequence[tuple[str, ...]]:
     require_stores(settings)
     rows = []
     async with _backend(settings) as backend:
-        for name, storage in stores_of(find_plugins(settings)):
-            found = await migrate.status(backend, name, storage)
+        plugins = find_plugins(settings, await disabled(backend))
+        for name, storage in stores_of(plugins):
+            found = await migrate.compare(backend, name, storage)
             state = "ahead" if found.ahead else "behind" if found.behind else "up to date"
             rows.append((name, found.current or "-", found.newest, state))
     return rows
@@ -78,7 +58,7 @@ async def provision(settings: Settings, admin_url: str | None) -> Sequence[str]:
     if settings.database.url is None:
         raise StorageError("give --database: SQLite files need no roles")
     master = load_master_key(settings)
-    names = [name for name, _storage in stores_of(find_plugins(settings))]
+    names = await _provisioned(settings)
     passwords = settings.database.passwords
     database = database_of(settings.database.url)
     if admin_url is None:
@@ -128,6 +108,18 @@ async def rotate_keys(settings: Settings, *, revoke_all: bool) -> str:
     async with _existing(settings) as core:
         await core.signing_keys.load()
         return await core.services.key_ring.rotate(revoke_all=revoke_all)
+
+
+async def _provisioned(settings: Settings) -> list[str]:
+    """Return the stores that need roles; those of disabled plugins may be about to come back."""
+    async with _backend(settings) as backend:
+        try:
+            out = await disabled(backend)
+        except StorageError:
+            # A database without any roles cannot be asked.
+            out = frozenset()
+    names = [name for name, _storage in stores_of(find_plugins(settings, out))]
+    return names + sorted(out & installed().keys())
 
 
 @asynccontextmanager

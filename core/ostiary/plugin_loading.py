@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
@@ -39,13 +39,22 @@ GROUP = "ostiary"
 PLUGIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 RESERVED = {"core"}
 
+NOT_ALLOWED = "not among plugins.allow"
+DISABLED = "disabled by `ostiary plugins disable`"
+
 
 def load_plugins(
-    settings: Mapping[str, Mapping[str, Any]], allow: list[str] | None, *, dev: bool, version: str
+    settings: Mapping[str, Mapping[str, Any]],
+    allow: list[str] | None,
+    disabled: Collection[str] = (),
+    *,
+    dev: bool,
+    version: str,
 ) -> Plugins:
     """Load every plugin that is installed, or those that are allowed.
 
     :param settings: the tables ``[plugins.<name>]``; each reaches its plugin only.
+    :param disabled: not even imported.
     :raises PluginError: a declaration is wrong; says which plugin, hook and argument.
     :raises SettingsError: a setting of a plugin is wrong.
     """
@@ -55,7 +64,9 @@ def load_plugins(
     refused: dict[str, str] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         if allow is not None and entry.name not in allow:
-            refused[entry.name] = "not among plugins.allow"
+            refused[entry.name] = NOT_ALLOWED
+        elif entry.name in disabled:
+            refused[entry.name] = DISABLED
         elif entry.name in loaded:
             raise PluginError(f"two packages bring a plugin named {entry.name!r}")
         elif module := _import(entry, refused, version):
@@ -70,6 +81,11 @@ def load_plugins(
     _check_strategies(loaded)
     check_errors(loaded.values())
     return Plugins(manager, tuple(loaded.values()), refused)
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Return the plugins that are installed, by name; none is imported."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
 def _import(entry: EntryPoint, refused: dict[str, str], version: str) -> object | None:

@@ -11,6 +11,7 @@ from ostiary.composition import Core, check_wrappers, find_plugins, make_backend
 from ostiary.key_settings import load_master_key
 from ostiary.log import origin
 from ostiary.plugins import Plugins
+from ostiary.services.inventory import disabled
 from ostiary.settings import Settings
 from ostiary.storage import Backend, Storage, StorageError, migrate
 from ostiary.storage.store import CORE
@@ -49,8 +50,8 @@ async def prepare(settings: Settings) -> None:
 async def opened(settings: Settings) -> AsyncIterator[Core]:
     """Open the stores; on SQLite they are brought up to date first."""
     master = load_master_key(settings)
-    plugins = find_plugins(settings)
     backend = make_backend(settings, master)
+    plugins = find_plugins(settings, await disabled(backend))
     for warning in (*settings.warnings, *backend.warnings):
         logger.warning(warning)
     try:
@@ -63,8 +64,9 @@ async def opened(settings: Settings) -> AsyncIterator[Core]:
 
 
 async def establish(core: Core) -> None:
-    """Write what every store has, if it is new."""
+    """Write what every store has, if it is new, and whose strategies users may get from now on."""
     await core.services.defaults.establish(opened=core.settings.dev)
+    await core.services.inventory.remember(core.plugins.loaded)
     await core.signing_keys.load()
 
 
@@ -89,7 +91,12 @@ def stores_of(plugins: Plugins) -> Iterator[tuple[str, Storage]]:
 
 async def _bring_up_to_date(backend: Backend, plugins: Plugins, *, upgrade: bool) -> None:
     for name, storage in stores_of(plugins):
-        status = await migrate.status(backend, name, storage)
+        status = await migrate.compare(backend, name, storage)
+        if status.ahead:
+            # A plugin that is older than its store does without it, loudly; the core cannot.
+            if name == CORE:
+                raise StorageError(status.advice)
+            logger.error("plugin %s is older than its tables: %s", name, status.advice)
         if not status.behind:
             continue
         if not upgrade:
@@ -109,8 +116,7 @@ async def _bring_up_to_date(backend: Backend, plugins: Plugins, *, upgrade: bool
 
 
 async def _note_plugins(core: Core) -> None:
-    """Remember the plugins of this start, and say which of the last one are gone."""
-    await core.services.inventory.remember(core.plugins.loaded)
+    """Say which plugins of earlier starts are gone, and which are not loaded."""
     for plugin in await core.services.inventory.gone(core.plugins.loaded):
         logger.warning(
             "plugin %s is gone: nobody can sign in with %s until it is installed again",

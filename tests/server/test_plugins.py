@@ -81,7 +81,7 @@ def test_a_strategy_appears_with_its_package_and_its_users_sign_in(
     refused = sign_in(api, "badge", badge="2")
     assert (refused.status, refused.error_id) == (401, "plugin.strategy.missing_user")
     listed = server.run("plugins").stdout
-    assert ["badge", "1.0", "badge", "badge", "0001"] in [
+    assert ["badge", "1.0", "badge", "badge", "0001", "1", "loaded"] in [
         line.split() for line in listed.splitlines()
     ]
     assert (server.data / "badge.db").stat().st_mode & 0o777 == 0o600
@@ -151,8 +151,9 @@ def test_a_second_factor_that_is_lost_closes_the_door(
     create(api, "ann", badge={"badge": "1"})
     assert sign_in(api, "badge", badge="1").status == 401
     assert sign_in(api, "badge", badge="1", door="north").result["_id"] == "ann"
-    disabled = server.run("plugins", "disable", "second")
-    assert disabled.returncode != 0, "it is still installed"
+    refused = server.run("plugins", "disable", "second")
+    assert refused.returncode != 0, "it is still installed, and nobody said --yes"
+    assert "they would do without it" in refused.stdout
     server.stop()
     remove(plugins, SECOND_FACTOR)
     for _attempt in range(2):

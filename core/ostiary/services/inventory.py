@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select, update
 
 from ostiary import errors
 from ostiary.plugins import Plugin
-from ostiary.storage import Database, Store
+from ostiary.storage import Backend, Database, Store, migrate
+from ostiary.storage.store import CORE
 from ostiary.storage.tables import plugins, user_strategies
+
+SINCE = "0003"
+"""The revision of the core's store that can say that a plugin is disabled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,16 @@ class Gone:
     wraps: bool
 
 
+async def disabled(backend: Backend) -> frozenset[str]:
+    """Return the plugins that an operator has disabled: which to load is asked before all else."""
+    revision = await backend.revision(CORE)
+    # A store that is ahead stops the start in any case.
+    if revision is None or not SINCE <= revision <= migrate.head(migrate.CORE_STORAGE):
+        return frozenset()
+    rows = await backend.look(CORE, "SELECT name FROM plugins WHERE disabled_at IS NOT NULL")
+    return frozenset(name for (name,) in rows)
+
+
 class Inventory:
     """Remembers plugins in the core's store."""
 
@@ -35,10 +49,13 @@ class Inventory:
         """Remember the plugins of this start."""
         async with self._store.begin() as db:
             for plugin in present:
-                of_this = plugins.c.name == plugin.name
-                noted = await db.scalar(select(plugins.c.strategies).where(of_this)) or []
-                await db.execute(delete(plugins).where(of_this))
-                await db.execute(insert(plugins).values(self._row(plugin, noted)))
+                known = plugins.c.name == plugin.name
+                noted = await db.scalar(select(plugins.c.strategies).where(known)) or []
+                row = self._row(plugin, noted)
+                # Whether an operator has just disabled it is not for this process to say.
+                update_ = update(plugins).where(known).values(row)
+                if (await db.execute(update_)).rowcount == 0:
+                    await db.execute(insert(plugins).values(row))
 
     async def claim(self, name: str, strategies: Sequence[str]) -> None:
         """Note, for good, that some strategies are a plugin's.
@@ -58,21 +75,15 @@ class Inventory:
                 await db.execute(mine.values(strategies=[*known[name], *sorted(new)]))
 
     async def gone(self, present: Iterable[Plugin]) -> Sequence[Gone]:
-        """Return the plugins of earlier starts that are not there any more."""
+        """Return the plugins of earlier starts that nobody has disabled, and that are gone."""
         names = {plugin.name for plugin in present}
         async with self._store.read() as db:
             known = (await db.execute(select(plugins).order_by(plugins.c.name))).all()
         return [
             Gone(row.name, tuple(row.strategies), row.wraps)
             for row in known
-            if row.name not in names
+            if row.name not in names and row.disabled_at is None
         ]
-
-    async def forget(self, name: str) -> bool:
-        """Do without a plugin from now on; tell whether it was ever here."""
-        async with self._store.begin() as db:
-            gone = await db.execute(delete(plugins).where(plugins.c.name == name))
-            return gone.rowcount > 0
 
     def _row(self, plugin: Plugin, noted: Sequence[str]) -> dict[str, object]:
         declared = [strategy.name for strategy in plugin.strategies]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, cast, delete, extract, func, select
@@ -32,13 +32,18 @@ class Leases:
     def __init__(self, store: Callable[[], Store]) -> None:
         self._store = store
         self._instance: str | None = None
+        self._plugins: list[str] = []
         self._renewing: asyncio.Task[None] | None = None
 
-    async def join(self) -> str:
-        """Return the id of this process, whose lease is renewed until ``leave``."""
+    async def join(self, plugins: Collection[str] = ()) -> str:
+        """Return the id of this process, whose lease is renewed until ``leave``.
+
+        :param plugins: what the row says of it.
+        """
         if self._instance is None:
             instance = secrets.token_hex(8)
             await self._forget()
+            self._plugins = sorted(plugins)
             await self._renew(instance)
             self._instance = instance
             self._renewing = asyncio.create_task(self._keep(instance))
@@ -49,6 +54,15 @@ class Leases:
         lease = select(instances.c.alive_until > _now()).where(instances.c.id == instance)
         async with self._store().read() as db:
             return not await db.scalar(lease)
+
+    async def using(self, plugin: str) -> int:
+        """Count the other processes that are alive and whose row names a plugin."""
+        alive = select(instances.c.plugins).where(
+            instances.c.alive_until > _now(), instances.c.id != (self._instance or "")
+        )
+        async with self._store().read() as db:
+            rows = (await db.execute(alive)).scalars().all()
+        return sum(plugin in (named or ()) for named in rows)
 
     async def leave(self) -> None:
         """End the lease of this process."""
@@ -73,7 +87,7 @@ class Leases:
 
     async def _renew(self, instance: str) -> None:
         until: dict[str, Any] = {"alive_until": _now() + LEASE}
-        lease = insert(instances).values(id=instance, **until)
+        lease = insert(instances).values(id=instance, plugins=self._plugins, **until)
         async with self._store().begin() as db:
             await db.execute(lease.on_conflict_do_update(index_elements=["id"], set_=until))
 

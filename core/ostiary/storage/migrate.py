@@ -45,6 +45,14 @@ class Status:
         """Whether a newer version of its owner has upgraded the store."""
         return self.current is not None and self.current > self.newest
 
+    @property
+    def advice(self) -> str:
+        """What to do with a store that is ahead."""
+        return (
+            f"the store {self.store} is at revision {self.current}, and this version knows none "
+            f"after {self.newest}: install the version that upgraded it, or restore a backup"
+        )
+
 
 def revisions(storage: Storage) -> list[str]:
     """Return the revisions, the oldest first, from the names of the files alone."""
@@ -63,17 +71,19 @@ def head(storage: Storage) -> str:
     return found[-1]
 
 
+async def compare(backend: Backend, name: str, storage: Storage) -> Status:
+    """Compare the revision of a store with the newest."""
+    return Status(name, await backend.revision(name), head(storage))
+
+
 async def status(backend: Backend, name: str, storage: Storage) -> Status:
-    """Compare the revision of a store with the newest.
+    """Compare the revision of a store with the newest, which must not be behind it.
 
     :raises StorageError: the store is ahead, and this version does not know its tables.
     """
-    found = Status(name, await backend.revision(name), head(storage))
+    found = await compare(backend, name, storage)
     if found.ahead:
-        raise StorageError(
-            f"the store {name} is at revision {found.current}, and this version knows none after "
-            f"{found.newest}: install the version that upgraded it, or restore a backup"
-        )
+        raise StorageError(found.advice)
     return found
 
 
@@ -88,11 +98,11 @@ async def upgrade(backend: Backend, name: str, storage: Storage) -> str | None:
 
     def work(connection: Connection) -> str | None:
         # Another process may have done it while this one waited for its turn.
-        current = _current(connection)
-        if current == head(storage):
+        found = current(connection)
+        if found == head(storage):
             return None
-        copy = backend.backup(name, current) if current else None
-        _run_revisions(connection, storage)
+        copy = backend.backup(name, found) if found else None
+        run_revisions(connection, storage)
         return copy
 
     return await backend.alter(name, work)
@@ -131,17 +141,19 @@ async def write(backend: Backend, name: str, storage: Storage, words: str) -> Pa
     return await backend.alter(name, work)
 
 
-def _current(connection: Connection) -> str | None:
+def current(connection: Connection) -> str | None:
+    """Return the revision of the store that a connection may alter, or None."""
     from alembic.migration import MigrationContext
 
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _run_revisions(connection: Connection, storage: Storage) -> None:
+def run_revisions(connection: Connection, storage: Storage, target: str = "head") -> None:
+    """Run the revisions up to one, in the transaction of a connection that may alter a store."""
     from alembic import command
 
     with _configured(connection, storage) as config:
-        command.upgrade(config, "head")
+        command.upgrade(config, target)
 
 
 @contextmanager

@@ -104,6 +104,38 @@ class PostgreSQL:
             connection.terminate()
         return revision
 
+    async def look(self, name: str, sql: str) -> list[tuple[Any, ...]]:
+        """Run a query with the login of the server."""
+        access = self._access(name, roles.login(name), self._url)
+        connection = await _connected(name, access)
+        try:
+            with telling(name):
+                return [tuple(row) for row in await connection.fetch(sql)]
+        finally:
+            connection.terminate()
+
+    async def size(self, name: str) -> int:
+        """Add up the tables of the schema, their indexes included."""
+        schema = roles.schema(name)
+        sizes = (
+            "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c "  # noqa: S608 - of a checked name
+            f"JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = '{schema}' AND relkind = 'r'"
+        )
+        # Everybody may ask the catalogue, and a store that is gone has no login.
+        return int((await self.look(CORE, sizes))[0][0])
+
+    async def drop(self, name: str) -> None:
+        """Drop the schema; the roles are an administrator's to drop."""
+        schema = roles.schema(name)
+        access = replace(self._access(name, roles.MIGRATOR, self._migrator_url), patient=True)
+        connection = await _connected(name, access)
+        try:
+            with telling(name):
+                if await connection.fetchval("SELECT to_regnamespace($1)", f'"{schema}"'):
+                    await self.alter(name, lambda it: _run(it, f'DROP SCHEMA "{schema}" CASCADE'))
+        finally:
+            connection.terminate()
+
     async def alter(self, name: str, work: Callable[[Connection], T]) -> T:
         """Run ``work`` as the owner of the tables; see ``Backend``."""
         access = replace(self._access(name, roles.MIGRATOR, self._migrator_url), patient=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,14 +22,18 @@ class LockFiles:
         self._folder = folder
         self._held: tuple[str, int] | None = None
 
-    async def join(self) -> str:
-        """Return the id of this process, whose lock is held until ``leave``."""
+    async def join(self, plugins: Collection[str] = ()) -> str:
+        """Return the id of this process, whose lock is held until ``leave``.
+
+        :param plugins: what the file says of it.
+        """
         if self._held is None:
             make_folder(self._folder)
             instance = secrets.token_hex(8)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             descriptor = os.open(self._path(instance), flags, 0o600)
             lock(descriptor)
+            os.write(descriptor, json.dumps(sorted(plugins)).encode())
             self._held = instance, descriptor
         return self._held[0]
 
@@ -45,6 +51,19 @@ class LockFiles:
             os.close(descriptor)
         return ended
 
+    async def using(self, plugin: str) -> int:
+        """Count the other processes whose file names a plugin and is locked."""
+        found = 0
+        for path in self._folder.glob("*.lock"):
+            if self._held is not None and path.stem == self._held[0]:
+                continue
+            if not INSTANCE.fullmatch(path.stem) or await self.gone(path.stem):
+                continue
+            # The one that ends at this moment counts no more.
+            with suppress(FileNotFoundError):
+                found += plugin in _named(path.read_bytes())
+        return found
+
     async def leave(self) -> None:
         """Give the id of this process up."""
         if self._held is not None:
@@ -58,3 +77,8 @@ class LockFiles:
         if not INSTANCE.fullmatch(instance):
             raise ValueError(f"{instance!r} is not the id of an instance")
         return self._folder / f"{instance}.lock"
+
+
+def _named(content: bytes) -> list[str]:
+    """Return what a file of a process names; one that is just being made names nothing yet."""
+    return list(json.loads(content)) if content else []

@@ -58,6 +58,21 @@ DO $$ DECLARE held text; BEGIN
 END $$
 """
 
+# Privileges go first, in this database; a role that another one still needs cannot be dropped.
+FAREWELL = """
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+    IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN
+      GRANT "{role}" TO CURRENT_USER;
+    END IF;
+    DROP OWNED BY "{role}";
+    DROP ROLE "{role}";
+  END IF;
+END $$
+"""
+
+FAULTS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
 
 # Only a superuser may set it; the role itself cannot raise it.
 TEMP_FILES = """
@@ -102,17 +117,40 @@ async def provision(
     :raises StorageError: the database refuses, or cannot be reached.
     """
     try:
-        connection = await asyncpg.connect(admin_url, database=database, timeout=10)
-        try:
-            async with connection.transaction():
-                # Two at once would change the same rows of the catalogue.
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-                for statement in statements(stores, master, database, passwords=passwords):
-                    await connection.execute(statement)
-        finally:
-            await connection.close()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        wanted = statements(stores, master, database, passwords=passwords)
+        await _run(admin_url, database, wanted)
+    except FAULTS as error:
         raise StorageError(f"the database cannot be provisioned: {error}") from None
+
+
+def farewell(name: str) -> list[str]:
+    """Return the SQL that drops the roles of a store whose schema is dropped already."""
+    return [FAREWELL.format(role=role).strip() for role in (roles.login(name), roles.owner(name))]
+
+
+async def dismiss(admin_url: str, name: str, database: str) -> None:
+    """Run ``farewell`` in a database, with the login of an administrator's URL.
+
+    :raises StorageError: the database refuses, or cannot be reached.
+    """
+    try:
+        await _run(admin_url, database, farewell(name))
+    except FAULTS as error:
+        raise StorageError(
+            f"the store {name} is removed, and its roles could not be dropped: {error}"
+        ) from None
+
+
+async def _run(admin_url: str, database: str, wanted: Iterable[str]) -> None:
+    connection = await asyncpg.connect(admin_url, database=database, timeout=10)
+    try:
+        async with connection.transaction():
+            # Two at once would change the same rows of the catalogue.
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+            for statement in wanted:
+                await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 def _database(database: str) -> list[str]:

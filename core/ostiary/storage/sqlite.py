@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -69,6 +69,22 @@ class SQLite:
                 return None
             row = file.execute("SELECT version_num FROM alembic_version").fetchone()
         return row[0] if row else None
+
+    async def look(self, name: str, sql: str) -> list[tuple[Any, ...]]:
+        """Run a query on a connection of its own."""
+        guard = guards.Guard(guards.READING)
+        with telling(name), closing(files.connect(self._path(name), guard)) as file:
+            return file.execute(sql).fetchall()
+
+    async def size(self, name: str) -> int:
+        """Add up the file and those beside it."""
+        return files.size(self._path(name))
+
+    async def drop(self, name: str) -> None:
+        """Remove the file, and what SQLite has put beside it."""
+        path = self._path(name)
+        async with files.alone(path.with_suffix(".lock")):
+            files.remove(path)
 
     async def alter(self, name: str, work: Callable[[Connection], T]) -> T:
         """Run ``work`` under a lock on ``<name>.lock``; see ``Backend``."""

@@ -127,6 +127,21 @@ def backup(path: Path, revision: str) -> Path:
     return copy
 
 
+def size(path: Path) -> int:
+    """Return the bytes of a file and of those beside it."""
+    return sum(file.stat().st_size for file in _with_neighbours(path) if file.exists())
+
+
+def remove(path: Path) -> None:
+    """Remove a file and those beside it, for good once this returns.
+
+    The file itself goes last: without it the others would mean nothing.
+    """
+    for file in reversed(_with_neighbours(path)):
+        file.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
 @asynccontextmanager
 async def alone(path: Path) -> AsyncIterator[None]:
     """Keep every other process that asks for the same file out."""
@@ -169,12 +184,16 @@ def _make_private(path: Path) -> None:
     try:
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
-        for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        for file in _with_neighbours(path):
             # The one beside may go away at any time, with the last connection to it.
             with suppress(FileNotFoundError):
                 _close_to_others(file)
     except OSError as error:
         raise StorageError(f"{path}: cannot be opened: {error.strerror}") from None
+
+
+def _with_neighbours(path: Path) -> tuple[Path, ...]:
+    return path, Path(f"{path}-wal"), Path(f"{path}-shm")
 
 
 def _close_to_others(file: Path) -> None:

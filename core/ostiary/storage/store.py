@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -146,11 +146,17 @@ class Watch(Protocol):
 class Presence(Protocol):
     """Tells processes that are alive from those that are gone."""
 
-    async def join(self) -> str:
-        """Return an id that is this process's from now on."""
+    async def join(self, plugins: Collection[str] = ()) -> str:
+        """Return an id that is this process's from now on.
+
+        :param plugins: the names of those that it has loaded.
+        """
 
     async def gone(self, instance: str) -> bool:
         """Tell whether the process with this id will never do anything again."""
+
+    async def using(self, plugin: str) -> int:
+        """Return how many other processes that are alive have loaded a plugin."""
 
     async def leave(self) -> None:
         """Give the id of this process up."""
@@ -179,6 +185,15 @@ class Backend(Protocol):
 
     async def revision(self, name: str) -> str | None:
         """Return the revision of a store's tables with one query, or None without any."""
+
+    async def look(self, name: str, sql: str) -> Sequence[tuple[Any, ...]]:
+        """Return what a query gives, before the store is opened; its schema must be there."""
+
+    async def size(self, name: str) -> int:
+        """Return how many bytes a store takes; 0 if there is none."""
+
+    async def drop(self, name: str) -> None:
+        """Remove a store with everything in it; do nothing if there is none."""
 
     async def alter(self, name: str, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one transaction with the right to change a store's tables.

@@ -167,6 +167,8 @@ instances = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("alive_until", Instant, nullable=False),
+    # The names of those that it has loaded.
+    Column("plugins", Json),
 )
 
 changes = Table(

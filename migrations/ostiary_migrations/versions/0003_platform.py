@@ -15,6 +15,7 @@ JSON = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgr
 def upgrade() -> None:
     op.add_column("tokens", sa.Column("foreign_session", sa.String))
     op.add_column("plugins", sa.Column("disabled_at", sa.BigInteger))
+    op.add_column("instances", sa.Column("plugins", JSON))
     create_login_flows()
     create_audit()
     op.create_table(
@@ -71,6 +72,8 @@ def create_audit() -> None:
 def downgrade() -> None:
     for table in ("master_keys", "audit", "login_flows"):
         op.drop_table(table)
+    with op.batch_alter_table("instances") as instances:
+        instances.drop_column("plugins")
     with op.batch_alter_table("plugins") as plugins:
         plugins.drop_column("disabled_at")
     with op.batch_alter_table("tokens") as tokens:
