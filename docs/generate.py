@@ -10,24 +10,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import inspect
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
-from types import FunctionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from msgspec import Meta
 
-import ostiary
-from ostiary import cli, errors, hookspecs
+from hooks import hooks_page, prose
+from ostiary import cli, errors
 from ostiary.actions import Action, Argument
 from ostiary.composition import make_registry
-from ostiary.plugins import REQUIRED
 from ostiary.settings import Described, described_settings
 from ostiary.settings.declaring import Kind
 from ostiary.settings.sources import OPTIONS, PREFIX, describe
@@ -35,13 +31,7 @@ from ostiary_local.strategy import LocalSettings
 
 FOLDER = Path(__file__).parent / "reference"
 NOTICE = "<!-- Made by docs/generate.py; changes belong in the code. -->"
-EXPORTED = (
-    "Strategy", "User", "Call", "Verified", "Newcomer", "Redirect", "Directory", "Storage", "Store",
-    "read_settings", "text_field",
-)  # fmt: skip
-WIDTH = 100
 WORDS = {str: "text", int: "whole number", bool: "true or false"}
-FIELD = re.compile(r":(param|ivar|raises|returns) ?([\w.]*):")
 
 
 def main() -> int:
@@ -125,22 +115,6 @@ def settings_page() -> Iterator[str]:
             )
 
 
-def hooks_page() -> Iterator[str]:
-    """Describe every hook, and what its arguments are."""
-    yield "Hooks"
-    yield from _prose(inspect.getdoc(hookspecs) or "")
-    yield "[Writing a plugin](../plugins.md) shows them at work."
-    hooks = [one for one in vars(hookspecs).values() if hasattr(one, "ostiary_spec")]
-    for hook in hooks:
-        yield f"## {hook.__name__}"
-        yield from _hook(hook)
-    yield "## What `ostiary` exports"
-    for name in EXPORTED:
-        yield f"### {name}"
-        exported = getattr(ostiary, name)
-        yield from _class(exported) if inspect.isclass(exported) else _function(exported)
-
-
 def cli_page() -> Iterator[str]:
     """Describe every command and its options."""
     yield "Command line"
@@ -153,7 +127,7 @@ def cli_page() -> Iterator[str]:
 
 def _action(action: Action) -> Iterator[str]:
     yield f"### {action.controller}:{action.name}"
-    yield from _prose(action.description)
+    yield from prose(action.description)
     if action.signed_in:
         yield "Needs a token, whatever the rights of `anonymous`."
     if action.strict:
@@ -248,55 +222,6 @@ def _table(key: str) -> str:
     return key.rpartition(".")[0]
 
 
-def _hook(hook: FunctionType) -> Iterator[str]:
-    needed = hook.__name__ in REQUIRED or hook.__name__ == "ostiary_storage"
-    yield "Required of a plugin that declares a strategy." if needed else "Optional."
-    yield from _function(hook)
-
-
-def _function(function: FunctionType, name: str = "") -> Iterator[str]:
-    signature = inspect.signature(function)
-    shown = [_parameter(one) for one in signature.parameters.values() if one.name != "self"]
-    word = "async def" if inspect.iscoroutinefunction(function) else "def"
-    call = _called(f"{word} {name or function.__name__}", shown)
-    yield _code(f"{call} -> {signature.return_annotation}")
-    yield from _prose(inspect.getdoc(function) or "")
-
-
-def _parameter(one: inspect.Parameter) -> str:
-    star = "*" if one.kind is one.VAR_POSITIONAL else ""
-    default = "" if one.default is one.empty else f" = {one.default!r}"
-    return f"{star}{one.name}: {one.annotation}{default}"
-
-
-def _class(described: type) -> Iterator[str]:
-    if dataclasses.is_dataclass(described):
-        fields = [_field(one) for one in dataclasses.fields(described)]
-        yield _code(_called(f"class {described.__name__}", fields))
-    yield from _prose(inspect.getdoc(described) or "")
-    for name, member in vars(described).items():
-        if isinstance(member, FunctionType) and not name.startswith("_") and member.__doc__:
-            yield from _function(member, f"{described.__name__}.{name}")
-
-
-def _field(one: dataclasses.Field[Any]) -> str:
-    if one.default_factory is not dataclasses.MISSING:
-        return f"{one.name}: {one.type} = {one.default_factory()!r}"
-    default = "" if one.default is dataclasses.MISSING else f" = {one.default!r}"
-    return f"{one.name}: {one.type}{default}"
-
-
-def _called(name: str, parameters: list[str]) -> str:
-    line = f"{name}({', '.join(parameters)})"
-    if len(line) <= WIDTH:
-        return line
-    return "\n".join([f"{name}(", *(f"    {parameter}," for parameter in parameters), ")"])
-
-
-def _code(text: str) -> str:
-    return f"```python\n{text}\n```"
-
-
 def _command(parser: argparse.ArgumentParser) -> Iterator[str]:
     if parser.get_default("run") is not None:
         yield f"## {parser.prog}"
@@ -319,27 +244,6 @@ def _spelling(option: argparse.Action) -> str:
     if not option.option_strings:
         return f"[{word}]" if option.nargs == "?" else word
     return option.option_strings[-1] + (f" {word}" if option.nargs != 0 else "")
-
-
-def _prose(documentation: str) -> Iterator[str]:
-    """Turn a docstring into blocks of Markdown; its fields and definitions become lists."""
-    for paragraph in documentation.replace("``", "`").split("\n\n"):
-        lines: list[str] = []
-        for line in paragraph.splitlines():
-            field, indented = FIELD.match(line), line.startswith("    ")
-            if field:
-                lines.append(f"* {_clause(*field.groups())}:{line[field.end() :]}")
-            elif indented and lines and not lines[-1].startswith(("* ", "  ")):
-                lines[-1] = f"* {lines[-1]}: {line.strip()}"
-            else:
-                lines.append(f"  {line.strip()}" if indented else line)
-        yield "\n".join(lines)
-
-
-def _clause(kind: str, name: str) -> str:
-    if kind in ("param", "ivar"):
-        return f"`{name}`"
-    return f"raises `{name}`" if name else kind
 
 
 def _list(items: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,6 +49,7 @@ class Session:
         # This machine's address and database stand where the guide has its examples.
         self._replaced = {
             "ostiary serve": "ostiary serve --port 7512",
+            "https://github.com/ostiary/ostiary --directory": f"{DOCS.parent} --directory",
             **replaced,
             "7512": str(self._port),
         }
@@ -172,6 +174,8 @@ def programs(missing: Missing) -> None:
     for program in ("bash", "curl"):
         if shutil.which(program) is None:
             missing(program, f"apt-get install {program}")
+    if find_spec("cookiecutter") is None:
+        missing("cookiecutter", "pip install --group template")
 
 
 @pytest.fixture

@@ -17,9 +17,15 @@ from ostiary.arguments import WIRE_TYPES, WireType
 from ostiary.request import Request
 
 Function = Callable[..., Awaitable[Any]]
-GIVEN = ("services", "request", "store")
+GIVEN = ("services", "request", "store", "directory", "call", "strategies")
+"""What a function is given when it asks; the first two within the core, the others to plugins."""
+
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 ABSENT: Any = object()
+
+
+class WrongDeclaration(TypeError):
+    """A function cannot be an action; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +283,10 @@ def _signature(
         default = ABSENT if parameter.default is parameter.empty else parameter.default
         if name in GIVEN:
             given.append(name)
+        elif name not in hints or parameter.kind is parameter.VAR_KEYWORD:
+            raise WrongDeclaration(
+                f"{function.__name__}: parameter {name!r} has no type of its own"
+            )
         elif name == "body":
             body = _body(hints[name], required=default is ABSENT)
         else:
@@ -306,7 +316,10 @@ def _body(hint: Any, *, required: bool) -> Body:
 
 def _wire_type(hint: Any) -> tuple[WireType, str]:
     kind, doc = _unwrapped(hint)
-    return WIRE_TYPES[get_origin(kind) or kind], doc
+    wire = WIRE_TYPES.get(get_origin(kind) or kind)
+    if wire is None:
+        raise WrongDeclaration(f"nothing on the wire can be of the type {kind!r}")
+    return wire, doc
 
 
 def _unwrapped(hint: Any) -> tuple[Any, str]:

@@ -22,18 +22,11 @@ from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostiary import errors, log
-from ostiary.composition import (
-    Core,
-    check_wrappers,
-    find_plugins,
-    load_master_key,
-    make_backend,
-    make_registry,
-    open_core,
-)
+from ostiary.composition import Core, check_wrappers, find_plugins, make_backend, open_core
 from ostiary.dispatch import Dispatcher
 from ostiary.http import Http
 from ostiary.http_answers import CONNECTIONS, Answers
+from ostiary.key_settings import load_master_key
 from ostiary.origins import Origins
 from ostiary.proxies import Proxies
 from ostiary.request import Protocol
@@ -107,7 +100,7 @@ class Application:
 
     def _serve(self, core: Core, around: Starlette) -> None:
         settings = self._settings
-        registry = make_registry()
+        registry = core.registry
         origins = _origins(settings)
         dispatcher = Dispatcher(
             registry,
@@ -188,11 +181,13 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
                 services.tokens.purge,
                 services.api_keys.purge,
                 services.login_limits.purge,
+                services.flows.purge,
                 services.search.purge,
             ):
                 while not stopping.is_set() and await work(BATCH) == BATCH:
                     pass
             await services.changes.purge(BATCH)
+            services.strategies.stored.retry()
             await services.key_ring.purge()
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)

@@ -6,10 +6,10 @@ Only this module and ``app`` see all the others.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from ostiary import __version__, openapi
@@ -17,7 +17,11 @@ from ostiary.actions import Registry
 from ostiary.controllers import CONTROLLERS
 from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
+from ostiary.key_settings import load_master_key
 from ostiary.keys import MasterKey
+from ostiary.login_hooks import LoginHooks
+from ostiary.openapi_logins import with_logins
+from ostiary.plugin_controllers import PluginSide, check_names
 from ostiary.plugin_loading import load_plugins
 from ostiary.plugins import Plugins, Strategies
 from ostiary.services import Services
@@ -25,12 +29,15 @@ from ostiary.services.about import About
 from ostiary.services.accounts import Accounts
 from ostiary.services.activity import Activity
 from ostiary.services.api_keys import ApiKeys
+from ostiary.services.assignments import Assignments
 from ostiary.services.authority import Authority
 from ostiary.services.background import Background
 from ostiary.services.changes import Changes
 from ostiary.services.connections import Connections
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
+from ostiary.services.directory import Directories
+from ostiary.services.flows import Flows
 from ostiary.services.grants import Grants
 from ostiary.services.health import Health
 from ostiary.services.inventory import Inventory
@@ -44,8 +51,9 @@ from ostiary.services.login_limits import LoginLimits
 from ostiary.services.logins import Logins
 from ostiary.services.lookup import Lookup
 from ostiary.services.mappings import Mappings
+from ostiary.services.master_keys import MasterKeys
 from ostiary.services.metrics import Metrics
-from ostiary.services.native import Names
+from ostiary.services.native import NATIVE, Names
 from ostiary.services.places import Places
 from ostiary.services.profiles import Profiles
 from ostiary.services.resets import Resets
@@ -57,23 +65,30 @@ from ostiary.services.sessions import Sessions
 from ostiary.services.shutdown import Shutdown
 from ostiary.services.signing import SigningKeys
 from ostiary.services.statuses import Statuses
+from ostiary.services.strategy_changes import StrategyChanges
 from ostiary.services.subjects import Allowances
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
-from ostiary.storage import Backend, StorageError, Store, migrate
+from ostiary.storage import Backend, OwnStore, StorageError, Store, migrate
+from ostiary.storage.facade import Facade
 from ostiary.storage.store import CORE
 
 NO_STORES = "there are no stores here; is --data or --database right?"
-MASTER_KEY_FILE = "master.key"
 REMEMBERED = 50_000
 """Sessions, and accounts, that a process keeps in memory."""
 
 
 @cache
 def make_registry() -> Registry:
-    """Return every action of the API."""
+    """Return every action of the API, those of plugins excepted."""
     return Registry(CONTROLLERS)
+
+
+def registry_with(plugins: Plugins) -> Registry:
+    """Return every action of the API, and those that plugins add to it."""
+    added = [controller for plugin in plugins.loaded for controller in plugin.controllers]
+    return Registry((*CONTROLLERS, *added))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +98,10 @@ class Core:
     settings: Settings
     plugins: Plugins
     services: Services
-    stores: Mapping[str, Store]
+    stores: Mapping[str, OwnStore]
     signing_keys: SigningKeys
+    master_keys: MasterKeys
+    registry: Registry
     setup_secret: str = field(repr=False)
 
 
@@ -97,7 +114,9 @@ def find_plugins(settings: Settings) -> Plugins:
     """Load the plugins that are installed, with their settings."""
     plugins = settings.plugins
     allow = None if plugins.allow is None else list(plugins.allow)
-    return load_plugins(plugins.tables, allow, dev=settings.dev, version=__version__)
+    found = load_plugins(plugins.tables, allow, dev=settings.dev, version=__version__)
+    check_names(found.loaded, {*NATIVE, *(controller.name for controller in CONTROLLERS)})
+    return found
 
 
 def require_stores(settings: Settings) -> None:
@@ -107,19 +126,6 @@ def require_stores(settings: Settings) -> None:
     """
     if settings.database.url is None and not any(settings.data.dir.glob("*.db")):
         raise StorageError(NO_STORES)
-
-
-def load_master_key(settings: Settings) -> MasterKey:
-    """Return the master key; with SQLite it is made beside the stores at the first start."""
-    on_sqlite = settings.database.url is None
-    # A key made beside stores that are there would be the wrong one.
-    new = on_sqlite and not (settings.data.dir / f"{CORE}.db").exists()
-    return MasterKey.load(
-        environment=settings.security.master_key,
-        command=settings.security.master_key_command,
-        file=settings.data.dir / MASTER_KEY_FILE if on_sqlite else None,
-        create=new,
-    )
 
 
 def make_backend(settings: Settings, master: MasterKey) -> Backend:
@@ -154,24 +160,31 @@ async def open_core(
         pool = HashPool(hashing.threads, hashing.queue, hashing.nice)
         stack.callback(pool.close)
         costs = Argon2Parameters(hashing.time_cost, hashing.memory_cost, hashing.parallelism)
-        stores: dict[str, Store] = {}
-        for name in (CORE, *(plugin.name for plugin in plugins.loaded if plugin.storage)):
+
+        async def open_store(name: str) -> Store:
             hasher = Hasher(master.pepper(name), costs, pool)
-            stores[name] = await backend.open(name, hasher=hasher, sealer=master.sealer(name))
+            return await backend.open(name, hasher=hasher, sealer=master.sealer(name))
+
+        store = await open_store(CORE)
+        stores: dict[str, OwnStore] = {CORE: store}
+        for name in (plugin.name for plugin in plugins.loaded if plugin.storage):
+            stores[name] = Facade(await open_store(name))
         watch = await backend.watch(CORE)
         stack.push_async_callback(watch.close)
         instance = await backend.presence.join()
         stack.push_async_callback(backend.presence.leave)
-        changes = Changes(stores[CORE], watch, backend.announce, now)
-        signing_keys = SigningKeys(stores[CORE], now)
+        changes = Changes(store, watch, backend.announce, now)
+        signing_keys = SigningKeys(store, now)
         changes.listen(signing_keys.heard)
-        strategies = Strategies(plugins, stores)
-        journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
-        locks = Locks(stores[CORE], backend.presence, instance)
-        login_limits = _login_limits(settings, stores[CORE], master)
+        master_keys = MasterKeys(store, master, changes, partial(load_master_key, settings), now)
+        changes.before_keys(master_keys.renew)
+        strategies, registry = Strategies(plugins, stores), registry_with(plugins)
+        journal = Journal(store, strategies, backend.presence, instance, now)
+        locks = Locks(store, backend.presence, instance)
+        login_limits = _login_limits(settings, store, master)
         services = _services(
             settings,
-            stores[CORE],
+            store,
             strategies,
             journal,
             changes,
@@ -179,10 +192,23 @@ async def open_core(
             login_limits,
             plugins,
             locks,
+            Flows(store, master.derive("login-flows"), now),
+            registry,
+            stores,
         )
+        await strategies.settle()
         services.metrics.measure("waiting", lambda: pool.waiting)
         secret = settings.security.setup_secret or master.setup_secret()
-        yield Core(settings, plugins, services, stores, signing_keys, secret)
+        yield Core(
+            settings,
+            plugins,
+            services,
+            stores,
+            signing_keys,
+            master_keys,
+            registry,
+            secret,
+        )
 
 
 async def check_wrappers(core: Core) -> None:
@@ -220,6 +246,9 @@ def _services(
     login_limits: LoginLimits,
     plugins: Plugins,
     locks: Locks,
+    flows: Flows,
+    registry: Registry,
+    stores: Mapping[str, OwnStore],
 ) -> Services:
     security, life, keys = (
         settings.security,
@@ -229,6 +258,7 @@ def _services(
     grants = Grants(store)
     users = Users(store, strategies, journal, changes, now)
     accounts = Accounts(users, grants, changes, REMEMBERED)
+    strategies.listen(accounts.forget_shown)
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period, life.max_session)
     of_keys = Lifetimes(ENDLESS, keys.max_ttl)
     activity, lookup = Activity(store), Lookup(store, accounts, lifetimes, now)
@@ -240,13 +270,22 @@ def _services(
     )
     health = Health(store, "sqlite" if settings.database.url is None else "postgresql")
     config = settings.masked()
-    roles = Roles(store, changes, now, Names.of(make_registry()))
+    roles = Roles(store, changes, now, Names.of(registry))
     profiles = Profiles(store, changes, now)
     credentials = Credentials(store, strategies, users, journal, changes, now)
     authority = Authority(accounts, grants, profiles)
+    sessions, hooks = Sessions(store, changes, activity, lifetimes, now), LoginHooks(plugins)
+    inventory = Inventory(store, now)
+    strategies.stored.claim_with(inventory.claim)
+    changed = StrategyChanges(store, changes, strategies).announce
+    directories = Directories(
+        strategies, users, accounts, tokens, sessions, changes, hooks, changed
+    )
     return Services(
         strategies=strategies,
-        about=About(health, plugins.loaded, version=__version__, config=config, clock=now),
+        about=About(
+            health, plugins.loaded, strategies.of, version=__version__, config=config, clock=now
+        ),
         accounts=accounts,
         activity=activity,
         api_keys=ApiKeys(store, signing_keys, changes, of_keys, now, keys.max_per_user),
@@ -259,9 +298,11 @@ def _services(
         ),
         credentials=credentials,
         defaults=defaults,
+        directories=directories,
+        flows=flows,
         grants=grants,
         health=health,
-        inventory=Inventory(store, now),
+        inventory=inventory,
         journal=journal,
         key_ring=KeyRing(store, changes, now),
         limits=Limits(settings.limits.logins_per_second, now),
@@ -282,10 +323,18 @@ def _services(
             changes,
             login_limits,
             list(security.restricted_profile_ids),
+            flows=flows,
+            hooks=hooks,
+            assignments=Assignments(store, changes, now),
+            directories=directories,
         ),
         mappings=Mappings(store),
         metrics=Metrics(),
         places=Places(store),
+        plugin_sides={
+            plugin.name: PluginSide(stores.get(plugin.name), directories.of(plugin.name))
+            for plugin in plugins.loaded
+        },
         profiles=profiles,
         resets=Resets(store, changes, journal, defaults, locks, allowed=settings.dev),
         roles=roles,
@@ -295,13 +344,13 @@ def _services(
             Scrolls(store, settings.limits.max_scroll_duration, now),
             settings.limits.documents_fetch_count,
         ),
-        sessions=Sessions(store, changes, activity, lifetimes, now),
+        sessions=sessions,
         statuses=Statuses(store, changes, now),
         shutdown=Shutdown(locks),
         tokens=tokens,
         users=users,
-        public_api=lambda: make_registry().public_api(),
-        openapi=_openapi,
+        public_api=registry.public_api,
+        openapi=_openapi(registry, strategies),
         clock=now,
         restricted_profile_ids=security.restricted_profile_ids,
         secrets_in_urls=settings.http.allow_credentials_in_url,
@@ -318,15 +367,18 @@ def _login_limits(settings: Settings, store: Store, master: MasterKey) -> LoginL
         limits.login_window,
         settings.server.workers,
     )
-    key = master.derive("login-limits")
+    # After a rotation of the master key all counts begin again.
+    key = partial(master.derive, "login-limits")
     return LoginLimits(store, None if settings.dev else allowances, key, now)
 
 
-@cache
-def _openapi(scope: str) -> dict[str, Any]:
-    """Return the document of the server's own API, or of what plugins add to it (``app``)."""
+def _openapi(registry: Registry, strategies: Strategies) -> Callable[[str], Mapping[str, Any]]:
+    """Return what gives the document of the server's own API, or of what plugins add (``app``)."""
     own = {controller.name for controller in CONTROLLERS}
-    actions = [
-        action for action in make_registry() if (action.controller in own) == (scope == "kuzzle")
-    ]
-    return openapi.document(actions, __version__)
+
+    @cache
+    def described(scope: str) -> Mapping[str, Any]:
+        actions = [one for one in registry if (one.controller in own) == (scope == "kuzzle")]
+        return openapi.document(actions, __version__)
+
+    return lambda scope: with_logins(described(scope), map(strategies.find, strategies))

@@ -1,4 +1,4 @@
-"""The cookies that the server sets, and reads again: of a session, and of a device.
+"""The cookies that the server sets, and reads again: of a session, a device, a login under way.
 
 Behind HTTPS their names begin with ``__Host-``: browsers take such a cookie from this very
 host alone, so no neighbour in the domain can plant one (RFC 6265bis, 4.1.3.2).
@@ -14,13 +14,17 @@ from typing import Literal
 from ostiary import errors
 from ostiary.request import Connection
 
-SESSION, DEVICE = "authToken", "ostiaryDevice"
+SESSION, DEVICE, FLOW = "authToken", "ostiaryDevice", "ostiaryLogin"
 DEVICE_DAYS = 30
+FLOW_SECONDS = 600
 NOBODY = "null"
 """What the cookie of a session holds after logging out."""
 
 VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")
 """What a value may consist of (RFC 6265, 4.1.1)."""
+
+LOGIN = re.compile(r"[A-Za-z0-9_-]{43}")
+"""What the cookie of a login under way holds."""
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,6 +57,17 @@ class Cookies:
         # Lax: a sign-in that comes back from a provider is still one of this device.
         age = int(timedelta(days=DEVICE_DAYS).total_seconds())
         return self._made(DEVICE, value, f"; Max-Age={age}; HttpOnly", "Lax")
+
+    def flow(self, value: str) -> str:
+        """Return the cookie of a browser that was sent elsewhere, and is to come back itself."""
+        # Lax: it comes back from another site. The path is not narrowed, for ``__Host-`` forbids
+        # it, and who could plant this cookie could have somebody else finish their login.
+        return self._made(FLOW, value, f"; Max-Age={FLOW_SECONDS}; HttpOnly", "Lax")
+
+    def flow_of(self, connection: Connection) -> str | None:
+        """Return what the cookie of a login under way holds; None if there is no single one."""
+        values = self._values(connection, FLOW)
+        return values.pop() if len(values) == 1 and all(map(LOGIN.fullmatch, values)) else None
 
     def session_of(self, connection: Connection) -> str | None:
         """Return the token in the cookie of a session; None if there is none.

@@ -86,9 +86,9 @@ class Dispatcher:
 
     def refuse(self, error: errors.OstiaryError, request: Request, *, room: bool = False) -> Answer:
         """Encode the response of an error."""
-        headers = NO_HEADERS
+        headers = error.headers
         if error.retry_after is not None:
-            headers = {"retry-after": str(error.retry_after)}
+            headers = {**headers, "retry-after": str(error.retry_after)}
         return self._encode(request, error.status, error.to_json(), None, headers, room=room)
 
     def greet(self, request: Request, result: Any = None) -> Answer:

@@ -12,6 +12,8 @@ The envelope, the OpenAPI document and the error reference all read
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 CATALOGUE: dict[str, type[OstiaryError]] = {}
@@ -23,6 +25,7 @@ class OstiaryError(Exception):
     :param props: the values of the message; they travel beside it.
     :param retry_after: seconds after which the same request may succeed (RFC 9110, 10.2.3).
     :param extra: members that the JSON form of this one error has besides the usual.
+    :ivar headers: those of the answer that come with this one error, in lower case.
     """
 
     status: ClassVar[int]
@@ -34,14 +37,21 @@ class OstiaryError(Exception):
         self.props = [str(prop) for prop in props]
         self.retry_after = retry_after
         self.extra = extra
+        self.headers: Mapping[str, str] = {}
         super().__init__(self.message.format(*self.props))
 
     @classmethod
     def declare(cls, id: str, code: int, message: str) -> type[Self]:
-        """Return a new error of this status; the id and the code must be free."""
-        if id in CATALOGUE or any(error.code == code for error in CATALOGUE.values()):
-            raise ValueError(f"error {id!r} or its code {code:#010x} is declared twice")
-        error = type(id, (cls,), {"id": id, "code": code, "message": message})
+        """Return a new error of this status.
+
+        :raises DeclaredTwice: the id or the code is not free.
+        """
+        for known in CATALOGUE.values():
+            if id == known.id or code == known.code:
+                raise DeclaredTwice(id, code, known)
+        module = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - as namedtuple does
+        members = {"id": id, "code": code, "message": message, "__module__": module}
+        error = type(id, (cls,), members)
         CATALOGUE[id] = error
         return error
 
@@ -55,6 +65,17 @@ class OstiaryError(Exception):
             "props": self.props,
             **self.extra,
         }
+
+
+class DeclaredTwice(ValueError):
+    """Two errors have the same id or code.
+
+    :ivar other: the one that was first; its ``__module__`` declares it.
+    """
+
+    def __init__(self, id: str, code: int, other: type[OstiaryError]) -> None:
+        self.other = other
+        super().__init__(f"the error {id!r} has the id or the code ({code:#010x}) of {other.id!r}")
 
 
 class PartialError(OstiaryError):
@@ -73,6 +94,34 @@ class UnauthorizedError(OstiaryError):
     """Nobody is known to ask."""
 
     status = 401
+
+
+class LoginRefusal(UnauthorizedError):
+    """Somebody is not let in.
+
+    What is told only here, the server keeps: it stands in no answer and no text of the error.
+
+    :param sentence: what the client is told: the strategy's ``refusal``.
+    :param kuid: whose account it is, if that is known.
+    :param reason: why, in a few words, for who reads the audit log; nothing secret.
+    :param www_authenticate: a challenge of HTTP, such as ``Negotiate``, which becomes a header of
+        the answer (RFC 9110, 11.6.1).
+    """
+
+    def __init__(
+        self,
+        sentence: object,
+        *,
+        kuid: str | None = None,
+        reason: str | None = None,
+        www_authenticate: str | None = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.kuid, self.reason = kuid, reason
+        if www_authenticate is not None:
+            if not (www_authenticate.isascii() and www_authenticate.isprintable()):
+                raise ValueError("www_authenticate is no value of a header")
+            self.headers = {"www-authenticate": www_authenticate}
 
 
 class ForbiddenError(OstiaryError):
@@ -206,10 +255,13 @@ WebSocketError = BadRequestError.declare("network.websocket.unexpected_error", 0
 TooManyMessages = TooManyRequestsError.declare("network.websocket.ratelimit_exceeded", 0x03_03_0002, "This socket sends too many messages.")
 
 # plugin
+Unserializable = PluginImplementationError.declare("plugin.controller.unserializable_response", 0x04_04_0008, "What the action returned cannot be sent.")
 PluginUnexpectedError = PluginImplementationError.declare("plugin.runtime.unexpected_error", 0x04_02_0002, "Unexpected plugin error: {0}.")
+StrategyNotRegistered = PluginImplementationError.declare("plugin.strategy.failed_registration", 0x04_03_000D, 'Strategy "{0}" could not be registered: {1}.')
 InvalidVerdict = PluginImplementationError.declare("plugin.strategy.invalid_verify_resolve", 0x04_03_000F, "Strategy {0} gave no verdict.")
 InvalidKuid = PluginImplementationError.declare("plugin.strategy.invalid_kuid", 0x04_03_0010, "Strategy {0} must give a text as kuid, got {1}.")
-LoginRefused = UnauthorizedError.declare("plugin.strategy.missing_user", 0x04_03_0014, "{0}")
+StrategyOfAnother = PluginImplementationError.declare("plugin.strategy.unauthorized_removal", 0x04_03_0012, 'Strategy "{0}" belongs to another plugin.')
+LoginRefused = LoginRefusal.declare("plugin.strategy.missing_user", 0x04_03_0014, "{0}")
 MissingOptionalMethod = PluginImplementationError.declare("plugin.strategy.missing_optional_method", 0x04_03_0015, 'Hook "{0}" is missing in strategy "{1}".')
 
 # security.token
@@ -273,6 +325,7 @@ PageTooLarge = SizeLimitError.declare("ostiary.search.page_too_large", 0x20_07_0
 DevOnly = ForbiddenError.declare("ostiary.admin.dev_only", 0x20_08_0001, "This is done by a server that runs with --dev only.")
 NoDocuments = BadRequestError.declare("ostiary.admin.no_documents", 0x20_08_0002, 'This server keeps no documents: "{0}" cannot be loaded.')
 SessionNotFound = NotFoundError.declare("ostiary.session.not_found", 0x20_09_0001, 'No session "{0}".')
+FlowOver = UnauthorizedError.declare("ostiary.login.flow_over", 0x20_0E_0001, "This login is over, or was begun elsewhere; begin again.")
 TooManyKeys = PreconditionError.declare("ostiary.keys.too_many", 0x20_0A_0001, 'User "{0}" has {1} API keys; no more are made.')
 TooManyRooms = PreconditionError.declare("ostiary.realtime.too_many_rooms", 0x20_0C_0001, "This connection is subscribed to {0} rooms; it may enter no more.")
 CrossSite = ForbiddenError.declare("ostiary.request.cross_site", 0x20_01_0006, "A request that a cookie identifies must come as JSON, from the server's own pages or an origin that http.accessControlAllowOrigin names.")

@@ -17,12 +17,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from ostiary import errors
+from ostiary.sealing import Ring
 
 T = TypeVar("T")
 
@@ -110,10 +111,43 @@ class Argon2Parameters:
             raise ValueError(f"argon2 cannot work in {self.parallelism} lanes on this memory")
 
 
-class Hasher:
-    """Hashes the secrets of one owner. A hash is worthless without the owner's pepper."""
+class Pepper:
+    """What one owner's hashes are made with: a key of each generation, none of which it shows."""
 
-    def __init__(self, pepper: bytes, parameters: Argon2Parameters, pool: HashPool) -> None:
+    __slots__ = ("_purpose", "_ring")
+
+    def __init__(self, owner: str, ring: Ring) -> None:
+        self._purpose, self._ring = f"plugin/{owner}/pepper", ring
+
+    @property
+    def current(self) -> int:
+        """The generation that new hashes are made with."""
+        return self._ring.current
+
+    def of(self, generation: int) -> bytes:
+        """Return the pepper of a generation.
+
+        :raises KeyError: it is not known.
+        """
+        return self._ring.derive(self._purpose, generation=generation)
+
+    def __repr__(self) -> str:
+        return "<Pepper>"
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError("a pepper is neither copied nor pickled")
+
+
+class Hasher:
+    """Hashes the secrets of one owner. A hash is worthless without the owner's pepper.
+
+    The pepper comes from the master key. The number of its generation stands before a hash
+    that was made with a later one than the first: ``2$argon2id$…``.
+    """
+
+    __slots__ = ("_argon2", "_nobody", "_pepper", "_pool")
+
+    def __init__(self, pepper: Pepper, parameters: Argon2Parameters, pool: HashPool) -> None:
         self._pepper = pepper
         self._pool = pool
         self._argon2 = PasswordHasher(
@@ -132,37 +166,61 @@ class Hasher:
         await self.matches(None, "")
 
     async def hash(self, secret: str) -> str:
-        """Return the hash to store, in the PHC string format."""
-        return await self._pool.run(lambda: self._argon2.hash(self._seasoned(secret)))
+        """Return the hash to store, in the PHC string format, after its generation."""
+        generation = self._pepper.current
+        pepper = self._pepper.of(generation)
+        made = await self._pool.run(lambda: self._argon2.hash(_seasoned(secret, pepper)))
+        return made if generation == 1 else f"{generation}{made}"
 
     async def matches(self, stored: str | None, secret: str) -> bool:
         """Tell whether a secret matches; without a stored hash, work as long and answer no.
 
         :raises argon2.exceptions.Argon2Error: the stored hash is damaged, or memory is short.
         """
-        hash_ = self._nobody if stored is None else stored
-        genuine = await self._pool.run(lambda: self._verify(hash_, secret))
+        pepper, hash_ = self._read(self._nobody if stored is None else stored)
+        genuine = await self._pool.run(lambda: self._verify(hash_, _seasoned(secret, pepper)))
         return genuine and stored is not None
 
     def outdated(self, stored: str) -> bool:
-        """Tell whether a hash was made with other parameters than those in force."""
+        """Tell whether a hash was made with other parameters, or another pepper, than now."""
         try:
-            return self._argon2.check_needs_rehash(stored)
+            generation, hash_ = _parts(stored)
+            return generation != self._pepper.current or self._argon2.check_needs_rehash(hash_)
         except InvalidHashError:
             return True
 
     def __repr__(self) -> str:
         return f"<Hasher m={self._argon2.memory_cost} t={self._argon2.time_cost}>"
 
-    def _verify(self, stored: str, secret: str) -> bool:
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError("what holds a pepper is neither copied nor pickled")
+
+    def _read(self, stored: str) -> tuple[bytes, str]:
+        """Return the pepper of a hash and the hash itself."""
+        generation, hash_ = _parts(stored)
         try:
-            return self._argon2.verify(stored, self._seasoned(secret))
+            return self._pepper.of(generation), hash_
+        except KeyError:
+            raise InvalidHashError(f"a hash of an unknown generation: {generation}") from None
+
+    def _verify(self, stored: str, seasoned: bytes) -> bool:
+        try:
+            return self._argon2.verify(stored, seasoned)
         except VerifyMismatchError:
             return False
 
-    def _seasoned(self, secret: str) -> bytes:
-        # Any text is hashed whole, lone surrogates too: what is a fit secret, its owner decides.
-        return hmac.digest(self._pepper, secret.encode("utf-8", "surrogatepass"), "sha256")
+
+def _parts(stored: str) -> tuple[int, str]:
+    """Return the generation of a stored hash, and what argon2 made."""
+    number, dollar, rest = stored.partition("$")
+    if number and not (number.isascii() and number.isdecimal()):
+        raise InvalidHashError("a hash begins with its generation, or with a dollar")
+    return int(number or 1), dollar + rest
+
+
+def _seasoned(secret: str, pepper: bytes) -> bytes:
+    # Any text is hashed whole, lone surrogates too: what is a fit secret, its owner decides.
+    return hmac.digest(pepper, secret.encode("utf-8", "surrogatepass"), "sha256")
 
 
 def _hash_of_nothing(argon2: PasswordHasher) -> str:

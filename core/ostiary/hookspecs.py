@@ -31,12 +31,20 @@ from typing import Any
 
 from pluggy import HookimplMarker, HookspecMarker
 
+from ostiary.actions import Controller
 from ostiary.filters import Filter, Order
-from ostiary.storage import Storage, Store
+from ostiary.storage import OwnStore as Store
+from ostiary.storage import Storage
 from ostiary.strategies import Call, Directory, FoundCredentials, Strategy, User, Verdict
 
 hookspec = HookspecMarker("ostiary")
 hookimpl = HookimplMarker("ostiary")
+
+HOOKS_VERSION = 1
+"""The version of the hooks of this module; it grows when one of them changes its meaning."""
+
+OLDEST_HOOKS = 1
+"""The oldest version whose plugins are still called as they expect."""
 
 
 # Hooks called once, when the server starts
@@ -61,6 +69,54 @@ def ostiary_storage() -> Storage:
     """
 
 
+@hookspec
+def ostiary_controllers() -> Iterable[Controller]:
+    """Declare actions of the API, on controllers of this plugin's own.
+
+    They are declared as the core declares its own, ``@controller.action(POST("/path"))``, and
+    are reached as ``<wire name>/<controller>:<action>``, at ``/_<path>`` and at
+    ``/_plugin/<wire name><path>``. Nobody but administrators may run them until a role says so.
+    An action is an ``async def``; besides its arguments and its ``body`` it may ask for
+    ``store``, ``directory``, ``call`` and ``strategies``, the mapping of its plugin's own
+    strategies by name. It returns JSON, or a ``Reply``.
+    """
+
+
+@hookspec
+def ostiary_wire_name() -> str:
+    """Return what this plugin is called on the wire; without it, the name of its entry point.
+
+    Its controllers, its routes and the ids of its errors, ``plugin.<wire name>.<error>``,
+    begin with it.
+    """
+
+
+@hookspec
+def ostiary_hooks_version() -> int:
+    """Return the version of the hooks that this plugin was written for; without it, 1.
+
+    A server that does not speak that version refuses to start, and says what to upgrade.
+    """
+
+
+# A hook called when the stores are open, and whenever strategies are said to have changed
+
+
+@hookspec
+async def ostiary_stored_strategies(
+    settings: Mapping[str, Any], store: Store
+) -> Iterable[Strategy]:
+    """Return the strategies that are kept as data, besides those of ``ostiary_strategies``.
+
+    Every process of the server asks when it starts, and again before the next use of a
+    strategy once the plugin has called ``directory.strategies_changed()``. If what it returns
+    is wrong, or it fails, the strategies of before stay. One of the same name takes the place
+    of one that ``ostiary_strategies`` declared.
+
+    :param settings: as in ``ostiary_strategies``.
+    """
+
+
 # Hooks that a plugin with a strategy implements
 
 
@@ -75,6 +131,11 @@ async def ostiary_verify_credentials(
     """Decide whom the credentials of a login belong to.
 
     Take the same time whether the user is unknown or the secret is wrong.
+
+    Return a ``Challenge`` or a ``Redirect`` where there is more to do: this hook is called again
+    with the fields of the answer as ``credentials``, and with ``call.state``. What was proved
+    before stands in that state, and nowhere else. A step that has proved nothing yet should send
+    nothing, such as a code by mail: anybody may take it as often as they like.
 
     :param directory: looks users up, for rules that depend on their profiles.
     :raises errors.LoginRefused: the credentials are wrong, whatever the reason.
@@ -115,21 +176,35 @@ async def ostiary_create_credentials(
 async def ostiary_update_credentials(
     strategy: Strategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
 ) -> Mapping[str, Any]:
-    """Change the given fields of a user's credentials and return what a client may see."""
+    """Change the given fields of a user's credentials and return what a client may see.
+
+    The core calls this for a user who has credentials, after ``ostiary_validate_credentials``;
+    fields that are not given stay as they are.
+
+    :raises errors.CredentialsRejected: another request was faster.
+    """
 
 
 @hookspec(firstresult=True)
 async def ostiary_delete_credentials(
     strategy: Strategy, store: Store, kuid: str, call: Call
 ) -> None:
-    """Erase every trace of a user's credentials; do nothing if there are none."""
+    """Erase every trace of a user's credentials; do nothing if there are none.
+
+    The core calls this when credentials or their user are deleted, when a creation has failed
+    half-way, and again after a crash: with the user gone, and nobody to tell an error.
+    """
 
 
 @hookspec(firstresult=True)
 async def ostiary_get_credentials(
     strategy: Strategy, store: Store, kuid: str
 ) -> Mapping[str, Any] | None:
-    """Return what a client may see of a user's credentials, or None without any."""
+    """Return what a client may see of a user's credentials, or None without any.
+
+    The core calls this to show them, and to know whether there are any: before each creation,
+    update and deletion, and when it lists the strategies of a user.
+    """
 
 
 # Hooks that a plugin with a strategy may implement
@@ -184,4 +259,30 @@ async def ostiary_refresh_session(
     :returns: the lifetime of the new token in milliseconds, -1 for no end; None
         for what the client has asked for. Not above ``security.authToken.maxTTL``.
     :raises errors.RefreshForbidden: the session does not go on; its token lives to its end.
+    """
+
+
+# Hooks that any plugin may implement
+
+
+@hookspec
+async def ostiary_before_login(strategy_name: str, call: Call) -> None:
+    """Refuse a login before its credentials are looked at.
+
+    Each plugin is asked, in the order of their names, once for each login: with its first step,
+    and before a plugin opens a session by itself. An error, whatever it is, refuses the login.
+
+    :param call: without fields and headers, which are the strategy's alone.
+    :raises errors.LoginRefused: nobody is let in so.
+    """
+
+
+@hookspec
+async def ostiary_after_login(kuid: str, strategy_name: str, call: Call) -> None:
+    """Refuse a login whose credentials are right, before there is a token.
+
+    Each plugin is asked as with ``ostiary_before_login``, when the last step has succeeded.
+
+    :param call: without fields and headers, which are the strategy's alone.
+    :raises errors.LoginRefused: this user is not let in so.
     """

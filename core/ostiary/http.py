@@ -26,6 +26,7 @@ from ostiary.http_parts import (
     read_query,
     read_volatile,
 )
+from ostiary.proxies import PROXIED
 from ostiary.request import FORM, Answer, Connection, Request
 from ostiary.routes import Routes
 
@@ -135,7 +136,8 @@ class Http:
 
     def _blank(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Request:
         peer = scope.get("client")
-        connection = Connection("http", peer[0] if peer else "", headers)
+        address = peer[0] if peer else ""
+        connection = Connection("http", address, headers, None, PROXIED in scope)
         given = headers.get(b"x-kuzzle-request-id")
         if given is None or not REQUEST_ID.fullmatch(given):
             return Request("", "", {}, None, None, connection, self._next_id())

@@ -2,36 +2,44 @@
 
 A dump or a backup alone is worthless: hashes are peppered, secrets sealed and
 data base roles given passwords that all come from these 32 bytes.
+
+A master key can be replaced while servers run. Each one has a generation; the
+store of the core keeps those before the one in force, each sealed by the one
+after it, so that whoever holds the newest key can open what is older, and
+nobody the other way round.
 """
 
 from __future__ import annotations
 
 import base64
-import os
+import hmac
 import re
 import secrets
-import shlex
-import subprocess
-from contextlib import suppress
+import time
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from ostiary import key_sources
+from ostiary.hashing import Pepper
+from ostiary.key_sources import MasterKeyError
+from ostiary.sealing import MOST_GENERATIONS, SealBroken, Sealer, decrypt, encrypt
+
+__all__ = ["GRACE", "MasterKey", "MasterKeyError"]
 
 LENGTH = 32
 """Bytes of a master key."""
 
-PATIENCE = 30
-"""Seconds that the command which prints the key may take."""
+MOST_GIVEN = 2
+"""The new key and the old one, while one is replaced by the other."""
 
-CURRENT = 1
-"""The id of the key that seals; it stands in front of what is sealed, for rotation."""
-
-NONCE = 12
+GRACE = 5000
+"""Milliseconds from a rotation until the new key is used: every process has heard of it by then,
+and can open what the others seal."""
 
 OWNER = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -39,25 +47,29 @@ HEX = re.compile(r"[0-9a-fA-F]{64}")
 BASE64URL = re.compile(r"[A-Za-z0-9_-]{43}=?")
 
 
-class MasterKeyError(Exception):
-    """The master key is missing or unfit; the server does not start. Holds nothing of the key."""
-
-
-class SealBroken(Exception):
-    """A sealed value was changed, moved to another place or sealed under another key."""
-
-
 class MasterKey:
-    """The secret that all others are derived from."""
+    """The secret that all others are derived from, and those that were in force before it.
 
-    __slots__ = ("_key",)
+    :param keys: as given by the operator: the one in force, or a new one and the one that it
+        replaces. Which is which, the store of the core tells: see ``settle``.
+    """
 
-    def __init__(self, key: bytes) -> None:
-        if len(key) != LENGTH:
-            raise MasterKeyError(f"a master key has {LENGTH} bytes, not {len(key)}")
-        if _guessable(key):
-            raise MasterKeyError("the master key can be guessed; make one with random bytes")
-        self._key = key
+    __slots__ = ("_current", "_given", "_known", "_used_from")
+
+    def __init__(self, *keys: bytes) -> None:
+        if not 1 <= len(keys) <= MOST_GIVEN:
+            raise MasterKeyError(
+                f"one master key is given, or the new and the old, not {len(keys)}"
+            )
+        for key in keys:
+            if len(key) != LENGTH:
+                raise MasterKeyError(f"a master key has {LENGTH} bytes, not {len(key)}")
+            if _guessable(key):
+                raise MasterKeyError("the master key can be guessed; make one with random bytes")
+        self._given = keys
+        self._known = {1: keys[0]}
+        self._current = 1
+        self._used_from = 0
 
     @classmethod
     def load(
@@ -65,101 +77,177 @@ class MasterKey:
     ) -> Self:
         """Return the key of the first source that is configured, in the order given.
 
-        :param environment: the key itself.
-        :param command: prints the key; split like a shell's words, but run without a shell.
-        :param file: holds the key, readable by its owner only.
+        :param environment: the key itself, or ``new,old`` while one replaces the other.
+        :param command: prints the same; split like a shell's words, but run without a shell.
+        :param file: holds the same, readable by its owner only.
         :param create: make the file if there is none; processes that do so at once agree.
         :raises MasterKeyError: no source has a key, or the key is unfit.
         """
         if environment is not None:
             return cls._parse(environment, "OSTIARY_MASTER_KEY")
         if command is not None:
-            return cls._parse(_printed_by(command), "the output of security.masterKeyCommand")
+            return cls._parse(
+                key_sources.printed_by(command), "the output of security.masterKeyCommand"
+            )
         if file is None:
             raise MasterKeyError(
                 "no master key: set OSTIARY_MASTER_KEY or security.masterKeyCommand"
             )
         if create and not file.exists():
-            _create(file)
-        return cls._parse(_content(file), str(file))
+            key_sources.create(file, cls.random().text())
+        return cls._parse(key_sources.content(file), str(file))
 
-    def derive(self, purpose: str, length: int = LENGTH) -> bytes:
-        """Return the key for one purpose (HKDF-SHA256); it tells nothing of any other."""
-        info = f"ostiary/v1/{purpose}".encode()
-        return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(self._key)
+    @classmethod
+    def random(cls) -> Self:
+        """Return a new key."""
+        return cls(secrets.token_bytes(LENGTH))
+
+    @property
+    def current(self) -> int:
+        """The generation that new secrets are kept with."""
+        return self._current - 1 if self.waits else self._current
+
+    @property
+    def waits(self) -> float:
+        """Seconds until the key in force is used, and the one before it no more."""
+        return max(0, self._used_from / 1000 - time.time()) if self._current > 1 else 0
+
+    @property
+    def pair(self) -> bool:
+        """Whether the operator gives two keys."""
+        return len(self._given) == MOST_GIVEN
+
+    def derive(self, purpose: str, length: int = LENGTH, *, generation: int | None = None) -> bytes:
+        """Return the key for one purpose (HKDF-SHA256); it tells nothing of any other.
+
+        :param generation: of the master key; by default the current one.
+        :raises KeyError: this generation is not known.
+        """
+        key = self._known[self.current if generation is None else generation]
+        return _derived(key, purpose, length)
+
+    def candidates(self, purpose: str) -> list[bytes]:
+        """Return what every key that is known gives for a purpose, the newest first.
+
+        For what others keep, who may not have heard of the newest key yet.
+        """
+        known = [self._known[number] for number in sorted(self._known, reverse=True)]
+        return [_derived(key, purpose, LENGTH) for key in dict.fromkeys((*known, *self._given))]
 
     def check_value(self) -> str:
         """Return what a store keeps to notice another key; the key cannot be told from it."""
-        return self.derive("check-value", 16).hex()
+        return _check_value(self._known[self._current])
+
+    def settle(self, check: str, older: Mapping[int, bytes], rotated_at: int) -> None:
+        """Learn from the store of the core which of the given keys is in force, and the older.
+
+        :param check: the check value of the key in force.
+        :param older: the keys before it by their generation, each sealed by the one after it.
+        :param rotated_at: when the last of them was replaced, in ms.
+        :raises MasterKeyError: none of the given keys is in force, or an older one cannot be
+            opened; nothing has changed then.
+        """
+        key = next((one for one in self._given if _is(one, check)), None)
+        if key is None:
+            raise MasterKeyError("the master key is not the one that these stores were made under")
+        generation = len(older) + 1
+        known = {generation: key}
+        try:
+            for number in range(generation - 1, 0, -1):
+                known[number] = decrypt(_lock(known[number + 1]), older[number], _place(number))
+        except (KeyError, SealBroken):
+            raise MasterKeyError("an older master key in the store cannot be opened") from None
+        self._known, self._used_from = known, rotated_at + GRACE
+        self._current = generation
+
+    def hear(self, given: MasterKey) -> None:
+        """Take the keys that the operator gives now for those that were given at the start."""
+        self._given = given._given
+
+    def successor(self) -> MasterKey | None:
+        """Return the given key that has never been in force, if there is one."""
+        for key in self._given:
+            if key not in self._known.values():
+                return MasterKey(key)
+        return None
+
+    def sealed_by(self, successor: MasterKey) -> tuple[int, bytes]:
+        """Return the generation of the key in force, and the key sealed by another one.
+
+        :raises MasterKeyError: there were as many generations as there can be.
+        """
+        if self._current == MOST_GENERATIONS:
+            raise MasterKeyError(f"there were {MOST_GENERATIONS} master keys: no more can be told")
+        key, lock = self._known[self._current], _lock(successor._given[0])
+        return self._current, encrypt(lock, key, _place(self._current))
+
+    def beside(self, older: MasterKey) -> MasterKey:
+        """Return this key as the new one, and the one in force of another as the old."""
+        return MasterKey(self._given[0], older._known[older._current])
+
+    def alone(self) -> MasterKey:
+        """Return the key in force, without those before it."""
+        return MasterKey(self._known[self._current])
 
     def sealer(self, owner: str) -> Sealer:
         """Return what encrypts the secrets of the core or of one plugin."""
-        return Sealer(owner, {CURRENT: self.derive(f"plugin/{_checked(owner)}/aead")})
+        return Sealer(_checked(owner), self)
 
-    def pepper(self, owner: str) -> bytes:
+    def pepper(self, owner: str) -> Pepper:
         """Return what the core or one plugin mixes into its hashes."""
-        return self.derive(f"plugin/{_checked(owner)}/pepper")
+        return Pepper(_checked(owner), self)
 
     def setup_secret(self) -> str:
         """Return the text that lets somebody become the first administrator (160 bits)."""
         return base64.b32encode(self.derive("setup-secret", 20)).decode().lower()
 
+    def text(self) -> str:
+        """Return the given keys as a source of them holds them. A secret."""
+        spelt = (base64.urlsafe_b64encode(key).decode() for key in self._given)
+        return ",".join(spelt) + "\n"
+
     def __repr__(self) -> str:
         return "<MasterKey>"
 
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError("a master key is neither copied nor pickled")
+
     @classmethod
     def _parse(cls, text: str, source: str) -> Self:
-        text = text.strip()
         try:
-            if HEX.fullmatch(text):
-                return cls(bytes.fromhex(text))
-            if BASE64URL.fullmatch(text):
-                return cls(base64.urlsafe_b64decode(text[:43] + "="))
+            return cls(*(_key(word.strip()) for word in text.split(",")))
         except MasterKeyError as unfit:
             raise MasterKeyError(f"{source}: {unfit}") from None
-        raise MasterKeyError(f"{source}: wanted {LENGTH} bytes as 64 hex digits or in base64url")
 
 
-class Sealer:
-    """Encrypts the secrets of one owner, with AES-256-GCM."""
+def _derived(key: bytes, purpose: str, length: int) -> bytes:
+    info = f"ostiary/v1/{purpose}".encode()
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(key)
 
-    __slots__ = ("_ciphers", "_owner")
 
-    def __init__(self, owner: str, keys: dict[int, bytes]) -> None:
-        self._owner = owner
-        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+def _check_value(key: bytes) -> str:
+    return _derived(key, "check-value", 16).hex()
 
-    def seal(self, secret: bytes, *, context: str) -> bytes:
-        """Return the secret encrypted.
 
-        :param context: where it will stand, ``table|column|primary key``; it opens nowhere else.
-        """
-        # Random nonces of 96 bits are safe for 2**32 secrets of one owner (SP 800-38D, 8.3).
-        nonce = secrets.token_bytes(NONCE)
-        cipher = self._ciphers[CURRENT]
-        return bytes([CURRENT]) + nonce + cipher.encrypt(nonce, secret, self._place(context))
+def _is(key: bytes, check: str) -> bool:
+    return hmac.compare_digest(_check_value(key), check)
 
-    def open(self, sealed: bytes, *, context: str) -> bytes:
-        """Return the secret that was sealed for this context.
 
-        :raises SealBroken: it was not sealed so, or has been changed since.
-        """
-        cipher = self._ciphers.get(sealed[0]) if sealed else None
-        if cipher is None:
-            raise SealBroken(f"a secret of {self._owner} is sealed by an unknown key")
-        nonce, text = sealed[1 : 1 + NONCE], sealed[1 + NONCE :]
-        try:
-            return cipher.decrypt(nonce, text, self._place(context))
-        except (InvalidTag, ValueError):
-            # ValueError: too short to hold a nonce.
-            raise SealBroken(f"a secret of {self._owner} cannot be opened here") from None
+def _lock(key: bytes) -> bytes:
+    """Return what a master key seals the one before it with."""
+    return _derived(key, "older-master-keys", LENGTH)
 
-    def __repr__(self) -> str:
-        return f"<Sealer of {self._owner}>"
 
-    def _place(self, context: str) -> bytes:
-        # An owner's name has no bar in it: two pairs never give the same bytes.
-        return f"{self._owner}|{context}".encode()
+def _place(generation: int) -> bytes:
+    return f"core|master_keys|sealed|{generation}".encode()
+
+
+def _key(text: str) -> bytes:
+    if HEX.fullmatch(text):
+        return bytes.fromhex(text)
+    if BASE64URL.fullmatch(text):
+        return base64.urlsafe_b64decode(text[:43] + "=")
+    raise MasterKeyError(f"wanted {LENGTH} bytes as 64 hex digits or in base64url")
 
 
 def _guessable(key: bytes) -> bool:
@@ -177,73 +265,3 @@ def _checked(owner: str) -> str:
     if not OWNER.fullmatch(owner):
         raise ValueError(f"{owner!r} cannot own keys")
     return owner
-
-
-def _printed_by(command: str) -> str:
-    """Run a command; what it says on its standard error goes to the operator's."""
-    try:
-        run = subprocess.run(  # noqa: S603 - the operator's own command
-            shlex.split(command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            timeout=PATIENCE,
-            check=True,
-        )
-    except subprocess.CalledProcessError as failed:
-        raise MasterKeyError(f"security.masterKeyCommand exited with {failed.returncode}") from None
-    except subprocess.TimeoutExpired:
-        raise MasterKeyError(f"security.masterKeyCommand took over {PATIENCE} seconds") from None
-    except (OSError, ValueError, IndexError):
-        # From None: the text may be a password typed into the command.
-        raise MasterKeyError("security.masterKeyCommand cannot be run") from None
-    return run.stdout.decode("latin-1")
-
-
-def _content(file: Path) -> str:
-    try:
-        # One open file, so that what was checked is what is read.
-        with file.open("rb") as opened:
-            mode = os.fstat(opened.fileno()).st_mode & 0o777
-            if mode & 0o077:
-                raise MasterKeyError(
-                    f"{file}: others may read or write it (mode {mode:04o}); "
-                    f"run: chmod 600 {shlex.quote(str(file))}"
-                )
-            return opened.read(1024).decode("latin-1")
-    except OSError as error:
-        raise MasterKeyError(f"{file}: the master key cannot be read: {error.strerror}") from None
-
-
-def _create(file: Path) -> None:
-    """Put a new key into a file that appears complete or not at all."""
-    key = base64.urlsafe_b64encode(secrets.token_bytes(LENGTH)) + b"\n"
-    draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}.new")
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            _write(draft, key)
-            # If another process was faster, its key is the one.
-            with suppress(FileExistsError):
-                os.link(draft, file)
-            _sync(file.parent)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise MasterKeyError(f"{file}: cannot be created: {error.strerror}") from None
-
-
-def _write(file: Path, content: bytes) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as opened:
-        opened.write(content)
-        opened.flush()
-        os.fsync(opened.fileno())
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -43,6 +43,32 @@ REDIRECTION = {
 }
 
 
+QUESTION = {
+    "type": "object",
+    "required": ["challenge", "expiresAt", "question", "fields"],
+    "properties": {
+        "challenge": {"type": "string"},
+        "expiresAt": {"type": "integer"},
+        "question": {"type": "object"},
+        "fields": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "label", "kind", "secret", "required", "help"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "label": {"type": "string"},
+                    "kind": {"type": "string"},
+                    "secret": {"type": "boolean"},
+                    "required": {"type": "boolean"},
+                    "help": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
 def _envelope(status: Mapping[str, Any], error: Any, result: Any = EMPTY_RESULT) -> dict[str, Any]:
     """Return the schema of an answer (contract, 2.5)."""
     members: dict[str, Any] = {
@@ -70,6 +96,7 @@ SCHEMAS = {
     "Error": ERROR,
     "Envelope": _envelope({"const": 200}, {"type": "null"}),
     "Redirection": _envelope({"const": 302}, {"type": "null"}, REDIRECTION),
+    "Question": _envelope({"const": 202}, {"type": "null"}, QUESTION),
     "Partial": _envelope({"const": 206}, PARTIAL),
     "Failure": {
         "description": "What is found wrong before routing is answered by the error alone.",
@@ -185,6 +212,7 @@ def _responses(action: Action) -> dict[str, Any]:
     }
     responses["200"] = _raw(action.raw) if action.raw else _answer("The answer.", "Envelope")
     if action.redirects:
+        responses["202"] = _answer("There is something to answer first.", "Question")
         responses["302"] = _answer("Go on at the address in the header Location.", "Redirection")
     responses["4XX"] = _answer("The request is refused; see `error`.", "Failure")
     responses["5XX"] = _answer("The server cannot answer; see `error`.", "Failure")

@@ -6,14 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from ostiary.composition import (
-    NO_STORES,
-    Core,
-    find_plugins,
-    load_master_key,
-    make_backend,
-    require_stores,
-)
+from ostiary.composition import NO_STORES, Core, find_plugins, make_backend, require_stores
+from ostiary.key_settings import load_master_key
 from ostiary.services.rights import ADMIN
 from ostiary.settings import Settings
 from ostiary.startup import establish, opened, stores_of

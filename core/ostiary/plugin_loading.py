@@ -6,6 +6,7 @@ import inspect
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
 
@@ -14,18 +15,28 @@ from packaging.utils import canonicalize_name
 from pluggy import HookCaller, HookImpl, PluginManager, PluginValidationError
 
 from ostiary import hookspecs
+from ostiary.actions import WrongDeclaration
+from ostiary.declarations import fault_of
+from ostiary.errors import DeclaredTwice
 from ostiary.log import origin
-from ostiary.plugins import HOOKS, REQUIRED, Plugin, PluginError, Plugins
+from ostiary.plugin_controllers import named_on_the_wire
+from ostiary.plugin_names import (
+    check_errors,
+    hooks_version,
+    package_of,
+    whose,
+    wire_name,
+)
+from ostiary.plugins import HOOKS, LOGIN_HOOKS, REQUIRED, Plugin, PluginError, Plugins
 from ostiary.settings import SettingsError
 from ostiary.settings.table import Table
 from ostiary.storage import Storage
-from ostiary.strategies import Strategy
+from ostiary.stored_strategies import STORED
 
 logger = logging.getLogger(__name__)
 
 GROUP = "ostiary"
 PLUGIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
-STRATEGY_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 RESERVED = {"core"}
 
 
@@ -48,14 +59,16 @@ def load_plugins(
         elif entry.name in loaded:
             raise PluginError(f"two packages bring a plugin named {entry.name!r}")
         elif module := _import(entry, refused, version):
+            hooks = hooks_version(manager, entry, module)
             _register(manager, entry.name, module)
             table = Table(name=f"plugins.{entry.name}")
             given = table | settings.get(entry.name, {}) | {"dev": dev}
-            loaded[entry.name] = _declared(manager, entry, module, given)
+            loaded[entry.name] = replace(_declared(manager, entry, module, given), hooks=hooks)
     for name in settings:
         if name not in loaded and name not in refused:
             logger.warning("settings for the plugin %r, which is not installed", name)
     _check_strategies(loaded)
+    check_errors(loaded.values())
     return Plugins(manager, tuple(loaded.values()), refused)
 
 
@@ -67,6 +80,11 @@ def _import(entry: EntryPoint, refused: dict[str, str], version: str) -> object 
         _check_version(entry.name, entry.dist, version)
     try:
         module: object = entry.load()
+    except DeclaredTwice as error:
+        owner = whose(error.other, entry_points(group=GROUP))
+        raise PluginError(f"plugin {entry.name}: {error}, which {owner} declares") from error
+    except WrongDeclaration as error:
+        raise PluginError(f"plugin {entry.name}: {error}") from error
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
         logger.error("plugin %s cannot be imported: %s", entry.name, origin(error))  # noqa: TRY400
         refused[entry.name] = f"cannot be imported: {type(error).__name__}: {error}"
@@ -105,6 +123,8 @@ def _check_implementation(name: str, caller: HookCaller, implementation: HookImp
     assert caller.spec is not None
     asynchronous = inspect.iscoroutinefunction(caller.spec.function)
     if implementation.wrapper or implementation.hookwrapper:
+        if caller.name in LOGIN_HOOKS:
+            raise PluginError(f"plugin {name}: hook {caller.name} is asked of each, not wrapped")
         return  # pluggy has made sure that it is a generator.
     if asynchronous and not inspect.iscoroutinefunction(implementation.function):
         raise PluginError(f"plugin {name}: hook {caller.name} must be declared with async def")
@@ -131,7 +151,8 @@ def _declared(
     storage = ask("ostiary_storage")
     _check_types(entry.name, strategies, storage)
     answering, wrapping = _implemented(manager, module)
-    if strategies:
+    stored = STORED in answering
+    if strategies or stored:
         for hook in (*REQUIRED, "ostiary_storage"):
             if hook not in answering:
                 raise PluginError(f"plugin {entry.name}: hook {hook} is missing")
@@ -140,15 +161,26 @@ def _declared(
             f"plugin {entry.name}: hook {min(foreign)} would answer for the strategies of others; "
             "without a strategy of its own it must be a wrapper"
         )
-    return Plugin(
+    plugin = Plugin(
         name=entry.name,
         distribution=entry.dist.name if entry.dist else "",
         version=entry.dist.version if entry.dist else "",
         module=module,
         strategies=strategies,
         storage=storage,
-        wraps=bool(wrapping & set(REQUIRED)) and not strategies,
+        wraps=_takes_part(answering, wrapping, strategies=bool(strategies) or stored),
+        package=package_of(entry.value),
+        wire_name=wire_name(entry.name, ask("ostiary_wire_name")),
+        settings=settings,
+        stores_strategies=stored,
     )
+    declared = ask("ostiary_controllers", listed=True) or ()
+    return replace(plugin, controllers=named_on_the_wire(plugin, declared))
+
+
+def _takes_part(answering: set[str], wrapping: set[str], *, strategies: bool) -> bool:
+    """Tell whether a plugin takes part in the logins of others (decision 26)."""
+    return bool(answering & LOGIN_HOOKS) or (bool(wrapping & set(REQUIRED)) and not strategies)
 
 
 def _implemented(manager: PluginManager, module: object) -> tuple[set[str], set[str]]:
@@ -163,10 +195,8 @@ def _implemented(manager: PluginManager, module: object) -> tuple[set[str], set[
 
 def _check_types(name: str, strategies: tuple[Any, ...], storage: Any) -> None:
     for strategy in strategies:
-        if not isinstance(strategy, Strategy):
-            raise PluginError(f"plugin {name}: ostiary_strategies gave {strategy!r}, no Strategy")
-        if not STRATEGY_NAME.fullmatch(strategy.name):
-            raise PluginError(f"plugin {name}: {strategy.name!r} cannot name a strategy")
+        if (fault := fault_of(strategy)) is not None:
+            raise PluginError(f"plugin {name}: ostiary_strategies: {fault}")
     if storage is not None and not isinstance(storage, Storage):
         raise PluginError(f"plugin {name}: ostiary_storage gave no Storage")
 

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pluggy import HookCaller, PluginManager
 
 from ostiary import errors
+from ostiary.actions import Controller
 from ostiary.arguments import Duration
+from ostiary.declarations import AUTHORIZATION, WITHHELD
 from ostiary.durations import duration
 from ostiary.filters import Filter, Order
-from ostiary.log import origin
-from ostiary.request import Request
-from ostiary.storage import Storage, Store
+from ostiary.log import TOKEN, origin
+from ostiary.request import Connection, Request
+from ostiary.storage import OwnStore, Storage
+from ostiary.stored_strategies import StoredStrategies
 from ostiary.strategies import Call, Directory, FoundCredentials, Strategy, User, Verdict
 
 logger = logging.getLogger(__name__)
 
-SECRET_HEADERS = {b"authorization", b"cookie", b"x-ostiary-setup"}
+SECRET_HEADERS = {name.encode() for name in WITHHELD}
 """What no strategy is given, whatever it declares."""
+
+SCHEME = re.compile(r"(?!bearer )[a-z0-9!#$%&'*+.^_`|~-]+ +[^ ]", re.IGNORECASE)
+"""How an ``Authorization`` begins that is no token of ours (RFC 9110, 11.4)."""
 
 REQUIRED = tuple(
     f"ostiary_{verb}_credentials"
@@ -31,6 +38,8 @@ REQUIRED = tuple(
 BY_ID, SEARCH = "ostiary_get_credentials_by_id", "ostiary_search_credentials"
 OPTIONAL = (BY_ID, SEARCH, "ostiary_refresh_session")
 HOOKS = (*REQUIRED, *OPTIONAL)
+BEFORE_LOGIN, AFTER_LOGIN = "ostiary_before_login", "ostiary_after_login"
+LOGIN_HOOKS = {BEFORE_LOGIN, AFTER_LOGIN}
 
 
 class PluginError(Exception):
@@ -39,7 +48,15 @@ class PluginError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A plugin that was loaded, and what it declared."""
+    """A plugin that was loaded, and what it declared.
+
+    :param package: the import package that it comes from.
+    :param wire_name: what its controllers, routes and errors are called by.
+    :param hooks: the version of the hooks that it was written for.
+    :param settings: what its hooks are given of the configuration.
+    :param stores_strategies: it keeps strategies as data, besides those declared here.
+    :param controllers: its actions, as the API has them.
+    """
 
     name: str
     distribution: str
@@ -48,6 +65,17 @@ class Plugin:
     strategies: tuple[Strategy, ...] = ()
     storage: Storage | None = None
     wraps: bool = False
+    package: str = ""
+    wire_name: str = ""
+    hooks: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    stores_strategies: bool = False
+    controllers: tuple[Controller, ...] = ()
+
+    @property
+    def has_strategies(self) -> bool:
+        """Whether credentials hooks are called on it."""
+        return bool(self.strategies) or self.stores_strategies
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +96,39 @@ class Plugins:
 class Strategies:
     """The strategies of all plugins: the only door from the core to their credentials hooks."""
 
-    def __init__(self, plugins: Plugins, stores: Mapping[str, Store]) -> None:
-        self._strategies: dict[str, tuple[Strategy, Store, dict[str, HookCaller]]] = {}
-        declaring = [plugin for plugin in plugins.loaded if plugin.strategies]
-        for plugin in declaring:
-            others = [other.module for other in declaring if other is not plugin]
-            callers = {name: plugins.manager.subset_hook_caller(name, others) for name in HOOKS}
-            for strategy in plugin.strategies:
-                self._strategies[strategy.name] = (strategy, stores[plugin.name], callers)
+    def __init__(self, plugins: Plugins, stores: Mapping[str, OwnStore]) -> None:
+        self._strategies: dict[str, tuple[Strategy, OwnStore, dict[str, HookCaller]]] = {}
+        self._declaring = {
+            plugin.name: plugin for plugin in plugins.loaded if plugin.has_strategies
+        }
+        self._owned: dict[str, dict[str, Strategy]] = {}
+        self._owners: dict[str, str] = {}
+        self._stores, self._callers = stores, self._make_callers(plugins)
+        for plugin in self._declaring.values():
+            self._owned[plugin.name] = {one.name: one for one in plugin.strategies}
+        self._arrange()
+        self._listeners: list[Callable[[], None]] = []
+        self.stored = StoredStrategies(plugins, stores, self._install, self._owners.get)
+        self._stale = self.stored.stale
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._strategies)
+
+    async def settle(self, name: str | None = None) -> None:
+        """Wait until what plugins have changed is known, before any strategy is looked up.
+
+        :param name: the one that is to be used: others need not be waited for.
+        """
+        if self._stale:
+            await self.stored.settle(None if name is None else self._owners.get(name))
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call a function whenever other strategies than before are in force."""
+        self._listeners.append(listener)
+
+    def of(self, plugin: str) -> Mapping[str, Strategy]:
+        """Return the strategies of a plugin by name; none for one that has none."""
+        return dict(self._owned.get(plugin, {}))
 
     def knows(self, name: str) -> bool:
         """Tell whether a strategy is installed."""
@@ -90,6 +140,14 @@ class Strategies:
         :raises errors.UnknownStrategy: no plugin declares it.
         """
         return self._find(name)[0]
+
+    def owner(self, name: str) -> str:
+        """Return the plugin that a strategy is of.
+
+        :raises errors.UnknownStrategy: no plugin declares it.
+        """
+        self._find(name)
+        return self._owners[name]
 
     def account(self, name: str, credentials: Mapping[str, Any]) -> str | None:
         """Return by what attempts with such credentials are counted, if they name an account."""
@@ -155,6 +213,7 @@ class Strategies:
 
     async def get_by_id(self, name: str, id: str) -> dict[str, Any]:
         """Return what may be seen of the credentials that an id of the strategy's names."""
+        await self.settle(name)
         if not self._implements(BY_ID, name):
             return {}
         return _view(name, await self._ask(BY_ID, name, Call(), id=id))
@@ -166,6 +225,7 @@ class Strategies:
 
         :raises errors.MissingOptionalMethod: the strategy cannot be searched.
         """
+        await self.settle(name)
         if not self._implements(SEARCH, name):
             raise errors.MissingOptionalMethod(SEARCH, name)
         wanted: dict[str, Any] = {
@@ -195,12 +255,39 @@ class Strategies:
         except (ValueError, TypeError):
             raise errors.PluginUnexpectedError(f"strategy {name} told no lifetime") from None
 
+    def _make_callers(self, plugins: Plugins) -> dict[str, dict[str, HookCaller]]:
+        """Return the hooks of each plugin, without those of others that have strategies."""
+        callers = {}
+        for plugin in self._declaring.values():
+            others = [one.module for one in self._declaring.values() if one is not plugin]
+            callers[plugin.name] = {
+                name: plugins.manager.subset_hook_caller(name, others) for name in HOOKS
+            }
+        return callers
+
+    def _install(self, plugin: str, stored: tuple[Strategy, ...]) -> None:
+        """Have a plugin keep these strategies, besides those it declares."""
+        declared = self._declaring[plugin].strategies
+        self._owned[plugin] = {one.name: one for one in (*declared, *stored)}
+        self._arrange()
+        for listener in self._listeners:
+            listener()
+
+    def _arrange(self) -> None:
+        """Build what strategies are found by; in place, for nobody waits within this."""
+        self._strategies.clear()
+        self._owners.clear()
+        for plugin, owned in self._owned.items():
+            for name, strategy in owned.items():
+                self._strategies[name] = (strategy, self._stores[plugin], self._callers[plugin])
+                self._owners[name] = plugin
+
     def _implements(self, hook: str, name: str) -> bool:
         """Tell whether the plugin of a strategy answers a hook, and does not merely wrap it."""
         _, _, callers = self._find(name)
         return any(not (one.wrapper or one.hookwrapper) for one in callers[hook].get_hookimpls())
 
-    def _find(self, name: str) -> tuple[Strategy, Store, dict[str, HookCaller]]:
+    def _find(self, name: str) -> tuple[Strategy, OwnStore, dict[str, HookCaller]]:
         found = self._strategies.get(name)
         if found is None:
             raise errors.UnknownStrategy(name)
@@ -211,6 +298,8 @@ class Strategies:
 
     async def _ask(self, hook: str, name: str, call: Call, **arguments: Any) -> Any:
         """Call a hook of a strategy; None stands for one that its plugin does not have."""
+        if self._stale:
+            await self.settle(name)
         strategy, store, callers = self._find(name)
         arguments |= {"strategy": strategy, "store": store, "call": _narrowed(call, strategy)}
         try:
@@ -235,12 +324,38 @@ def call_of(request: Request) -> Call:
         address=connection.address,
         user_agent=connection.header("user-agent") or "",
         args=request.args,
-        headers={
-            name.decode("latin-1"): value.decode("latin-1")
-            for name, value in connection.headers.items()
-            if name not in SECRET_HEADERS
-        },
+        headers=_shown(connection),
+        proxied=connection.proxied,
     )
+
+
+def _shown(connection: Connection) -> dict[str, str]:
+    """Return the headers that strategies may ask for: never with a token, nor a cookie."""
+    shown = {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in connection.headers.items()
+        if name not in SECRET_HEADERS
+    }
+    given = shown.get(AUTHORIZATION)
+    if given is not None and (not SCHEME.match(given) or TOKEN.search(given)):
+        del shown[AUTHORIZATION]
+    return shown
+
+
+def call_for(request: Request, strategies: Iterable[Strategy]) -> Call:
+    """Return what an action of a plugin may know of its request: headers of its strategies."""
+    call = call_of(request)
+    wanted = {name for strategy in strategies for name in _headers_for(strategy, call)}
+    return replace(call, args={}, headers=_only(wanted, call.headers))
+
+
+def _headers_for(strategy: Strategy, call: Call) -> tuple[str, ...]:
+    """Return the names of the headers that a strategy is shown."""
+    return (*strategy.headers, *strategy.proxy_headers) if call.proxied else strategy.headers
+
+
+def _only(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in names if name in given}
 
 
 def _view(name: str, seen: Any) -> dict[str, Any]:
@@ -254,6 +369,6 @@ def _narrowed(call: Call, strategy: Strategy) -> Call:
     """Return what one strategy may know of a call: its own fields and headers."""
     return replace(
         call,
-        args={name: call.args[name] for name in strategy.fields if name in call.args},
-        headers={name: call.headers[name] for name in strategy.headers if name in call.headers},
+        args=_only(strategy.field_names, call.args),
+        headers=_only(_headers_for(strategy, call), call.headers),
     )

@@ -14,6 +14,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 FORWARDED = b"x-forwarded-for"
+PROXIED = "ostiary.proxied"
+"""The key of an ASGI scope that is there when a trusted proxy has passed the request on."""
+
 LONGEST = 1024
 """Bytes of the header that are looked at: its end is what counts."""
 
@@ -32,12 +35,15 @@ class Proxies:
     def __init__(self, networks: Sequence[str]) -> None:
         self._networks = [ip_network(network) for network in networks]
         self._client = lru_cache(maxsize=1024)(self._find)
+        self._known = lru_cache(maxsize=1024)(self._is_proxy)
 
     def locate(self, scope: MutableMapping[str, Any]) -> None:
-        """Put the address of the client into an ASGI scope, in place of the proxy's."""
+        """Put the address of the client into an ASGI scope, in place of the proxy's, and say so."""
         peer = scope.get("client")
         if peer is None:
             return
+        if self._known(peer[0]):
+            scope[PROXIED] = True
         said = b",".join(_values(scope["headers"]))
         if said:
             scope["client"] = (self._client(peer[0], said[-LONGEST:]), 0)
@@ -54,6 +60,10 @@ class Proxies:
             address = read_address(elements.pop())
             known = known if address is None else str(address)
         return known
+
+    def _is_proxy(self, peer: str) -> bool:
+        address = read_address(peer)
+        return address is not None and self._trusted(address)
 
     def _trusted(self, address: Address) -> bool:
         return any(address in network for network in self._networks)

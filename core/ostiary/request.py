@@ -29,12 +29,14 @@ class Connection(msgspec.Struct, eq=False):
     :param address: the peer, or what a trusted proxy says of it; empty if it has gone.
     :param headers: of the HTTP request or of the upgrade, as the server gives them.
     :param socket: the WebSocket, if it is one.
+    :param proxied: a trusted proxy has passed it on.
     """
 
     protocol: Protocol
     address: str
     headers: Mapping[bytes, bytes] = EMPTY
     socket: Socket | None = None
+    proxied: bool = False
 
     def header(self, name: str) -> str | None:
         """Return a header by its name in lower case, or None."""

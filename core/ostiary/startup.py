@@ -7,14 +7,8 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-from ostiary.composition import (
-    Core,
-    check_wrappers,
-    find_plugins,
-    load_master_key,
-    make_backend,
-    open_core,
-)
+from ostiary.composition import Core, check_wrappers, find_plugins, make_backend, open_core
+from ostiary.key_settings import load_master_key
 from ostiary.log import origin
 from ostiary.plugins import Plugins
 from ostiary.settings import Settings

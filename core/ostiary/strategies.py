@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from ostiary import errors
-
 
 Kind = Literal["text", "password", "email", "tel", "number", "url", "one-time-code", "json"]
 """What is typed into a field; ``json`` is made by a script, such as an assertion of WebAuthn."""
@@ -40,6 +40,24 @@ class CredentialField:
     required: bool = True
     help: str = ""
 
+    @property
+    def title(self) -> str:
+        """The label, or the name as words: ``pinCode`` is ``Pin code``."""
+        words = "".join(f" {one.lower()}" if one.isupper() else one for one in self.name)
+        words = " ".join(words.replace("_", " ").split())
+        return self.label or words[:1].upper() + words[1:]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a client needs to draw it."""
+        return {
+            "name": self.name,
+            "label": self.title,
+            "kind": self.kind,
+            "secret": self.secret,
+            "required": self.required,
+            "help": self.help,
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Strategy:
@@ -59,7 +77,10 @@ class Strategy:
         account does not exist (NIST SP 800-63B-4, 3.2.2). See ``account``.
     :param refusal: the sentence for every refused login; one sentence, so that
         it does not tell which accounts exist (OWASP ASVS 6.3.8).
-    :param headers: names of the request headers that the hooks want to see.
+    :param headers: names of the request headers that the hooks want to see, in lower case.
+        ``authorization`` is shown where its scheme is another than Bearer (RFC 4559, RFC 7617).
+    :param proxy_headers: those that mean something only if a trusted proxy has set them, such as
+        the certificate of a client; no other request has them.
     """
 
     name: str
@@ -70,6 +91,30 @@ class Strategy:
     identifier: str | None = None
     refusal: str = "Wrong credentials."
     headers: tuple[str, ...] = ()
+    proxy_headers: tuple[str, ...] = ()
+
+    @cached_property
+    def described(self) -> tuple[CredentialField, ...]:
+        """The fields, each as its description."""
+        return described(self.fields)
+
+    @cached_property
+    def field_names(self) -> tuple[str, ...]:
+        """The names of the fields."""
+        return tuple(field.name for field in self.described)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a page needs to offer the strategy."""
+        return {
+            "name": self.name,
+            "label": self.label or CredentialField(self.name.replace("-", "_")).title,
+            "fields": [
+                {**field.to_json(), "login": field.login, "registration": field.registration}
+                for field in self.described
+            ],
+            "factors": list(self.factors),
+            "phishingResistant": self.phishing_resistant,
+        }
 
     def account(self, credentials: Mapping[str, Any]) -> str | None:
         """Return by what the attempts on an account are counted; None if they name none.
@@ -100,6 +145,7 @@ class Call:
     :param args: the arguments that are fields of this strategy, and no others.
     :param headers: those that the strategy declared, in lower case.
     :param state: what the step before this one gave the server to keep; None at a first step.
+    :param proxied: a trusted proxy has passed the request on.
     """
 
     kuid: str = "-1"
@@ -111,6 +157,7 @@ class Call:
     args: Mapping[str, Any] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     state: Mapping[str, Any] | None = field(default=None, repr=False)
+    proxied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +234,46 @@ class FoundCredentials:
 
 
 class Directory(Protocol):
-    """What a plugin may ask about users."""
+    """What a plugin may ask about users, and do for those who sign in with its strategies."""
 
     async def find(self, kuid: str) -> User | None:
         """Return a user, or None if nobody has this kuid."""
+
+    async def open_session(
+        self, kuid: str, call: Call, *, lifetime: int | None = None, session: str | None = None
+    ) -> Mapping[str, Any]:
+        """Sign a user in whom the plugin has verified by itself; return what a login answers.
+
+        It is no attempt that the limits of failed logins count.
+
+        :param lifetime: of the token, in ms; -1 is without end, None the default.
+        :param session: see ``Verified``.
+        :raises errors.LoginRefused: nobody, a disabled user, or one who holds no credentials of
+            a strategy of this plugin; or a hook has refused.
+        :raises errors.TtlExceeded: the lifetime is above the maximum.
+        """
+
+    async def end_sessions(self, kuid: str, *, session: str | None = None) -> int:
+        """End the sessions of a user that this plugin's strategies have opened; return how many.
+
+        :param session: end only what goes by this name; see ``Verified``.
+        """
+
+    async def strategies_changed(self) -> None:
+        """Have every process ask ``ostiary_stored_strategies`` of this plugin again.
+
+        Call it after the transaction that changed them. When it returns they are in force in
+        this process, and in the others at the next request that comes to them, or a moment
+        later on other machines.
+
+        :raises errors.StrategyNotRegistered: they are wrong, and those of before stay.
+        :raises errors.StrategyOfAnother: one of the names belongs to another plugin; likewise.
+        """
+
+
+def described(fields: Iterable[CredentialField | str]) -> tuple[CredentialField, ...]:
+    """Return fields as their descriptions: a name alone stands for a text that is no secret."""
+    return tuple(CredentialField(one) if isinstance(one, str) else one for one in fields)
 
 
 def text_field(fields: Mapping[str, Any], name: str) -> str:

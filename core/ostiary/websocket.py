@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from ostiary import body, errors, message
 from ostiary.dispatch import Dispatcher
 from ostiary.http import request_ids
+from ostiary.proxies import PROXIED
 from ostiary.request import Connection, Request
 from ostiary.services.connections import Connections, Socket
 
@@ -102,7 +103,8 @@ class Conversation:
         self._socket = Socket(expired=self._say_expired)
         headers: Mapping[bytes, bytes] = dict(websocket.scope["headers"])
         address = websocket.client.host if websocket.client else ""
-        self._connection = Connection("websocket", address, headers, self._socket)
+        proxied = PROXIED in websocket.scope
+        self._connection = Connection("websocket", address, headers, self._socket, proxied)
 
     async def hold(self) -> None:
         """Answer what is asked until the socket closes; what runs then is finished."""

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from .conftest import Connect, ConnectSocket, Serve
 
 HELD_BY_ANYBODY = {
-    "auth:checkToken", "auth:getCurrentUser", "auth:getMyRights", "auth:login",
+    "auth:checkToken", "auth:describeStrategies", "auth:getCurrentUser", "auth:getMyRights", "auth:login",
     "server:openapi", "server:publicApi",
 }  # fmt: skip
-"""Contract, section 7."""
+"""Contract, section 7; and what a sign-in page has to be drawn from."""
 
 CREATE = "security:createFirstAdmin"
 ROOT = {"username": "root", "password": "the password of an administrator"}

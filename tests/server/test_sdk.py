@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from ostiary.testing.packages import steps
+
 if TYPE_CHECKING:
     from .conftest import Connect, Serve
 
@@ -95,6 +97,28 @@ def test_the_sdk_logs_in_and_out(
         "user: ann default",
         "logged out: true",
         "token still valid: false",
+    ]
+
+
+@pytest.mark.parametrize("protocol", ["WebSocket", "Http"])
+def test_an_application_answers_a_challenge_with_a_query(
+    protocol: str,
+    javascript: Callable[..., str],
+    serve: Serve,
+    connect: Connect,
+    tmp_path: Path,
+) -> None:
+    """``auth.login`` knows of no second step; ``query`` hands everything on."""
+    steps().install(tmp_path / "plugins")
+    server = serve(dev=True, environment={"PYTHONPATH": str(tmp_path / "plugins")})
+    user = {"content": {"profileIds": ["default"]}, "credentials": {"steps": {"badge": "1"}}}
+    assert connect(server).call("security:createUser", user, _id="ann").status == 200
+    printed = javascript("challenge.js", protocol, str(server.port), "1", "2468")
+    assert printed.splitlines() == [
+        "auth.login: TypeError",
+        "asked: 202 the door pin",
+        "user: ann",
+        "again: ostiary.login.flow_over",
     ]
 
 

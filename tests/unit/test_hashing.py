@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
+import pickle
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,11 +18,14 @@ from hypothesis import strategies as st
 
 from ostiary import errors
 from ostiary.hashing import FLOOR, Argon2Parameters, Hasher, HashPool
+from ostiary.keys import GRACE, MasterKey
 
 pytestmark = pytest.mark.anyio
 
 CHEAPEST = Argon2Parameters(time_cost=5, memory_cost=7168)
 PATIENCE = 30
+KEY = MasterKey.random()
+PEPPER, OTHER = KEY.pepper("a"), MasterKey.random().pepper("a")
 
 few = settings(max_examples=15, deadline=None)
 texts = st.text(max_size=100)
@@ -35,7 +40,7 @@ def pool() -> Iterator[HashPool]:
 
 @pytest.fixture(scope="module")
 def hasher(pool: HashPool) -> Hasher:
-    return Hasher(b"pepper", CHEAPEST, pool)
+    return Hasher(PEPPER, CHEAPEST, pool)
 
 
 @pytest.fixture
@@ -96,8 +101,8 @@ async def test_equal_secrets_have_different_hashes(hasher: Hasher) -> None:
 
 async def test_a_hash_is_worthless_without_its_pepper(hasher: Hasher, pool: HashPool) -> None:
     stored = await hasher.hash("secret")
-    assert not await Hasher(b"salt", CHEAPEST, pool).matches(stored, "secret")
-    assert not await Hasher(b"", CHEAPEST, pool).matches(stored, "secret")
+    assert not await Hasher(OTHER, CHEAPEST, pool).matches(stored, "secret")
+    assert not await Hasher(KEY.pepper("b"), CHEAPEST, pool).matches(stored, "secret")
 
 
 async def test_nobody_has_a_secret(hasher: Hasher) -> None:
@@ -107,14 +112,14 @@ async def test_nobody_has_a_secret(hasher: Hasher) -> None:
 
 async def test_nobody_is_as_much_work_as_somebody(pool: HashPool) -> None:
     for parameters in (CHEAPEST, Argon2Parameters(3, 12288, 2)):
-        hasher = Hasher(b"pepper", parameters, pool)
+        hasher = Hasher(PEPPER, parameters, pool)
         nobody = extract_parameters(hasher._nobody)
         assert nobody == extract_parameters(await hasher.hash("secret"))
         assert not hasher.outdated(hasher._nobody)
 
 
 async def test_nobody_waits_in_the_queue_like_somebody(narrow: HashPool) -> None:
-    hasher, gate = Hasher(b"pepper", CHEAPEST, narrow), Gate()
+    hasher, gate = Hasher(PEPPER, CHEAPEST, narrow), Gate()
     running = [asyncio.create_task(narrow.run(gate.work)) for _ in range(2)]
     await gate.entered()
     for stored in (None, "$argon2id$v=19$m=7168,t=5,p=1$c2FsdHNhbHQ$aGFzaGhhc2g"):
@@ -125,10 +130,10 @@ async def test_nobody_waits_in_the_queue_like_somebody(narrow: HashPool) -> None
 
 
 async def test_preparing_needs_a_parameter_set_that_works(pool: HashPool) -> None:
-    await Hasher(b"pepper", CHEAPEST, pool).prepare()
+    await Hasher(PEPPER, CHEAPEST, pool).prepare()
     too_many = Argon2Parameters(memory_cost=2**27, parallelism=2**24)
     with pytest.raises(VerificationError):
-        await Hasher(b"pepper", too_many, pool).prepare()
+        await Hasher(PEPPER, too_many, pool).prepare()
 
 
 async def test_a_damaged_hash_is_a_fault_and_not_a_wrong_secret(hasher: Hasher) -> None:
@@ -140,7 +145,7 @@ async def test_a_damaged_hash_is_a_fault_and_not_a_wrong_secret(hasher: Hasher) 
 
 
 async def test_hashes_of_other_parameters_match_and_are_outdated(pool: HashPool) -> None:
-    old = Hasher(b"pepper", CHEAPEST, pool)
+    old = Hasher(PEPPER, CHEAPEST, pool)
     stored = await old.hash("secret")
     assert not old.outdated(stored)
     for parameters in (
@@ -149,7 +154,7 @@ async def test_hashes_of_other_parameters_match_and_are_outdated(pool: HashPool)
         Argon2Parameters(5, 7168, 2),
         Argon2Parameters(),
     ):
-        new = Hasher(b"pepper", parameters, pool)
+        new = Hasher(PEPPER, parameters, pool)
         assert await new.matches(stored, "secret")
         assert new.outdated(stored)
         assert not new.outdated(await new.hash("secret"))
@@ -277,3 +282,29 @@ def _slow_name() -> str:
 
 def _priority() -> int:
     return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+async def test_a_hash_remembers_the_pepper_it_was_made_with(pool: HashPool) -> None:
+    """After a rotation of the master key old hashes still match, and are renewed."""
+    old, new = MasterKey.random(), MasterKey.random()
+    before = await Hasher(old.pepper("a"), CHEAPEST, pool).hash("secret")
+    generation, sealed = old.sealed_by(new)
+    new.settle(new.check_value(), {generation: sealed}, -GRACE)
+    hasher = Hasher(new.pepper("a"), CHEAPEST, pool)
+    after = await hasher.hash("secret")
+    assert (before[0], after[:2]) == ("$", "2$")
+    for stored in (before, after):
+        assert await hasher.matches(stored, "secret")
+        assert not await hasher.matches(stored, "another")
+    assert (hasher.outdated(before), hasher.outdated(after)) == (True, False)
+    with pytest.raises(InvalidHashError):
+        await Hasher(old.pepper("a"), CHEAPEST, pool).matches(after, "secret")
+    with pytest.raises(InvalidHashError):
+        await hasher.matches("²" + before, "secret")
+
+
+def test_what_holds_a_pepper_is_not_copied(hasher: Hasher) -> None:
+    """ISO-15"""
+    for copying in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="neither copied nor pickled"):
+            copying(hasher)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hmac
 import os
+import pickle
 import shlex
 import subprocess
 import sys
@@ -13,13 +15,34 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table
 
-from ostiary.keys import MasterKey, MasterKeyError, SealBroken, Sealer
+from ostiary.keys import GRACE, MasterKey, MasterKeyError
+from ostiary.sealing import SealBroken, Sealer
+from ostiary.storage.sealed import Sealed
 
 KEY = bytes.fromhex("8d0a6bf2c1497e35d8a2903bfc51e764170b9e8fd3426ac5013fe9b87a6c24d0")
 OTHER = bytes.fromhex("2f91c6d4e85b037aa6f01e9dc3724b58e0b6197f4da83c512e9407f6c8b15da3")
 
 master = MasterKey(KEY)
+
+tables = MetaData()
+tokens = Table(
+    "tokens",
+    tables,
+    Column("owner", String, primary_key=True),
+    Column("secret", Sealed),
+    Column("other", Sealed),
+    Column("bare", LargeBinary),
+)
+codes = Table(
+    "codes",
+    tables,
+    Column("owner", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("secret", Sealed),
+)
+SECRET = tokens.c.secret
 keys = st.binary(min_size=16, max_size=16).filter(lambda half: len(set(half)) == 16)
 
 
@@ -165,7 +188,7 @@ def test_without_leave_to_create_a_missing_file_is_refused(tmp_path: Path) -> No
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(MasterKeyError, match="cannot be created"):
+    with pytest.raises(MasterKeyError, match="cannot be written"):
         load(file=tmp_path / "file" / "master.key", create=True)
 
 
@@ -237,7 +260,7 @@ def test_derived_keys_never_change() -> None:
     """Another value would make every hash and every sealed secret worthless."""
     assert master.check_value() == "bae9bb43e3078f00ca12fed21869f022"
     assert (
-        master.pepper("local").hex()
+        master.pepper("local").of(1).hex()
         == "db3887b600614f134f0e8a92aea730a9a6d8f244221cf5a9256c7c9002b34f33"
     )
     assert master.derive("pg-role/ostiary_core", 8).hex() == "a4ddcebef6f001cc"
@@ -258,63 +281,153 @@ def test_only_names_of_plugins_own_keys(owner: str) -> None:
         master.pepper(owner)
 
 
-@given(secret=st.binary(max_size=300), context=st.text(st.characters(codec="utf-8"), max_size=40))
-def test_what_is_sealed_opens_again(secret: bytes, context: str) -> None:
+@given(secret=st.binary(max_size=300), row=st.text(st.characters(codec="utf-8"), max_size=40))
+def test_what_is_sealed_opens_again(secret: bytes, row: str) -> None:
     sealer = master.sealer("local")
-    sealed = sealer.seal(secret, context=context)
-    assert sealer.open(sealed, context=context) == secret
+    sealed = sealer.seal(secret, column=SECRET, row=row)
+    assert sealer.open(sealed, column=SECRET, row=row) == secret
     assert len(sealed) == len(secret) + 29
     assert len(secret) < 4 or secret not in sealed
 
 
 def test_a_secret_is_never_sealed_alike_twice() -> None:
     sealer = master.sealer("local")
-    assert len({sealer.seal(b"secret", context="t|c|1") for _ in range(20)}) == 20
+    assert len({sealer.seal(b"secret", column=SECRET, row=1) for _ in range(20)}) == 20
 
 
 @pytest.mark.parametrize(
-    "sealer, context",
+    "sealer, column, row",
     [
-        (master.sealer("local"), "tokens|secret|bob"),
-        (master.sealer("local"), ""),
-        (master.sealer("oauth"), "tokens|secret|ann"),
-        (MasterKey(OTHER).sealer("local"), "tokens|secret|ann"),
+        (master.sealer("local"), SECRET, "bob"),
+        (master.sealer("local"), SECRET, ""),
+        (master.sealer("local"), SECRET, ("ann",)),
+        (master.sealer("local"), tokens.c.other, "ann"),
+        (master.sealer("local"), codes.c.secret, "ann"),
+        (master.sealer("oauth"), SECRET, "ann"),
+        (MasterKey(OTHER).sealer("local"), SECRET, "ann"),
     ],
-    ids=["another row", "no row", "another plugin", "another master key"],
+    ids=["row", "no row", "rows", "column", "table", "plugin", "master key"],
 )
-def test_a_sealed_secret_opens_nowhere_else(sealer: Sealer, context: str) -> None:
-    sealed = master.sealer("local").seal(b"secret", context="tokens|secret|ann")
+def test_a_sealed_secret_opens_in_its_own_place_only(
+    sealer: Sealer, column: Column[bytes], row: str
+) -> None:
+    """ISO-12"""
+    sealed = master.sealer("local").seal(b"secret", column=SECRET, row="ann")
+    assert master.sealer("local").open(sealed, column=SECRET, row="ann") == b"secret"
     with pytest.raises(SealBroken) as refusal:
-        sealer.open(sealed, context=context)
+        sealer.open(sealed, column=column, row=row)
     assert "secret|" not in str(refusal.value)
 
 
-def test_the_owner_is_sealed_in_beside_the_key() -> None:
-    sealed = Sealer("local", {1: KEY}).seal(b"secret", context="c")
-    assert Sealer("local", {1: KEY}).open(sealed, context="c") == b"secret"
+@pytest.mark.parametrize("row", [("ann", 12), ("an", 112), ('ann", "1', 2)])
+def test_no_two_rows_with_a_key_of_several_columns_are_one_place(row: tuple[str, int]) -> None:
+    sealer = master.sealer("local")
+    sealed = sealer.seal(b"secret", column=codes.c.secret, row=("ann", 112))
     with pytest.raises(SealBroken):
-        Sealer("oauth", {1: KEY}).open(sealed, context="c")
+        sealer.open(sealed, column=codes.c.secret, row=row)
+    assert sealer.open(sealed, column=codes.c.secret, row=("ann", 112)) == b"secret"
+
+
+def test_only_a_column_that_says_so_holds_sealed_secrets() -> None:
+    """Else the core would not find it when the master key is rotated."""
+    sealer = master.sealer("local")
+    for use in (sealer.seal, sealer.open):
+        with pytest.raises(TypeError, match="declare it with the type Sealed"):
+            use(b"secret", column=tokens.c.bare, row="ann")
 
 
 @given(position=st.integers(0, 34), flip=st.integers(1, 255))
 def test_a_changed_byte_breaks_the_seal(position: int, flip: int) -> None:
     sealer = master.sealer("local")
-    sealed = bytearray(sealer.seal(b"secret", context="c"))
+    sealed = bytearray(sealer.seal(b"secret", column=SECRET, row="c"))
     sealed[position] ^= flip
     with pytest.raises(SealBroken):
-        sealer.open(bytes(sealed), context="c")
+        sealer.open(bytes(sealed), column=SECRET, row="c")
 
 
 @given(length=st.integers(0, 34))
 def test_a_cut_seal_is_broken(length: int) -> None:
     sealer = master.sealer("local")
+    sealed = sealer.seal(b"secret", column=SECRET, row="c")
     with pytest.raises(SealBroken):
-        sealer.open(sealer.seal(b"secret", context="c")[:length], context="c")
+        sealer.open(sealed[:length], column=SECRET, row="c")
 
 
-def test_a_repr_shows_no_key() -> None:
-    assert repr(master) == "<MasterKey>"
-    assert repr(master.sealer("local")) == "<Sealer of local>"
+def test_what_holds_keys_shows_none_and_is_not_copied() -> None:
+    """ISO-15"""
+    held = {
+        "<MasterKey>": master,
+        "<Sealer of local>": master.sealer("local"),
+        "<Pepper>": master.pepper("local"),
+    }
+    for shown, thing in held.items():
+        assert repr(thing) == shown
+        for copying in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="neither copied nor pickled"):
+                copying(thing)
+
+
+def rotated(*given: MasterKey) -> MasterKey:
+    """Return what somebody knows who gives the last key, after each replaced the one before."""
+    older: dict[int, bytes] = {}
+    known = given[0]
+    for new in given[1:]:
+        number, sealed = known.sealed_by(new)
+        older[number] = sealed
+        known = MasterKey(bytes.fromhex(KEYS[new.check_value()]))
+        known.settle(new.check_value(), older, 0)
+    return known
+
+
+KEYS = {MasterKey(key).check_value(): key.hex() for key in (KEY, OTHER)}
+
+
+def test_the_newest_key_opens_what_the_older_have_sealed_and_not_the_other_way_round() -> None:
+    old = MasterKey(KEY)
+    new = rotated(old, MasterKey(OTHER))
+    assert (old.current, new.current) == (1, 2)
+    sealed = old.sealer("local").seal(b"secret", column=SECRET, row="ann")
+    assert new.sealer("local").open(sealed, column=SECRET, row="ann") == b"secret"
+    assert new.sealer("local").outdated(sealed)
+    again = new.sealer("local").seal(b"secret", column=SECRET, row="ann")
+    assert not new.sealer("local").outdated(again)
+    with pytest.raises(SealBroken, match="unknown key"):
+        old.sealer("local").open(again, column=SECRET, row="ann")
+
+
+def test_a_new_key_is_used_when_everybody_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000_000_000.0
+    monkeypatch.setattr("time.time", lambda: now)
+    known = MasterKey(OTHER)
+    number, sealed = MasterKey(KEY).sealed_by(known)
+    known.settle(known.check_value(), {number: sealed}, int(now * 1000))
+    assert known.current == 1
+    now += GRACE / 1000
+    assert known.current == 2
+
+
+def test_a_key_that_is_not_in_force_is_refused_and_changes_nothing() -> None:
+    old, new = MasterKey(KEY), MasterKey(OTHER)
+    _, sealed = old.sealed_by(new)
+    for check, older in ((new.check_value(), {1: sealed}), (old.check_value(), {1: sealed})):
+        with pytest.raises(MasterKeyError):
+            old.settle(check, older, 0)
+    assert old.check_value() == master.check_value()
+    assert old.current == 1
+
+
+def test_two_keys_are_given_while_one_replaces_the_other() -> None:
+    both = load(environment=f"{OTHER.hex()}, {KEY.hex()}")
+    both.settle(master.check_value(), {}, 0)
+    successor = both.successor()
+    assert successor is not None
+    assert successor.check_value() == MasterKey(OTHER).check_value()
+    number, sealed = both.sealed_by(successor)
+    both.settle(successor.check_value(), {number: sealed}, 0)
+    assert both.successor() is None
+    assert both.check_value() == successor.check_value()
+    with pytest.raises(MasterKeyError, match="not 3"):
+        load(environment=",".join([OTHER.hex()] * 3))
 
 
 def test_the_setup_secret_can_be_typed() -> None:

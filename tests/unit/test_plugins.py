@@ -134,6 +134,7 @@ UNKNOWN_HOOK = "async def ostiary_get_credentials", "async def ostiary_got_crede
 UNKNOWN_ARGUMENT = "ostiary_get_credentials(strategy", "ostiary_get_credentials(stratagem"
 NO_STRATEGY = "return [Strategy(", "return ['badge'] or [Strategy("
 NO_LIST = "return [Strategy(", "return 5 or [Strategy("
+BAD_FIELD = 'fields=("badge",)', 'fields=("badge", "challenge")'
 BAD_NAME = 'Strategy(name="badge"', 'Strategy(name="Badge!"'
 BAD_STORAGE = "return Storage(", "return 'everywhere' or Storage("
 RAISES = "given.update(settings)", "raise ValueError('the door is stuck')"
@@ -149,8 +150,9 @@ RAISES = "given.update(settings)", "raise ValueError('the door is stuck')"
         (ONLY_WRAPS, ["ostiary_get_credentials", "missing"]),
         (UNKNOWN_HOOK, ["ostiary_got_credentials"]),
         (UNKNOWN_ARGUMENT, ["ostiary_get_credentials", "stratagem"]),
-        (NO_STRATEGY, ["ostiary_strategies", "'badge', no Strategy"]),
+        (NO_STRATEGY, ["ostiary_strategies", "'badge' is no Strategy"]),
         (NO_LIST, ["ostiary_strategies", "TypeError"]),
+        (BAD_FIELD, ["strategy badge", "the server itself reads 'challenge'"]),
         (BAD_NAME, ["'Badge!' cannot name a strategy"]),
         (BAD_STORAGE, ["ostiary_storage gave no Storage"]),
         (RAISES, ["ostiary_strategies", "the door is stuck"]),
@@ -246,6 +248,7 @@ def test_no_strategy_is_shown_a_token_or_what_is_another_ones() -> None:
     """ISO-15"""
     wanted = ("authorization", "cookie", "x-ostiary-setup", "x-door")
     headers = {name.encode(): b"some value" for name in (*wanted, "x-other")}
+    headers[b"authorization"] = b"Bearer some value"
     args = {"badge": "1", "password": "of another strategy"}
     connection = Connection("http", "127.0.0.1", headers)
     request = Request("auth", "login", args, None, "kauth-token", connection, "1")
@@ -255,6 +258,41 @@ def test_no_strategy_is_shown_a_token_or_what_is_another_ones() -> None:
     assert "some value" not in repr(call)
     assert "kauth-token" not in repr(request)
     assert "some value" not in repr(connection)
+
+
+def seen_by(strategy: Strategy, headers: Mapping[bytes, bytes], *, proxied: bool = False) -> Any:
+    connection = Connection("http", "127.0.0.1", headers, proxied=proxied)
+    request = Request("auth", "login", {}, None, None, connection, "1")
+    return _narrowed(call_of(request), strategy).headers
+
+
+@pytest.mark.parametrize("scheme", ["Negotiate", "Basic", "negotiate", "SCRAM-SHA-256"])
+def test_a_strategy_may_ask_for_the_authorization_of_another_scheme(scheme: str) -> None:
+    headers = {b"authorization": f"{scheme} YWJj".encode()}
+    asking = Strategy(name="badge", headers=("authorization",))
+    assert seen_by(asking, headers) == {"authorization": f"{scheme} YWJj"}
+    assert seen_by(Strategy(name="badge"), headers) == {}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("Bearer abc", "bearer  abc", "BEARER abc", "Bearer\tabc", "Bearer", "", " Bearer abc"),
+        *("kauth-abc", "Token kauth-abc", "Basic kapikey-abc", "Negotiate", "abc"),
+    ],
+)
+def test_no_strategy_is_shown_what_may_be_a_token(given: str) -> None:
+    """ISO-15"""
+    asking = Strategy(name="badge", headers=("authorization",))
+    assert seen_by(asking, {b"authorization": given.encode()}) == {}
+
+
+def test_the_word_of_a_proxy_is_shown_only_if_a_trusted_one_gave_it() -> None:
+    asking = Strategy(name="badge", proxy_headers=("x-ssl-client-cert",))
+    headers = {b"x-ssl-client-cert": b"a certificate"}
+    assert seen_by(asking, headers) == {}
+    assert seen_by(asking, headers, proxied=True) == {"x-ssl-client-cert": "a certificate"}
+    assert seen_by(Strategy(name="card"), headers, proxied=True) == {}
 
 
 REFRESH = """

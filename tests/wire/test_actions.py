@@ -19,13 +19,14 @@ from ostiary.testing.wire import Api, WebSocketApi, differences
 ACTIONS = {f"{action.controller}:{action.name}": action for action in make_registry()}
 ANYBODY = {
     "auth:checkToken",
+    "auth:describeStrategies",
     "auth:getCurrentUser",
     "auth:getMyRights",
     "auth:login",
     "server:publicApi",
     "server:openapi",
 }
-"""What anonymous may do on a closed server (contract, 7)."""
+"""What anonymous may do on a closed server (contract, 7), and draw a sign-in page from."""
 
 USERS = {
     "auth:checkToken",

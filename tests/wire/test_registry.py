@@ -27,6 +27,8 @@ COUNTS = {"auth": 19, "security": 55}
 """Actions of Kuzzle in the controllers that are there as a whole."""
 
 EXTRA: dict[str, str] = {
+    "auth:describeStrategies": "issue 4: pages and clients draw what a strategy asks for",
+    "auth:login state": "issue 4, decision 29: a client returns from where a strategy has sent it",
     "auth:getMySessions": "issue 3: users see where they are signed in",
     "auth:revokeMySession": "issue 3: and end it",
     "security:getSessions": "issue 3: the same for administrators",

@@ -76,12 +76,12 @@ def config(settings: Settings, _options: argparse.Namespace) -> None:
     print(json.dumps(settings.masked(), indent=2, ensure_ascii=False))
 
 
-def openapi(_settings: Settings, _options: argparse.Namespace) -> None:
-    """Print the OpenAPI document."""
-    from ostiary.composition import make_registry
+def openapi(settings: Settings, _options: argparse.Namespace) -> None:
+    """Print the OpenAPI document, with what the installed plugins add to it."""
+    from ostiary.composition import find_plugins, registry_with
     from ostiary.openapi import document
 
-    print(json.dumps(document(make_registry(), __version__), indent=2))
+    print(json.dumps(document(registry_with(find_plugins(settings)), __version__), indent=2))
 
 
 def make_parser() -> argparse.ArgumentParser:

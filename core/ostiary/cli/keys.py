@@ -1,9 +1,10 @@
-"""Commands about the keys that sign tokens: ``ostiary keys``."""
+"""Commands about the keys that sign tokens, and the master key: ``ostiary keys``."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+from functools import partial
 from typing import Any
 
 from ostiary.cli.parsing import add, add_group, print_table
@@ -12,12 +13,17 @@ from ostiary.settings import Settings
 
 def add_commands(commands: Any) -> None:
     """Add ``ostiary keys``."""
-    group = add_group(commands, "keys", "the keys that sign tokens")
+    group = add_group(commands, "keys", "the keys that sign tokens, and the master key")
     add(group, "list", keys_list)
     add(group, "rotate", keys_rotate).add_argument(
         "--revoke-all",
         action="store_true",
         help="forget the other keys: end everything they signed",
+    )
+    add(group, "rotate-master", keys_rotate_master).add_argument(
+        "--finish",
+        action="store_true",
+        help="only seal again what an older master key has sealed",
     )
 
 
@@ -37,3 +43,11 @@ def keys_rotate(settings: Settings, options: argparse.Namespace) -> None:
     print(f"The key {key} signs from now on.")
     if options.revoke_all:
         print("Every session and every API key has ended.")
+
+
+def keys_rotate_master(settings: Settings, options: argparse.Namespace) -> None:
+    """Put a new master key in force while servers run, and seal every secret again."""
+    from ostiary import rotation
+
+    say = partial(print, flush=True)
+    asyncio.run(rotation.rotate_master_key(settings, say, finish=options.finish))

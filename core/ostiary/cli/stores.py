@@ -17,6 +17,9 @@ def add_commands(commands: Any) -> None:
     add(group, "status", db_status)
     command = add(group, "provision", db_provision)
     command.add_argument("--admin-url", metavar="URL", help="run the SQL with this login")
+    command = add(group, "revision", db_revision)
+    command.add_argument("plugin", help="whose store it is")
+    command.add_argument("words", help="what it does, which names the file")
 
 
 def db_upgrade(settings: Settings, options: argparse.Namespace) -> None:
@@ -41,3 +44,11 @@ def db_provision(settings: Settings, options: argparse.Namespace) -> None:
 
     for statement in asyncio.run(operations.provision(settings, options.admin_url)):
         print(f"{statement};")
+
+
+def db_revision(settings: Settings, options: argparse.Namespace) -> None:
+    """Write the revision that makes the store of a plugin what its tables declare; for authors."""
+    from ostiary import authoring
+
+    path = asyncio.run(authoring.write_revision(settings, options.plugin, options.words))
+    print(f"{path} is written: read it before you keep it.")

@@ -9,13 +9,14 @@ import msgspec
 from ostiary import errors
 from ostiary.actions import GET, POST, PUT, Controller
 from ostiary.arguments import Duration
+from ostiary.controllers.steps import asked, fields_of, holder_of
 from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.plugins import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
+from ostiary.services.logins import NextStep
 from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
-from ostiary.strategies import Redirect
 
 auth = Controller("auth")
 
@@ -34,10 +35,12 @@ CookieAuth = Annotated[
     raises=[
         errors.UnknownStrategy,
         errors.LoginRefused,
+        errors.FlowOver,
         errors.TooManyLogins,
         errors.TtlExceeded,
         errors.InvalidVerdict,
         errors.InvalidKuid,
+        errors.LastAdministrator,
         errors.SecretInUrl,
     ],
     redirects=True,
@@ -48,23 +51,39 @@ async def login(
     strategy: StrategyName,
     expires_in: ExpiresIn = None,
     cookie_auth: CookieAuth = False,
+    # Declared here, and read where the handle is: it may stand in the body as well.
+    state: Annotated[str | None, "What a client brings back from where it was sent."] = None,
     body: dict[str, Any] | None = None,
 ) -> dict[str, Any] | Reply:
     """Authenticate a user and return an authentication token.
 
     The fields of the body depend on the strategy. A strategy that sends its
-    users to a provider answers with a redirection instead of a token.
+    users to a provider answers with a redirection (302) instead of a token; with
+    the `state` that the address had, the client comes back.
+
+    A strategy of several steps answers with a challenge (202): it has a
+    `question`, and the `fields` of the answer. That is this action again, with
+    the `challenge` among the fields of the body. It can be answered once.
     """
-    fields = _fields(services, request, strategy, body or {})
+    await services.strategies.settle(strategy)
+    connection = request.connection
+    fields, handle = fields_of(services, request, strategy, body or {})
     origin = origin_of(request, strategy)
-    place = Place(origin.address or "", services.cookies.device_of(request.connection))
+    place = Place(origin.address or "", services.cookies.device_of(connection))
     outcome = await services.logins.sign_in(
-        strategy, fields, call_of(request), expires_in, origin, place
+        strategy,
+        fields,
+        call_of(request),
+        expires_in,
+        origin,
+        place,
+        handle=handle,
+        holder=holder_of(services, connection),
     )
-    if isinstance(outcome, Redirect):
-        return Reply.redirect(outcome.location)
-    if request.connection.socket is not None:
-        services.connections.sign_in(request.connection.socket, outcome.issued.session)
+    if isinstance(outcome, NextStep):
+        return asked(services, outcome)
+    if connection.socket is not None:
+        services.connections.sign_in(connection.socket, outcome.issued.session)
     device = outcome.device and services.cookies.device(outcome.device)
     return handed_over(services, request, outcome.issued, in_cookie=cookie_auth, device=device)
 
@@ -72,7 +91,14 @@ async def login(
 @auth.action(GET("/strategies"))
 async def get_strategies(services: Services) -> list[str]:
     """List the authentication strategies."""
+    await services.strategies.settle()
     return list(services.strategies)
+
+
+@auth.action(GET("/strategies/_describe"))
+async def describe_strategies(services: Services) -> list[dict[str, Any]]:
+    """Describe the authentication strategies, so that a page can offer them to who signs in."""
+    return [services.strategies.find(name).to_json() for name in services.strategies]
 
 
 @auth.action(
@@ -85,6 +111,7 @@ async def get_current_user(services: Services, request: Request) -> msgspec.Raw:
     account = await services.accounts.find(request.kuid) if session is None else session.account
     assert account is not None
     if account.encoded is None:
+        await services.strategies.settle()
         known = [name for name in account.strategies if services.strategies.knows(name)]
         content = {**account.user.to_json(), "strategies": known}
         account.encoded = msgspec.Raw(msgspec.json.encode(content))
@@ -133,14 +160,3 @@ def origin_of(request: Request, strategy: str | None = None) -> Origin:
     """Return where a token is asked for."""
     agent = request.connection.header("user-agent")
     return Origin(strategy, agent and agent[:512], request.connection.address)
-
-
-def _fields(
-    services: Services, request: Request, strategy: str, body: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the fields of the credentials, from the body or else from the arguments."""
-    names = services.strategies.find(strategy).fields
-    given = {name: request.args[name] for name in names if name in request.args}
-    if given and request.in_url and not services.secrets_in_urls:
-        raise errors.SecretInUrl(next(iter(given)))
-    return {**given, **body}

@@ -39,6 +39,7 @@ async def create_credentials(
     services: Services, request: Request, strategy: StrategyName, id: Kuid, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Give a user credentials for a strategy; existing ones are never overwritten."""
+    await services.strategies.settle(strategy)
     services.strategies.find(strategy)
     if await services.users.find(id) is None:
         # Who is only being made might turn out to be out of reach.
@@ -121,13 +122,15 @@ async def get_credentials_by_id(
 @security.action(GET("/credentials/{strategy}/_fields"), raises=[errors.UnknownStrategy])
 async def get_credential_fields(services: Services, strategy: StrategyName) -> list[str]:
     """List the fields of a strategy's credentials."""
-    return list(services.strategies.find(strategy).fields)
+    await services.strategies.settle(strategy)
+    return list(services.strategies.find(strategy).field_names)
 
 
 @security.action(GET("/credentials/_fields"))
 async def get_all_credential_fields(services: Services) -> dict[str, list[str]]:
     """List the fields of the credentials of every strategy."""
-    return {name: list(services.strategies.find(name).fields) for name in services.strategies}
+    await services.strategies.settle()
+    return {name: list(services.strategies.find(name).field_names) for name in services.strategies}
 
 
 @security.action(
@@ -143,6 +146,7 @@ async def search_users_by_credentials(
     lang: Lang = "elasticsearch",
 ) -> dict[str, Any]:
     """Search the credentials of a strategy, which decides what may be searched for."""
+    await services.strategies.settle(strategy)
     services.strategies.find(strategy)
     given: Any = {name: body[name] for name in ("query", "sort") if name in body} if body else {}
     asked, offset, limit = services.search.credentials(

@@ -35,6 +35,7 @@ async def get_profile_rights(services: Services, id: ProfileId) -> dict[str, Any
 async def get_user_strategies(services: Services, id: Kuid) -> dict[str, Any]:
     """List the strategies that a user holds credentials of."""
     account = await _account(services, id)
+    await services.strategies.settle()
     known = [name for name in account.strategies if services.strategies.knows(name)]
     return {"strategies": known, "total": len(known)}
 

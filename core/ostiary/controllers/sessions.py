@@ -123,6 +123,7 @@ async def _lifetime(
     The last word has the one that the session was signed in with.
     """
     assert request.session is not None
+    await services.strategies.settle()
     if strategy:
         services.strategies.find(strategy)
     for name in dict.fromkeys((strategy, request.session.strategy)):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ostiary.cookies import Cookies
+    from ostiary.plugin_controllers import PluginSide
     from ostiary.plugins import Strategies
     from ostiary.services.about import About
     from ostiary.services.accounts import Accounts
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ostiary.services.connections import Connections
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
+    from ostiary.services.directory import Directories
+    from ostiary.services.flows import Flows
     from ostiary.services.grants import Grants
     from ostiary.services.health import Health
     from ostiary.services.inventory import Inventory
@@ -61,6 +64,8 @@ class Services:
     cookies: Cookies
     credentials: Credentials
     defaults: Defaults
+    directories: Directories
+    flows: Flows
     grants: Grants
     health: Health
     inventory: Inventory
@@ -73,6 +78,7 @@ class Services:
     mappings: Mappings
     metrics: Metrics
     places: Places
+    plugin_sides: Mapping[str, PluginSide]
     profiles: Profiles
     search: Search
     sessions: Sessions

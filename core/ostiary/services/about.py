@@ -22,6 +22,7 @@ NONE = {"backend": "none", "version": None}
 class About:
     """Describes the server to those who may ask.
 
+    :param strategies: returns the names of a plugin's strategies.
     :param version: of the server itself.
     :param config: every setting with its secrets hidden.
     """
@@ -30,12 +31,14 @@ class About:
         self,
         health: Health,
         plugins: Iterable[Plugin],
+        strategies: Callable[[str], Iterable[str]],
         *,
         version: str,
         config: Mapping[str, Any],
         clock: Callable[[], int],
     ) -> None:
         self._health, self._plugins, self._version = health, tuple(plugins), version
+        self._strategies = strategies
         self._config, self._clock = config, clock
         self._started_at = clock()
 
@@ -54,11 +57,12 @@ class About:
         return limits
 
     def plugins(self) -> dict[str, dict[str, Any]]:
-        """Return the plugins by name, with their strategies."""
+        """Return the plugins by name, with their strategies and controllers."""
         return {
             plugin.name: {
                 "version": plugin.version,
-                "strategies": [strategy.name for strategy in plugin.strategies],
+                "strategies": list(self._strategies(plugin.name)),
+                "controllers": [controller.name for controller in plugin.controllers],
             }
             for plugin in self._plugins
         }

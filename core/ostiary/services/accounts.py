@@ -69,6 +69,10 @@ class Accounts:
             self._memory.put(kuid, account)
         return account
 
+    def forget_shown(self) -> None:
+        """Forget what accounts are shown as: it names those of their strategies that are known."""
+        self._memory.clear()
+
     async def _load(self, kuid: str) -> Account | None:
         found: tuple[StoredUser, tuple[str, ...]] | None = (NOBODY, ())
         if kuid != ANONYMOUS:
@@ -84,6 +88,8 @@ class Accounts:
         elif what == "rights":
             self._grants.forget()
             self._memory.clear()
+        elif what == "strategies":
+            self.forget_shown()
 
 
 def _outdate(account: Account) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select
 from ostiary.storage import Database, Store, Watch
 from ostiary.storage.tables import MODE, changes, installation
 
-What = Literal["token", "user", "rights", "keys"]
+What = Literal["token", "user", "rights", "keys", "strategies"]
 Listener = Callable[[str, str], None]
 Announce = Callable[[Database], Awaitable[None]]
 Clock = Callable[[], int]
@@ -43,6 +43,7 @@ class Changes:
     def __init__(self, store: Store, watch: Watch, announce: Announce, clock: Clock) -> None:
         self._store, self._watch, self._announce, self._clock = store, watch, announce, clock
         self._listeners: list[Listener] = []
+        self._before_keys: Callable[[], Awaitable[None]] | None = None
         self._looked = False
         self._heard = self._told = 0
         self._reading = asyncio.Lock()
@@ -53,6 +54,9 @@ class Changes:
         """Begin at the present: nothing is cached yet."""
         self.position = await self.newest()
         self._read_at = self._clock()
+        if self._before_keys is not None:
+            # What was changed since the stores were opened is not told any more.
+            await self._before_keys()
 
     async def reachable(self) -> bool:
         """Tell whether the store answers.
@@ -77,6 +81,10 @@ class Changes:
     def listen(self, listener: Listener) -> None:
         """Call a function with ``what`` and ``id`` of every change."""
         self._listeners.append(listener)
+
+    def before_keys(self, renew: Callable[[], Awaitable[None]]) -> None:
+        """Await a function before anybody is told that keys were changed, and at the start."""
+        self._before_keys = renew
 
     def pending(self) -> bool:
         """Tell whether there may be unseen changes; asks at most once per turn of the loop."""
@@ -115,11 +123,15 @@ class Changes:
             )
             async with self._store.read() as db:
                 rows = (await db.execute(unseen)).all()
+            asleep = self._clock() - self._read_at > RETENTION // 2
+            if self._before_keys and (asleep or any(row.what == "keys" for row in rows)):
+                await self._before_keys()
             for row in rows:
                 self._tell(row.what, row.id)
                 self.position = row.sequence
-            if self._clock() - self._read_at > RETENTION // 2:
+            if asleep:
                 self._tell("rights", "")
+                self._tell("strategies", "")
             self._read_at = self._clock()
             self._told = heard
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from heapq import heapify, heappop, heappush
+from secrets import token_urlsafe
 
 from ostiary import errors
 from ostiary.services.changes import EVERY, Changes
@@ -45,13 +46,15 @@ class Socket:
 
     :ivar expired: sends the notice that the token has expired.
     :ivar rooms: what it is subscribed to.
+    :ivar secret: what is bound to this socket is bound to.
     """
 
-    __slots__ = ("expired", "rooms", "tie")
+    __slots__ = ("expired", "rooms", "secret", "tie")
 
     def __init__(self, expired: Callable[[], None]) -> None:
         self.expired = expired
         self.rooms: set[str] = set()
+        self.secret = token_urlsafe(32)
         self.tie: Tie | None = None
 
 

@@ -36,6 +36,7 @@ class Credentials:
 
     async def held(self, strategy: str, kuid: str) -> bool:
         """Tell whether a user holds credentials."""
+        await self._strategies.settle(strategy)
         self._strategies.find(strategy)
         found = await self._users.find_with_strategies(kuid)
         return found is not None and strategy in found[1]
@@ -81,6 +82,7 @@ class Credentials:
         self, strategy: str, kuid: str | None, fields: Mapping[str, Any], call: Call
     ) -> None:
         """Refuse credentials that could not be created; None is a user yet to come."""
+        await self._strategies.settle(strategy)
         self._strategies.find(strategy)
         found = await self._users.find(kuid) if kuid else None
         user = User(kuid=kuid or "") if found is None else found.shown()
@@ -93,6 +95,7 @@ class Credentials:
 
         :raises errors.CredentialsExist: there are some; they are never overwritten.
         """
+        await self._strategies.settle(strategy)
         self._strategies.find(strategy)
         user = await self._user(kuid)
         operation = await self._journal.reserve_credentials(kuid, strategy)
@@ -113,6 +116,7 @@ class Credentials:
         self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
     ) -> dict[str, Any]:
         """Change some fields of a user's credentials."""
+        await self._strategies.settle(strategy)
         self._strategies.find(strategy)
         user = await self._user(kuid)
         if not await self.held(strategy, kuid):
@@ -128,6 +132,7 @@ class Credentials:
 
         :raises errors.NoCredentials: there are none.
         """
+        await self._strategies.settle(strategy)
         self._strategies.find(strategy)
         held = (user_strategies.c.kuid == kuid) & (user_strategies.c.strategy == strategy)
         async with self._store.begin() as db:

@@ -39,7 +39,7 @@ class Devices:
     :param key: of the stamps; nobody else has it.
     """
 
-    def __init__(self, key: bytes, clock: Callable[[], int]) -> None:
+    def __init__(self, key: Callable[[], bytes], clock: Callable[[], int]) -> None:
         self._key, self._clock = key, clock
 
     def known(self, account: bytes, cookie: str | None) -> bytes | None:
@@ -93,7 +93,7 @@ class Devices:
 
     def _stamp(self, account: bytes, id: bytes, day: int) -> bytes:
         date = day.to_bytes(DATE)
-        return date + hmac.digest(self._key, account + id + date, "sha256")[:MAC]
+        return date + hmac.digest(self._key(), account + id + date, "sha256")[:MAC]
 
 
 def _read(cookie: str | None) -> tuple[bytes, list[bytes]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
+from ostiary import errors
 from ostiary.plugins import Plugin
-from ostiary.storage import Store
-from ostiary.storage.tables import plugins
+from ostiary.storage import Database, Store
+from ostiary.storage.tables import plugins, user_strategies
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,27 @@ class Inventory:
         """Remember the plugins of this start."""
         async with self._store.begin() as db:
             for plugin in present:
-                await db.execute(delete(plugins).where(plugins.c.name == plugin.name))
-                await db.execute(insert(plugins).values(self._row(plugin)))
+                of_this = plugins.c.name == plugin.name
+                noted = await db.scalar(select(plugins.c.strategies).where(of_this)) or []
+                await db.execute(delete(plugins).where(of_this))
+                await db.execute(insert(plugins).values(self._row(plugin, noted)))
+
+    async def claim(self, name: str, strategies: Sequence[str]) -> None:
+        """Note, for good, that some strategies are a plugin's.
+
+        :raises errors.StrategyOfAnother: one of them was another plugin's, and users still hold
+            credentials of it: whoever took the name could sign them in.
+        """
+        async with self._store.read() as db:
+            rows = (await db.execute(select(plugins))).all()
+            for row in rows:
+                if row.name != name:
+                    await _check_unheld(db, set(row.strategies) & set(strategies))
+        known = {row.name: row.strategies for row in rows}
+        if name in known and (new := set(strategies) - set(known[name])):
+            async with self._store.begin() as db:
+                mine = update(plugins).where(plugins.c.name == name)
+                await db.execute(mine.values(strategies=[*known[name], *sorted(new)]))
 
     async def gone(self, present: Iterable[Plugin]) -> Sequence[Gone]:
         """Return the plugins of earlier starts that are not there any more."""
@@ -54,12 +74,21 @@ class Inventory:
             gone = await db.execute(delete(plugins).where(plugins.c.name == name))
             return gone.rowcount > 0
 
-    def _row(self, plugin: Plugin) -> dict[str, object]:
+    def _row(self, plugin: Plugin, noted: Sequence[str]) -> dict[str, object]:
+        declared = [strategy.name for strategy in plugin.strategies]
         return {
             "name": plugin.name,
             "distribution": plugin.distribution,
             "version": plugin.version,
-            "strategies": [strategy.name for strategy in plugin.strategies],
+            # A strategy that is there no more may still have users, and stays the plugin's.
+            "strategies": list(dict.fromkeys([*declared, *noted])),
             "wraps": plugin.wraps,
             "seen_at": self._clock(),
         }
+
+
+async def _check_unheld(db: Database, strategies: set[str]) -> None:
+    """Refuse strategies that users hold credentials of."""
+    held = select(user_strategies.c.strategy).where(user_strategies.c.strategy.in_(strategies))
+    if strategies and (taken := await db.scalar(held.limit(1))) is not None:
+        raise errors.StrategyOfAnother(taken)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 from ostiary import errors
 from ostiary.request import Connection, Request
 from ostiary.services.accounts import Account
 
 UNCOUNTED = {("auth", "logout")}
+HANDLES = ("challenge", "state")
+"""What a login goes on with at a later step: the first one that is there."""
 
 
 class Limits:
@@ -28,7 +31,9 @@ class Limits:
         :raises errors.TooManyLogins: too many logins by this connection in this second.
         :raises errors.TooManyRequests: too many requests of this user or address.
         """
-        if request.action == "login" and request.controller == "auth":
+        login = request.action == "login" and request.controller == "auth"
+        # An answer looks for its handle before it costs a hash, and there was a login before it.
+        if login and handle_of(request) is None:
             self._count_login(request.connection)
             return
         limit = account.rights.rate_limit
@@ -61,6 +66,16 @@ class Limits:
         if second != self._second:
             self._second = second
             self._requests, self._logins = {}, {}
+
+
+def handle_of(request: Request) -> tuple[str, Any] | None:
+    """Return by what a login goes on, and what was given for it; None for a first step."""
+    body = request.body if isinstance(request.body, dict) else {}
+    for name in HANDLES:
+        value = body[name] if name in body else request.args.get(name)
+        if value is not None:
+            return name, value
+    return None
 
 
 @lru_cache(maxsize=4096)

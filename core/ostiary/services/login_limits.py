@@ -14,6 +14,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from ostiary import errors
 from ostiary.services.counters import LONGEST_DELAY, Counted, Counters, Locked
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 SECOND, MINUTE = 1000, 60_000
 MOST_NOTED = 100
 """Lines of the log about logins held back, in a minute."""
+
+UNDECIDED = (errors.ServiceUnavailableError, errors.TtlExceeded, errors.FlowOver)
 
 LOOK = (
     "SELECT (SELECT seen_at FROM devices WHERE account = ? AND device = ?),"
@@ -59,25 +62,30 @@ class LoginLimits:
     """
 
     def __init__(
-        self, store: Store, allowances: Allowances | None, key: bytes, clock: Callable[[], int]
+        self,
+        store: Store,
+        allowances: Allowances | None,
+        key: Callable[[], bytes],
+        clock: Callable[[], int],
     ) -> None:
         self._store, self._allowances, self._key, self._clock = store, allowances, key, clock
         window = 0 if allowances is None else allowances.window
         self._counters = Counters(store, window, clock)
         self._turns = Turns()
-        self._devices = Devices(self._digest("stamps", b""), clock)
+        self._devices = Devices(partial(self._digest, "stamps", b""), clock)
         self._minute, self._noted = 0, set[bytes]()
 
     @asynccontextmanager
     async def attempt(
-        self, strategy: str, account: str | None, place: Place
+        self, strategy: str, account: str | bytes | None, place: Place
     ) -> AsyncIterator[Attempt]:
         """Count an attempt as failed while it is made, and afterwards unless it has succeeded.
 
         Attempts that come together for one account wait for each other.
 
         :param account: what all spellings of its name share, whether it exists or not; None if
-            there is no telling before the secret is looked at.
+            there is no telling before the secret is looked at. Bytes are the hash that stood for
+            it at an earlier step of the same login.
         :raises errors.TooManyLogins: it has to wait, and is not counted.
         """
         if self._allowances is None:
@@ -156,12 +164,12 @@ class LoginLimits:
     async def _fail(self, attempt: Attempt, error: errors.OstiaryError) -> None:
         """Let an attempt stand as failed, as far as its error may come from a wrong secret.
 
-        What there was no room for, or no store, has come to no verdict; a lifetime is refused
-        after a good one. A plugin that breaks down may do so over wrong secrets only: the
+        What there was no room for, or no store, has come to no verdict, nor has what came too late
+        for the step before; a lifetime is refused after a good one. A plugin that breaks down may do so over wrong secrets only: the
         account counts that, but the address does not, for it would keep everybody there from
         every other strategy.
         """
-        if isinstance(error, errors.ServiceUnavailableError | errors.TtlExceeded):
+        if isinstance(error, UNDECIDED):
             await self._give_back(attempt.counted)
         elif error.status >= errors.PluginImplementationError.status:
             await self._give_back(one for one in attempt.counted if one.subject == attempt.address)
@@ -171,12 +179,14 @@ class LoginLimits:
             async with self._store.begin() as db:
                 await self._counters.uncount(db, some)
 
-    def _subjects(self, strategy: str, account: str | None, place: Place) -> Subjects:
+    def _subjects(self, strategy: str, account: str | bytes | None, place: Place) -> Subjects:
         address = self._digest("address", network(place.address).encode(errors="replace"))
         if account is None:
             return Subjects(None, address, None, b"")
-        name = f"{strategy} {account}".encode(errors="surrogatepass")
-        named = self._digest("account", name)
+        named = account
+        if isinstance(named, str):
+            name = f"{strategy} {named}".encode(errors="surrogatepass")
+            named = self._digest("account", name)
         device = self._devices.known(named, place.device)
         own = self._digest("device", named + (device or address))
         return Subjects(named, address, device, own)
@@ -206,4 +216,4 @@ class LoginLimits:
             logger.warning(text, *values)
 
     def _digest(self, kind: str, value: bytes) -> bytes:
-        return hmac.digest(self._key, f"{kind} ".encode() + value, "sha256")
+        return hmac.digest(self._key(), f"{kind} ".encode() + value, "sha256")

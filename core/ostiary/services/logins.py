@@ -1,29 +1,35 @@
-"""Signing in: what the core asks after a strategy has given its verdict."""
+"""Signing in: what the core asks before and after a strategy gives its verdict."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ostiary import errors
 from ostiary.arguments import Duration
+from ostiary.login_hooks import LoginHooks
 from ostiary.plugins import Strategies
 from ostiary.services.accounts import Account, Accounts
+from ostiary.services.assignments import Assignments
 from ostiary.services.changes import Changes
+from ostiary.services.directory import Directories, check_name
+from ostiary.services.flows import Begun, Flow, Flows, Handle, Holder, check_step
 from ostiary.services.login_limits import Attempt, LoginLimits
 from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
-from ostiary.strategies import Call, Newcomer, Redirect, User
+from ostiary.strategies import Call, Challenge, Newcomer, Redirect, Verified
 
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """How often a verdict is asked for while the user keeps changing."""
+
+STRANGER = Holder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,29 @@ class SignedIn:
 
     issued: Issued
     device: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What somebody gets who has more to do.
+
+    :ivar begun: by what they go on; None if nothing is kept.
+    """
+
+    what: Challenge | Redirect
+    begun: Begun | None
+
+
+class Identified(NamedTuple):
+    """Whom some credentials belong to.
+
+    :ivar since: the last change that the verdict can know of.
+    :ivar session: by what the plugin names the session; None if it does not.
+    """
+
+    account: Account
+    since: int
+    session: str | None = None
 
 
 class Logins:
@@ -49,10 +78,16 @@ class Logins:
         changes: Changes,
         limits: LoginLimits,
         profile_ids: list[str],
+        *,
+        flows: Flows,
+        hooks: LoginHooks,
+        assignments: Assignments,
+        directories: Directories,
     ) -> None:
         self._strategies, self._accounts, self._users = strategies, accounts, users
         self._tokens, self._changes, self._profile_ids = tokens, changes, profile_ids
-        self._limits = limits
+        self._limits, self._flows, self._hooks = limits, flows, hooks
+        self._assignments, self._directories = assignments, directories
 
     async def sign_in(
         self,
@@ -62,19 +97,73 @@ class Logins:
         wanted: Duration | None,
         origin: Origin,
         place: Place,
-    ) -> SignedIn | Redirect:
-        """Return a token for whom some credentials belong to, or where the client has to go first.
+        *,
+        handle: Handle | None = None,
+        holder: Holder = STRANGER,
+    ) -> SignedIn | NextStep:
+        """Return a token for whom some credentials belong to, or what the client has to do next.
 
+        :param handle: of the step before, at a later one.
         :raises errors.LoginRefused: they open nothing; the answer does not tell why.
+        :raises errors.FlowOver: the step before was none, or is over.
         :raises errors.TooManyLogins: there were too many failures for this account or address.
         """
-        account = self._strategies.account(name, credentials)
-        async with self._limits.attempt(name, account, place) as attempt:
-            outcome = await self._open(name, credentials, call, wanted, origin, attempt)
-            if isinstance(outcome, Redirect):
-                await self._limits.give_back(attempt)
-                return outcome
-            return SignedIn(outcome, self._limits.stamped(attempt, place))
+        self._strategies.find(name)
+        flow = None if handle is None else await self._flows.find(name, handle, holder)
+        account = (flow and flow.account) or self._strategies.account(name, credentials)
+        async with self._limits.attempt(name, account, place) as counted:
+            try:
+                call, attempt = await self._begin(name, call, flow, counted)
+                outcome = await self._open(name, credentials, call, wanted, origin, attempt)
+            except errors.LoginRefused:
+                # Without what was typed as a name: it may be a password (LEAK-05).
+                logger.info("a login with %r from %s was refused", name, call.address)
+                raise
+            if isinstance(outcome, Issued):
+                return SignedIn(outcome, self._limits.stamped(attempt, place))
+            return await self._ask_more(name, outcome, place, holder, flow, attempt)
+
+    async def _begin(
+        self, name: str, call: Call, flow: Flow | None, attempt: Attempt
+    ) -> tuple[Call, Attempt]:
+        """Begin a login, or go on with one; return what goes on."""
+        if flow is None:
+            await self._hooks.before(name, call)
+            return call, attempt
+        await self._flows.spend(flow)
+        # What failed on the way is forgiven with what comes of it.
+        counted = (*attempt.counted, *flow.counted)
+        return replace(call, state=flow.state), replace(attempt, counted=counted)
+
+    async def _ask_more(
+        self,
+        name: str,
+        step: Challenge | Redirect,
+        place: Place,
+        holder: Holder,
+        flow: Flow | None,
+        attempt: Attempt,
+    ) -> NextStep:
+        """Keep a login until its next step.
+
+        That a first step leads to another is no failure. Of a later one there is no telling:
+        a plugin may ask again where an answer was wrong. So those count until the login has
+        succeeded, and guessing answers is limited as guessing passwords is.
+        """
+        begun = None
+        check_step(name, step)
+        if isinstance(step, Challenge) or step.state is not None:
+            begun = await self._flows.begin(
+                name,
+                step,
+                holder,
+                place.address,
+                account=attempt.account,
+                counted=() if flow is None else attempt.counted,
+            )
+        if flow is None:
+            await self._limits.give_back(attempt)
+        return NextStep(step, begun)
 
     async def _open(
         self,
@@ -84,39 +173,44 @@ class Logins:
         wanted: Duration | None,
         origin: Origin,
         attempt: Attempt,
-    ) -> Issued | Redirect:
+    ) -> Issued | Challenge | Redirect:
         """Ask for a verdict, and act on it.
 
         A verdict takes a while. If the user or their credentials have changed since it was
         asked for, it is asked for again: it may be about what is no more.
         """
         succeed = partial(self._limits.succeed, attempt=attempt)
+        asked = None
         for _ in range(ATTEMPTS):
-            identified = await self.identify(name, credentials, call)
-            if isinstance(identified, Redirect):
-                return identified
-            account, since = identified
+            found = await self.identify(name, credentials, call)
+            if not isinstance(found, Identified):
+                return found
+            if asked != found.account.kuid:
+                asked = found.account.kuid
+                await self._hooks.after(asked, name, call)
             issued = await self._tokens.issue(
-                account, wanted, origin, unless_changed_since=since, along=succeed
+                found.account,
+                wanted,
+                replace(origin, foreign=found.session) if found.session else origin,
+                unless_changed_since=found.since,
+                along=succeed,
             )
             if issued is not None:
-                logger.info("%r signed in with %s from %s", account.kuid, name, call.address)
+                logger.info("%r signed in with %s from %s", issued.kuid, name, call.address)
                 return issued
-        _note_refusal(name, call)
-        raise errors.LoginRefused(self._strategies.find(name).refusal)
+        raise self._refusal(name, asked, "the user keeps changing")
 
     async def identify(
         self, name: str, credentials: Mapping[str, Any], call: Call
-    ) -> tuple[Account, int] | Redirect:
+    ) -> Identified | Challenge | Redirect:
         """Return the account that some credentials open, and the last change before they did."""
         since = await self._changes.newest()
-        try:
-            verdict = await self._strategies.verify(name, credentials, call, self)
-        except errors.LoginRefused:
-            _note_refusal(name, call)
-            raise
-        if isinstance(verdict, Redirect):
+        await self._strategies.settle(name)
+        directory = self._directories.of(self._strategies.owner(name))
+        verdict = await self._strategies.verify(name, credentials, call, directory)
+        if isinstance(verdict, Challenge | Redirect):
             return verdict
+        check_name(f"strategy {name}", verdict.session)
         if isinstance(verdict, Newcomer):
             kuid = await self._welcome(name, verdict.credentials, verdict.content, call)
             since = await self._changes.newest()
@@ -124,17 +218,38 @@ class Logins:
             kuid = verdict.kuid
         if not isinstance(kuid, str):
             raise errors.InvalidKuid(name, type(kuid).__name__)
-        account = await self._accounts.find(kuid)
-        # Deleted, disabled, or left over in the strategy's store: all look like a wrong secret.
-        if account is None or not account.user.enabled or name not in account.strategies:
-            _note_refusal(name, call)
-            raise errors.LoginRefused(self._strategies.find(name).refusal)
-        return account, since
+        account = await self._account(name, kuid)
+        if isinstance(verdict, Verified) and verdict.profiles is not None:
+            account, since = await self._assign(name, account, verdict.profiles, since)
+        return Identified(account, since, verdict.session)
 
-    async def find(self, kuid: str) -> User | None:
-        """Return a user; this is the directory that strategies may ask."""
-        user = await self._users.find(kuid)
-        return None if user is None else user.shown()
+    async def _account(self, name: str, kuid: str) -> Account:
+        """Return an account that a strategy may open.
+
+        Deleted, disabled, or left over in the strategy's store: all look like a wrong secret.
+        """
+        account = await self._accounts.find(kuid)
+        if account is None:
+            raise self._refusal(name, kuid, "no such user")
+        if not account.user.enabled:
+            raise self._refusal(name, kuid, "disabled")
+        if name not in account.strategies:
+            raise self._refusal(name, kuid, "no credentials of this strategy")
+        return account
+
+    async def _assign(
+        self, name: str, account: Account, profiles: Any, since: int
+    ) -> tuple[Account, int]:
+        """Give a user the profiles that a verdict names, if they have others."""
+        wanted = tuple(profiles) if isinstance(profiles, tuple | list) else ()
+        if not wanted or not all(isinstance(id, str) for id in wanted):
+            raise errors.InvalidVerdict(name)
+        if set(wanted) == set(account.user.profile_ids):
+            return account, since
+        number = await self._assignments.assign(name, account.kuid, wanted, since)
+        await self._changes.catch_up()
+        # If it was not done, the token is not made either: the user has changed.
+        return await self._account(name, account.kuid), since if number is None else number
 
     async def _welcome(
         self, name: str, fields: Mapping[str, Any], content: Mapping[str, Any], call: Call
@@ -145,7 +260,6 @@ class Logins:
         user = await self._users.create(call, profile_ids, rest, {name: fields})
         return user.kuid
 
-
-def _note_refusal(name: str, call: Call) -> None:
-    """Log a refused login, without what was typed as a name: it may be a password (LEAK-05)."""
-    logger.info("a login with %r from %s was refused", name, call.address)
+    def _refusal(self, name: str, kuid: str | None, reason: str) -> errors.OstiaryError:
+        refusal = self._strategies.find(name).refusal
+        return errors.LoginRefused(refusal, kuid=kuid, reason=reason)

@@ -13,7 +13,7 @@ from ostiary.storage import Store
 
 ROW = (
     "SELECT kuid, generation, issued_at, expires_at, single_use, strategy, last_seen, replaced_at,"
-    " successor, coalesce(began_at, issued_at), coalesce(session, jti)"
+    " successor, coalesce(began_at, issued_at), coalesce(session, jti), foreign_session"
     " FROM tokens WHERE fingerprint = ?"
 )
 ROW_OF_KEY = (
@@ -56,7 +56,8 @@ class Lookup:
         row = await self._store.fetch(ROW, fingerprint)
         if row is None:
             return None, None
-        kuid, generation, _, end, once, strategy, seen, replaced_at, successor, began, id = row
+        kuid, generation, _, end, once, strategy, seen, replaced_at, *rest = row
+        successor, began, id, foreign = rest
         account = await self._accounts.find(kuid)
         if account is None or account.user.generation != generation or not account.user.enabled:
             return None, None
@@ -65,7 +66,7 @@ class Lookup:
             grace = replaced_at + self._lifetimes.grace
             end = grace if end is None else min(end, grace)
         session = Session(fingerprint, account, end, strategy, id, began, seen)
-        session.single_use = bool(once)
+        session.single_use, session.foreign = bool(once), foreign
         return session, successor
 
     async def _key(self, fingerprint: bytes) -> Session | None:

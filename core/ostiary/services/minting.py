@@ -47,6 +47,7 @@ class Mint:
         )
         seen = now - now % MINUTE
         session = Session(fingerprint_of(token), account, end, origin.strategy, jti, began_at, seen)
+        session.foreign = origin.foreign if after is None else after.foreign
         row = {
             "fingerprint": session.fingerprint,
             "kuid": account.kuid,
@@ -62,6 +63,7 @@ class Mint:
             "last_seen": seen,
             "session": jti,
             "began_at": began_at,
+            "foreign_session": session.foreign,
         }
         return Issued(token, ENDLESS if end is None else end - now, session), row
 

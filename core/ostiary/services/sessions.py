@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ class Session(msgspec.Struct, eq=False):
     :param id: stays the same when the token is refreshed; of an API key, its own.
     :param began_at: when it was signed in.
     :param seen: the last minute in which it is known to have been used.
+    :param foreign: by what the plugin that signed the user in names it.
     """
 
     fingerprint: bytes
@@ -38,6 +39,7 @@ class Session(msgspec.Struct, eq=False):
     seen: int = 0
     api_key: bool = False
     single_use: bool = False
+    foreign: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,15 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a token was asked for, to be shown to its owner."""
+    """Where a token was asked for, to be shown to its owner.
+
+    :ivar foreign: by what the plugin that signs the user in names the session; shown to nobody.
+    """
 
     strategy: str | None = None
     agent: str | None = None
     address: str | None = None
+    foreign: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,27 @@ class Sessions:
             for fingerprint in found:
                 await self._changes.record(db, "token", fingerprint.hex())
             await db.execute(delete(tokens).where(which))
+
+    async def end_of(
+        self, kuid: str, strategies: Iterable[str], *, foreign: str | None = None
+    ) -> int:
+        """End the sessions of a user that some strategies have opened; return how many.
+
+        :param foreign: end only what goes by this name.
+        """
+        which = (tokens.c.kuid == kuid) & tokens.c.strategy.in_(tuple(strategies))
+        if foreign is not None:
+            which &= tokens.c.foreign_session == foreign
+        async with self._store.begin() as db:
+            await take_turn(db)
+            found = await db.execute(
+                select(tokens.c.fingerprint, session_id.label("id")).where(which)
+            )
+            rows = found.all()
+            for row in rows:
+                await self._changes.record(db, "token", row.fingerprint.hex())
+            await db.execute(delete(tokens).where(which))
+        return len({row.id for row in rows})
 
     def _opened(self, row: Any) -> OpenSession:
         return OpenSession(

@@ -176,23 +176,21 @@ class SigningKeys:
                 await db.execute(insert(signing_keys).values(row))
 
     def _opened(self, row: Any) -> OctKey:
-        return OctKey.import_key(self._store.sealer.open(row.sealed, context=_context(row.id)))
+        sealer = self._store.sealer
+        return OctKey.import_key(sealer.open(row.sealed, column=signing_keys.c.sealed, row=row.id))
 
 
 def new_key(store: Store, now: int) -> dict[str, Any]:
     """Return a new key as a row of the ring."""
     id = secrets.token_hex(8)
-    sealed = store.sealer.seal(secrets.token_bytes(KEY_BYTES), context=_context(id))
+    key = secrets.token_bytes(KEY_BYTES)
+    sealed = store.sealer.seal(key, column=signing_keys.c.sealed, row=id)
     return {"id": id, "sealed": sealed, "created_at": now}
 
 
 def _claims(kuid: str, jti: str, issued_at: int, expires_at: int | None) -> dict[str, Any]:
     claims = {"_id": kuid, "iat": issued_at // 1000, "jti": jti}
     return claims if expires_at is None else {**claims, "exp": expires_at // 1000}
-
-
-def _context(key_id: str) -> str:
-    return f"signing_keys|sealed|{key_id}"
 
 
 def _escape(match: re.Match[bytes]) -> bytes:

@@ -114,6 +114,7 @@ class Users:
         async with self._store.read() as db:
             await check_profiles(db, profile_ids)
         for strategy in credentials:
+            await self._strategies.settle(strategy)
             self._strategies.find(strategy)
         check_size(kuid or "-", content)
         user = User(kuid=kuid or "", profile_ids=tuple(profile_ids), content=content)

@@ -81,7 +81,8 @@ class BaseRoles:
     )
     anonymous: Annotated[AnonymousRole, "Of who is not signed in."] = AnonymousRole(
         controllers=_role(
-            auth=["checkToken", "getCurrentUser", "getMyRights", "login"],
+            # Who may sign in may see how: decision 1 is older than the description.
+            auth=["checkToken", "describeStrategies", "getCurrentUser", "getMyRights", "login"],
             server=["publicApi", "openapi"],
         )
     )

@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from ostiary.storage.store import Backend, Database, Presence, Storage, StorageError, Store, Watch
+from ostiary.storage.store import (
+    Backend,
+    Database,
+    OwnStore,
+    Presence,
+    Storage,
+    StorageError,
+    Store,
+    Watch,
+)
 
-__all__ = ["Backend", "Database", "Presence", "Storage", "StorageError", "Store", "Watch"]
+__all__ = [
+    "Backend",
+    "Database",
+    "OwnStore",
+    "Presence",
+    "Storage",
+    "StorageError",
+    "Store",
+    "Watch",
+]

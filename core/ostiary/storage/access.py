@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from ostiary.storage.roles import Passwords
 from ostiary.storage.store import StorageError
 
 CONNECT_SECONDS = 2
@@ -34,13 +36,14 @@ class Access:
 
     :ivar role: None for the role that the URL names; a server's session is then set
         up at each connection.
+    :ivar passwords: of roles; while the master key is replaced a role may have either of two.
     :ivar patient: wait for a statement as long as it takes.
     """
 
     url: str = field(repr=False)
     schema: str
     role: str | None
-    password: str | None = field(repr=False)
+    passwords: Passwords | None = field(repr=False)
     prepared_statements: bool
     patient: bool = False
 
@@ -54,7 +57,7 @@ class Access:
             "statement_cache_size": 256 if self.prepared_statements else 0,
         }
         if self.role is not None:
-            return options | {"user": self.role, "password": self.password}
+            return options | {"user": self.role}
         if not self.patient:
             path = {"search_path": f'"{self.schema}", pg_temp'}
             options["server_settings"] = path | SESSION
@@ -65,12 +68,27 @@ class Access:
 
         Asyncpg takes it ill to be cancelled here, so it is let finish, for nobody.
         """
-        opening = asyncio.ensure_future(asyncpg.connect(**self.options))
+        opening = asyncio.ensure_future(self._open())
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
             opening.add_done_callback(_discard)
             raise
+
+    async def _open(self) -> Any:
+        if self.role is None or self.passwords is None:
+            return await asyncpg.connect(**self.options)
+        *others, last = self.passwords.candidates(self.role)
+        for password in others:
+            with suppress(asyncpg.InvalidPasswordError):
+                return await self._enter(self.role, password)
+        return await self._enter(self.role, last)
+
+    async def _enter(self, role: str, password: str) -> Any:
+        connection = await asyncpg.connect(**self.options, password=password)
+        if self.passwords is not None:
+            self.passwords.worked(role, password)
+        return connection
 
     def pool(self, size: int) -> Any:
         """Return a pool of asyncpg, to be awaited."""

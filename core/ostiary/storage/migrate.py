@@ -7,6 +7,7 @@ never loads it.
 from __future__ import annotations
 
 import re
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,13 +46,21 @@ class Status:
         return self.current is not None and self.current > self.newest
 
 
-def head(storage: Storage) -> str:
-    """Return the newest revision, from the names of the files alone."""
+def revisions(storage: Storage) -> list[str]:
+    """Return the revisions, the oldest first, from the names of the files alone."""
     found = [REVISION.fullmatch(file.name) for file in storage.revisions.iterdir()]
-    revisions = [match["revision"] for match in found if match]
-    if not revisions:
+    return sorted(match["revision"] for match in found if match)
+
+
+def head(storage: Storage) -> str:
+    """Return the newest revision.
+
+    :raises StorageError: there is none.
+    """
+    found = revisions(storage)
+    if not found:
         raise StorageError(f"no revision NNNN_words.py in {storage.revisions}")
-    return max(revisions)
+    return found[-1]
 
 
 async def status(backend: Backend, name: str, storage: Storage) -> Status:
@@ -108,7 +117,7 @@ async def write(backend: Backend, name: str, storage: Storage, words: str) -> Pa
 
     For authors: the file is put beside the others, and wants to be read.
     """
-    following = f"{int(head(storage)) + 1:04}"
+    following = f"{int(max(revisions(storage), default='0')) + 1:04}"
 
     def work(connection: Connection) -> Path:
         from alembic import command
@@ -142,7 +151,8 @@ def _configured(connection: Connection, storage: Storage) -> Iterator[Config]:
 
     environment = as_file(files("ostiary_migrations"))
     with environment as script_location, as_file(storage.revisions) as versions:
-        config = Config()
+        # Alembic tells on standard output what it writes, unless its command line says no.
+        config = Config(cmd_opts=Namespace(quiet=True))
         config.attributes.update(connection=connection, tables=storage.tables)
         for option, value in {
             "script_location": str(script_location),

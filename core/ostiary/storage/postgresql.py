@@ -20,7 +20,8 @@ from ostiary.storage.store import CORE, Database, StorageError
 
 if TYPE_CHECKING:
     from ostiary.hashing import Hasher
-    from ostiary.keys import MasterKey, Sealer
+    from ostiary.keys import MasterKey
+    from ostiary.sealing import Sealer
 
 T = TypeVar("T")
 
@@ -140,7 +141,7 @@ class PostgreSQL:
             url=url,
             schema=roles.schema(name),
             role=None if of_url else role,
-            password=None if of_url else self._passwords.of(role),
+            passwords=None if of_url else self._passwords,
             prepared_statements=self._prepared,
         )
 

@@ -8,7 +8,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ostiary import errors
 
-FAULTS = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+FAULTS = (
+    DBAPIError,
+    PoolTimeout,
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 """Everything that SQLAlchemy and asyncpg raise when something is wrong with a database."""
 
 # Classes and codes of PostgreSQL, appendix A: the server is at fault, or busy, or asks to
@@ -65,6 +72,9 @@ def _unavailable(fault: Exception) -> bool:
 
 def _closed(cause: BaseException) -> bool:
     """Tell whether asyncpg has lost the connection; its complaints of values are ValueErrors."""
+    if isinstance(cause, asyncpg.InternalClientError):
+        # The server ended the connection at the very moment when it was used.
+        return True
     lost = isinstance(cause, asyncpg.InterfaceError) and not isinstance(cause, ValueError)
     return lost and "closed" in str(cause)
 

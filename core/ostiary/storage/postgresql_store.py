@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from ostiary.hashing import Hasher
-    from ostiary.keys import Sealer
+    from ostiary.sealing import Sealer
 
 PIECE = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\?")
 """A text, a quoted name, or the place of a value."""

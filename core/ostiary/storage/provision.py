@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from ostiary.storage import roles
+from ostiary.storage.access import SESSION
 from ostiary.storage.store import StorageError
 
 if TYPE_CHECKING:
@@ -54,6 +55,16 @@ DO $$ DECLARE held text; BEGIN
   LOOP
     EXECUTE format('REVOKE %s FROM "{role}"', held);
   END LOOP;
+END $$
+"""
+
+
+# Only a superuser may set it; the role itself cannot raise it.
+TEMP_FILES = """
+DO $$ BEGIN
+  IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+    ALTER ROLE "{role}" SET temp_file_limit = '256MB';
+  END IF;
 END $$
 """
 
@@ -141,9 +152,8 @@ def _login(name: str, passwords: roles.Passwords, database: str) -> list[str]:
         _may_log_in(role, passwords, connections=CONNECTIONS),
         NO_MEMBER.format(role=role),
         f'ALTER ROLE "{role}" SET search_path = "{schema}", pg_temp',
-        f"ALTER ROLE \"{role}\" SET statement_timeout = '3s'",
-        f"ALTER ROLE \"{role}\" SET lock_timeout = '2s'",
-        f"ALTER ROLE \"{role}\" SET idle_in_transaction_session_timeout = '10s'",
+        *(f"ALTER ROLE \"{role}\" SET {name} = '{value}'" for name, value in SESSION.items()),
+        TEMP_FILES.format(role=role),
         f'GRANT CONNECT ON DATABASE {_quoted(database)} TO "{role}"',
         f'GRANT USAGE ON SCHEMA "{schema}" TO "{role}"',
         f'{default} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "{role}"',

@@ -40,17 +40,34 @@ class Passwords:
     def __init__(self, master: MasterKey, configured: Mapping[str, str] | None = None) -> None:
         self._master = master
         self._configured = dict(configured or {})
+        self._worked: dict[str, str] = {}
         for role, password in self._configured.items():
             # Else server and client would have to agree on a normal form (SASLprep).
             if not password or not password.isascii() or not password.isprintable():
                 raise StorageError(f"the password of the role {role} must be printable ASCII")
 
     def of(self, role: str) -> str:
-        """Return the password of a role."""
+        """Return the password that a role is to have."""
+        return self._all(role)[0]
+
+    def candidates(self, role: str) -> list[str]:
+        """Return the passwords that a role may have, the likeliest first.
+
+        After a rotation of the master key it has the old one, until it is provisioned again.
+        """
+        passwords = self._all(role)
+        worked = self._worked.get(role)
+        return sorted(passwords, key=lambda password: password != worked)
+
+    def worked(self, role: str, password: str) -> None:
+        """Note that a role has a password."""
+        self._worked[role] = password
+
+    def _all(self, role: str) -> list[str]:
         if role in self._configured:
-            return self._configured[role]
-        key = self._master.derive(f"pg-role/{role}")
-        return base64.urlsafe_b64encode(key).rstrip(b"=").decode()
+            return [self._configured[role]]
+        keys = self._master.candidates(f"pg-role/{role}")
+        return [base64.urlsafe_b64encode(key).rstrip(b"=").decode() for key in keys]
 
     def __repr__(self) -> str:
         return "<Passwords>"

@@ -20,7 +20,8 @@ from ostiary.storage.store import CORE, Database, StorageError, checked_name
 
 if TYPE_CHECKING:
     from ostiary.hashing import Hasher
-    from ostiary.keys import MasterKey, Sealer
+    from ostiary.keys import MasterKey
+    from ostiary.sealing import Sealer
 
 T = TypeVar("T")
 
@@ -45,7 +46,8 @@ class SQLite:
 
     async def open(self, name: str, *, hasher: Hasher, sealer: Sealer) -> SQLiteStore:
         """Open a file, which is made if there is none; see ``Backend``."""
-        store = SQLiteStore(self._path(name), name, hasher=hasher, sealer=sealer)
+        limited = name != CORE
+        store = SQLiteStore(self._path(name), name, hasher=hasher, sealer=sealer, limited=limited)
         self._stores.append(store)
         if name == CORE and self._master is not None:
             await check_master_key(store, self._master)

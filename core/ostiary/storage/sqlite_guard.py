@@ -45,6 +45,21 @@ DESCRIBING = frozenset(
 )
 """Pragmas that a migration may use."""
 
+FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"})
+"""Functions that reach beyond the tables; SQLite may have been built with them."""
+
+PAGES = frozenset({"dbstat", "sqlite_dbpage"})
+"""Tables that show a file as it lies on the disk."""
+
+TOUCHING = frozenset(
+    {
+        sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_INSERT,
+        sqlite3.SQLITE_UPDATE,
+        sqlite3.SQLITE_DELETE,
+    }
+)
+
 
 class Opened(local):
     """Whether a guard is open, to the thread that asks: connections of many share one guard."""
@@ -68,7 +83,9 @@ class Guard:
         """Answer SQLite: what it wants to do is fine, or the statement fails."""
         if action in (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH):
             return sqlite3.SQLITE_DENY
-        if action == sqlite3.SQLITE_FUNCTION and second == "load_extension":
+        if action == sqlite3.SQLITE_FUNCTION and second in FUNCTIONS:
+            return sqlite3.SQLITE_DENY
+        if action in TOUCHING and first in PAGES:
             return sqlite3.SQLITE_DENY
         if self._opened.here or action in self._allowed:
             return sqlite3.SQLITE_OK

@@ -20,13 +20,13 @@ from sqlalchemy.pool import NullPool
 from ostiary import errors
 from ostiary.storage import sqlite_files as files
 from ostiary.storage import sqlite_guard as guards
-from ostiary.storage.apart import Apart, deadline
+from ostiary.storage.apart import LONGEST_SECONDS, Apart, deadline
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
 
 if TYPE_CHECKING:
     from ostiary.hashing import Hasher
-    from ostiary.keys import Sealer
+    from ostiary.sealing import Sealer
 
 T = TypeVar("T")
 Begin = Callable[[sqlite3.Connection], None]
@@ -35,14 +35,26 @@ IDLE_READERS = 4
 INSTRUCTIONS = 1000
 """Steps of SQLite between two looks at the clock; one may compare two long texts."""
 
+GLANCE = 0.05
+"""Seconds that the event loop waits for a query of a limited store."""
+
+TOO_LONG = f"a statement was interrupted: it took more than {LONGEST_SECONDS:g} s, or was left"
+
 log = logging.getLogger(__name__)
 
 
 class SQLiteStore:
-    """One file. Its writer's turn is kept by a lock, and its statements by a thread."""
+    """One file. Its writer's turn is kept by a lock, and its statements by a thread.
 
-    def __init__(self, path: Path, name: str, *, hasher: Hasher, sealer: Sealer) -> None:
+    :param limited: no statement may take longer than ``LONGEST_SECONDS``, and the event loop
+        never waits longer than ``GLANCE`` for one: what takes longer is read apart.
+    """
+
+    def __init__(
+        self, path: Path, name: str, *, hasher: Hasher, sealer: Sealer, limited: bool = False
+    ) -> None:
         self.name = name
+        self._limited = limited
         self.hasher = hasher
         self.sealer = sealer
         self._turn = asyncio.Lock()
@@ -65,6 +77,8 @@ class SQLiteStore:
             run = partial(_at_once, session.execute)
             if apart:
                 run = partial(self._read_apart, deadline(), session)
+            elif self._limited:
+                run = partial(self._read_limited, session)
             db = Transaction(run)
             try:
                 yield db
@@ -80,7 +94,8 @@ class SQLiteStore:
         A task that is cancelled while it commits may have committed, wholly.
         """
         async with self._turn:
-            db = Transaction(partial(self._in_thread, self._writer.execute))
+            write = self._writer.execute_for if self._limited else self._writer.execute
+            db = Transaction(partial(self._in_thread, write))
             try:
                 yield db
                 db.end()
@@ -118,6 +133,16 @@ class SQLiteStore:
 
     def __repr__(self) -> str:
         return f"<SQLiteStore {self.name}>"
+
+    async def _read_limited(
+        self, session: _Session, statement: Executable, parameters: Any
+    ) -> Rows:
+        """Run a statement at once if it is quick, else in a thread."""
+        rows = session.glance(statement, parameters)
+        if rows is not None:
+            return rows
+        with self._apart.place():
+            return await self._read_apart(deadline(), session, statement, parameters)
 
     async def _read_apart(
         self, deadline: float, session: _Session, statement: Executable, parameters: Any
@@ -162,22 +187,30 @@ class _Session:
 
     def execute(self, statement: Executable, parameters: Any) -> Rows:
         with telling(self._name):
-            # The first statement brings the transaction: a trip to the thread less.
-            if not self._connection.in_transaction():
-                with self._guard.opened():
-                    self._connection.begin()
-            return Rows.of(self._connection.execute(statement, parameters))
+            return self._run(statement, parameters)
+
+    def execute_for(self, statement: Executable, parameters: Any) -> Rows:
+        """Run a statement unless it takes too long."""
+        return self.execute_until(deadline(), statement, parameters)
+
+    def glance(self, statement: Executable, parameters: Any) -> Rows | None:
+        """Run a query; None if it takes more than a moment, and nothing has happened then."""
+        until = time.monotonic() + GLANCE
+        with self._watched(lambda: time.monotonic() > until):
+            try:
+                return self._run(statement, parameters)
+            except DBAPIError as error:
+                if _code(error.orig) != sqlite3.SQLITE_INTERRUPT:
+                    with telling(self._name):
+                        raise
+                return None
 
     def execute_until(self, deadline: float, statement: Executable, parameters: Any) -> Rows:
         """Run a statement unless it is too late, or becomes too late, or is left."""
-        file = _file(self._connection)
         if time.monotonic() > deadline:
             raise errors.StoreUnavailable(retry_after=1)
-        file.set_progress_handler(lambda: self.left or time.monotonic() > deadline, INSTRUCTIONS)
-        try:
+        with self._watched(lambda: self.left or time.monotonic() > deadline):
             return self.execute(statement, parameters)
-        finally:
-            file.set_progress_handler(None, 0)
 
     def commit(self) -> None:
         if not self._connection.in_transaction():
@@ -195,6 +228,23 @@ class _Session:
 
     def close(self) -> None:
         self._connection.close()
+
+    def _run(self, statement: Executable, parameters: Any) -> Rows:
+        # The first statement brings the transaction: a trip to the thread less.
+        if not self._connection.in_transaction():
+            with self._guard.opened():
+                self._connection.begin()
+        return Rows.of(self._connection.execute(statement, parameters))
+
+    @contextmanager
+    def _watched(self, too_long: Callable[[], bool]) -> Iterator[None]:
+        """Interrupt a statement as soon as it takes too long."""
+        file = _file(self._connection)
+        file.set_progress_handler(too_long, INSTRUCTIONS)
+        try:
+            yield
+        finally:
+            file.set_progress_handler(None, 0)
 
 
 def engine_of(
@@ -239,11 +289,18 @@ def telling(name: str) -> Iterator[None]:
 
 
 def _raise_fault(name: str, error: Exception, cause: BaseException | None) -> NoReturn:
-    code = getattr(cause, "sqlite_errorcode", None)
-    if code is None or code & 0xFF not in files.UNAVAILABLE:
+    code = _code(cause)
+    if code not in files.UNAVAILABLE:
         raise error
-    log.error("store %s: %s", name, cause)
+    why = TOO_LONG if code == sqlite3.SQLITE_INTERRUPT else cause
+    log.error("store %s: %s", name, why)
     raise errors.StoreUnavailable(retry_after=1) from error
+
+
+def _code(cause: BaseException | None) -> int | None:
+    """Return the primary result code of an error of SQLite."""
+    code: int | None = getattr(cause, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 async def _at_once(work: Callable[..., T], *arguments: Any) -> T:

@@ -15,7 +15,7 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 
 if TYPE_CHECKING:
     from ostiary.hashing import Hasher
-    from ostiary.keys import Sealer
+    from ostiary.sealing import Sealer
 
 T = TypeVar("T")
 
@@ -43,6 +43,8 @@ class Storage:
 
 class Rows(IteratorResult[Any]):
     """What a statement gave, already fetched and cut off from its connection.
+
+    It is a result of SQLAlchemy: ``one_or_none``, ``all``, ``scalars``, ``mappings``…
 
     :ivar rowcount: how many rows the statement returned or touched; -1 when the
         database does not say, as with several sets of parameters.
@@ -84,17 +86,20 @@ class Database(Protocol):
         """Call a function once this transaction is committed, before anything else happens."""
 
 
-class Store(Protocol):
-    """The private storage of one owner.
+class OwnStore(Protocol):
+    """What an owner may use of its private storage."""
 
-    :ivar name: of the owner; the file, the schema and the roles are named after it.
-    :ivar hasher: hashes this owner's secrets with a pepper of its own.
-    :ivar sealer: encrypts this owner's secrets with a key of its own.
-    """
+    @property
+    def name(self) -> str:
+        """Of the owner; the file, the schema and the roles are named after it."""
 
-    name: str
-    hasher: Hasher
-    sealer: Sealer
+    @property
+    def hasher(self) -> Hasher:
+        """Hashes this owner's secrets with a pepper of its own."""
+
+    @property
+    def sealer(self) -> Sealer:
+        """Encrypts this owner's secrets with a key of its own, in columns of the type ``Sealed``."""
 
     def read(self, *, apart: bool = False) -> AbstractAsyncContextManager[Database]:
         """Open a snapshot for reading.
@@ -109,6 +114,10 @@ class Store(Protocol):
         guard what must hold with a constraint, a condition in the statement or a
         row that is locked.
         """
+
+
+class Store(OwnStore, Protocol):
+    """A store as the core holds it."""
 
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
         """Return the first row of a prepared query, or None: for the hot path.

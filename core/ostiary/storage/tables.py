@@ -22,6 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from ostiary.storage.sealed import Sealed
+
 metadata = MetaData()
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
@@ -143,7 +145,7 @@ signing_keys = Table(
     "signing_keys",
     metadata,
     Column("id", String, primary_key=True),
-    Column("sealed", LargeBinary, nullable=False),
+    Column("sealed", Sealed, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("retired_at", Instant),
 )
@@ -290,11 +292,14 @@ login_flows = Table(
     Column("fingerprint", LargeBinary, primary_key=True),
     Column("strategy", String, nullable=False),
     # What the plugin has to get back, sealed.
-    Column("sealed", LargeBinary, nullable=False),
+    Column("sealed", Sealed, nullable=False),
     # SHA-256 of what proves that it is the same caller; None where holding the first is enough.
     Column("binding", LargeBinary),
+    # A keyed hash of the network it was begun from: so many live at once, and no more.
+    Column("network", LargeBinary, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Index("login_flows_by_end", "expires_at"),
+    Index("login_flows_by_network", "network", "expires_at"),
 )
 
 audit = Table(

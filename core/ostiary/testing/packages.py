@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
+from ostiary.errors import CATALOGUE
+
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
@@ -44,23 +46,40 @@ class Package:
         _write(about / "entry_points.txt", f"[ostiary]\n{self.name} = {self.module}\n")
 
 
-def badge(name: str = "badge", extra: str = "", **replaced: str) -> Package:
+BADGE_ALONE = 'fields=("badge",), identifier="badge", headers=("x-door",)'
+
+
+def badge(
+    name: str = "badge", extra: str = "", declared: str = BADGE_ALONE, **replaced: str
+) -> Package:
     """Return a plugin whose users sign in by showing a badge, which nobody else has.
 
     :param name: of the plugin and of its strategy.
     :param extra: code at the end of the module.
+    :param declared: what its strategy declares, besides its name.
     :param replaced: a hook by the end of its name, and the code that stands for it:
         ``verify="return 'nobody'"``.
     """
     bodies = {**_BODIES, **replaced}
-    source = Template(_BADGE).substitute(name=name, extra=extra, **_indented(bodies))
+    named = {"name": name, "extra": extra, "declared": declared}
+    source = Template(_BADGE).substitute(**named, **_indented(bodies))
     return Package(name=name, source=source, files={"migrations/0001_badges.py": _REVISION})
+
+
+def steps(name: str = "steps", extra: str = "") -> Package:
+    """Return a plugin whose users show a badge and then answer a challenge, or go elsewhere.
+
+    The right ``pin`` is 2468; ``again`` is asked again. Who shows a badge and the ``way`` out is
+    sent to another site, and comes back with the ``code`` that is the badge.
+    """
+    return badge(name, extra, _STEPS_DECLARED, verify=_STEPS)
 
 
 @contextmanager
 def installed(folder: Path, *packages: Package) -> Iterator[Path]:
     """Install packages into this process; afterwards they are as if they had never been."""
     for package in packages:
+        _forget(package)
         package.install(folder)
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
@@ -70,8 +89,19 @@ def installed(folder: Path, *packages: Package) -> Iterator[Path]:
         sys.path.remove(str(folder))
         importlib.invalidate_caches()
         for package in packages:
-            for module in [name for name in sys.modules if name.split(".")[0] == package.module]:
-                del sys.modules[module]
+            _forget(package)
+
+
+def _forget(package: Package) -> None:
+    """Forget a package, and another of its name that a test further out has installed."""
+    for id in [one.id for one in CATALOGUE.values() if _within(package, one.__module__)]:
+        del CATALOGUE[id]
+    for module in [name for name in sys.modules if _within(package, name)]:
+        del sys.modules[module]
+
+
+def _within(package: Package, module: str) -> bool:
+    return module.partition(".")[0] == package.module
 
 
 def _write(path: Path, text: str) -> None:
@@ -124,6 +154,41 @@ async with store.read() as db:
 return None if badge is None else {"badge": badge}""",
 }
 
+_STEPS_DECLARED = """
+        fields=("badge", "way", "code", CredentialField("pin", kind="one-time-code", secret=True)),
+        identifier="badge",
+        factors=("possession", "knowledge"),
+"""
+
+_STEPS = """
+verdict = await at("verify", "")
+if verdict is not None:
+    return verdict
+pin = (CredentialField("pin", label="PIN", kind="one-time-code", secret=True),)
+if call.state is None and credentials.get("way") == "out":
+    state = {"badge": credentials["badge"]}
+    return Redirect("https://door.example/in?a=1#top", state=state, lifetime=60_000)
+if call.state is None:
+    async with store.read() as db:
+        mine = select(badges.c.kuid).where(badges.c.badge == credentials.get("badge"))
+        kuid = await db.scalar(mine)
+    if kuid is None:
+        raise errors.LoginRefused(strategy.refusal)
+    return Challenge(pin, question={"for": "the door"}, state={"kuid": kuid, "tries": 1})
+if "badge" in call.state:
+    if credentials.get("code") != call.state["badge"]:
+        raise errors.LoginRefused(strategy.refusal)
+    async with store.read() as db:
+        kuid = await db.scalar(select(badges.c.kuid).where(badges.c.badge == credentials["code"]))
+    if kuid is None:
+        raise errors.LoginRefused(strategy.refusal)
+    return Verified(kuid)
+if credentials.get("pin") == "again":
+    return Challenge(pin, state={**call.state, "tries": call.state["tries"] + 1})
+if credentials.get("pin") != "2468":
+    raise errors.LoginRefused(strategy.refusal)
+return Verified(call.state["kuid"])"""
+
 _BADGE = '''"""A toy: who shows a badge is let in."""
 
 from importlib.resources import files
@@ -152,7 +217,7 @@ async def at(step, kuid):
 @hookimpl
 def ostiary_strategies(settings):
     given.update(settings)
-    return [Strategy(name="$name", fields=("badge",), identifier="badge", headers=("x-door",))]
+    return [Strategy(name="$name", $declared)]
 
 
 @hookimpl

@@ -32,9 +32,11 @@ def create_login_flows() -> None:
         sa.Column("strategy", sa.String, nullable=False),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
         sa.Column("binding", sa.LargeBinary),
+        sa.Column("network", sa.LargeBinary, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
     )
     op.create_index("login_flows_by_end", "login_flows", ["expires_at"])
+    op.create_index("login_flows_by_network", "login_flows", ["network", "expires_at"])
 
 
 def create_audit() -> None:

@@ -37,6 +37,11 @@ def ostiary_strategies(settings: Mapping[str, Any]) -> Iterable[Strategy]:
 
 
 @hookimpl
+def ostiary_wire_name() -> str:
+    return errors.WIRE_NAME
+
+
+@hookimpl
 def ostiary_storage() -> Storage:
     return Storage(metadata, files(__name__) / "migrations")
 

@@ -7,19 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import Store
 from ostiary_local import errors
 from ostiary_local.tables import accounts
 
-# Prepared: beside its hash, a login should cost nothing.
-BY_NAME = (
-    "SELECT kuid, username, hash FROM accounts "
-    "WHERE username = ? OR name = ? ORDER BY username = ? DESC LIMIT 1"
-)
-BY_KUID = "SELECT kuid, username, hash FROM accounts WHERE kuid = ?"
+COLUMNS = (accounts.c.kuid, accounts.c.username, accounts.c.hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +32,14 @@ async def named(store: Store, username: str, key: str) -> Account | None:
     One that is spelled exactly so goes before one that only shares its key: the
     matching of names may have been another when they were written.
     """
-    return _account(await store.fetch(BY_NAME, username, key, username))
+    exact = accounts.c.username == username
+    wanted = select(*COLUMNS).where(exact | (accounts.c.name == key))
+    return await _first(store, wanted.order_by(exact.desc()).limit(1))
 
 
 async def of(store: Store, kuid: str) -> Account | None:
     """Return the account of a user."""
-    return _account(await store.fetch(BY_KUID, kuid))
+    return await _first(store, select(*COLUMNS).where(accounts.c.kuid == kuid))
 
 
 async def add(store: Store, kuid: str, columns: Mapping[str, Any]) -> None:
@@ -99,5 +96,7 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _account(row: tuple[Any, ...] | None) -> Account | None:
-    return None if row is None else Account(*row)
+async def _first(store: Store, wanted: Select[Any]) -> Account | None:
+    async with store.read() as db:
+        row = (await db.execute(wanted)).first()
+    return None if row is None else Account(row.kuid, row.username, row.hash)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from ostiary import Strategy
+from ostiary import CredentialField, Factor, Strategy
 from ostiary_local import names, passwords
 
 
@@ -39,7 +39,12 @@ class LocalStrategy(Strategy):
     """Users sign in with a user name and a password."""
 
     name: str = "local"
-    fields: tuple[str, ...] = ("username", "password")
+    label: str = "User name and password"
+    fields: tuple[CredentialField | str, ...] = (
+        CredentialField("username", label="User name"),
+        CredentialField("password", kind="password", secret=True),
+    )
+    factors: tuple[Factor, ...] = ("knowledge",)
     identifier: str | None = "username"
     refusal: str = "Wrong user name or password."
     settings: LocalSettings = LocalSettings()

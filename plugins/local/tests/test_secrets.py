@@ -9,6 +9,7 @@ import pytest
 
 from ostiary import Storage, errors
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
+from ostiary.keys import MasterKey
 from ostiary.storage import migrate
 from ostiary.storage.store import Backend
 from ostiary_local import accounts
@@ -59,7 +60,7 @@ async def test_a_dump_is_worthless_without_the_master_key(local: Local, pool: Ha
     content += (local.folder / "local.db-wal").read_bytes()
     assert b"ann" in content
     assert b"secret" not in content
-    stranger = Hasher(b"another pepper", CHEAPEST, pool)
+    stranger = Hasher(MasterKey.random().pepper("local"), CHEAPEST, pool)
     assert not await stranger.matches(local.row("ann")["hash"], "secret")
 
 

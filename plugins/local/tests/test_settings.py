@@ -20,7 +20,7 @@ def declared(**settings: Any) -> LocalStrategy:
 def test_the_strategy_is_what_clients_expect() -> None:
     strategy = declared()
     assert strategy.name == "local"
-    assert strategy.fields == ("username", "password")
+    assert strategy.field_names == ("username", "password")
     assert strategy.identifier == "username"
 
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
 from sqlalchemy import Table, select
 
-from ostiary import Call, Redirect, errors
+from ostiary import Call, errors
 from ostiary.arguments import Duration
 from ostiary.composition import Core
 from ostiary.services import Services
@@ -22,6 +22,7 @@ from ostiary.services.activity import Activity
 from ostiary.services.api_keys import ApiKey, ApiKeys
 from ostiary.services.key_ring import KeyRing
 from ostiary.services.lifetimes import Lifetimes
+from ostiary.services.logins import Identified
 from ostiary.services.lookup import Lookup
 from ostiary.services.sessions import Issued, Origin, Sessions
 from ostiary.services.tokens import Tokens
@@ -78,7 +79,7 @@ class House:
 
     @property
     def store(self) -> Store:
-        return self.core.stores[CORE]
+        return cast("Store", self.core.stores[CORE])
 
     async def create(self, kuid: str | None = None, /, **badges: str) -> str:
         """Create a user who holds a badge of each strategy named."""
@@ -93,8 +94,8 @@ class House:
     async def show(self, strategy: str, value: Any) -> str:
         """Sign in with a badge."""
         outcome = await self.services.logins.identify(strategy, {"badge": value}, NOBODY)
-        assert not isinstance(outcome, Redirect)
-        return outcome[0].kuid
+        assert isinstance(outcome, Identified)
+        return outcome.account.kuid
 
     async def badge(self, strategy: str, kuid: str) -> str | None:
         """Return the badge that a strategy keeps for a kuid, whoever may know of it."""

@@ -122,9 +122,9 @@ async def test_who_was_asleep_for_half_the_retention_forgets_everything(
     told = heard(changes)
     clock.advance(asleep)
     await changes.catch_up()
-    assert told == ([("rights", "")] if forgets else [])
+    assert told == ([("rights", ""), ("strategies", "")] if forgets else [])
     await changes.catch_up()
-    assert len(told) == forgets
+    assert len(told) == 2 * forgets
 
 
 async def test_only_what_every_process_has_read_is_purged(house: Any) -> None:

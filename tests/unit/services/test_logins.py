@@ -101,9 +101,10 @@ async def test_a_strategy_that_is_not_installed_is_unknown(house: Any) -> None:
 
 async def test_a_strategy_may_look_users_up(house: Any) -> None:
     await house.create("ann")
-    user = await house.services.logins.find("ann")
+    directory = house.services.directories.of("badge")
+    user = await directory.find("ann")
     assert (user.kuid, user.profile_ids) == ("ann", ("default",))
-    assert await house.services.logins.find("bob") is None
+    assert await directory.find("bob") is None
 
 
 async def login(house: Any, badge: str) -> Any:

@@ -157,7 +157,7 @@ async def test_keys_stand_sealed_in_the_store(house: Any, keys: SigningKeys) -> 
 async def test_a_newer_key_signs_and_the_older_still_verify(house: Any, keys: SigningKeys) -> None:
     """TOK-31"""
     old, first = keys.sign(CLAIMS)
-    sealed = house.store.sealer.seal(b"k" * 32, context="signing_keys|sealed|second")
+    sealed = house.store.sealer.seal(b"k" * 32, column=table.c.sealed, row="second")
     row = {"id": "second", "sealed": sealed, "created_at": 2**52}
     async with house.store.begin() as db:
         await db.execute(insert(table).values(row))

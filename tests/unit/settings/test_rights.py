@@ -10,11 +10,12 @@ import pytest
 Load = Callable[..., Any]
 
 
-def test_the_restricted_rights_are_those_of_the_contract(loaded: Load) -> None:
+def test_the_restricted_rights_are_those_of_the_contract_and_one_of_ours(loaded: Load) -> None:
+    """A sign-in page has to be drawn by who has not signed in: ``describeStrategies``."""
     roles = loaded().security.standard.roles.by_id()
     assert roles["admin"] == {"*": {"actions": {"*": True}}}
     assert set(roles["anonymous"]["auth"]["actions"]) == {
-        *("checkToken", "getCurrentUser", "getMyRights", "login")
+        *("checkToken", "describeStrategies", "getCurrentUser", "getMyRights", "login")
     }
     assert set(roles["anonymous"]["server"]["actions"]) == {"publicApi", "openapi"}
     assert set(roles["default"]["auth"]["actions"]) == {

@@ -1,0 +1,97 @@
+"""The steps of a login on the wire: what a client sends, and what it is asked next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+
+from ostiary import errors
+from ostiary.request import Connection, Reply, Request
+from ostiary.services import Services
+from ostiary.services.flows import Handle, Holder
+from ostiary.services.limits import HANDLES, handle_of
+from ostiary.services.logins import NextStep
+from ostiary.strategies import Challenge, CredentialField, described
+
+CHALLENGE, STATE = HANDLES
+ASKED = 202
+
+
+def fields_of(
+    services: Services, request: Request, strategy: str, body: dict[str, Any]
+) -> tuple[dict[str, Any], Handle | None]:
+    """Return the fields of a login, from the body or else from the arguments; and its handle.
+
+    :raises errors.SecretInUrl: some stand where every log has them.
+    :raises errors.InvalidType: the handle is no text.
+    """
+    known = services.strategies.find(strategy).described
+    given = {one.name: request.args[one.name] for one in known if one.name in request.args}
+    kind, text = handle_of(request) or (None, "")
+    if request.in_url and not services.secrets_in_urls:
+        _check_url(request, known, given, returning=kind == STATE)
+    fields = {name: value for name, value in {**given, **body}.items() if name not in HANDLES}
+    if kind is None:
+        return fields, None
+    if not isinstance(text, str):
+        raise errors.InvalidType(kind, "string")
+    return fields, Handle(text, "challenge" if kind == CHALLENGE else "redirect")
+
+
+def holder_of(services: Services, connection: Connection) -> Holder:
+    """Return by what a client is known at its next step."""
+    if connection.socket is not None:
+        return Holder(connection.socket.secret, socket=True)
+    return Holder(services.cookies.flow_of(connection))
+
+
+def asked(services: Services, step: NextStep) -> Reply:
+    """Return the answer that asks for a next step."""
+    what, begun = step.what, step.begun
+    if isinstance(what, Challenge):
+        assert begun is not None
+        question = {
+            CHALLENGE: begun.handle,
+            "expiresAt": begun.expires_at,
+            "question": dict(what.question),
+            "fields": [field.to_json() for field in described(what.fields)],
+        }
+        return Reply(question, status=ASKED)
+    if begun is None:
+        return Reply.redirect(what.location)
+    reply = Reply.redirect(_with_state(what.location, begun.handle))
+    if begun.cookie is None:
+        return reply
+    return replace(reply, cookies=(services.cookies.flow(begun.cookie),))
+
+
+def _check_url(
+    request: Request,
+    known: tuple[CredentialField, ...],
+    given: dict[str, Any],
+    *,
+    returning: bool,
+) -> None:
+    """Refuse secrets in a URL; what comes back from a provider is worth nothing without its state.
+
+    That is a code for one use, which opens nothing for who has not begun the login (decision 8).
+    """
+    if CHALLENGE in request.args:
+        raise errors.SecretInUrl(CHALLENGE)
+    for field in known:
+        if field.name in given and not (returning and field.kind != "password"):
+            raise errors.SecretInUrl(field.name)
+
+
+def _with_state(location: str, state: str) -> str:
+    """Return an address whose query has a state.
+
+    :raises errors.PluginUnexpectedError: it has one already.
+    """
+    parts = urlsplit(location)
+    if STATE in parse_qs(parts.query, keep_blank_values=True):
+        raise errors.PluginUnexpectedError("the address of a redirection has a state already")
+    added = urlencode({STATE: state})
+    query = f"{parts.query}&{added}" if parts.query else added
+    return urlunsplit(parts._replace(query=query))

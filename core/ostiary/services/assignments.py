@@ -1,0 +1,55 @@
+"""Profiles that a strategy gives to who signs in, such as by the groups that a provider tells."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from sqlalchemy import func, select
+
+from ostiary import errors
+from ostiary.services.changes import Changes, take_turn
+from ostiary.services.user_rows import overwrite_user, read_users
+from ostiary.storage import Store
+from ostiary.storage.tables import changes as log
+
+logger = logging.getLogger(__name__)
+
+
+class Assignments:
+    """Gives users other profiles, unless what asks for it is outdated."""
+
+    def __init__(self, store: Store, changes: Changes, clock: Callable[[], int]) -> None:
+        self._store, self._changes, self._clock = store, changes, clock
+
+    async def assign(
+        self, strategy: str, kuid: str, profile_ids: tuple[str, ...], since: int
+    ) -> int | None:
+        """Give a user the profiles that a strategy says.
+
+        :param since: the last change that the strategy can know of.
+        :returns: the number of this change; None if the user has changed meanwhile.
+        :raises errors.LastAdministrator: nobody would hold the profile ``admin`` any more.
+        :raises errors.PluginUnexpectedError: there is no such profile.
+        """
+        try:
+            return await self._assign(strategy, kuid, profile_ids, since)
+        except errors.ProfileNotFound as error:
+            logger.error("strategy %s gave %r: %s", strategy, kuid, error)  # noqa: TRY400
+            raise errors.PluginUnexpectedError(f"strategy {strategy} gave no profile") from None
+
+    async def _assign(
+        self, strategy: str, kuid: str, profile_ids: tuple[str, ...], since: int
+    ) -> int | None:
+        async with self._store.begin() as db:
+            await take_turn(db)
+            found = await read_users(db, [kuid])
+            if not found or await self._changes.since(db, since, "user", kuid):
+                return None
+            await self._changes.record(db, "user", kuid)
+            new = replace(found[0], profile_ids=profile_ids, updater=kuid, updated_at=self._clock())
+            await overwrite_user(db, found[0], new)
+            number = int(await db.scalar(select(func.max(log.c.sequence))))
+        logger.info("user %r was given the profiles %r by %s", kuid, profile_ids, strategy)
+        return number

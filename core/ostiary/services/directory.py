@@ -1,0 +1,129 @@
+"""What a plugin may ask about users, and do for those who sign in with its strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ostiary import errors
+from ostiary.arguments import Duration
+from ostiary.durations import duration
+from ostiary.login_hooks import LoginHooks
+from ostiary.plugins import Strategies
+from ostiary.services.accounts import Account, Accounts
+from ostiary.services.changes import Changes
+from ostiary.services.sessions import Origin, Sessions
+from ostiary.services.tokens import Tokens
+from ostiary.services.users import Users
+from ostiary.strategies import Call, Strategy, User
+
+ATTEMPTS = 3
+"""How often a token is made while the user keeps changing."""
+
+LONGEST_NAME = 512
+"""Characters by which a plugin may name a session."""
+
+
+class Directories:
+    """Makes the directory of each plugin.
+
+    :param changed: called with the name of a plugin whose strategies have changed.
+    """
+
+    def __init__(
+        self,
+        strategies: Strategies,
+        users: Users,
+        accounts: Accounts,
+        tokens: Tokens,
+        sessions: Sessions,
+        changes: Changes,
+        hooks: LoginHooks,
+        changed: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self.strategies, self.users, self.accounts = strategies, users, accounts
+        self.tokens, self.sessions, self.changes = tokens, sessions, changes
+        self.hooks, self.changed = hooks, changed
+        self._made: dict[str, PluginDirectory] = {}
+
+    def of(self, plugin: str) -> PluginDirectory:
+        """Return the directory of a plugin."""
+        made = self._made.get(plugin)
+        if made is None:
+            made = self._made[plugin] = PluginDirectory(plugin, self)
+        return made
+
+
+class PluginDirectory:
+    """The directory of one plugin; ``Directory`` tells what each method promises."""
+
+    __slots__ = ("_plugin", "_services")
+
+    def __init__(self, plugin: str, services: Directories) -> None:
+        self._plugin, self._services = plugin, services
+
+    async def find(self, kuid: str) -> User | None:
+        """Return a user, or None."""
+        user = await self._services.users.find(kuid)
+        return None if user is None else user.shown()
+
+    async def open_session(
+        self, kuid: str, call: Call, *, lifetime: int | None = None, session: str | None = None
+    ) -> dict[str, Any]:
+        """Sign a user in whom the plugin has verified by itself."""
+        services = self._services
+        check_name(self._plugin, session)
+        wanted = None if lifetime is None else self._lifetime(lifetime)
+        asked = False
+        for _ in range(ATTEMPTS):
+            since = await services.changes.newest()
+            account, strategy = await self._holder(kuid)
+            if not asked:
+                await services.hooks.before(strategy.name, call)
+                await services.hooks.after(kuid, strategy.name, call)
+                asked = True
+            origin = Origin(strategy.name, call.user_agent[:512] or None, call.address, session)
+            issued = await services.tokens.issue(
+                account, wanted, origin, unless_changed_since=since
+            )
+            if issued is not None:
+                return issued.to_json()
+        raise self._refusal(kuid, "the user keeps changing")
+
+    async def end_sessions(self, kuid: str, *, session: str | None = None) -> int:
+        """End sessions that this plugin's strategies have opened."""
+        own = self._services.strategies.of(self._plugin)
+        return await self._services.sessions.end_of(kuid, own, foreign=session)
+
+    async def strategies_changed(self) -> None:
+        """Have every worker ask the plugin for its strategies again."""
+        await self._services.changed(self._plugin)
+
+    def _lifetime(self, told: Any) -> Duration:
+        try:
+            return Duration(duration(told))
+        except (ValueError, TypeError):
+            raise errors.PluginUnexpectedError(f"{self._plugin} told no lifetime") from None
+
+    async def _holder(self, kuid: str) -> tuple[Account, Strategy]:
+        """Return the account of somebody who may sign in with this plugin, and by what."""
+        own = self._services.strategies.of(self._plugin)
+        account = await self._services.accounts.find(kuid)
+        held = [own[name] for name in account.strategies if name in own] if account else []
+        if account is None or not held or not account.user.enabled:
+            raise self._refusal(kuid, "no account that may sign in")
+        return account, held[0]
+
+    def _refusal(self, kuid: str, reason: str) -> errors.OstiaryError:
+        own = self._services.strategies.of(self._plugin)
+        refusal = next(iter(own.values()), Strategy(name=self._plugin)).refusal
+        return errors.LoginRefused(refusal, kuid=kuid, reason=reason)
+
+
+def check_name(owner: str, session: Any) -> None:
+    """Refuse what cannot name a session.
+
+    :raises errors.PluginUnexpectedError: it is no text, or too long a one.
+    """
+    if session is not None and not (isinstance(session, str) and len(session) <= LONGEST_NAME):
+        raise errors.PluginUnexpectedError(f"{owner} gave no name of a session")

@@ -1,0 +1,102 @@
+"""What a strategy declares of its fields: one description for all who draw them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ostiary import CredentialField, Strategy
+from ostiary.declarations import fault_of, fault_of_fields
+from ostiary.openapi import document
+from ostiary.openapi_logins import LOGIN, with_logins
+
+PIN = CredentialField("pin", label="PIN", kind="password", secret=True, registration=False)
+
+
+def test_a_name_alone_stands_for_a_text_that_is_no_secret() -> None:
+    strategy = Strategy(name="badge", fields=("badgeNumber", PIN))
+    assert strategy.field_names == ("badgeNumber", "pin")
+    plain = strategy.described[0]
+    assert (plain.kind, plain.secret, plain.title) == ("text", False, "Badge number")
+
+
+def test_a_page_gets_all_it_needs_to_draw_a_strategy() -> None:
+    strategy = Strategy(name="smart-card", fields=(PIN,), factors=("possession", "knowledge"))
+    assert strategy.to_json() == {
+        "name": "smart-card",
+        "label": "Smart card",
+        "fields": [
+            {
+                "name": "pin",
+                "label": "PIN",
+                "kind": "password",
+                "secret": True,
+                "required": True,
+                "help": "",
+                "login": True,
+                "registration": False,
+            }
+        ],
+        "factors": ["possession", "knowledge"],
+        "phishingResistant": False,
+    }
+
+
+@pytest.mark.parametrize(
+    "fields, told",
+    [
+        ("badge", "fields are a tuple"),
+        (5, "fields are a tuple"),
+        ((5,), "5 is no field"),
+        (("a-b",), "cannot name a field"),
+        (("",), "cannot name a field"),
+        (("a", CredentialField("a")), "two fields"),
+        (("challenge",), "the server itself reads"),
+        (("state",), "the server itself reads"),
+        (("strategy",), "the server itself reads"),
+        ((CredentialField("a", kind="smell"),), "of no kind"),  # type: ignore[arg-type]
+    ],
+)
+def test_fields_that_nobody_could_send_are_refused(fields: Any, told: str) -> None:
+    assert told in str(fault_of_fields(fields))
+
+
+@pytest.mark.parametrize(
+    "declared, told",
+    [
+        ({"name": "Badge"}, "cannot name a strategy"),
+        ({"identifier": "name"}, "none of its fields"),
+        ({"factors": ("luck",)}, "no factor"),
+        ({"headers": ("X-Door",)}, "lower case"),
+        ({"headers": ("cookie",)}, "shown to no strategy"),
+        ({"headers": ("x-door",), "proxy_headers": ("x-door",)}, "asked for twice"),
+        ({"proxy_headers": ("authorization",)}, "no header of a proxy"),
+    ],
+)
+def test_a_strategy_that_contradicts_itself_is_refused(declared: Any, told: str) -> None:
+    assert told in str(fault_of(Strategy(**{"name": "badge", "fields": ("badge",), **declared})))
+
+
+def test_a_sound_strategy_is_accepted() -> None:
+    wanted = ("authorization", "x-door")
+    assert fault_of(Strategy(name="b", fields=("a", PIN), identifier="a", headers=wanted)) is None
+
+
+def test_the_document_of_the_api_offers_the_fields_of_each_strategy() -> None:
+    from ostiary.composition import make_registry
+
+    bare = document(make_registry(), "1")
+    email = CredentialField("mail", kind="email", required=False, help="Yours.")
+    new = CredentialField("invitation", login=False)
+    offered = with_logins(bare, [Strategy(name="badge", fields=(PIN, email, new))])
+    post = offered["paths"][LOGIN]["post"]
+    badge, answer = post["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
+    assert badge["properties"] == {
+        "pin": {"title": "PIN", "type": "string", "format": "password", "writeOnly": True},
+        "mail": {"title": "Mail", "type": "string", "format": "email", "description": "Yours."},
+    }
+    assert badge["required"] == ["pin"]
+    assert answer["required"] == ["challenge"]
+    assert "`badge`: `pin`, `mail`" in post["description"]
+    assert "anyOf" not in str(bare["paths"][LOGIN])
