@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Executable
 
-from ostiary.storage import Database, Store
+from ostiary.storage import Database, OwnStore
 from ostiary.storage.store import Rows
 
 
@@ -76,7 +76,7 @@ class CountingStore:
     :ivar work: what was done since ``reset``.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: OwnStore) -> None:
         self._store, self.work = store, Work()
         self.hasher: Any = CountingHasher(store.hasher, self.work)
 
@@ -94,11 +94,6 @@ class CountingStore:
     def begin(self) -> AbstractAsyncContextManager[Database]:
         """Open a transaction for writing."""
         return self._counted(self._store.begin())
-
-    async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
-        """Return the first row of a prepared query, or None."""
-        self.work.statements += 1
-        return await self._store.fetch(sql, *values)
 
     @asynccontextmanager
     async def _counted(

@@ -15,7 +15,7 @@ from ostiary.plugins import Plugin, Strategies
 from ostiary.services.user_rows import StoredUser
 from ostiary.settings import Settings, load
 from ostiary.startup import establish, opened
-from ostiary.storage import Store
+from ostiary.storage import OwnStore
 from ostiary.strategies import Call, Strategy, User, Verdict, Verified
 from ostiary.testing.counting import CountingStore
 from ostiary.testing.subject import Credentials, Sample, Subject
@@ -111,7 +111,7 @@ class Bench:
 
     async def verify(self, credentials: Credentials) -> Verdict:
         """Ask the strategy whom credentials belong to."""
-        directory = self.core.services.logins
+        directory = self.core.services.directories.of(self.plugin.name)
         call = Call(controller="auth", action="login", protocol="http", args=credentials)
         return await self.asked(self.door.verify(self.name, credentials, call, directory))
 
@@ -178,7 +178,7 @@ class Bench:
         return [name for name, rows in found.items() if any(text in str(row) for row in rows)]
 
 
-async def rows_of(store: Store, tables: Any) -> dict[str, list[tuple[Any, ...]]]:
+async def rows_of(store: OwnStore, tables: Any) -> dict[str, list[tuple[Any, ...]]]:
     """Return all rows of some tables, each as sorted as it can be."""
     found: dict[str, list[tuple[Any, ...]]] = {}
     async with store.read() as db:

@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, MetaData, insert, select
 
-from ostiary.composition import find_plugins, load_master_key, make_backend
+from ostiary.composition import find_plugins, make_backend
+from ostiary.key_settings import load_master_key
 from ostiary.storage import Backend, Storage, migrate
 from ostiary.testing.promise import NotAsked, expect, promise
 from ostiary.testing.rows import made_rows
