@@ -8,6 +8,7 @@ from typing import Literal
 
 from ostiary.composition import find_plugins
 from ostiary.errors import OstiaryError
+from ostiary.log import origin
 from ostiary.plugins import PluginError
 from ostiary.settings import SettingsError
 from ostiary.storage import StorageError
@@ -87,6 +88,9 @@ async def _try(promise: Promise, trial: Trial) -> Result:
     except (BrokenPromise, Faulty, OstiaryError) as error:
         notes = "; ".join(getattr(error, "__notes__", ()))
         why = f"{notes}: {error}" if notes else str(error)
+        return Result(promise, trial.name, "broken", why)
+    except Exception as error:  # noqa: BLE001 - what a plugin brings may raise anything
+        why = f"{type(error).__name__}: {error} ({origin(error)})"
         return Result(promise, trial.name, "broken", why)
     return Result(promise, trial.name, "kept")
 

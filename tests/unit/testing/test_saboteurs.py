@@ -9,10 +9,11 @@ from typing import TypeAlias
 
 import pytest
 
-from ostiary.testing.asking import Result, ask_all
+from ostiary.testing.asking import Result, ask, ask_all
 from ostiary.testing.packages import Package, installed
 from ostiary.testing.places import SQLitePlace
 from ostiary.testing.promises import NAMES, PROMISES
+from ostiary.testing.promises.tables import upgrade
 from ostiary.testing.subject import Subject
 
 DATA = Path(__file__).parent / "data"
@@ -209,3 +210,14 @@ def test_who_breaks_a_promise_fails_exactly_it(name: str, tmp_path: Path) -> Non
     package = sabotaged(SABOTEURS[name])
     found = results(tmp_path, package, apart=name in APART)
     assert {one.promise.name: one.why for one in found if one.state == "broken"}.keys() == {name}
+
+
+def test_a_revision_that_fails_where_there_are_rows_is_told(tmp_path: Path) -> None:
+    changes = (
+        ('sa.Column("note", sa.String)', 'sa.Column("note", sa.String, nullable=False)'),
+        ('Column("note", String)', 'Column("note", String, nullable=False, default="")'),
+    )
+    with installed(tmp_path, sabotaged(changes)), SQLitePlace() as place:
+        (result,) = asyncio.run(ask(SUBJECT, place, upgrade))
+    assert result.state == "broken"
+    assert "NOT NULL" in result.why
