@@ -19,13 +19,15 @@ SOURCES = [
 ]
 
 LAYERS = (
-    "errors durations log",
+    "errors durations log patience",
     "hashing keys body",
     "settings",
     "request",
     "arguments cookies filters message origins strategies",
     "actions routes",
     "storage",
+    "circuits watchdog",
+    "calling verdicts",
     "hookspecs",
     "plugins plugin_loading",
     "services",

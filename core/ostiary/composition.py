@@ -14,6 +14,7 @@ from typing import Any
 
 from ostiary import __version__, openapi
 from ostiary.actions import Registry
+from ostiary.calling import Calls
 from ostiary.controllers import CONTROLLERS
 from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
@@ -63,6 +64,7 @@ from ostiary.services.users import Users
 from ostiary.settings import Settings
 from ostiary.storage import Backend, StorageError, Store, migrate
 from ostiary.storage.store import CORE
+from ostiary.watchdog import Watchdog
 
 NO_STORES = "there are no stores here; is --data or --database right?"
 MASTER_KEY_FILE = "master.key"
@@ -85,6 +87,7 @@ class Core:
     services: Services
     stores: Mapping[str, Store]
     signing_keys: SigningKeys
+    calls: Calls
     setup_secret: str = field(repr=False)
 
 
@@ -144,11 +147,21 @@ def make_backend(settings: Settings, master: MasterKey) -> Backend:
 
 @asynccontextmanager
 async def open_core(
-    settings: Settings, plugins: Plugins, master: MasterKey, backend: Backend
+    settings: Settings,
+    plugins: Plugins,
+    master: MasterKey,
+    backend: Backend,
+    watchdog: Watchdog | None = None,
 ) -> AsyncIterator[Core]:
-    """Open every store and make the services; plugins whose tables are not ready stay out."""
+    """Open every store and make the services; plugins whose tables are not ready stay out.
+
+    :param watchdog: breaks off hooks that block the event loop, while the stores are open.
+    """
     async with AsyncExitStack() as stack:
         stack.push_async_callback(backend.close)
+        if watchdog is not None:
+            watchdog.start()
+            stack.callback(watchdog.stop)
         plugins = await _ready(plugins, backend)
         hashing = settings.security.hashing
         pool = HashPool(hashing.threads, hashing.queue, hashing.nice)
@@ -165,7 +178,10 @@ async def open_core(
         changes = Changes(stores[CORE], watch, backend.announce, now)
         signing_keys = SigningKeys(stores[CORE], now)
         changes.listen(signing_keys.heard)
-        strategies = Strategies(plugins, stores)
+        inventory = Inventory(stores[CORE], now)
+        calls = Calls(settings.plugins.hook_timeout, watchdog)
+        disabled = await inventory.strategies_of(plugins.failed)
+        strategies = Strategies(plugins, stores, calls, disabled)
         journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
         locks = Locks(stores[CORE], backend.presence, instance)
         login_limits = _login_limits(settings, stores[CORE], master)
@@ -179,10 +195,11 @@ async def open_core(
             login_limits,
             plugins,
             locks,
+            inventory,
         )
         services.metrics.measure("waiting", lambda: pool.waiting)
         secret = settings.security.setup_secret or master.setup_secret()
-        yield Core(settings, plugins, services, stores, signing_keys, secret)
+        yield Core(settings, plugins, services, stores, signing_keys, calls, secret)
 
 
 async def check_wrappers(core: Core) -> None:
@@ -220,6 +237,7 @@ def _services(
     login_limits: LoginLimits,
     plugins: Plugins,
     locks: Locks,
+    inventory: Inventory,
 ) -> Services:
     security, life, keys = (
         settings.security,
@@ -261,7 +279,7 @@ def _services(
         defaults=defaults,
         grants=grants,
         health=health,
-        inventory=Inventory(store, now),
+        inventory=inventory,
         journal=journal,
         key_ring=KeyRing(store, changes, now),
         limits=Limits(settings.limits.logins_per_second, now),

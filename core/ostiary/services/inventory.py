@@ -48,6 +48,13 @@ class Inventory:
             if row.name not in names
         ]
 
+    async def strategies_of(self, names: Iterable[str]) -> Sequence[str]:
+        """Return the strategies that some plugins had when they were seen last."""
+        wanted = plugins.c.name.in_(list(names))
+        async with self._store.read() as db:
+            found = await db.execute(select(plugins.c.strategies).where(wanted))
+        return [name for strategies in found.scalars() for name in strategies]
+
     async def forget(self, name: str) -> bool:
         """Do without a plugin from now on; tell whether it was ever here."""
         async with self._store.begin() as db:
