@@ -34,6 +34,7 @@ LAYERS = (
     "controllers",
     "audit identity",
     "dispatch",
+    "failsafe",
     "encodings http_parts proxies",
     "access_log http_answers",
     "http websocket openapi",

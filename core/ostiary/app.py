@@ -24,7 +24,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ostiary import errors, log
 from ostiary.composition import (
     Core,
-    check_wrappers,
     find_plugins,
     load_master_key,
     make_backend,
@@ -32,6 +31,7 @@ from ostiary.composition import (
     open_core,
 )
 from ostiary.dispatch import Dispatcher
+from ostiary.failsafe import FailsafeDispatcher
 from ostiary.http import Http
 from ostiary.http_answers import CONNECTIONS, Answers
 from ostiary.origins import Origins
@@ -104,7 +104,8 @@ class Application:
         plugins = find_plugins(settings)
         backend = make_backend(settings, master)
         async with open_core(settings, plugins, master, backend, self._watchdog) as core:
-            await check_wrappers(core)
+            if not settings.failsafe:
+                await core.services.door.look()
             await core.signing_keys.load()
             await core.services.changes.start()
             await core.stores[CORE].hasher.prepare()
@@ -127,7 +128,7 @@ class Application:
         settings = self._settings
         registry = make_registry()
         origins = _origins(settings)
-        dispatcher = Dispatcher(
+        dispatcher = (FailsafeDispatcher if settings.failsafe else Dispatcher)(
             registry,
             core.services,
             node=settings.server.name or _node_name(),

@@ -19,7 +19,7 @@ from ostiary.controllers import CONTROLLERS
 from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
-from ostiary.plugin_loading import load_plugins
+from ostiary.plugin_loading import load_plugins, no_plugins
 from ostiary.plugins import Plugins, Strategies
 from ostiary.services import Services
 from ostiary.services.about import About
@@ -32,6 +32,7 @@ from ostiary.services.changes import Changes
 from ostiary.services.connections import Connections
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
+from ostiary.services.door import Door
 from ostiary.services.grants import Grants
 from ostiary.services.health import Health
 from ostiary.services.inventory import Inventory
@@ -62,7 +63,7 @@ from ostiary.services.subjects import Allowances
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
-from ostiary.storage import Backend, StorageError, Store, migrate
+from ostiary.storage import Backend, Storage, StorageError, Store, migrate
 from ostiary.storage.store import CORE
 from ostiary.watchdog import Watchdog
 
@@ -97,7 +98,9 @@ def now() -> int:
 
 
 def find_plugins(settings: Settings) -> Plugins:
-    """Load the plugins that are installed, with their settings."""
+    """Load the plugins that are installed, with their settings; none for a failsafe start."""
+    if settings.failsafe:
+        return no_plugins()
     plugins = settings.plugins
     allow = None if plugins.allow is None else list(plugins.allow)
     return load_plugins(plugins.tables, allow, dev=settings.dev, version=__version__)
@@ -202,29 +205,28 @@ async def open_core(
         yield Core(settings, plugins, services, stores, signing_keys, calls, secret)
 
 
-async def check_wrappers(core: Core) -> None:
-    """Refuse to go on without a plugin that took part in the logins of others (decision 26).
-
-    :raises StorageError: it may have asked for a second factor, and would do so no more.
-    """
-    gone = await core.services.inventory.gone(core.plugins.loaded)
-    if wrappers := [plugin.name for plugin in gone if plugin.wraps]:
-        raise StorageError(
-            f"the plugin {', '.join(wrappers)} took part in every login and is gone; install it "
-            "again, or do without it from now on with `ostiary plugins disable NAME`"
-        )
-
-
 async def _ready(plugins: Plugins, backend: Backend) -> Plugins:
     """Leave out the plugins whose tables could not be brought up to date."""
     for plugin in plugins.loaded:
         if plugin.storage is None:
             continue
-        status = await migrate.status(backend, plugin.name, plugin.storage)
-        if status.behind:
-            reason = f"its tables are not at revision {status.newest}; see the log of the start"
+        if reason := await _unfit(backend, plugin.name, plugin.storage):
             plugins = plugins.without(plugin.name, reason)
     return plugins
+
+
+async def _unfit(backend: Backend, name: str, storage: Storage) -> str | None:
+    """Return why the store of a plugin cannot be used, if it cannot."""
+    try:
+        status = await migrate.status(backend, name, storage)
+    except (StorageError, OSError) as error:
+        return str(error)
+    if not status.behind:
+        return None
+    return (
+        f"its tables are not at revision {status.newest}; "
+        f"see the log of the start, or run `ostiary db upgrade {name}`"
+    )
 
 
 def _services(
@@ -262,9 +264,10 @@ def _services(
     profiles = Profiles(store, changes, now)
     credentials = Credentials(store, strategies, users, journal, changes, now)
     authority = Authority(accounts, grants, profiles)
+    door = Door(inventory, plugins.loaded)
     return Services(
         strategies=strategies,
-        about=About(health, plugins.loaded, version=__version__, config=config, clock=now),
+        about=About(health, plugins, version=__version__, config=config, clock=now),
         accounts=accounts,
         activity=activity,
         api_keys=ApiKeys(store, signing_keys, changes, of_keys, now, keys.max_per_user),
@@ -277,6 +280,7 @@ def _services(
         ),
         credentials=credentials,
         defaults=defaults,
+        door=door,
         grants=grants,
         health=health,
         inventory=inventory,
@@ -299,6 +303,7 @@ def _services(
             tokens,
             changes,
             login_limits,
+            door,
             list(security.restricted_profile_ids),
         ),
         mappings=Mappings(store),

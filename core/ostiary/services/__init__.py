@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ostiary.services.connections import Connections
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
+    from ostiary.services.door import Door
     from ostiary.services.grants import Grants
     from ostiary.services.health import Health
     from ostiary.services.inventory import Inventory
@@ -61,6 +62,7 @@ class Services:
     cookies: Cookies
     credentials: Credentials
     defaults: Defaults
+    door: Door
     grants: Grants
     health: Health
     inventory: Inventory

@@ -13,6 +13,7 @@ from ostiary.arguments import Duration
 from ostiary.plugins import Strategies
 from ostiary.services.accounts import Account, Accounts
 from ostiary.services.changes import Changes
+from ostiary.services.door import Door
 from ostiary.services.login_limits import Attempt, LoginLimits
 from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
@@ -48,11 +49,12 @@ class Logins:
         tokens: Tokens,
         changes: Changes,
         limits: LoginLimits,
+        door: Door,
         profile_ids: list[str],
     ) -> None:
         self._strategies, self._accounts, self._users = strategies, accounts, users
         self._tokens, self._changes, self._profile_ids = tokens, changes, profile_ids
-        self._limits = limits
+        self._limits, self._door = limits, door
 
     async def sign_in(
         self,
@@ -67,7 +69,9 @@ class Logins:
 
         :raises errors.LoginRefused: they open nothing; the answer does not tell why.
         :raises errors.TooManyLogins: there were too many failures for this account or address.
+        :raises errors.LoginsClosed: a plugin is missing that took part in every login.
         """
+        await self._door.check()
         account = self._strategies.account(name, credentials)
         async with self._limits.attempt(name, account, place) as attempt:
             outcome = await self._open(name, credentials, call, wanted, origin, attempt)
