@@ -19,7 +19,7 @@ SOURCES = [
 ]
 
 LAYERS = (
-    "errors durations log",
+    "errors durations log patience",
     "hashing keys key_sources sealing body",
     "settings",
     "request",
@@ -27,12 +27,15 @@ LAYERS = (
     "actions routes",
     "storage",
     "key_settings",
+    "circuits watchdog",
+    "calling verdicts",
     "hookspecs",
     "declarations login_hooks plugin_controllers plugin_loading plugin_names plugins stored_strategies",
     "services",
     "controllers",
     "audit identity",
     "dispatch",
+    "failsafe",
     "encodings http_parts proxies",
     "access_log http_answers",
     "http websocket openapi openapi_logins",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any, get_args
 
 from starlette.applications import Starlette
@@ -22,8 +22,9 @@ from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostiary import errors, log
-from ostiary.composition import Core, check_wrappers, find_plugins, make_backend, open_core
+from ostiary.composition import Core, find_plugins, make_backend, open_core
 from ostiary.dispatch import Dispatcher
+from ostiary.failsafe import FailsafeDispatcher
 from ostiary.http import Http
 from ostiary.http_answers import CONNECTIONS, Answers
 from ostiary.key_settings import load_master_key
@@ -37,6 +38,7 @@ from ostiary.services.kuid import ADJECTIVES, ANIMALS
 from ostiary.services.rights import Grant, Rights
 from ostiary.settings import Settings
 from ostiary.storage.store import CORE
+from ostiary.watchdog import Watchdog
 from ostiary.websocket import WebSockets
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,12 @@ HOUSEKEEPING = 10
 
 BATCH = 200
 
+FROZEN = 70
+"""Exit status of a process that a plugin has frozen (EX_SOFTWARE)."""
+
+PATIENCE = 10.0
+"""Seconds that everything gets to end after the last request."""
+
 
 class Application:
     """The ASGI application of one process.
@@ -53,10 +61,20 @@ class Application:
     HTTP goes to the adapter at once; Starlette carries the life of the process and WebSockets.
 
     :param stop: stops the server, all its processes.
+    :param watchdog: breaks off plugins that block the process.
+    :param ending: is called when the process begins to end.
     """
 
-    def __init__(self, settings: Settings, stop: Callable[[], None]) -> None:
-        self._settings, self._stop = settings, stop
+    def __init__(
+        self,
+        settings: Settings,
+        stop: Callable[[], None],
+        *,
+        watchdog: Watchdog | None = None,
+        ending: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._settings, self._stop, self._ending = settings, stop, ending
+        self._watchdog = watchdog or Watchdog()
         trusted = settings.server.trusted_proxies
         self._proxies = Proxies(trusted) if trusted else None
         self._http: Http | None = None
@@ -80,8 +98,9 @@ class Application:
         master = load_master_key(settings)
         backend = make_backend(settings, master)
         plugins = find_plugins(settings, await disabled(backend))
-        async with open_core(settings, plugins, master, backend) as core:
-            await check_wrappers(core)
+        async with open_core(settings, plugins, master, backend, self._watchdog) as core:
+            if not settings.failsafe:
+                await core.services.door.look()
             await core.signing_keys.load()
             await core.services.changes.start()
             await core.stores[CORE].hasher.prepare()
@@ -96,6 +115,7 @@ class Application:
                 gc.freeze()
                 yield
                 self._ready = False
+                self._ending()
                 stopping.set()
                 await core.services.background.finish()
 
@@ -103,7 +123,7 @@ class Application:
         settings = self._settings
         registry = core.registry
         origins = _origins(settings)
-        dispatcher = Dispatcher(
+        dispatcher = (FailsafeDispatcher if settings.failsafe else Dispatcher)(
             registry,
             core.services,
             node=settings.server.name or _node_name(),
@@ -163,13 +183,30 @@ class MakeApplication:
         if (parent := parent_process()) is not None:
             Thread(target=_follow, args=(parent,), daemon=True).start()
             main = parent.pid or main
-        return Application(self.settings, partial(os.kill, main, signal.SIGTERM))
+        return Application(
+            self.settings,
+            partial(os.kill, main, signal.SIGTERM),
+            watchdog=Watchdog(give_up=partial(os._exit, FROZEN)),
+            ending=_end_for_certain,
+        )
 
 
 def _follow(parent: BaseProcess) -> None:
     """Stop this worker when the process that started it is gone: nobody else would."""
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end_for_certain() -> None:
+    """End this process in a while, even if what a plugin has begun does not end."""
+
+    def end() -> None:
+        logger.error("something that a plugin has begun does not end; the process ends without it")
+        os._exit(0)
+
+    timer = Timer(PATIENCE, end)
+    timer.daemon = True
+    timer.start()
 
 
 async def keep_house(services: Services, stopping: asyncio.Event) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ostiary import __version__, openapi
 from ostiary.actions import Registry
+from ostiary.calling import Calls
 from ostiary.controllers import CONTROLLERS
 from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
@@ -22,7 +23,7 @@ from ostiary.keys import MasterKey
 from ostiary.login_hooks import LoginHooks
 from ostiary.openapi_logins import with_logins
 from ostiary.plugin_controllers import PluginSide, check_names
-from ostiary.plugin_loading import load_plugins
+from ostiary.plugin_loading import load_plugins, no_plugins
 from ostiary.plugins import Plugins, Strategies
 from ostiary.services import Services
 from ostiary.services.about import About
@@ -37,6 +38,7 @@ from ostiary.services.connections import Connections
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
 from ostiary.services.directory import Directories
+from ostiary.services.door import Door
 from ostiary.services.flows import Flows
 from ostiary.services.grants import Grants
 from ostiary.services.health import Health
@@ -70,9 +72,10 @@ from ostiary.services.subjects import Allowances
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
-from ostiary.storage import Backend, OwnStore, StorageError, Store, migrate
+from ostiary.storage import Backend, OwnStore, Storage, StorageError, Store, migrate
 from ostiary.storage.facade import Facade
 from ostiary.storage.store import CORE
+from ostiary.watchdog import Watchdog
 
 NO_STORES = "there are no stores here; is --data or --database right?"
 REMEMBERED = 50_000
@@ -102,6 +105,7 @@ class Core:
     signing_keys: SigningKeys
     master_keys: MasterKeys
     registry: Registry
+    calls: Calls
     setup_secret: str = field(repr=False)
 
 
@@ -111,10 +115,12 @@ def now() -> int:
 
 
 def find_plugins(settings: Settings, disabled: Collection[str] = ()) -> Plugins:
-    """Load the plugins that are installed, with their settings.
+    """Load the plugins that are installed, with their settings; none for a failsafe start.
 
     :param disabled: those that an operator has disabled; see ``inventory.disabled``.
     """
+    if settings.failsafe:
+        return no_plugins()
     plugins = settings.plugins
     allow = None if plugins.allow is None else list(plugins.allow)
     found = load_plugins(plugins.tables, allow, disabled, dev=settings.dev, version=__version__)
@@ -153,11 +159,21 @@ def make_backend(settings: Settings, master: MasterKey) -> Backend:
 
 @asynccontextmanager
 async def open_core(
-    settings: Settings, plugins: Plugins, master: MasterKey, backend: Backend
+    settings: Settings,
+    plugins: Plugins,
+    master: MasterKey,
+    backend: Backend,
+    watchdog: Watchdog | None = None,
 ) -> AsyncIterator[Core]:
-    """Open every store and make the services; plugins whose tables are not ready stay out."""
+    """Open every store and make the services; plugins whose tables are not ready stay out.
+
+    :param watchdog: breaks off hooks that block the event loop, while the stores are open.
+    """
     async with AsyncExitStack() as stack:
         stack.push_async_callback(backend.close)
+        if watchdog is not None:
+            watchdog.start()
+            stack.callback(watchdog.stop)
         plugins = await _ready(plugins, backend)
         hashing = settings.security.hashing
         pool = HashPool(hashing.threads, hashing.queue, hashing.nice)
@@ -181,7 +197,11 @@ async def open_core(
         changes.listen(signing_keys.heard)
         master_keys = MasterKeys(store, master, changes, partial(load_master_key, settings), now)
         changes.before_keys(master_keys.renew)
-        strategies, registry = Strategies(plugins, stores), registry_with(plugins)
+        inventory = Inventory(store, now)
+        calls = Calls(settings.plugins.hook_timeout, watchdog)
+        out_of_order = await inventory.strategies_of(plugins.failed)
+        strategies = Strategies(plugins, stores, calls, out_of_order)
+        registry = registry_with(plugins)
         journal = Journal(store, strategies, backend.presence, instance, now)
         locks = Locks(store, backend.presence, instance)
         login_limits = _login_limits(settings, store, master)
@@ -198,6 +218,7 @@ async def open_core(
             Flows(store, master.derive("login-flows"), now),
             registry,
             stores,
+            inventory,
         )
         await strategies.settle()
         services.metrics.measure("waiting", lambda: pool.waiting)
@@ -210,20 +231,8 @@ async def open_core(
             signing_keys,
             master_keys,
             registry,
+            calls,
             secret,
-        )
-
-
-async def check_wrappers(core: Core) -> None:
-    """Refuse to go on without a plugin that took part in the logins of others (decision 26).
-
-    :raises StorageError: it may have asked for a second factor, and would do so no more.
-    """
-    gone = await core.services.inventory.gone(core.plugins.loaded)
-    if wrappers := [plugin.name for plugin in gone if plugin.wraps]:
-        raise StorageError(
-            f"the plugin {', '.join(wrappers)} took part in every login and is gone; install it "
-            "again, or do without it from now on with `ostiary plugins disable NAME`"
         )
 
 
@@ -232,13 +241,23 @@ async def _ready(plugins: Plugins, backend: Backend) -> Plugins:
     for plugin in plugins.loaded:
         if plugin.storage is None:
             continue
-        status = await migrate.compare(backend, plugin.name, plugin.storage)
-        if status.ahead:
-            plugins = plugins.without(plugin.name, status.advice)
-        elif status.behind:
-            reason = f"its tables are not at revision {status.newest}; see the log of the start"
+        if reason := await _unfit(backend, plugin.name, plugin.storage):
             plugins = plugins.without(plugin.name, reason)
     return plugins
+
+
+async def _unfit(backend: Backend, name: str, storage: Storage) -> str | None:
+    """Return why the store of a plugin cannot be used, if it cannot."""
+    try:
+        status = await migrate.status(backend, name, storage)
+    except (StorageError, OSError) as error:
+        return str(error)
+    if not status.behind:
+        return None
+    return (
+        f"its tables are not at revision {status.newest}; "
+        f"see the log of the start, or run `ostiary db upgrade {name}`"
+    )
 
 
 def _services(
@@ -254,6 +273,7 @@ def _services(
     flows: Flows,
     registry: Registry,
     stores: Mapping[str, OwnStore],
+    inventory: Inventory,
 ) -> Services:
     security, life, keys = (
         settings.security,
@@ -279,18 +299,19 @@ def _services(
     profiles = Profiles(store, changes, now)
     credentials = Credentials(store, strategies, users, journal, changes, now)
     authority = Authority(accounts, grants, profiles)
-    sessions, hooks = Sessions(store, changes, activity, lifetimes, now), LoginHooks(plugins)
-    inventory = Inventory(store, now)
+    sessions, hooks = (
+        Sessions(store, changes, activity, lifetimes, now),
+        LoginHooks(plugins, strategies.calls),
+    )
     strategies.stored.claim_with(inventory.claim)
     changed = StrategyChanges(store, changes, strategies).announce
     directories = Directories(
         strategies, users, accounts, tokens, sessions, changes, hooks, changed
     )
+    door = Door(inventory, plugins.loaded)
     return Services(
         strategies=strategies,
-        about=About(
-            health, plugins.loaded, strategies.of, version=__version__, config=config, clock=now
-        ),
+        about=About(health, plugins, strategies.of, version=__version__, config=config, clock=now),
         accounts=accounts,
         activity=activity,
         api_keys=ApiKeys(store, signing_keys, changes, of_keys, now, keys.max_per_user),
@@ -305,6 +326,7 @@ def _services(
         defaults=defaults,
         directories=directories,
         flows=flows,
+        door=door,
         grants=grants,
         health=health,
         inventory=inventory,
@@ -327,6 +349,7 @@ def _services(
             tokens,
             changes,
             login_limits,
+            door,
             list(security.restricted_profile_ids),
             flows=flows,
             hooks=hooks,

@@ -172,6 +172,12 @@ class PluginImplementationError(OstiaryError):
     status = 500
 
 
+class PluginTimeoutError(PluginImplementationError):
+    """A plugin did not answer in time."""
+
+    status = 504
+
+
 class ServiceUnavailableError(OstiaryError):
     """The server cannot answer now; see ``Retry-After``."""
 
@@ -330,5 +336,10 @@ TooManyKeys = PreconditionError.declare("ostiary.keys.too_many", 0x20_0A_0001, '
 TooManyRooms = PreconditionError.declare("ostiary.realtime.too_many_rooms", 0x20_0C_0001, "This connection is subscribed to {0} rooms; it may enter no more.")
 CrossSite = ForbiddenError.declare("ostiary.request.cross_site", 0x20_01_0006, "A request that a cookie identifies must come as JSON, from the server's own pages or an origin that http.accessControlAllowOrigin names.")
 ForeignPage = ForbiddenError.declare("ostiary.request.foreign_page", 0x20_01_0007, 'With --dev, pages of "{0}" may do no more than on a closed server; the setting http.accessControlAllowOrigin lists the origins that may.')
+PluginTimeout = PluginTimeoutError.declare("ostiary.plugin.timeout", 0x20_18_0001, "The {0} did not answer in time.")
+PluginUnavailable = ServiceUnavailableError.declare("ostiary.plugin.unavailable", 0x20_18_0002, "The {0} does not answer at the moment; it is left alone for a while.")
+PluginDisabled = ServiceUnavailableError.declare("ostiary.plugin.disabled", 0x20_18_0003, 'Strategy "{0}" is disabled: its plugin could not be loaded; the log of the server says why.')
+LoginsClosed = ServiceUnavailableError.declare("ostiary.plugin.logins_closed", 0x20_18_0004, "Nobody can sign in: a plugin that took part in every login is missing; the log of the server says which.")
+Failsafe = ServiceUnavailableError.declare("ostiary.server.failsafe", 0x20_18_0005, "The server runs without plugins, for administrators only.")
 
 # fmt: on

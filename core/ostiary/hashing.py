@@ -23,6 +23,7 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from ostiary import errors
+from ostiary.patience import not_counted
 from ostiary.sealing import Ring
 
 T = TypeVar("T")
@@ -71,7 +72,8 @@ class HashPool:
             raise
         # A place is free when the work is over, not when its caller has given up.
         future.add_done_callback(self._release)
-        return await asyncio.wrap_future(future)
+        with not_counted():
+            return await asyncio.wrap_future(future)
 
     def close(self) -> None:
         """Finish what was accepted, then end the threads."""

@@ -10,6 +10,9 @@ from urllib.parse import quote
 LONGEST = 300
 """Characters of a text of a client that are written."""
 
+MOST_FRAMES = 30
+"""Places of an exception that are written, the innermost first: recursion has thousands."""
+
 TOKEN = re.compile(r"k(?:auth|apikey)-[^/]*", re.IGNORECASE)
 MASK = "***"
 """What stands for what looks like a token, wherever a client has put it (LEAK-05)."""
@@ -45,7 +48,7 @@ def _names_no_url(record: logging.LogRecord) -> bool:
 
 def origin(error: BaseException) -> str:
     """Return where an exception comes from, without its text, which may quote what was sent."""
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = traceback.extract_tb(error.__traceback__, limit=-MOST_FRAMES)
     places = (f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
     return f"{type(error).__qualname__} at " + " < ".join(reversed(list(places)))
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
 from pluggy import HookCaller
 
 from ostiary import errors
-from ostiary.log import origin
+from ostiary.calling import Calls
 from ostiary.plugins import AFTER_LOGIN, BEFORE_LOGIN, Plugins
 from ostiary.strategies import Call
 
-logger = logging.getLogger(__name__)
-
 Named = tuple[str, HookCaller]
+
+REFUSALS = (errors.UnauthorizedError, errors.ForbiddenError, errors.TooManyRequestsError)
+"""What a hook may refuse a login with, besides the errors that any hook may raise."""
 
 
 class LoginHooks:
     """Asks them, one after the other, in the order of the plugins' names."""
 
-    def __init__(self, plugins: Plugins) -> None:
+    def __init__(self, plugins: Plugins, calls: Calls) -> None:
+        self._calls = calls
         self._before = _asked(plugins, BEFORE_LOGIN)
         self._after = _asked(plugins, AFTER_LOGIN)
 
@@ -31,7 +33,7 @@ class LoginHooks:
         :raises errors.OstiaryError: it may not.
         """
         for name, caller in self._before:
-            await _ask(name, caller, call, strategy_name=strategy)
+            await self._ask(name, caller, call, strategy_name=strategy)
 
     async def after(self, kuid: str, strategy: str, call: Call) -> None:
         """Ask whether a user may come in whose credentials were right.
@@ -39,7 +41,18 @@ class LoginHooks:
         :raises errors.OstiaryError: they may not.
         """
         for name, caller in self._after:
-            await _ask(name, caller, call, kuid=kuid, strategy_name=strategy)
+            await self._ask(name, caller, call, kuid=kuid, strategy_name=strategy)
+
+    async def _ask(self, name: str, caller: HookCaller, call: Call, **arguments: Any) -> None:
+        """Call the hook of one plugin; whatever it raises refuses the login."""
+        bare = replace(call, args={}, headers={}, state=None)
+
+        def ask() -> Awaitable[Any]:
+            (answer,) = caller(call=bare, **arguments)
+            asked: Awaitable[Any] = answer
+            return asked
+
+        await self._calls.call(f"plugin {name}", caller.name, ask, also=REFUSALS)
 
 
 def _asked(plugins: Plugins, hook: str) -> tuple[Named, ...]:
@@ -50,15 +63,3 @@ def _asked(plugins: Plugins, hook: str) -> tuple[Named, ...]:
         if caller.get_hookimpls():
             found.append((plugin.name, caller))
     return tuple(found)
-
-
-async def _ask(name: str, caller: HookCaller, call: Call, **arguments: Any) -> None:
-    """Call the hook of one plugin; whatever it raises refuses the login."""
-    try:
-        for answer in caller(call=replace(call, args={}, headers={}, state=None), **arguments):
-            await answer
-    except errors.OstiaryError:
-        raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
-        logger.error("plugin %s failed in %s: %s", name, caller.name, origin(error))  # noqa: TRY400
-        raise errors.PluginUnexpectedError(f"plugin {name} failed") from None

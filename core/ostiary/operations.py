@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from ostiary.arguments import Duration
 from ostiary.composition import NO_STORES, Core, find_plugins, make_backend, require_stores
+from ostiary.durations import duration
 from ostiary.key_settings import load_master_key
 from ostiary.plugin_loading import installed
 from ostiary.services.inventory import disabled
 from ostiary.services.rights import ADMIN
-from ostiary.settings import Settings
-from ostiary.startup import establish, opened, stores_of
+from ostiary.services.sessions import Origin
+from ostiary.settings import Settings, SettingsError
+from ostiary.startup import bring_up_to_date, establish, opened, stores_of
 from ostiary.storage import Backend, StorageError, migrate
 from ostiary.storage.store import CORE
 from ostiary.strategies import Call
 
+logger = logging.getLogger(__name__)
+
 LOCAL = "local"
+LONGEST_TOKEN = 86_400_000
+"""Milliseconds that a token from the command line may be good for."""
 
 
 async def upgrade(settings: Settings, name: str | None) -> list[str]:
     """Bring every store, or one, up to date; return what was done."""
-    done = []
+    done, failed = [], []
     async with _backend(settings) as backend:
         plugins = find_plugins(settings, await disabled(backend))
         for store, storage in stores_of(plugins):
-            if name in (None, store):
-                await migrate.upgrade(backend, store, storage)
+            if name not in (None, store):
+                continue
+            if await bring_up_to_date(backend, store, storage):
                 done.append(f"{store} is at revision {migrate.head(storage)}")
+            else:
+                failed.append(store)
+    if failed:
+        raise StorageError(
+            f"{', '.join(failed)} could not be upgraded, as told above; everything else was: "
+            f"{'; '.join(done) or 'nothing'}"
+        )
     if not done:
         raise StorageError(f"no plugin that is installed has a store named {name!r}")
     return done
@@ -79,6 +96,38 @@ async def create_admin(settings: Settings, username: str, password: str, kuid: s
             kuid=kuid,
         )
     return user.kuid
+
+
+async def admin_token(settings: Settings, kuid: str, expires: str) -> str:
+    """Return a token of an administrator; what they sign in with is not asked, nor loaded.
+
+    :param expires: how long it is good for, as durations are written.
+    :raises SettingsError: it is no duration, or has no end.
+    :raises StorageError: no administrator who may sign in has this kuid.
+    """
+    try:
+        lifetime = Duration(duration(expires))
+    except ValueError as error:
+        raise SettingsError(f"--expires: {error}") from None
+    if not 0 < lifetime <= LONGEST_TOKEN:
+        raise SettingsError("--expires: wanted: at most a day, such as 15m")
+    async with _existing(replace(settings, failsafe=True)) as core:
+        services = core.services
+        await core.signing_keys.load()
+        since = await services.changes.newest()
+        account = await services.accounts.find(kuid)
+        known = await services.users.administrators()
+        if account is None or not account.user.enabled or kuid not in known:
+            raise StorageError(
+                f"{kuid!r} is no administrator who may sign in; the administrators are: "
+                f"{', '.join(known) or 'none'}"
+            )
+        origin = Origin(None, "ostiary admin token", None)
+        issued = await services.tokens.issue(account, lifetime, origin, unless_changed_since=since)
+    if issued is None:
+        raise StorageError(f"{kuid!r} was changed meanwhile; try again")
+    logger.warning("a token of the administrator %r was made on the command line", kuid)
+    return issued.token
 
 
 async def restrict(settings: Settings) -> Sequence[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from ostiary.services import Services
 
 logger = logging.getLogger(__name__)
-
-PATIENCE = 10.0
-"""Seconds after which an action of a plugin is given up."""
 
 CONTROLLER_NAME = re.compile(r"[a-z][A-Za-z0-9_-]{0,62}")
 ACTION_NAME = re.compile(r"[a-z][A-Za-z0-9]{0,62}")
@@ -155,10 +151,16 @@ def _careful(plugin: str, action: Action) -> Callable[..., Awaitable[Any]]:
 
     @wraps(action.function)
     async def run(services: Services, request: Request, **values: Any) -> Any:
-        await services.strategies.settle()
+        strategies = services.strategies
+        await strategies.settle()
         values |= _given(plugin, action.given, services, request)
-        value = await _within_bounds(action, request, values)
-        return _sendable(value, request)
+        return await strategies.calls.call(
+            f"plugin {plugin}",
+            f"{request.controller}:{request.action}",
+            partial(action.function, **values),
+            _sendable,
+            action.raises,
+        )
 
     return run
 
@@ -176,19 +178,7 @@ def _given(
     return {name: given[name] for name in wanted}
 
 
-async def _within_bounds(action: Action, request: Request, values: Mapping[str, Any]) -> Any:
-    name = f"{request.controller}:{request.action}"
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await action.function(**values)
-    except errors.OstiaryError:
-        raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
-        logger.error("action %s failed: %s", name, origin(error))  # noqa: TRY400
-        raise errors.PluginUnexpectedError(f"action {name} failed") from None
-
-
-def _sendable(value: Any, request: Request) -> Any:
+def _sendable(value: Any) -> Any:
     """Return what an action returned, if it can be sent.
 
     :raises errors.Unserializable: it cannot.
@@ -198,8 +188,7 @@ def _sendable(value: Any, request: Request) -> Any:
             _check_reply(value)
         ENCODER.encode(value.value if isinstance(value, Reply) else value)
     except Exception as error:  # noqa: BLE001 - what a plugin returned may do anything
-        name = f"{request.controller}:{request.action}"
-        logger.error("action %s returned what cannot be sent: %s", name, origin(error))  # noqa: TRY400
+        logger.error("an action returned what cannot be sent: %s", origin(error))  # noqa: TRY400
         raise errors.Unserializable from None
     return value
 

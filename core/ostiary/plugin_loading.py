@@ -10,7 +10,7 @@ from dataclasses import replace
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from pluggy import HookCaller, HookImpl, PluginManager, PluginValidationError
 
@@ -32,6 +32,7 @@ from ostiary.settings import SettingsError
 from ostiary.settings.table import Table
 from ostiary.storage import Storage
 from ostiary.stored_strategies import STORED
+from ostiary.watchdog import Step, Watchdog, watching
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,11 @@ RESERVED = {"core"}
 
 NOT_ALLOWED = "not among plugins.allow"
 DISABLED = "disabled by `ostiary plugins disable`"
+
+START_LIMIT = 30.0
+"""Seconds that a plugin may take to be imported, and to declare what it has."""
+
+LONGEST_TEXT = 300
 
 
 def load_plugins(
@@ -62,25 +68,26 @@ def load_plugins(
     manager.add_hookspecs(hookspecs)
     loaded: dict[str, Plugin] = {}
     refused: dict[str, str] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        if allow is not None and entry.name not in allow:
-            refused[entry.name] = NOT_ALLOWED
-        elif entry.name in disabled:
-            refused[entry.name] = DISABLED
-        elif entry.name in loaded:
-            raise PluginError(f"two packages bring a plugin named {entry.name!r}")
-        elif module := _import(entry, refused, version):
-            hooks = hooks_version(manager, entry, module)
-            _register(manager, entry.name, module)
-            table = Table(name=f"plugins.{entry.name}")
-            given = table | settings.get(entry.name, {}) | {"dev": dev}
-            loaded[entry.name] = replace(_declared(manager, entry, module, given), hooks=hooks)
+    failed: dict[str, str] = {}
+    with watching() as watchdog:
+        for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+            if allow is not None and entry.name not in allow:
+                refused[entry.name] = NOT_ALLOWED
+            elif entry.name in disabled:
+                refused[entry.name] = DISABLED
+            elif entry.name in loaded:
+                raise PluginError(f"two packages bring a plugin named {entry.name!r}")
+            elif module := _import(entry, failed, version, watchdog):
+                table = Table(name=f"plugins.{entry.name}")
+                given = table | settings.get(entry.name, {}) | {"dev": dev}
+                loaded[entry.name] = _loaded(manager, entry, module, given, watchdog)
+    refused |= failed
     for name in settings:
         if name not in loaded and name not in refused:
             logger.warning("settings for the plugin %r, which is not installed", name)
     _check_strategies(loaded)
     check_errors(loaded.values())
-    return Plugins(manager, tuple(loaded.values()), refused)
+    return Plugins(manager, tuple(loaded.values()), refused, frozenset(failed))
 
 
 def installed() -> dict[str, EntryPoint]:
@@ -88,29 +95,56 @@ def installed() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def _import(entry: EntryPoint, refused: dict[str, str], version: str) -> object | None:
+def no_plugins() -> Plugins:
+    """Return what is there when nothing is to be loaded."""
+    return Plugins(PluginManager("ostiary"), (), {})
+
+
+def _loaded(
+    manager: PluginManager,
+    entry: EntryPoint,
+    module: object,
+    settings: Mapping[str, Any],
+    watchdog: Watchdog,
+) -> Plugin:
+    """Return a plugin that was imported, registered and asked what it declares."""
+    hooks = hooks_version(manager, entry, module)
+    _register(manager, entry.name, module)
+    step = Step(f"plugin {entry.name}", START_LIMIT)
+    plugin = watchdog.run(step, _declared, manager, entry, module, settings)
+    return replace(plugin, hooks=hooks)
+
+
+def _import(
+    entry: EntryPoint, refused: dict[str, str], version: str, watchdog: Watchdog
+) -> object | None:
     """Return the plugin of an entry point, or note why it cannot be had."""
     if not PLUGIN_NAME.fullmatch(entry.name) or entry.name in RESERVED:
         raise PluginError(f"{entry.name!r} cannot name a plugin: it must match [a-z][a-z0-9_]*")
     if entry.dist is not None:
         _check_version(entry.name, entry.dist, version)
+    step = Step(f"plugin {entry.name}", START_LIMIT)
     try:
-        module: object = entry.load()
+        module: object = watchdog.run(step, entry.load)
     except DeclaredTwice as error:
         owner = whose(error.other, entry_points(group=GROUP))
         raise PluginError(f"plugin {entry.name}: {error}, which {owner} declares") from error
     except WrongDeclaration as error:
         raise PluginError(f"plugin {entry.name}: {error}") from error
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+    except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
         logger.error("plugin %s cannot be imported: %s", entry.name, origin(error))  # noqa: TRY400
-        refused[entry.name] = f"cannot be imported: {type(error).__name__}: {error}"
+        slow = f"it takes more than {START_LIMIT:.0f} s"
+        refused[entry.name] = f"cannot be imported: {slow if step.interrupted else _text(error)}"
         return None
     return module
 
 
 def _check_version(name: str, distribution: Distribution, version: str) -> None:
     for text in distribution.requires or ():
-        requirement = Requirement(text)
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            raise PluginError(f"plugin {name}: what it requires cannot be read: {error}") from None
         marker = requirement.marker
         if canonicalize_name(requirement.name) != "ostiary":
             continue
@@ -128,6 +162,8 @@ def _register(manager: PluginManager, name: str, module: object) -> None:
         manager.check_pending()
     except PluginValidationError as error:
         raise PluginError(f"plugin {name}: {error}") from error
+    except Exception as error:
+        raise PluginError(f"plugin {name}: {_text(error)}") from error
     for caller in manager.get_hookcallers(module) or ():
         for implementation in caller.get_hookimpls():
             if implementation.plugin is module:
@@ -158,10 +194,8 @@ def _declared(
             return tuple(answers[0]) if answers and listed else answers[0] if answers else None
         except SettingsError:
             raise
-        except Exception as error:
-            raise PluginError(
-                f"plugin {entry.name}: hook {hook} failed: {type(error).__name__}: {error}"
-            ) from error
+        except BaseException as error:
+            raise PluginError(f"plugin {entry.name}: hook {hook} failed: {_text(error)}") from error
 
     strategies = ask("ostiary_strategies", listed=True, settings=settings) or ()
     storage = ask("ostiary_storage")
@@ -179,8 +213,8 @@ def _declared(
         )
     plugin = Plugin(
         name=entry.name,
-        distribution=entry.dist.name if entry.dist else "",
-        version=entry.dist.version if entry.dist else "",
+        distribution=(entry.dist.name if entry.dist else None) or "",
+        version=(entry.dist.version if entry.dist else None) or "",
         module=module,
         strategies=strategies,
         storage=storage,
@@ -215,6 +249,14 @@ def _check_types(name: str, strategies: tuple[Any, ...], storage: Any) -> None:
             raise PluginError(f"plugin {name}: ostiary_strategies: {fault}")
     if storage is not None and not isinstance(storage, Storage):
         raise PluginError(f"plugin {name}: ostiary_storage gave no Storage")
+
+
+def _text(error: BaseException) -> str:
+    """Return what an exception says; it may say anything, or break down over it."""
+    try:
+        return f"{type(error).__name__}: {error}"[:LONGEST_TEXT]
+    except BaseException:  # noqa: BLE001 - it is what a plugin has raised
+        return type(error).__name__
 
 
 def _check_strategies(loaded: Mapping[str, Plugin]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from pluggy import HookCaller, PluginManager
@@ -13,16 +13,16 @@ from pluggy import HookCaller, PluginManager
 from ostiary import errors
 from ostiary.actions import Controller
 from ostiary.arguments import Duration
+from ostiary.calling import Calls, Errors, copied, returned
 from ostiary.declarations import AUTHORIZATION, WITHHELD
 from ostiary.durations import duration
 from ostiary.filters import Filter, Order
-from ostiary.log import TOKEN, origin
+from ostiary.log import TOKEN
 from ostiary.request import Connection, Request
 from ostiary.storage import OwnStore, Storage
 from ostiary.stored_strategies import StoredStrategies
 from ostiary.strategies import Call, Directory, FoundCredentials, Strategy, User, Verdict
-
-logger = logging.getLogger(__name__)
+from ostiary.verdicts import found_of, verdict_of, view_of
 
 SECRET_HEADERS = {name.encode() for name in WITHHELD}
 """What no strategy is given, whatever it declares."""
@@ -40,6 +40,9 @@ OPTIONAL = (BY_ID, SEARCH, "ostiary_refresh_session")
 HOOKS = (*REQUIRED, *OPTIONAL)
 BEFORE_LOGIN, AFTER_LOGIN = "ostiary_before_login", "ostiary_after_login"
 LOGIN_HOOKS = {BEFORE_LOGIN, AFTER_LOGIN}
+
+REFUSALS = (errors.UnauthorizedError, errors.ForbiddenError)
+"""Whatever of these a refresh is refused with, the client is told the same."""
 
 
 class PluginError(Exception):
@@ -80,23 +83,37 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class Plugins:
-    """What was found: the loaded plugins, and why others were not loaded."""
+    """What was found: the loaded plugins, and why others were not loaded.
+
+    :ivar failed: those of the refused ones that were to be loaded, and could not be.
+    """
 
     manager: PluginManager
     loaded: tuple[Plugin, ...]
     refused: Mapping[str, str]
+    failed: frozenset[str] = frozenset()
 
     def without(self, name: str, reason: str) -> Plugins:
         """Return the plugins without one, none of whose hooks is called any more."""
         self.manager.unregister(name=name)
         loaded = tuple(plugin for plugin in self.loaded if plugin.name != name)
-        return Plugins(self.manager, loaded, {**self.refused, name: reason})
+        return Plugins(self.manager, loaded, {**self.refused, name: reason}, self.failed | {name})
 
 
 class Strategies:
-    """The strategies of all plugins: the only door from the core to their credentials hooks."""
+    """The strategies of all plugins: the only door from the core to their credentials hooks.
 
-    def __init__(self, plugins: Plugins, stores: Mapping[str, OwnStore]) -> None:
+    :param disabled: strategies of plugins that could not be loaded.
+    """
+
+    def __init__(
+        self,
+        plugins: Plugins,
+        stores: Mapping[str, OwnStore],
+        calls: Calls | None = None,
+        disabled: Iterable[str] = (),
+    ) -> None:
+        self.calls, self._disabled = calls or Calls(), frozenset(disabled)
         self._strategies: dict[str, tuple[Strategy, OwnStore, dict[str, HookCaller]]] = {}
         self._declaring = {
             plugin.name: plugin for plugin in plugins.loaded if plugin.has_strategies
@@ -108,7 +125,7 @@ class Strategies:
             self._owned[plugin.name] = {one.name: one for one in plugin.strategies}
         self._arrange()
         self._listeners: list[Callable[[], None]] = []
-        self.stored = StoredStrategies(plugins, stores, self._install, self._owners.get)
+        self.stored = StoredStrategies(plugins, stores, self.calls, self._install, self._owners.get)
         self._stale = self.stored.stale
 
     def __iter__(self) -> Iterator[str]:
@@ -151,12 +168,8 @@ class Strategies:
 
     def account(self, name: str, credentials: Mapping[str, Any]) -> str | None:
         """Return by what attempts with such credentials are counted, if they name an account."""
-        strategy = self.find(name)
-        try:
-            account = strategy.account(credentials)
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-            logger.error("strategy %s failed to name an account: %s", name, origin(error))  # noqa: TRY400
-            raise errors.PluginUnexpectedError(f"strategy {name} failed") from None
+        work = self.find(name).account
+        account = self.calls.ask(f"strategy {name}", "account", work, copied(credentials))
         if account is not None and not isinstance(account, str):
             raise errors.PluginUnexpectedError(f"strategy {name} named no account")
         return account
@@ -165,11 +178,10 @@ class Strategies:
         self, name: str, credentials: Mapping[str, Any], call: Call, directory: Directory
     ) -> Verdict:
         """Return whom some credentials belong to."""
-        verdict = await self._call(
-            "verify", name, call, credentials=credentials, directory=directory
+        check = partial(verdict_of, name)
+        verdict: Verdict = await self._call(
+            "verify", name, call, check, credentials=credentials, directory=directory
         )
-        if not isinstance(verdict, Verdict):
-            raise errors.InvalidVerdict(name)
         return verdict
 
     async def validate(
@@ -182,9 +194,8 @@ class Strategies:
         partial: bool = False,
     ) -> None:
         """Refuse credentials that cannot be written."""
-        await self._call(
-            "validate", name, call, user=user, credentials=credentials, partial=partial
-        )
+        given: dict[str, Any] = {"user": user, "credentials": credentials, "partial": partial}
+        await self._call("validate", name, call, **given)
 
     async def create(
         self, name: str, kuid: str, credentials: Mapping[str, Any], call: Call
@@ -192,15 +203,17 @@ class Strategies:
         """Write credentials; erase first what a lost user of the same kuid may have left."""
         if await self.get(name, kuid) is not None:
             await self.erase(name, kuid)
-        seen = await self._call("create", name, call, kuid=kuid, credentials=credentials)
-        return _view(name, seen)
+        given: dict[str, Any] = {"kuid": kuid, "credentials": credentials}
+        seen: dict[str, Any] = await self._call("create", name, call, _viewed(name), **given)
+        return seen
 
     async def update(
         self, name: str, kuid: str, credentials: Mapping[str, Any], call: Call
     ) -> dict[str, Any]:
         """Change credentials."""
-        seen = await self._call("update", name, call, kuid=kuid, credentials=credentials)
-        return _view(name, seen)
+        given: dict[str, Any] = {"kuid": kuid, "credentials": credentials}
+        seen: dict[str, Any] = await self._call("update", name, call, _viewed(name), **given)
+        return seen
 
     async def erase(self, name: str, kuid: str) -> None:
         """Erase credentials, if there are any."""
@@ -208,15 +221,17 @@ class Strategies:
 
     async def get(self, name: str, kuid: str) -> dict[str, Any] | None:
         """Return what may be seen of a user's credentials, or None."""
-        seen = await self._call("get", name, Call(), kuid=kuid)
-        return None if seen is None else _view(name, seen)
+        check = _viewed(name, none=True)
+        seen: dict[str, Any] | None = await self._call("get", name, Call(), check, kuid=kuid)
+        return seen
 
     async def get_by_id(self, name: str, id: str) -> dict[str, Any]:
         """Return what may be seen of the credentials that an id of the strategy's names."""
         await self.settle(name)
         if not self._implements(BY_ID, name):
             return {}
-        return _view(name, await self._ask(BY_ID, name, Call(), id=id))
+        seen: dict[str, Any] = await self._ask(BY_ID, name, Call(), _viewed(name), id=id)
+        return seen
 
     async def search(
         self, name: str, filter: Filter, sort: Sequence[Order], *, offset: int, limit: int
@@ -234,12 +249,8 @@ class Strategies:
             "offset": offset,
             "limit": limit,
         }
-        found = await self._ask(SEARCH, name, Call(), **wanted)
-        if not isinstance(found, FoundCredentials):
-            raise errors.PluginUnexpectedError(f"strategy {name} found no credentials")
-        for hit in found.hits:
-            if not isinstance(_view(name, hit).get("kuid"), str):
-                raise errors.InvalidKuid(name, "none")
+        check = partial(found_of, name, limit=limit)
+        found: FoundCredentials = await self._ask(SEARCH, name, Call(), check, **wanted)
         return found
 
     async def renew(self, name: str, kuid: str, call: Call) -> Duration | None:
@@ -248,9 +259,9 @@ class Strategies:
         :raises errors.RefreshForbidden: it may not.
         """
         try:
-            told = await self._ask("ostiary_refresh_session", name, call, kuid=kuid)
+            told = await self._ask("ostiary_refresh_session", name, call, also=REFUSALS, kuid=kuid)
             return None if told is None else Duration(duration(told))
-        except (errors.UnauthorizedError, errors.ForbiddenError):
+        except REFUSALS:
             raise errors.RefreshForbidden(f"A session of {name}") from None
         except (ValueError, TypeError):
             raise errors.PluginUnexpectedError(f"strategy {name} told no lifetime") from None
@@ -290,27 +301,38 @@ class Strategies:
     def _find(self, name: str) -> tuple[Strategy, OwnStore, dict[str, HookCaller]]:
         found = self._strategies.get(name)
         if found is None:
-            raise errors.UnknownStrategy(name)
+            raise (errors.PluginDisabled if name in self._disabled else errors.UnknownStrategy)(
+                name
+            )
         return found
 
-    async def _call(self, verb: str, name: str, call: Call, **arguments: Any) -> Any:
-        return await self._ask(f"ostiary_{verb}_credentials", name, call, **arguments)
+    async def _call(
+        self,
+        verb: str,
+        name: str,
+        call: Call,
+        check: Callable[[Any], Any] = returned,
+        **arguments: Any,
+    ) -> Any:
+        return await self._ask(f"ostiary_{verb}_credentials", name, call, check, **arguments)
 
-    async def _ask(self, hook: str, name: str, call: Call, **arguments: Any) -> Any:
+    async def _ask(
+        self,
+        hook: str,
+        name: str,
+        call: Call,
+        check: Callable[[Any], Any] = returned,
+        also: Errors = (),
+        **arguments: Any,
+    ) -> Any:
         """Call a hook of a strategy; None stands for one that its plugin does not have."""
         if self._stale:
             await self.settle(name)
         strategy, store, callers = self._find(name)
-        arguments |= {"strategy": strategy, "store": store, "call": _narrowed(call, strategy)}
-        try:
-            answer = callers[hook](**arguments)
-            return answer if answer is None else await answer
-        except errors.OstiaryError:
-            raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
-            failure = origin(error)
-            logger.error("strategy %s failed in %s: %s", name, hook, failure)  # noqa: TRY400
-            raise errors.PluginUnexpectedError(f"strategy {name} failed") from None
+        given = {key: copied(value) for key, value in arguments.items()}
+        given |= {"strategy": strategy, "store": store, "call": copied(_narrowed(call, strategy))}
+        ask = partial(callers[hook], **given)
+        return await self.calls.call(f"strategy {name}", hook, ask, check, also)
 
 
 def call_of(request: Request) -> Call:
@@ -358,11 +380,9 @@ def _only(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in names if name in given}
 
 
-def _view(name: str, seen: Any) -> dict[str, Any]:
-    """Return what may be seen of some credentials, as a hook gave it."""
-    if not isinstance(seen, Mapping):
-        raise errors.PluginUnexpectedError(f"strategy {name} showed no credentials")
-    return dict(seen)
+def _viewed(name: str, *, none: bool = False) -> Callable[[Any], Any]:
+    """Return the check of a hook that shows credentials, or that there are none."""
+    return lambda seen: None if none and seen is None else view_of(name, seen)
 
 
 def _narrowed(call: Call, strategy: Strategy) -> Call:

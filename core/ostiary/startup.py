@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-from ostiary.composition import Core, check_wrappers, find_plugins, make_backend, open_core
+from ostiary.composition import Core, find_plugins, make_backend, open_core
 from ostiary.key_settings import load_master_key
 from ostiary.log import origin
 from ostiary.plugins import Plugins
@@ -42,7 +42,10 @@ async def prepare(settings: Settings) -> None:
                 "these stores were made by --dev, where everybody may do everything: "
                 "close them with `ostiary admin restrict`, or choose another --data"
             )
-        await _note_plugins(core)
+        if settings.failsafe:
+            print(_FAILSAFE, file=sys.stderr)
+        else:
+            await _note_plugins(core)
         await core.services.journal.sweep()
 
 
@@ -55,7 +58,7 @@ async def opened(settings: Settings) -> AsyncIterator[Core]:
     for warning in (*settings.warnings, *backend.warnings):
         logger.warning(warning)
     try:
-        await _bring_up_to_date(backend, plugins, upgrade=settings.database.url is None)
+        await _bring_all_up_to_date(backend, plugins, upgrade=settings.database.url is None)
     except BaseException:
         await backend.close()
         raise
@@ -89,30 +92,35 @@ def stores_of(plugins: Plugins) -> Iterator[tuple[str, Storage]]:
             yield plugin.name, plugin.storage
 
 
-async def _bring_up_to_date(backend: Backend, plugins: Plugins, *, upgrade: bool) -> None:
+async def bring_up_to_date(backend: Backend, name: str, storage: Storage) -> bool:
+    """Bring a store to its newest revision; tell whether it is there.
+
+    What fails for a plugin is logged, and costs the others nothing (decision 26).
+
+    :raises StorageError: the core's store is ahead.
+    """
+    try:
+        if (await migrate.status(backend, name, storage)).behind:
+            await migrate.upgrade(backend, name, storage)
+            logger.info("the store %s is at revision %s now", name, migrate.head(storage))
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if name == CORE:
+            raise
+        failure = str(error) if isinstance(error, StorageError) else origin(error)
+        logger.error("the tables of plugin %s cannot be upgraded: %s", name, failure)  # noqa: TRY400
+        return False
+    return True
+
+
+async def _bring_all_up_to_date(backend: Backend, plugins: Plugins, *, upgrade: bool) -> None:
     for name, storage in stores_of(plugins):
-        status = await migrate.compare(backend, name, storage)
-        if status.ahead:
-            # A plugin that is older than its store does without it, loudly; the core cannot.
-            if name == CORE:
-                raise StorageError(status.advice)
-            logger.error("plugin %s is older than its tables: %s", name, status.advice)
-        if not status.behind:
-            continue
-        if not upgrade:
+        if upgrade:
+            await bring_up_to_date(backend, name, storage)
+        elif name == CORE and (status := await migrate.status(backend, name, storage)).behind:
             raise StorageError(
                 f"the store {name} is at revision {status.current or 'none'}, "
                 f"{status.newest} is wanted: run `ostiary db upgrade`"
             )
-        try:
-            await migrate.upgrade(backend, name, storage)
-        except Exception as error:
-            if name == CORE:
-                raise
-            failure = origin(error)
-            logger.error("the tables of plugin %s cannot be upgraded: %s", name, failure)  # noqa: TRY400
-        else:
-            logger.info("the store %s is at revision %s now", name, status.newest)
 
 
 async def _note_plugins(core: Core) -> None:
@@ -124,9 +132,14 @@ async def _note_plugins(core: Core) -> None:
         )  # fmt: skip
     for name, reason in core.plugins.refused.items():
         logger.warning("plugin %s is not loaded: %s", name, reason)
-    await check_wrappers(core)
+    if await core.services.door.look():
+        print(f"{LOUD}\nNobody can sign in; see the line above.\n{LOUD}", file=sys.stderr)
 
 
+_FAILSAFE = f"""{LOUD}
+--failsafe: no plugin is loaded. Nobody can sign in, and only administrators are
+answered: print a token of one with `ostiary admin token KUID`.
+{LOUD}"""
 _DEV = f"""{LOUD}
 --dev: everybody on this machine may do everything, without signing in.
 For trying things out only; these stores are marked, and will not serve otherwise.

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ostiary import errors
+from ostiary.calling import Calls
 from ostiary.declarations import fault_of, name_of
 from ostiary.log import origin
 from ostiary.storage import OwnStore
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STORED = "ostiary_stored_strategies"
-PATIENCE = 10.0
-"""Seconds after which a plugin that does not name its strategies is left alone."""
 
 Install = Callable[[str, tuple[Strategy, ...]], None]
 OwnerOf = Callable[[str], str | None]
@@ -43,8 +42,14 @@ class StoredStrategies:
     """
 
     def __init__(
-        self, plugins: Plugins, stores: Mapping[str, OwnStore], install: Install, owner_of: OwnerOf
+        self,
+        plugins: Plugins,
+        stores: Mapping[str, OwnStore],
+        calls: Calls,
+        install: Install,
+        owner_of: OwnerOf,
     ) -> None:
+        self._calls = calls
         keeping = [plugin for plugin in plugins.loaded if plugin.stores_strategies]
         self._plugins = {plugin.name: plugin for plugin in keeping}
         self._hooks: dict[str, Callable[..., Sequence[Any]]] = {}
@@ -100,10 +105,9 @@ class StoredStrategies:
         self._failed.discard(plugin.name)
         self._faults.pop(plugin.name, None)
         try:
-            async with asyncio.timeout(PATIENCE):
-                named = await self._ask(plugin)
-                self._check(plugin.name, named)
-                await self._claim(plugin.name, [strategy.name for strategy in named])
+            named = await self._ask(plugin)
+            self._check(plugin.name, named)
+            await self._claim(plugin.name, [strategy.name for strategy in named])
         except (errors.StrategyNotRegistered, errors.StrategyOfAnother) as error:
             logger.error("plugin %s keeps its former strategies: %s", plugin.name, error)  # noqa: TRY400
             self._faults[plugin.name] = error
@@ -116,8 +120,13 @@ class StoredStrategies:
 
     async def _ask(self, plugin: Plugin) -> tuple[Strategy, ...]:
         store = self._stores[plugin.name]
-        (answer,) = self._hooks[plugin.name](settings=plugin.settings, store=store)
-        return tuple(await answer)
+
+        def ask() -> Awaitable[Any]:
+            (answer,) = self._hooks[plugin.name](settings=plugin.settings, store=store)
+            asked: Awaitable[Any] = answer
+            return asked
+
+        return await self._calls.call(f"plugin {plugin.name}", STORED, ask, tuple)
 
     def _check(self, plugin: str, named: Sequence[Strategy]) -> None:
         names: set[str] = set()

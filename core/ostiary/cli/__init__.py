@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "database.url": options.database,
             },
             dev=getattr(options, "dev", False),
+            failsafe=getattr(options, "failsafe", False),
         )
         run: Command = options.run
         # The other commands tell what they did themselves.
@@ -93,6 +94,9 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = add(commands, "serve", serve)
     command.add_argument("--dev", action="store_true", help="a fresh Kuzzle, on loopback only")
+    command.add_argument(
+        "--failsafe", action="store_true", help="load no plugin, and answer administrators only"
+    )
     command.add_argument("--host", metavar="H", help="address to listen on")
     command.add_argument("--port", type=int, metavar="P", help="port to listen on")
     command.add_argument("--workers", type=int, metavar="N", help="processes that answer")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
     from ostiary.services.directory import Directories
+    from ostiary.services.door import Door
     from ostiary.services.flows import Flows
     from ostiary.services.grants import Grants
     from ostiary.services.health import Health
@@ -66,6 +67,7 @@ class Services:
     defaults: Defaults
     directories: Directories
     flows: Flows
+    door: Door
     grants: Grants
     health: Health
     inventory: Inventory

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ostiary.plugins import Plugin
+from ostiary.plugins import Plugins
 from ostiary.services.health import Health
 
 NAME = "ostiary"
@@ -30,14 +30,14 @@ class About:
     def __init__(
         self,
         health: Health,
-        plugins: Iterable[Plugin],
+        plugins: Plugins,
         strategies: Callable[[str], Iterable[str]],
         *,
         version: str,
         config: Mapping[str, Any],
         clock: Callable[[], int],
     ) -> None:
-        self._health, self._plugins, self._version = health, tuple(plugins), version
+        self._health, self._plugins, self._version = health, plugins, version
         self._strategies = strategies
         self._config, self._clock = config, clock
         self._started_at = clock()
@@ -64,7 +64,7 @@ class About:
                 "strategies": list(self._strategies(plugin.name)),
                 "controllers": [controller.name for controller in plugin.controllers],
             }
-            for plugin in self._plugins
+            for plugin in self._plugins.loaded
         }
 
     def process(self) -> dict[str, Any]:
@@ -76,6 +76,8 @@ class About:
             "uptime": f"{(self._clock() - self._started_at) / 1000}s",
             "memoryUsed": _memory_used(),
             "plugins": self.plugins(),
+            "pluginsNotLoaded": dict(self._plugins.refused),
+            "failsafe": self._config["failsafe"],
             "system": {
                 "cpus": [{"model": platform.machine()}] * (os.cpu_count() or 1),
                 "memory": {"free": _pages("SC_AVPHYS_PAGES"), "total": _pages("SC_PHYS_PAGES")},

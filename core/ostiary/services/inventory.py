@@ -85,6 +85,13 @@ class Inventory:
             if row.name not in names and row.disabled_at is None
         ]
 
+    async def strategies_of(self, names: Iterable[str]) -> Sequence[str]:
+        """Return the strategies that some plugins had when they were seen last."""
+        wanted = plugins.c.name.in_(list(names))
+        async with self._store.read() as db:
+            found = await db.execute(select(plugins.c.strategies).where(wanted))
+        return [name for strategies in found.scalars() for name in strategies]
+
     def _row(self, plugin: Plugin, noted: Sequence[str]) -> dict[str, object]:
         declared = [strategy.name for strategy in plugin.strategies]
         return {

@@ -16,6 +16,7 @@ from ostiary.services.accounts import Account, Accounts
 from ostiary.services.assignments import Assignments
 from ostiary.services.changes import Changes
 from ostiary.services.directory import Directories, check_name
+from ostiary.services.door import Door
 from ostiary.services.flows import Begun, Flow, Flows, Handle, Holder, check_step
 from ostiary.services.login_limits import Attempt, LoginLimits
 from ostiary.services.sessions import Issued, Origin
@@ -77,6 +78,7 @@ class Logins:
         tokens: Tokens,
         changes: Changes,
         limits: LoginLimits,
+        door: Door,
         profile_ids: list[str],
         *,
         flows: Flows,
@@ -86,7 +88,8 @@ class Logins:
     ) -> None:
         self._strategies, self._accounts, self._users = strategies, accounts, users
         self._tokens, self._changes, self._profile_ids = tokens, changes, profile_ids
-        self._limits, self._flows, self._hooks = limits, flows, hooks
+        self._limits, self._door = limits, door
+        self._flows, self._hooks = flows, hooks
         self._assignments, self._directories = assignments, directories
 
     async def sign_in(
@@ -107,8 +110,10 @@ class Logins:
         :raises errors.LoginRefused: they open nothing; the answer does not tell why.
         :raises errors.FlowOver: the step before was none, or is over.
         :raises errors.TooManyLogins: there were too many failures for this account or address.
+        :raises errors.LoginsClosed: a plugin is missing that took part in every login.
         """
         self._strategies.find(name)
+        await self._door.check()
         flow = None if handle is None else await self._flows.find(name, handle, holder)
         account = (flow and flow.account) or self._strategies.account(name, credentials)
         async with self._limits.attempt(name, account, place) as counted:

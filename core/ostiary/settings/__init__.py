@@ -49,6 +49,7 @@ class Settings:
     """The effective settings.
 
     :ivar dev: the server behaves like a fresh Kuzzle (decision 2); only ``--dev`` sets it.
+    :ivar failsafe: no plugin is loaded, and only administrators are answered; ``--failsafe``.
     :ivar warnings: what to tell the operator, although it does not stop the start.
     """
 
@@ -61,11 +62,12 @@ class Settings:
     plugins: Annotated[Plugins, "Plugins."] = field(default_factory=Plugins)
     logging: Annotated[Logging, "Logging."] = field(default_factory=Logging)
     dev: bool = field(default=False, metadata={"setting": False})
+    failsafe: bool = field(default=False, metadata={"setting": False})
     warnings: tuple[str, ...] = field(default=(), metadata={"setting": False})
 
     def masked(self) -> dict[str, Any]:
         """Return every setting by its key, with secrets hidden."""
-        return {**_shown(self), "dev": self.dev}
+        return {**_shown(self), "dev": self.dev, "failsafe": self.failsafe}
 
 
 def load(
@@ -74,6 +76,7 @@ def load(
     environment: Mapping[str, str],
     overrides: Mapping[str, Any],
     dev: bool = False,
+    failsafe: bool = False,
 ) -> Settings:
     """Read the settings: defaults, then the file, the environment and the command line.
 
@@ -90,6 +93,7 @@ def load(
     settings = read_section(table, Settings, Place("", everything=everything))
     if file is not None:
         settings = replace(settings, warnings=_warnings(file, written, known))
+    settings = replace(settings, failsafe=failsafe)
     return _opened(settings, table) if dev else settings
 
 

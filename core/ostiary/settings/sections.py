@@ -31,6 +31,7 @@ from ostiary.settings.kinds import (
 from ostiary.settings.rights import BaseProfiles, BaseRoles
 from ostiary.settings.table import Table
 
+SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 100, 60_000
 SHORTEST_WINDOW, LONGEST_WINDOW = 60_000, 86_400_000
 
 PLUGIN_TABLES = "<name>"
@@ -257,6 +258,9 @@ class Plugins:
     allow: Annotated[
         tuple[str, ...] | None, "Names of the plugins to load; by default all that are installed."
     ] = None
+    hook_timeout: Annotated[
+        Span, "How long a plugin may take to answer, its waiting for hashes not counted."
+    ] = 8_000
     tables: Annotated[
         Mapping[str, Mapping[str, Any]],
         Kind(_own_tables, "a table for each plugin"),
@@ -266,6 +270,11 @@ class Plugins:
         repr=False,
         metadata={"key": PLUGIN_TABLES, "told": {"masked": hide_secrets}},
     )
+
+    def __post_init__(self) -> None:
+        """Refuse a time that no plugin could keep, or that clients would not wait for."""
+        if not SHORTEST_TIMEOUT <= self.hook_timeout <= LONGEST_TIMEOUT:
+            raise ValueError("hookTimeout: wanted: from 100ms to 1m")
 
 
 @dataclass(frozen=True, kw_only=True)

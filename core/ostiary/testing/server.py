@@ -39,6 +39,7 @@ class ThrowAwayServer:
     :param environment: variables besides those of this process, whose own ``OSTIARY_*`` are
         not passed on.
     :ivar dev: whether the next start is with ``--dev``; ``workers`` may be changed so too.
+    :ivar failsafe: whether the next start is with ``--failsafe``.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class ThrowAwayServer:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.dev, self.workers, self._database = dev, workers, database
+        self.failsafe = False
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("OSTIARY_")
         }
@@ -107,9 +109,11 @@ class ThrowAwayServer:
         :raises ServerFailed: it does not.
         """
         words = ["serve", "--port", str(self.port), "--workers", str(self.workers)]
+        chosen = {"--dev": self.dev, "--failsafe": self.failsafe}
+        flags = [flag for flag, wanted in chosen.items() if wanted]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                self._command([*words, *(["--dev"] if self.dev else [])]),
+                self._command([*words, *flags]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
