@@ -31,7 +31,8 @@ class House:
 
     def __init__(self, plugins: Any) -> None:
         self.modules = {plugin.name: plugin.module for plugin in plugins.loaded}
-        self.strategies = Strategies(plugins, {name: f"store of {name}" for name in self.modules})  # type: ignore[arg-type]
+        stores: Any = {name: f"store of {name}" for name in self.modules}
+        self.strategies = Strategies(plugins, stores)
         self.asked: list[tuple[str, Any, Any]] = []
         for name in self.modules:
             self.answer(name, [])
