@@ -34,9 +34,6 @@ GRACE = 1.0
 LARGEST_ERROR = 65_536
 """Bytes of an error that a plugin tells a client."""
 
-CORE_ERRORS = frozenset(errors.CATALOGUE.values())
-"""Those that were declared before any plugin was imported."""
-
 ADMITTED = frozenset(
     {
         errors.LoginRefused,
@@ -47,11 +44,14 @@ ADMITTED = frozenset(
         errors.ServiceUnavailable,
         errors.PluginUnexpectedError,
         errors.Unserializable,
-        *(error for error in CORE_ERRORS if error.id.startswith("api.assert.")),
-        *(error for error in CORE_ERRORS if issubclass(error, errors.ServiceUnavailableError)),
+        errors.StoreUnavailable,
+        errors.Overloaded,
     }
 )
 """The core's errors that a hook may raise; each of the others says what only the core can know."""
+
+OF_PLUGINS = ("plugin.", "api.assert.")
+"""How the ids of errors begin that plugins declare, or that say what is wrong with an argument."""
 
 Errors = tuple[type[errors.OstiaryError], ...]
 
@@ -208,10 +208,7 @@ def _is_admitted(error: errors.OstiaryError, also: Errors) -> bool:
     """Tell whether an error is one that a plugin may answer with, and can be sent."""
     kind = type(error)
     try:
-        if kind in CORE_ERRORS:
-            admitted = kind in ADMITTED or kind.id.startswith("plugin.strategy.")
-        else:
-            admitted = kind.id.startswith("plugin.")
+        admitted = kind in ADMITTED or kind.id.startswith(OF_PLUGINS)
         told = error.to_json()
         return (
             (admitted or isinstance(error, also))
