@@ -16,6 +16,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+LONGEST_VALUE = 1024
+"""Characters of a value that an error repeats."""
+
 CATALOGUE: dict[str, type[OstiaryError]] = {}
 
 
@@ -34,7 +37,7 @@ class OstiaryError(Exception):
     message: ClassVar[str]
 
     def __init__(self, *props: object, retry_after: int | None = None, **extra: Any) -> None:
-        self.props = [str(prop) for prop in props]
+        self.props = [_sendable(str(prop)) for prop in props]
         self.retry_after = retry_after
         self.extra = extra
         self.headers: Mapping[str, str] = {}
@@ -76,6 +79,12 @@ class DeclaredTwice(ValueError):
     def __init__(self, id: str, code: int, other: type[OstiaryError]) -> None:
         self.other = other
         super().__init__(f"the error {id!r} has the id or the code ({code:#010x}) of {other.id!r}")
+
+
+def _sendable(value: str) -> str:
+    """Return a value without lone surrogates, which JSON cannot hold, and not too long to read."""
+    text = value.encode(errors="replace").decode()
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 class PartialError(OstiaryError):

@@ -52,6 +52,7 @@ class Changes:
 
     async def start(self) -> None:
         """Begin at the present: nothing is cached yet."""
+        self._watch.changed()
         self.position = await self.newest()
         self._read_at = self._clock()
         if self._before_keys is not None:

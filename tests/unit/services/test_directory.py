@@ -133,7 +133,7 @@ async def test_a_verdict_names_the_session_and_what_comes_of_it(house: Any, mine
 async def test_a_session_is_named_by_a_short_text(house: Any, mine: Any, name: Any) -> None:
     """ISO-10"""
     house.during("badge", "verify", giving(Verified("ann", session=name)))
-    with pytest.raises(errors.PluginUnexpectedError):
+    with pytest.raises(errors.InvalidVerdict):
         await login(house)
     with pytest.raises(errors.PluginUnexpectedError):
         await mine.open_session("ann", CALL, session=name)

@@ -107,7 +107,7 @@ SABOTEURS: Mapping[str, Changes] = {
         ("logger = ", "gone = set()\nlogger = "),
     ),
     "absence": (("return None if row is None else shown", "return {} if row is None else shown"),),
-    "views": (('return {"name": name}', 'return {"name": name, "tags": {1, 2}}'),),
+    "views": (('return shown(credentials["name"])', 'return {"name": credentials["name"], "kuid": "a"}'),),
     "agreement": (
         (
             'FoundCredentials([{**shown(row.name), "kuid"',

@@ -13,7 +13,7 @@ from ostiary.testing.trial import Bench, Trial
 FIRST, SECOND = "trial-first", "trial-second"
 
 
-@promise("what is shown of credentials is an object of JSON")
+@promise("what is shown of credentials is an object of JSON, and names no other user")
 async def views(trial: Trial) -> None:
     """Look at every view that a hook gives, wherever it is implemented."""
     async with trial.open() as bench:
@@ -23,6 +23,7 @@ async def views(trial: Trial) -> None:
             except (TypeError, ValueError) as error:
                 expect(False, f"what {hook} shows cannot be written as JSON: {error}")
             expect(all(isinstance(key, str) for key in view), f"{hook} shows a key that is no text")
+            expect(view.get("kuid", FIRST) == FIRST, f"{hook} shows the kuid of another user")
 
 
 @promise("get_by_id and search show what get shows")
