@@ -23,7 +23,7 @@ LAYERS = (
     "hashing keys body",
     "settings",
     "request",
-    "arguments cookies filters message origins strategies",
+    "acting arguments cookies events filters message origins strategies",
     "actions routes",
     "storage",
     "hookspecs",

@@ -189,11 +189,13 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
                 services.api_keys.purge,
                 services.login_limits.purge,
                 services.search.purge,
+                services.audit_log.purge,
             ):
                 while not stopping.is_set() and await work(BATCH) == BATCH:
                     pass
             await services.changes.purge(BATCH)
             await services.key_ring.purge()
+            await services.refusals.sweep()
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
     with going_on("writing when tokens were used"):

@@ -19,18 +19,21 @@ from ostiary.cookies import Cookies
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
 from ostiary.plugin_loading import load_plugins
-from ostiary.plugins import Plugins, Strategies
+from ostiary.plugins import Plugins, Strategies, listeners
 from ostiary.services import Services
 from ostiary.services.about import About
 from ostiary.services.accounts import Accounts
 from ostiary.services.activity import Activity
 from ostiary.services.api_keys import ApiKeys
+from ostiary.services.audit_log import AuditLog
 from ostiary.services.authority import Authority
 from ostiary.services.background import Background
 from ostiary.services.changes import Changes
 from ostiary.services.connections import Connections
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
+from ostiary.services.deliveries import Deliveries
+from ostiary.services.events import Events
 from ostiary.services.grants import Grants
 from ostiary.services.health import Health
 from ostiary.services.inventory import Inventory
@@ -48,6 +51,7 @@ from ostiary.services.metrics import Metrics
 from ostiary.services.native import Names
 from ostiary.services.places import Places
 from ostiary.services.profiles import Profiles
+from ostiary.services.refusals import Refusals
 from ostiary.services.resets import Resets
 from ostiary.services.roles import Roles
 from ostiary.services.rooms import Rooms
@@ -169,6 +173,9 @@ async def open_core(
         journal = Journal(stores[CORE], strategies, backend.presence, instance, now)
         locks = Locks(stores[CORE], backend.presence, instance)
         login_limits = _login_limits(settings, stores[CORE], master)
+        deliveries = Deliveries(listeners(plugins))
+        stack.push_async_callback(deliveries.close)
+        events = Events(stores[CORE], deliveries, now)
         services = _services(
             settings,
             stores[CORE],
@@ -179,7 +186,9 @@ async def open_core(
             login_limits,
             plugins,
             locks,
+            events,
         )
+        stack.push_async_callback(services.refusals.flush)
         services.metrics.measure("waiting", lambda: pool.waiting)
         secret = settings.security.setup_secret or master.setup_secret()
         yield Core(settings, plugins, services, stores, signing_keys, secret)
@@ -220,6 +229,7 @@ def _services(
     login_limits: LoginLimits,
     plugins: Plugins,
     locks: Locks,
+    events: Events,
 ) -> Services:
     security, life, keys = (
         settings.security,
@@ -227,29 +237,33 @@ def _services(
         settings.security.api_key,
     )
     grants = Grants(store)
-    users = Users(store, strategies, journal, changes, now)
+    users = Users(store, strategies, journal, changes, events, now)
     accounts = Accounts(users, grants, changes, REMEMBERED)
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period, life.max_session)
     of_keys = Lifetimes(ENDLESS, keys.max_ttl)
     activity, lookup = Activity(store), Lookup(store, accounts, lifetimes, now)
-    tokens = Tokens(store, signing_keys, lookup, changes, activity, lifetimes, now, REMEMBERED)
+    tokens = Tokens(
+        store, signing_keys, lookup, changes, events, activity, lifetimes, now, REMEMBERED
+    )
+    refusals = Refusals(events, now)
     rooms = Rooms()
     standard = security.standard
     defaults = Defaults(
-        store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()
+        store, changes, events, now, standard.roles.by_id(), standard.profiles.rate_limits()
     )
     health = Health(store, "sqlite" if settings.database.url is None else "postgresql")
     config = settings.masked()
-    roles = Roles(store, changes, now, Names.of(make_registry()))
-    profiles = Profiles(store, changes, now)
-    credentials = Credentials(store, strategies, users, journal, changes, now)
+    roles = Roles(store, changes, events, now, Names.of(make_registry()))
+    profiles = Profiles(store, changes, events, now)
+    credentials = Credentials(store, strategies, users, journal, changes, events, now)
     authority = Authority(accounts, grants, profiles)
     return Services(
         strategies=strategies,
         about=About(health, plugins.loaded, version=__version__, config=config, clock=now),
         accounts=accounts,
         activity=activity,
-        api_keys=ApiKeys(store, signing_keys, changes, of_keys, now, keys.max_per_user),
+        api_keys=ApiKeys(store, signing_keys, changes, events, of_keys, now, keys.max_per_user),
+        audit_log=AuditLog(store, settings.audit.retention, now),
         authority=authority,
         background=Background(),
         changes=changes,
@@ -259,11 +273,12 @@ def _services(
         ),
         credentials=credentials,
         defaults=defaults,
+        events=events,
         grants=grants,
         health=health,
         inventory=Inventory(store, now),
         journal=journal,
-        key_ring=KeyRing(store, changes, now),
+        key_ring=KeyRing(store, changes, events, now),
         limits=Limits(settings.limits.logins_per_second, now),
         loading=Loading(
             roles=roles,
@@ -281,13 +296,15 @@ def _services(
             tokens,
             changes,
             login_limits,
+            refusals,
             list(security.restricted_profile_ids),
         ),
         mappings=Mappings(store),
         metrics=Metrics(),
         places=Places(store),
         profiles=profiles,
-        resets=Resets(store, changes, journal, defaults, locks, allowed=settings.dev),
+        refusals=refusals,
+        resets=Resets(store, changes, events, journal, defaults, locks, allowed=settings.dev),
         roles=roles,
         rooms=rooms,
         search=Search(
@@ -295,8 +312,8 @@ def _services(
             Scrolls(store, settings.limits.max_scroll_duration, now),
             settings.limits.documents_fetch_count,
         ),
-        sessions=Sessions(store, changes, activity, lifetimes, now),
-        statuses=Statuses(store, changes, now),
+        sessions=Sessions(store, changes, events, activity, lifetimes, now),
+        statuses=Statuses(store, changes, events, now),
         shutdown=Shutdown(locks),
         tokens=tokens,
         users=users,

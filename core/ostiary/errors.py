@@ -23,7 +23,10 @@ class OstiaryError(Exception):
     :param props: the values of the message; they travel beside it.
     :param retry_after: seconds after which the same request may succeed (RFC 9110, 10.2.3).
     :param extra: members that the JSON form of this one error has besides the usual.
+    :ivar noted: the audit log tells of it already.
     """
+
+    noted = False
 
     status: ClassVar[int]
     id: ClassVar[str]
@@ -73,6 +76,20 @@ class UnauthorizedError(OstiaryError):
     """Nobody is known to ask."""
 
     status = 401
+
+
+class RefusedLoginError(UnauthorizedError):
+    """A login is refused; the client is told one sentence, and those who watch more.
+
+    :param kuid: of the user whose account was named, if it is known; no client is told.
+    :param reason: why, in a few words without a secret; no client is told.
+    """
+
+    def __init__(
+        self, *props: object, kuid: str | None = None, reason: str | None = None, **rest: Any
+    ) -> None:
+        super().__init__(*props, **rest)
+        self.kuid, self.reason = kuid, reason
 
 
 class ForbiddenError(OstiaryError):
@@ -209,7 +226,7 @@ TooManyMessages = TooManyRequestsError.declare("network.websocket.ratelimit_exce
 PluginUnexpectedError = PluginImplementationError.declare("plugin.runtime.unexpected_error", 0x04_02_0002, "Unexpected plugin error: {0}.")
 InvalidVerdict = PluginImplementationError.declare("plugin.strategy.invalid_verify_resolve", 0x04_03_000F, "Strategy {0} gave no verdict.")
 InvalidKuid = PluginImplementationError.declare("plugin.strategy.invalid_kuid", 0x04_03_0010, "Strategy {0} must give a text as kuid, got {1}.")
-LoginRefused = UnauthorizedError.declare("plugin.strategy.missing_user", 0x04_03_0014, "{0}")
+LoginRefused = RefusedLoginError.declare("plugin.strategy.missing_user", 0x04_03_0014, "{0}")
 MissingOptionalMethod = PluginImplementationError.declare("plugin.strategy.missing_optional_method", 0x04_03_0015, 'Hook "{0}" is missing in strategy "{1}".')
 
 # security.token

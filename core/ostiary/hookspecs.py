@@ -31,6 +31,7 @@ from typing import Any
 
 from pluggy import HookimplMarker, HookspecMarker
 
+from ostiary.events import Event
 from ostiary.filters import Filter, Order
 from ostiary.storage import Storage, Store
 from ostiary.strategies import Call, Directory, FoundCredentials, Strategy, User, Verdict
@@ -184,4 +185,20 @@ async def ostiary_refresh_session(
     :returns: the lifetime of the new token in milliseconds, -1 for no end; None
         for what the client has asked for. Not above ``security.authToken.maxTTL``.
     :raises errors.RefreshForbidden: the session does not go on; its token lives to its end.
+    """
+
+
+# Hooks that any plugin may implement
+
+
+@hookspec
+async def ostiary_event(event: Event) -> None:
+    """Hear of an event, after it has happened and is stored.
+
+    It comes in the background, in the process that made it happen, one after the other. Return
+    within five seconds; what is raised is logged and costs nobody else. Events that come faster
+    than they are heard are lost from the thousandth that waits: the audit log has them all.
+
+    :param event: of a class of its own; ``match`` on those that concern you. There may be new
+        ones in any version.
     """

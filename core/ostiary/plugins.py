@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pluggy import HookCaller, PluginManager
@@ -12,6 +13,7 @@ from pluggy import HookCaller, PluginManager
 from ostiary import errors
 from ostiary.arguments import Duration
 from ostiary.durations import duration
+from ostiary.events import Event
 from ostiary.filters import Filter, Order
 from ostiary.log import origin
 from ostiary.request import Request
@@ -31,6 +33,7 @@ REQUIRED = tuple(
 BY_ID, SEARCH = "ostiary_get_credentials_by_id", "ostiary_search_credentials"
 OPTIONAL = (BY_ID, SEARCH, "ostiary_refresh_session")
 HOOKS = (*REQUIRED, *OPTIONAL)
+EVENT = "ostiary_event"
 
 
 class PluginError(Exception):
@@ -222,6 +225,23 @@ class Strategies:
             failure = origin(error)
             logger.error("strategy %s failed in %s: %s", name, hook, failure)  # noqa: TRY400
             raise errors.PluginUnexpectedError(f"strategy {name} failed") from None
+
+
+def listeners(plugins: Plugins) -> dict[str, Callable[[Event], Awaitable[None]]]:
+    """Return, by the name of the plugin, what hands an event to each plugin that wants them."""
+    modules = [plugin.module for plugin in plugins.loaded]
+    found: dict[str, Callable[[Event], Awaitable[None]]] = {}
+    for plugin in plugins.loaded:
+        others = [module for module in modules if module is not plugin.module]
+        caller = plugins.manager.subset_hook_caller(EVENT, others)
+        if caller.get_hookimpls():
+            found[plugin.name] = partial(_hand_over, caller)
+    return found
+
+
+async def _hand_over(caller: HookCaller, event: Event) -> None:
+    for answer in caller(event=event):
+        await answer
 
 
 def call_of(request: Request) -> Call:

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from ostiary.services.accounts import Accounts
     from ostiary.services.activity import Activity
     from ostiary.services.api_keys import ApiKeys
+    from ostiary.services.audit_log import AuditLog
     from ostiary.services.authority import Authority
     from ostiary.services.background import Background
     from ostiary.services.changes import Changes
     from ostiary.services.connections import Connections
     from ostiary.services.credentials import Credentials
     from ostiary.services.defaults import Defaults
+    from ostiary.services.events import Events
     from ostiary.services.grants import Grants
     from ostiary.services.health import Health
     from ostiary.services.inventory import Inventory
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from ostiary.services.metrics import Metrics
     from ostiary.services.places import Places
     from ostiary.services.profiles import Profiles
+    from ostiary.services.refusals import Refusals
     from ostiary.services.resets import Resets
     from ostiary.services.roles import Roles
     from ostiary.services.rooms import Rooms
@@ -54,6 +57,7 @@ class Services:
     accounts: Accounts
     activity: Activity
     api_keys: ApiKeys
+    audit_log: AuditLog
     authority: Authority
     background: Background
     changes: Changes
@@ -61,6 +65,7 @@ class Services:
     cookies: Cookies
     credentials: Credentials
     defaults: Defaults
+    events: Events
     grants: Grants
     health: Health
     inventory: Inventory
@@ -77,6 +82,7 @@ class Services:
     search: Search
     sessions: Sessions
     statuses: Statuses
+    refusals: Refusals
     resets: Resets
     roles: Roles
     rooms: Rooms

@@ -36,6 +36,8 @@ LOOK = (
     " (SELECT locked_until FROM login_counters WHERE subject = ?)"
 )
 
+LOCK = "SELECT locked_until FROM login_counters WHERE subject = ?"
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -94,6 +96,16 @@ class LoginLimits:
                 except errors.OstiaryError as error:
                     await self._fail(attempt, error)
                     raise
+
+    def digest(self, strategy: str, account: str) -> bytes:
+        """Return the keyed hash that stands in the store for an account, existing or not."""
+        name = f"{strategy} {account}".encode(errors="surrogatepass")
+        return self._digest("account", name)
+
+    async def locked_until(self, account: bytes) -> int:
+        """Return until when strangers have to wait with an account; 0 is not at all."""
+        row = await self._store.fetch(LOCK, account)
+        return 0 if row is None else int(row[0])
 
     async def succeed(self, db: Database, attempt: Attempt) -> None:
         """Take back that an attempt has failed, and remember from where it succeeded.
@@ -175,8 +187,7 @@ class LoginLimits:
         address = self._digest("address", network(place.address).encode(errors="replace"))
         if account is None:
             return Subjects(None, address, None, b"")
-        name = f"{strategy} {account}".encode(errors="surrogatepass")
-        named = self._digest("account", name)
+        named = self.digest(strategy, account)
         device = self._devices.known(named, place.device)
         own = self._digest("device", named + (device or address))
         return Subjects(named, address, device, own)

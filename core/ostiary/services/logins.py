@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,13 +13,12 @@ from ostiary.plugins import Strategies
 from ostiary.services.accounts import Account, Accounts
 from ostiary.services.changes import Changes
 from ostiary.services.login_limits import Attempt, LoginLimits
+from ostiary.services.refusals import Refusals
 from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.strategies import Call, Newcomer, Redirect, User
-
-logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """How often a verdict is asked for while the user keeps changing."""
@@ -48,11 +46,12 @@ class Logins:
         tokens: Tokens,
         changes: Changes,
         limits: LoginLimits,
+        refusals: Refusals,
         profile_ids: list[str],
     ) -> None:
         self._strategies, self._accounts, self._users = strategies, accounts, users
         self._tokens, self._changes, self._profile_ids = tokens, changes, profile_ids
-        self._limits = limits
+        self._limits, self._refusals = limits, refusals
 
     async def sign_in(
         self,
@@ -69,7 +68,11 @@ class Logins:
         :raises errors.TooManyLogins: there were too many failures for this account or address.
         """
         account = self._strategies.account(name, credentials)
-        async with self._limits.attempt(name, account, place) as attempt:
+        named = None if account is None else self._limits.digest(name, account)
+        async with (
+            self._refusals.of_sign_in(name, named),
+            self._limits.attempt(name, account, place) as attempt,
+        ):
             outcome = await self._open(name, credentials, call, wanted, origin, attempt)
             if isinstance(outcome, Redirect):
                 await self._limits.give_back(attempt)
@@ -100,21 +103,15 @@ class Logins:
                 account, wanted, origin, unless_changed_since=since, along=succeed
             )
             if issued is not None:
-                logger.info("%r signed in with %s from %s", account.kuid, name, call.address)
                 return issued
-        _note_refusal(name, call)
-        raise errors.LoginRefused(self._strategies.find(name).refusal)
+        raise self._refused(name, None, "the user was changed again and again")
 
     async def identify(
         self, name: str, credentials: Mapping[str, Any], call: Call
     ) -> tuple[Account, int] | Redirect:
         """Return the account that some credentials open, and the last change before they did."""
         since = await self._changes.newest()
-        try:
-            verdict = await self._strategies.verify(name, credentials, call, self)
-        except errors.LoginRefused:
-            _note_refusal(name, call)
-            raise
+        verdict = await self._strategies.verify(name, credentials, call, self)
         if isinstance(verdict, Redirect):
             return verdict
         if isinstance(verdict, Newcomer):
@@ -126,9 +123,12 @@ class Logins:
             raise errors.InvalidKuid(name, type(kuid).__name__)
         account = await self._accounts.find(kuid)
         # Deleted, disabled, or left over in the strategy's store: all look like a wrong secret.
-        if account is None or not account.user.enabled or name not in account.strategies:
-            _note_refusal(name, call)
-            raise errors.LoginRefused(self._strategies.find(name).refusal)
+        if account is None:
+            raise self._refused(name, kuid, "the user is deleted")
+        if not account.user.enabled:
+            raise self._refused(name, kuid, "the user is disabled")
+        if name not in account.strategies:
+            raise self._refused(name, kuid, "the user has no such credentials any more")
         return account, since
 
     async def find(self, kuid: str) -> User | None:
@@ -145,7 +145,5 @@ class Logins:
         user = await self._users.create(call, profile_ids, rest, {name: fields})
         return user.kuid
 
-
-def _note_refusal(name: str, call: Call) -> None:
-    """Log a refused login, without what was typed as a name: it may be a password (LEAK-05)."""
-    logger.info("a login with %r from %s was refused", name, call.address)
+    def _refused(self, name: str, kuid: str | None, reason: str) -> errors.RefusedLoginError:
+        return errors.LoginRefused(self._strategies.find(name).refusal, kuid=kuid, reason=reason)
