@@ -42,6 +42,8 @@ LAYERS = (
     "http_protocol",
     "exports",
     "importing operations serving",
+    "explaining",
+    "auditing",
     "cli testing",
     "__main__",
 )

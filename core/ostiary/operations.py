@@ -109,14 +109,14 @@ async def create_admin(settings: Settings, username: str, password: str, kuid: s
 
 async def restrict(settings: Settings) -> Sequence[str]:
     """Close stores that ``--dev`` opened; return the kuids of the administrators."""
-    async with _existing(settings) as core:
+    async with existing(settings) as core:
         await core.services.defaults.restrict(close=True)
         return await core.services.users.administrators()
 
 
 async def list_keys(settings: Settings) -> Sequence[tuple[str, ...]]:
     """Return id, age, work, tokens and API keys of each key that signs or has signed tokens."""
-    async with _existing(settings) as core:
+    async with existing(settings) as core:
         return [
             (
                 key.id,
@@ -131,13 +131,13 @@ async def list_keys(settings: Settings) -> Sequence[tuple[str, ...]]:
 
 async def rotate_keys(settings: Settings, *, revoke_all: bool) -> str:
     """Have a new key sign tokens; return its id."""
-    async with _existing(settings) as core:
+    async with existing(settings) as core:
         await core.signing_keys.load()
         return await core.services.key_ring.rotate(revoke_all=revoke_all)
 
 
 @asynccontextmanager
-async def _existing(settings: Settings) -> AsyncIterator[Core]:
+async def existing(settings: Settings) -> AsyncIterator[Core]:
     """Open the stores, if there are any: a mistyped folder must not look like a success."""
     require_stores(settings)
     async with _backend(settings) as backend:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ostiary import __version__, log
 from ostiary.acting import Source, acting
-from ostiary.cli import admin, imports, keys, plugins, stores
+from ostiary.cli import admin, audit, imports, keys, plugins, stores
 from ostiary.cli.parsing import Command, add
 from ostiary.settings import Settings, SettingsError, load
 
@@ -102,7 +102,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--workers", type=int, metavar="N", help="processes that answer")
     add(commands, "config", config)
     add(commands, "openapi", openapi)
-    for module in (plugins, stores, keys, admin, imports):
+    for module in (plugins, stores, keys, admin, audit, imports):
         module.add_commands(commands)
     return parser
 

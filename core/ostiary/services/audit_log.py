@@ -63,6 +63,7 @@ class Wanted:
     """
 
     event: str | None = None
+    events: Sequence[str] = ()
     user: str | None = None
     author: str | None = None
     about: str | None = None
@@ -78,12 +79,15 @@ class Wanted:
         for name in ("event", "author", "about", "strategy", "address"):
             if (value := getattr(self, name)) is not None:
                 found &= audit.c[name] == value
-        if self.user is not None or self.accounts:
-            found &= or_(
-                audit.c.author == self.user,
-                audit.c.about == self.user,
-                audit.c.account.in_(self.accounts),
-            )
+        if self.events:
+            found &= audit.c.event.in_(self.events)
+        whose = []
+        if self.user is not None:
+            whose += [audit.c.author == self.user, audit.c.about == self.user]
+        if self.accounts:
+            whose.append(audit.c.account.in_(self.accounts))
+        if whose:
+            found &= or_(*whose)
         if self.since is not None:
             found &= audit.c.at >= self.since
         if self.until is not None:
@@ -115,7 +119,7 @@ class AuditLog:
         count = select(func.count()).select_from(audit).where(condition)
         # Whoever looks for a needle has nobody else wait for it.
         async with self._store.read(apart=True) as db:
-            rows = (await db.execute(page.offset(start).limit(size))).all()
+            rows: Sequence[Any] = (await db.execute(page.offset(start).limit(size))).all()
             total: int = await db.scalar(count)
         return [Entry(*row) for row in rows], total
 
@@ -143,4 +147,5 @@ class AuditLog:
 
     async def _page(self, wanted: Select[Any]) -> list[Entry]:
         async with self._store.read() as db:
-            return [Entry(*row) for row in (await db.execute(wanted)).all()]
+            rows: Sequence[Any] = (await db.execute(wanted)).all()
+            return [Entry(*row) for row in rows]
