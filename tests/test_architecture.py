@@ -23,7 +23,7 @@ LAYERS = (
     "hashing keys key_sources sealing body",
     "settings",
     "request",
-    "arguments cookies filters message origins strategies",
+    "acting arguments cookies events filters message origins strategies",
     "actions routes",
     "storage",
     "key_settings",
@@ -46,6 +46,8 @@ LAYERS = (
     "http_protocol",
     "exports",
     "authoring importing operations rotation serving life",
+    "explaining",
+    "auditing",
     "cli testing",
     "__main__",
 )

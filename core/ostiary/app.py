@@ -221,12 +221,14 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
                 services.login_limits.purge,
                 services.flows.purge,
                 services.search.purge,
+                services.audit_log.purge,
             ):
                 while not stopping.is_set() and await work(BATCH) == BATCH:
                     pass
             await services.changes.purge(BATCH)
             services.strategies.stored.retry()
             await services.key_ring.purge()
+            await services.refusals.sweep()
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
     with going_on("writing when tokens were used"):

@@ -1,22 +1,22 @@
-"""The audit log: who signed in or tried to, and who changed what (ASVS 16.3).
+"""Which actions the audit log tells of, and what an adapter's request tells of its origin.
 
-It says nothing of what was sent but the id that an action was about.
+What an action has changed is told by the service that changes it, as an event (ASVS 16.3).
 """
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import Any
 
-from ostiary import errors
+from ostiary.acting import Source
 from ostiary.actions import Action
-from ostiary.log import legible
+from ostiary.events import ActionRun
+from ostiary.log import sanitized
 from ostiary.request import Reply, Request
 
-logger = logging.getLogger("ostiary.audit")
-
-READING = re.compile("get|mGet|search|scroll|check|has|validate|credentialsExist|exists|list")
+READING = re.compile(
+    "get|mGet|search|scroll|check|has|validate|credentialsExist|exists|list|refresh(?!Token)"
+)
 """How the names of actions begin that change nothing."""
 
 ABOUT_NOBODY = {"server", "realtime", "index", "collection"}
@@ -28,28 +28,32 @@ def is_noted(action: Action) -> bool:
     return action.controller not in ABOUT_NOBODY and not READING.match(action.name)
 
 
-def done(request: Request, value: Any) -> None:
-    """Write that an action was run."""
+def source_of(request: Request) -> Source:
+    """Return where a request comes from, as events tell it."""
+    connection = request.connection
+    return Source(
+        author=None if request.session is None else request.kuid,
+        protocol=connection.protocol,
+        address=connection.address,
+        agent=connection.header("user-agent") or "",
+        request=request.id,
+    )
+
+
+def run(request: Request, value: Any) -> ActionRun:
+    """Return the event of an action that no other event tells of."""
     content = value.value if isinstance(value, Reply) else value
     made = content.get("_id") if isinstance(content, dict) else None
-    _write(request, "done", made)
+    about = sanitized(made) if isinstance(made, str) else target_of(request)
+    return ActionRun(action=name_of(request), target=about)
 
 
-def refused(request: Request, error: errors.OstiaryError) -> None:
-    """Write that an action was refused, or has failed."""
-    _write(request, error.id, None)
+def target_of(request: Request) -> str | None:
+    """Return what a request says that it is about; a client may have put anything there."""
+    about = request.args.get("_id")
+    return sanitized(about) if isinstance(about, str) else None
 
 
-def _write(request: Request, outcome: str, made: Any) -> None:
-    about = made if isinstance(made, str) else request.args.get("_id")
-    logger.info(
-        "%s:%s %s by %s about %s from %s over %s in request %s",
-        request.controller,
-        request.action,
-        outcome,
-        legible(request.kuid),
-        legible(about) if isinstance(about, str) else "-",
-        legible(request.connection.address),
-        request.connection.protocol,
-        legible(request.id),
-    )
+def name_of(request: Request) -> str:
+    """Return the name of an action that exists."""
+    return f"{request.controller}:{request.action}"

@@ -24,21 +24,24 @@ from ostiary.login_hooks import LoginHooks
 from ostiary.openapi_logins import with_logins
 from ostiary.plugin_controllers import PluginSide, check_names
 from ostiary.plugin_loading import load_plugins, no_plugins
-from ostiary.plugins import Plugins, Strategies
+from ostiary.plugins import Plugins, Strategies, listeners
 from ostiary.services import Services
 from ostiary.services.about import About
 from ostiary.services.accounts import Accounts
 from ostiary.services.activity import Activity
 from ostiary.services.api_keys import ApiKeys
 from ostiary.services.assignments import Assignments
+from ostiary.services.audit_log import AuditLog
 from ostiary.services.authority import Authority
 from ostiary.services.background import Background
 from ostiary.services.changes import Changes
 from ostiary.services.connections import Connections
 from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
+from ostiary.services.deliveries import Deliveries
 from ostiary.services.directory import Directories
 from ostiary.services.door import Door
+from ostiary.services.events import Events
 from ostiary.services.flows import Flows
 from ostiary.services.grants import Grants
 from ostiary.services.health import Health
@@ -58,6 +61,7 @@ from ostiary.services.metrics import Metrics
 from ostiary.services.native import NATIVE, Names
 from ostiary.services.places import Places
 from ostiary.services.profiles import Profiles
+from ostiary.services.refusals import Refusals
 from ostiary.services.resets import Resets
 from ostiary.services.roles import Roles
 from ostiary.services.rooms import Rooms
@@ -205,6 +209,9 @@ async def open_core(
         journal = Journal(store, strategies, backend.presence, instance, now)
         locks = Locks(store, backend.presence, instance)
         login_limits = _login_limits(settings, store, master)
+        deliveries = Deliveries(listeners(plugins, calls))
+        stack.push_async_callback(deliveries.close)
+        events = Events(store, deliveries, now)
         services = _services(
             settings,
             store,
@@ -219,8 +226,10 @@ async def open_core(
             registry,
             stores,
             inventory,
+            events,
         )
         await strategies.settle()
+        stack.push_async_callback(services.refusals.flush)
         services.metrics.measure("waiting", lambda: pool.waiting)
         secret = settings.security.setup_secret or master.setup_secret()
         yield Core(
@@ -274,6 +283,7 @@ def _services(
     registry: Registry,
     stores: Mapping[str, OwnStore],
     inventory: Inventory,
+    events: Events,
 ) -> Services:
     security, life, keys = (
         settings.security,
@@ -281,26 +291,29 @@ def _services(
         settings.security.api_key,
     )
     grants = Grants(store)
-    users = Users(store, strategies, journal, changes, now)
+    users = Users(store, strategies, journal, changes, events, now)
     accounts = Accounts(users, grants, changes, REMEMBERED)
     strategies.listen(accounts.forget_shown)
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period, life.max_session)
     of_keys = Lifetimes(ENDLESS, keys.max_ttl)
     activity, lookup = Activity(store), Lookup(store, accounts, lifetimes, now)
-    tokens = Tokens(store, signing_keys, lookup, changes, activity, lifetimes, now, REMEMBERED)
+    tokens = Tokens(
+        store, signing_keys, lookup, changes, events, activity, lifetimes, now, REMEMBERED
+    )
+    refusals = Refusals(events, now)
     rooms = Rooms()
     standard = security.standard
     defaults = Defaults(
-        store, changes, now, standard.roles.by_id(), standard.profiles.rate_limits()
+        store, changes, events, now, standard.roles.by_id(), standard.profiles.rate_limits()
     )
     health = Health(store, "sqlite" if settings.database.url is None else "postgresql")
     config = settings.masked()
-    roles = Roles(store, changes, now, Names.of(registry))
-    profiles = Profiles(store, changes, now)
-    credentials = Credentials(store, strategies, users, journal, changes, now)
+    roles = Roles(store, changes, events, now, Names.of(registry))
+    profiles = Profiles(store, changes, events, now)
+    credentials = Credentials(store, strategies, users, journal, changes, events, now)
     authority = Authority(accounts, grants, profiles)
     sessions, hooks = (
-        Sessions(store, changes, activity, lifetimes, now),
+        Sessions(store, changes, events, activity, lifetimes, now),
         LoginHooks(plugins, strategies.calls),
     )
     strategies.stored.claim_with(inventory.claim)
@@ -314,7 +327,8 @@ def _services(
         about=About(health, plugins, strategies.of, version=__version__, config=config, clock=now),
         accounts=accounts,
         activity=activity,
-        api_keys=ApiKeys(store, signing_keys, changes, of_keys, now, keys.max_per_user),
+        api_keys=ApiKeys(store, signing_keys, changes, events, of_keys, now, keys.max_per_user),
+        audit_log=AuditLog(store, settings.audit.retention, now),
         authority=authority,
         background=Background(),
         changes=changes,
@@ -327,11 +341,12 @@ def _services(
         directories=directories,
         flows=flows,
         door=door,
+        events=events,
         grants=grants,
         health=health,
         inventory=inventory,
         journal=journal,
-        key_ring=KeyRing(store, changes, now),
+        key_ring=KeyRing(store, changes, events, now),
         limits=Limits(settings.limits.logins_per_second, now),
         loading=Loading(
             roles=roles,
@@ -350,6 +365,7 @@ def _services(
             changes,
             login_limits,
             door,
+            refusals,
             list(security.restricted_profile_ids),
             flows=flows,
             hooks=hooks,
@@ -364,7 +380,8 @@ def _services(
             for plugin in plugins.loaded
         },
         profiles=profiles,
-        resets=Resets(store, changes, journal, defaults, locks, allowed=settings.dev),
+        refusals=refusals,
+        resets=Resets(store, changes, events, journal, defaults, locks, allowed=settings.dev),
         roles=roles,
         rooms=rooms,
         search=Search(
@@ -373,7 +390,7 @@ def _services(
             settings.limits.documents_fetch_count,
         ),
         sessions=sessions,
-        statuses=Statuses(store, changes, now),
+        statuses=Statuses(store, changes, events, now),
         shutdown=Shutdown(locks),
         tokens=tokens,
         users=users,

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from ostiary import audit, body, errors
-from ostiary.actions import Registry
+from ostiary.acting import acting
+from ostiary.actions import Action, Registry
 from ostiary.identity import WANTED, read_cookie
 from ostiary.log import origin
 from ostiary.origins import Origins
@@ -75,7 +76,7 @@ class Dispatcher:
             return self._render(request, await self._run(request), room=room)
         except errors.OstiaryError as error:
             if (request.controller, request.action) in self._noted_names:
-                audit.refused(request, error)
+                await self._note_refusal(request, error)
             return self.refuse(error, request, room=room)
         except Exception as error:  # noqa: BLE001 - the only place where nothing may pass
             logger.error("request %s failed: %s", request.id, origin(error))  # noqa: TRY400
@@ -117,10 +118,23 @@ class Dispatcher:
             raise errors.AuthenticationRequired(action.controller, action.name, ANONYMOUS)
         if action.strict and request.raw_body:
             body.refuse_duplicates(request.raw_body)
-        value = await action.run(request, self._given)
         if action in self._noted:
-            audit.done(request, value)
+            return await self._run_noted(action, request)
+        return await action.run(request, self._given)
+
+    async def _run_noted(self, action: Action, request: Request) -> Any:
+        """Run an action, and see that an event tells of it."""
+        with acting(audit.source_of(request)) as source:
+            value = await action.run(request, self._given)
+            if not source.told:
+                await self._services.events.emit(audit.run(request, value))
         return value
+
+    async def _note_refusal(self, request: Request, error: errors.OstiaryError) -> None:
+        with acting(audit.source_of(request)):
+            await self._services.refusals.of_action(
+                error, audit.name_of(request), audit.target_of(request)
+            )
 
     async def _authenticate(self, request: Request) -> Account:
         """Return who asks; a token that is there but wrong never means anonymous (TOK-28)."""

@@ -29,7 +29,10 @@ class OstiaryError(Exception):
     :param retry_after: seconds after which the same request may succeed (RFC 9110, 10.2.3).
     :param extra: members that the JSON form of this one error has besides the usual.
     :ivar headers: those of the answer that come with this one error, in lower case.
+    :ivar noted: the audit log tells of it already.
     """
+
+    noted = False
 
     status: ClassVar[int]
     id: ClassVar[str]

@@ -32,6 +32,7 @@ from typing import Any
 from pluggy import HookimplMarker, HookspecMarker
 
 from ostiary.actions import Controller
+from ostiary.events import Event
 from ostiary.filters import Filter, Order
 from ostiary.storage import OwnStore as Store
 from ostiary.storage import Storage
@@ -285,4 +286,17 @@ async def ostiary_after_login(kuid: str, strategy_name: str, call: Call) -> None
 
     :param call: without fields and headers, which are the strategy's alone.
     :raises errors.LoginRefused: this user is not let in so.
+    """
+
+
+@hookspec
+async def ostiary_event(event: Event) -> None:
+    """Hear of an event, after it has happened and is stored.
+
+    It comes in the background, in the process that made it happen, one after the other. Return
+    within five seconds; what is raised is logged and costs nobody else. Events that come faster
+    than they are heard are lost from the thousandth that waits: the audit log has them all.
+
+    :param event: of a class of its own; ``match`` on those that concern you. There may be new
+        ones in any version.
     """

@@ -58,6 +58,12 @@ def printable(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
+def sanitized(text: str) -> str:
+    """Return a text of a client as it may be kept: short, storable, and no token."""
+    short = TOKEN.sub(MASK, text[:LONGEST])
+    return printable(short.encode(errors="backslashreplace").decode())
+
+
 def legible(text: str, safe: str = "/:@[]", encoding: str = "utf-8") -> str:
     """Return a text of a client as one word of a line: short, and without a space.
 

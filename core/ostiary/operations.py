@@ -111,7 +111,7 @@ async def admin_token(settings: Settings, kuid: str, expires: str) -> str:
         raise SettingsError(f"--expires: {error}") from None
     if not 0 < lifetime <= LONGEST_TOKEN:
         raise SettingsError("--expires: wanted: at most a day, such as 15m")
-    async with _existing(replace(settings, failsafe=True)) as core:
+    async with existing(replace(settings, failsafe=True)) as core:
         services = core.services
         await core.signing_keys.load()
         since = await services.changes.newest()
@@ -132,14 +132,14 @@ async def admin_token(settings: Settings, kuid: str, expires: str) -> str:
 
 async def restrict(settings: Settings) -> Sequence[str]:
     """Close stores that ``--dev`` opened; return the kuids of the administrators."""
-    async with _existing(settings) as core:
+    async with existing(settings) as core:
         await core.services.defaults.restrict(close=True)
         return await core.services.users.administrators()
 
 
 async def list_keys(settings: Settings) -> Sequence[tuple[str, ...]]:
     """Return id, age, work, tokens and API keys of each key that signs or has signed tokens."""
-    async with _existing(settings) as core:
+    async with existing(settings) as core:
         return [
             (
                 key.id,
@@ -154,7 +154,7 @@ async def list_keys(settings: Settings) -> Sequence[tuple[str, ...]]:
 
 async def rotate_keys(settings: Settings, *, revoke_all: bool) -> str:
     """Have a new key sign tokens; return its id."""
-    async with _existing(settings) as core:
+    async with existing(settings) as core:
         await core.signing_keys.load()
         return await core.services.key_ring.rotate(revoke_all=revoke_all)
 
@@ -172,7 +172,7 @@ async def _provisioned(settings: Settings) -> list[str]:
 
 
 @asynccontextmanager
-async def _existing(settings: Settings) -> AsyncIterator[Core]:
+async def existing(settings: Settings) -> AsyncIterator[Core]:
     """Open the stores, if there are any: a mistyped folder must not look like a success."""
     require_stores(settings)
     async with _backend(settings) as backend:

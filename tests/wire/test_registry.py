@@ -35,6 +35,7 @@ EXTRA: dict[str, str] = {
     "security:revokeSession": "issue 3: the same for administrators",
     "security:disableUser": "issue 3: users are shut out without being deleted",
     "security:enableUser": "issue 3: and let in again",
+    "security:searchAuditLog": "issue 4: who did what, for administrators",
     "security:createApiKey force": "KEY-08: administrators override the longest lifetime knowingly",
 }
 """Actions, ``controller:action``, or arguments after a space, that Kuzzle does not have."""

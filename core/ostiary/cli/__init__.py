@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from ostiary import __version__, log
-from ostiary.cli import admin, imports, keys, plugins, stores
+from ostiary.acting import Source, acting
+from ostiary.cli import admin, audit, imports, keys, plugins, stores
 from ostiary.cli.parsing import Command, add
 from ostiary.settings import Settings, SettingsError, load
 
@@ -39,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run: Command = options.run
         # The other commands tell what they did themselves.
         log.set_up(settings.logging.level if run is serve else "warning")
-        run(settings, options)
+        # A server is nobody's deed; the other commands are an operator's.
+        operator = Source() if run is serve else Source(protocol="cli", agent=f"uid {os.getuid()}")
+        with acting(operator):
+            run(settings, options)
     except SettingsError as error:
         print(f"ostiary: {error}", file=sys.stderr)
         return MISUSED
@@ -102,7 +106,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--workers", type=int, metavar="N", help="processes that answer")
     add(commands, "config", config)
     add(commands, "openapi", openapi)
-    for module in (plugins, stores, keys, admin, imports):
+    for module in (plugins, stores, keys, admin, audit, imports):
         module.add_commands(commands)
     return parser
 

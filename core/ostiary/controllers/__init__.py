@@ -13,6 +13,7 @@ from ostiary.controllers.users import security
 # Declaring happens on import.
 from ostiary.controllers import (  # isort: skip
     api_keys,
+    audit,
     credentials,
     disabling,
     fixtures,
@@ -34,6 +35,7 @@ CONTROLLERS = (admin, auth, security, server, index, collection, realtime)
 __all__ = [
     "CONTROLLERS",
     "api_keys",
+    "audit",
     "credentials",
     "disabling",
     "fixtures",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ostiary.services.accounts import Accounts
     from ostiary.services.activity import Activity
     from ostiary.services.api_keys import ApiKeys
+    from ostiary.services.audit_log import AuditLog
     from ostiary.services.authority import Authority
     from ostiary.services.background import Background
     from ostiary.services.changes import Changes
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ostiary.services.defaults import Defaults
     from ostiary.services.directory import Directories
     from ostiary.services.door import Door
+    from ostiary.services.events import Events
     from ostiary.services.flows import Flows
     from ostiary.services.grants import Grants
     from ostiary.services.health import Health
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from ostiary.services.metrics import Metrics
     from ostiary.services.places import Places
     from ostiary.services.profiles import Profiles
+    from ostiary.services.refusals import Refusals
     from ostiary.services.resets import Resets
     from ostiary.services.roles import Roles
     from ostiary.services.rooms import Rooms
@@ -58,6 +61,7 @@ class Services:
     accounts: Accounts
     activity: Activity
     api_keys: ApiKeys
+    audit_log: AuditLog
     authority: Authority
     background: Background
     changes: Changes
@@ -68,6 +72,7 @@ class Services:
     directories: Directories
     flows: Flows
     door: Door
+    events: Events
     grants: Grants
     health: Health
     inventory: Inventory
@@ -85,6 +90,7 @@ class Services:
     search: Search
     sessions: Sessions
     statuses: Statuses
+    refusals: Refusals
     resets: Resets
     roles: Roles
     rooms: Rooms

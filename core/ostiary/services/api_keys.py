@@ -13,8 +13,10 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary import errors
 from ostiary.arguments import Duration
+from ostiary.events import ApiKeyCreated, ApiKeyDeleted
 from ostiary.services.accounts import Account
 from ostiary.services.changes import Changes, take_turn
+from ostiary.services.events import Events
 from ostiary.services.kuid import check_id
 from ostiary.services.lifetimes import ENDLESS, Lifetimes
 from ostiary.services.minting import fingerprint_of
@@ -71,11 +73,12 @@ class ApiKeys:
         store: Store,
         keys: SigningKeys,
         changes: Changes,
+        events: Events,
         lifetimes: Lifetimes,
         clock: Callable[[], int],
         most: int,
     ) -> None:
-        self._store, self._keys, self._changes = store, keys, changes
+        self._store, self._keys, self._changes, self._events = store, keys, changes, events
         self._lifetimes, self._clock, self._most = lifetimes, clock, most
 
     async def create(
@@ -117,7 +120,6 @@ class ApiKeys:
             "expires_at": end,
         }
         await self._insert(row, now)
-        logger.info("API key %r of %r was made by %r", id, account.kuid, author)
         return made, text
 
     async def delete(self, kuid: str, id: str) -> None:
@@ -133,7 +135,7 @@ class ApiKeys:
                 raise errors.DocumentNotFound(id, "kuzzle", API_KEYS)
             await self._changes.record(db, "token", fingerprint.hex())
             await db.execute(delete(api_keys).where(this))
-        logger.info("API key %r of %r was deleted", id, kuid)
+            await self._events.record(db, ApiKeyDeleted(kuid=kuid, id=id))
 
     async def purge(self, batch: int) -> int:
         """Remove some API keys that have expired a while ago; return how many."""
@@ -164,6 +166,7 @@ class ApiKeys:
                 await take_turn(db)
                 await self._check_owner(db, row["kuid"], row["generation"], now)
                 await db.execute(insert(api_keys).values(row))
+                await self._events.record(db, ApiKeyCreated(kuid=row["kuid"], id=row["id"]))
         except IntegrityError:
             raise errors.DocumentExists from None
 

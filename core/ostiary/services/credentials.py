@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import delete, insert, select
 
 from ostiary import errors
+from ostiary.events import CredentialsChanged, CredentialsCreated, CredentialsDeleted
 from ostiary.plugins import Strategies
 from ostiary.services.changes import Changes
+from ostiary.services.events import Events
 from ostiary.services.journal import Journal
 from ostiary.services.search.asking import Asked
 from ostiary.services.users import Users
 from ostiary.storage import Store
 from ostiary.storage.tables import user_strategies
-from ostiary.strategies import Call, FoundCredentials, User
+from ostiary.strategies import Call, CredentialField, FoundCredentials, User
 
 
 class Credentials:
@@ -29,10 +31,12 @@ class Credentials:
         users: Users,
         journal: Journal,
         changes: Changes,
+        events: Events,
         clock: Callable[[], int],
     ) -> None:
         self._store, self._strategies, self._users = store, strategies, users
         self._journal, self._changes, self._clock = journal, changes, clock
+        self._events = events
 
     async def held(self, strategy: str, kuid: str) -> bool:
         """Tell whether a user holds credentials."""
@@ -107,6 +111,7 @@ class Credentials:
                 await self._journal.claim(db, operation)
                 row = {"kuid": kuid, "strategy": strategy, "created_at": self._clock()}
                 await db.execute(insert(user_strategies).values(row))
+                await self._events.record(db, CredentialsCreated(kuid=kuid, strategy=strategy))
         except BaseException:
             await asyncio.shield(self._journal.abandon(operation))
             raise
@@ -117,14 +122,16 @@ class Credentials:
     ) -> dict[str, Any]:
         """Change some fields of a user's credentials."""
         await self._strategies.settle(strategy)
-        self._strategies.find(strategy)
+        known = self._strategies.find(strategy).field_names
         user = await self._user(kuid)
         if not await self.held(strategy, kuid):
             raise errors.NoCredentials(kuid, strategy)
         await self._strategies.validate(strategy, user, fields, call, partial=True)
         seen = await self._strategies.update(strategy, kuid, fields, call)
+        changed = CredentialsChanged(kuid=kuid, strategy=strategy, fields=_named(known, fields))
         async with self._store.begin() as db:
             await self._changes.record(db, "user", kuid)
+            await self._events.record(db, changed)
         return {**seen, "kuid": kuid}
 
     async def delete(self, strategy: str, kuid: str) -> None:
@@ -140,6 +147,7 @@ class Credentials:
             if (await db.execute(delete(user_strategies).where(held))).rowcount == 0:
                 raise errors.NoCredentials(kuid, strategy)
             await self._journal.delete_one(db, kuid, strategy)
+            await self._events.record(db, CredentialsDeleted(kuid=kuid, strategy=strategy))
         await self._journal.settle(kuid)
 
     async def _user(self, kuid: str) -> User:
@@ -147,3 +155,9 @@ class Credentials:
         if user is None:
             raise errors.UserNotFound(kuid)
         return user.shown()
+
+
+def _named(known: Iterable[CredentialField | str], given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which fields of a strategy are given; any other name may be a secret, misplaced."""
+    names = (one if isinstance(one, str) else one.name for one in known)
+    return tuple(name for name in names if name in given)

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from ostiary.events import RightsRestricted
 from ostiary.services.changes import Changes
+from ostiary.services.events import Events
 from ostiary.services.profiles import Profile, write_profile
 from ostiary.services.rights import BASE, EVERYTHING, Controllers
 from ostiary.services.roles import Role, write_role
@@ -31,11 +33,13 @@ class Defaults:
         self,
         store: Store,
         changes: Changes,
+        events: Events,
         clock: Callable[[], int],
         roles: Mapping[str, Controllers],
         rate_limits: Mapping[str, int],
     ) -> None:
         self._store, self._changes, self._clock = store, changes, clock
+        self._events = events
         self._roles, self._rate_limits = roles, rate_limits
 
     async def establish(self, *, opened: bool) -> bool:
@@ -78,6 +82,7 @@ class Defaults:
         async with self._store.begin() as db:
             await self._changes.record(db, "rights")
             await self._write(db, opened=False)
+            await self._events.record(db, RightsRestricted())
             if close:
                 mode = update(installation).where(installation.c.key == MODE)
                 await db.execute(mode.values(value=CLOSED))

@@ -8,7 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 
+from ostiary.events import SigningKeyRotated
 from ostiary.services.changes import Changes
+from ostiary.services.events import Events
 from ostiary.services.lifetimes import HOUR
 from ostiary.services.signing import new_key
 from ostiary.storage import Store
@@ -29,8 +31,11 @@ class RingKey:
 class KeyRing:
     """Adds keys to the ring, and removes those that nothing needs any more."""
 
-    def __init__(self, store: Store, changes: Changes, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, changes: Changes, events: Events, clock: Callable[[], int]
+    ) -> None:
         self._store, self._changes, self._clock = store, changes, clock
+        self._events = events
         self._purge_at = 0
 
     async def keys(self) -> Sequence[RingKey]:
@@ -65,6 +70,8 @@ class KeyRing:
                 retire = update(signing_keys).where(signing)
                 await db.execute(retire.values(retired_at=self._clock()))
             await db.execute(insert(signing_keys).values(row))
+            told = SigningKeyRotated(id=row["id"], revoke_all=revoke_all)
+            await self._events.record(db, told)
         return str(row["id"])
 
     async def purge(self) -> None:

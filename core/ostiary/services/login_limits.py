@@ -39,6 +39,8 @@ LOOK = (
     " (SELECT locked_until FROM login_counters WHERE subject = ?)"
 )
 
+LOCK = "SELECT locked_until FROM login_counters WHERE subject = ?"
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -102,6 +104,20 @@ class LoginLimits:
                 except errors.OstiaryError as error:
                     await self._fail(attempt, error)
                     raise
+
+    def digest(self, strategy: str, account: str) -> bytes:
+        """Return the keyed hash that stands in the store for an account, existing or not."""
+        name = f"{strategy} {account}".encode(errors="surrogatepass")
+        return self._digest("account", name)
+
+    def subject(self, strategy: str, account: str | bytes | None) -> bytes | None:
+        """Return the hash of an account, which may be one already; None for none."""
+        return self.digest(strategy, account) if isinstance(account, str) else account
+
+    async def locked_until(self, account: bytes) -> int:
+        """Return until when strangers have to wait with an account; 0 is not at all."""
+        row = await self._store.fetch(LOCK, account)
+        return 0 if row is None else int(row[0])
 
     async def succeed(self, db: Database, attempt: Attempt) -> None:
         """Take back that an attempt has failed, and remember from where it succeeded.
@@ -183,10 +199,8 @@ class LoginLimits:
         address = self._digest("address", network(place.address).encode(errors="replace"))
         if account is None:
             return Subjects(None, address, None, b"")
-        named = account
-        if isinstance(named, str):
-            name = f"{strategy} {named}".encode(errors="surrogatepass")
-            named = self._digest("account", name)
+        named = self.subject(strategy, account)
+        assert named is not None
         device = self._devices.known(named, place.device)
         own = self._digest("device", named + (device or address))
         return Subjects(named, address, device, own)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,13 +18,12 @@ from ostiary.services.directory import Directories, check_name
 from ostiary.services.door import Door
 from ostiary.services.flows import Begun, Flow, Flows, Handle, Holder, check_step
 from ostiary.services.login_limits import Attempt, LoginLimits
+from ostiary.services.refusals import Refusals
 from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.strategies import Call, Challenge, Newcomer, Redirect, Verified
-
-logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """How often a verdict is asked for while the user keeps changing."""
@@ -79,6 +77,7 @@ class Logins:
         changes: Changes,
         limits: LoginLimits,
         door: Door,
+        refusals: Refusals,
         profile_ids: list[str],
         *,
         flows: Flows,
@@ -88,7 +87,7 @@ class Logins:
     ) -> None:
         self._strategies, self._accounts, self._users = strategies, accounts, users
         self._tokens, self._changes, self._profile_ids = tokens, changes, profile_ids
-        self._limits, self._door = limits, door
+        self._limits, self._door, self._refusals = limits, door, refusals
         self._flows, self._hooks = flows, hooks
         self._assignments, self._directories = assignments, directories
 
@@ -116,14 +115,12 @@ class Logins:
         await self._door.check()
         flow = None if handle is None else await self._flows.find(name, handle, holder)
         account = (flow and flow.account) or self._strategies.account(name, credentials)
-        async with self._limits.attempt(name, account, place) as counted:
-            try:
-                call, attempt = await self._begin(name, call, flow, counted)
-                outcome = await self._open(name, credentials, call, wanted, origin, attempt)
-            except errors.LoginRefused:
-                # Without what was typed as a name: it may be a password (LEAK-05).
-                logger.info("a login with %r from %s was refused", name, call.address)
-                raise
+        async with (
+            self._refusals.of_sign_in(name, self._limits.subject(name, account)),
+            self._limits.attempt(name, account, place) as counted,
+        ):
+            call, attempt = await self._begin(name, call, flow, counted)
+            outcome = await self._open(name, credentials, call, wanted, origin, attempt)
             if isinstance(outcome, Issued):
                 return SignedIn(outcome, self._limits.stamped(attempt, place))
             return await self._ask_more(name, outcome, place, holder, flow, attempt)
@@ -201,9 +198,8 @@ class Logins:
                 along=succeed,
             )
             if issued is not None:
-                logger.info("%r signed in with %s from %s", issued.kuid, name, call.address)
                 return issued
-        raise self._refusal(name, asked, "the user keeps changing")
+        raise self._refusal(name, asked, "the user was changed again and again")
 
     async def identify(
         self, name: str, credentials: Mapping[str, Any], call: Call
@@ -235,11 +231,11 @@ class Logins:
         """
         account = await self._accounts.find(kuid)
         if account is None:
-            raise self._refusal(name, kuid, "no such user")
+            raise self._refusal(name, kuid, "the user is deleted")
         if not account.user.enabled:
-            raise self._refusal(name, kuid, "disabled")
+            raise self._refusal(name, kuid, "the user is disabled")
         if name not in account.strategies:
-            raise self._refusal(name, kuid, "no credentials of this strategy")
+            raise self._refusal(name, kuid, "the user has no such credentials any more")
         return account
 
     async def _assign(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, update
 
 from ostiary import errors
+from ostiary.events import ProfileChanged, ProfileDeleted
 from ostiary.services.changes import Changes
 from ostiary.services.definitions import (
     check_size,
@@ -18,6 +18,7 @@ from ostiary.services.definitions import (
     read_rate_limit,
     restrictions,
 )
+from ostiary.services.events import Events
 from ostiary.services.existence import first_missing, rows_with
 from ostiary.services.grants import changing_rights, check_within, grants_of
 from ostiary.services.history import history
@@ -31,8 +32,6 @@ from ostiary.storage.tables import profiles, user_profiles, users
 
 if TYPE_CHECKING:
     from ostiary.services.accounts import Account
-
-logger = logging.getLogger(__name__)
 
 PROFILES = "profiles"
 """What the collection of profiles is called in searches and mappings."""
@@ -73,8 +72,11 @@ class Profiles:
     is checked as the contract says (6.3), and effective when it returns.
     """
 
-    def __init__(self, store: Store, changes: Changes, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, changes: Changes, events: Events, clock: Callable[[], int]
+    ) -> None:
         self._store, self._changes, self._clock = store, changes, clock
+        self._events = events
 
     async def find(self, id: str) -> Profile | None:
         """Return a profile, or None."""
@@ -111,7 +113,8 @@ class Profiles:
             if await _find(db, id) is not None:
                 raise errors.DocumentExists
             await _write(db, profile, by, strict=strict)
-        return _logged(profile)
+            await self._events.record(db, ProfileChanged(id=id))
+        return profile
 
     async def put(
         self, id: str, body: Mapping[str, Any], by: Account | None, *, strict: bool = False
@@ -121,7 +124,8 @@ class Profiles:
         async with changing_rights(self._store, self._changes) as db:
             await _check_former(db, by, await _find(db, id))
             await _write(db, profile, by, strict=strict)
-        return _logged(profile)
+            await self._events.record(db, ProfileChanged(id=id))
+        return profile
 
     async def update(
         self, id: str, body: Mapping[str, Any], by: Account | None, *, strict: bool = False
@@ -141,7 +145,8 @@ class Profiles:
                 new, author=author, created_at=made, updater=new.author, updated_at=now
             )
             await _write(db, profile, by, strict=strict)
-        return _logged(profile)
+            await self._events.record(db, ProfileChanged(id=id))
+        return profile
 
     async def delete(self, id: str, by: Account | None = None, *, take_off: bool = False) -> None:
         """Delete a profile.
@@ -165,7 +170,7 @@ class Profiles:
                 raise errors.ProfileInUse(id)
             await db.execute(delete(profiles).where(profiles.c.id == id))
             await erase_values(db, PROFILES, id)
-        logger.info("profile %r was deleted", id)
+            await self._events.record(db, ProfileDeleted(id=id))
 
     def _read(self, id: str, body: Mapping[str, Any], by: Account | None) -> Profile:
         policies, limit = read_policies(id, body), read_rate_limit(id, body)
@@ -224,8 +229,3 @@ async def _take_off(db: Database, id: str, updater: str | None, now: int) -> Non
     bare = update(user_profiles).where(held, ~others.correlate(user_profiles).exists())
     await db.execute(bare.values(profile_id=ANONYMOUS))
     await db.execute(delete(user_profiles).where(held))
-
-
-def _logged(profile: Profile) -> Profile:
-    logger.info("profile %r was written by %r", profile.id, profile.updater or profile.author)
-    return profile

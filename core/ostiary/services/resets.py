@@ -7,8 +7,10 @@ import logging
 from sqlalchemy import Table, delete, func, select
 
 from ostiary import errors
+from ostiary.events import SecurityReset
 from ostiary.services.changes import EVERY, Changes
 from ostiary.services.defaults import Defaults
+from ostiary.services.events import Events
 from ostiary.services.journal import Journal
 from ostiary.services.locks import Locks
 from ostiary.services.rights import BASE
@@ -41,6 +43,7 @@ class Resets:
         self,
         store: Store,
         changes: Changes,
+        events: Events,
         journal: Journal,
         defaults: Defaults,
         locks: Locks,
@@ -48,6 +51,7 @@ class Resets:
         allowed: bool,
     ) -> None:
         self._store, self._changes, self._journal = store, changes, journal
+        self._events = events
         self._defaults, self._locks, self._allowed = defaults, locks, allowed
 
     async def security(self) -> dict[str, int]:
@@ -72,6 +76,7 @@ class Resets:
                 for table in OF_USERS:
                     await db.execute(delete(table))
                 await self._defaults.reopen(db)
+                await self._events.record(db, SecurityReset())
             logger.warning("all users, profiles and roles were deleted")
             # Names of accounts are free again when this is answered.
             await self._journal.sweep()

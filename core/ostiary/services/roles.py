@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select
 
 from ostiary import errors
+from ostiary.events import RoleChanged, RoleDeleted
 from ostiary.services.changes import Changes
 from ostiary.services.definitions import check_size, read_content, read_controllers
+from ostiary.services.events import Events
 from ostiary.services.existence import first_missing, rows_with
 from ostiary.services.grants import changing_rights, check_within
 from ostiary.services.history import history
@@ -24,8 +25,6 @@ from ostiary.storage.tables import profiles, roles
 
 if TYPE_CHECKING:
     from ostiary.services.accounts import Account
-
-logger = logging.getLogger(__name__)
 
 ROLES = "roles"
 """What the collection of roles is called in searches and mappings."""
@@ -63,9 +62,15 @@ class Roles:
     """
 
     def __init__(
-        self, store: Store, changes: Changes, clock: Callable[[], int], names: Names
+        self,
+        store: Store,
+        changes: Changes,
+        events: Events,
+        clock: Callable[[], int],
+        names: Names,
     ) -> None:
         self._store, self._changes, self._clock, self._names = store, changes, clock, names
+        self._events = events
 
     async def find(self, id: str) -> Role | None:
         """Return a role, or None."""
@@ -96,7 +101,8 @@ class Roles:
             if await _find(db, id) is not None:
                 raise errors.DocumentExists
             await write_role(db, role)
-        return _logged(role)
+            await self._events.record(db, RoleChanged(id=id))
+        return role
 
     async def put(
         self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
@@ -106,7 +112,8 @@ class Roles:
         async with changing_rights(self._store, self._changes) as db:
             _check_former(by, await _find(db, id))
             await write_role(db, role)
-        return _logged(role)
+            await self._events.record(db, RoleChanged(id=id))
+        return role
 
     async def update(
         self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
@@ -124,7 +131,8 @@ class Roles:
             author, made, now = old.author, old.created_at, self._clock()
             role = replace(new, author=author, created_at=made, updater=new.author, updated_at=now)
             await write_role(db, role)
-        return _logged(role)
+            await self._events.record(db, RoleChanged(id=id))
+        return role
 
     async def delete(self, id: str) -> None:
         """Delete a role.
@@ -141,7 +149,7 @@ class Roles:
                     raise errors.RoleInUse(id)
             await db.execute(delete(roles).where(roles.c.id == id))
             await erase_values(db, ROLES, id)
-        logger.info("role %r was deleted", id)
+            await self._events.record(db, RoleDeleted(id=id))
 
     def _read(self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool) -> Role:
         controllers = read_controllers(id, body)
@@ -184,8 +192,3 @@ def _check_former(by: Account | None, role: Role | None) -> None:
     """Refuse to take from others what one does not hold: they would be within reach then."""
     if role is not None:
         check_within(by, [Grant(role.controllers)], role.id)
-
-
-def _logged(role: Role) -> Role:
-    logger.info("role %r was written by %r", role.id, role.updater or role.author)
-    return role

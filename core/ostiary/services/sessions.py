@@ -10,9 +10,11 @@ import msgspec
 from sqlalchemy import ColumnElement, delete, func, select
 
 from ostiary import errors
+from ostiary.events import SessionsEnded
 from ostiary.services.accounts import Account
 from ostiary.services.activity import Activity
 from ostiary.services.changes import Changes, take_turn
+from ostiary.services.events import Events
 from ostiary.services.lifetimes import Lifetimes
 from ostiary.storage import Store
 from ostiary.storage.tables import tokens
@@ -125,11 +127,12 @@ class Sessions:
         self,
         store: Store,
         changes: Changes,
+        events: Events,
         activity: Activity,
         lifetimes: Lifetimes,
         clock: Callable[[], int],
     ) -> None:
-        self._store, self._changes = store, changes
+        self._store, self._changes, self._events = store, changes, events
         self._activity, self._lifetimes, self._clock = activity, lifetimes, clock
 
     async def of(self, account: Account) -> tuple[list[OpenSession], int]:
@@ -162,6 +165,7 @@ class Sessions:
             for fingerprint in found:
                 await self._changes.record(db, "token", fingerprint.hex())
             await db.execute(delete(tokens).where(which))
+            await self._events.record(db, SessionsEnded(kuid=kuid, session=id))
 
     async def end_of(
         self, kuid: str, strategies: Iterable[str], *, foreign: str | None = None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ostiary import errors
+from ostiary.events import UserDisabled, UserEnabled
 from ostiary.services.access import end_sessions
 from ostiary.services.changes import Changes
+from ostiary.services.events import Events
 from ostiary.services.grants import check_reach
 from ostiary.services.user_rows import (
     DISABLED,
@@ -24,14 +25,15 @@ from ostiary.storage import Store
 if TYPE_CHECKING:
     from ostiary.services.accounts import Account
 
-logger = logging.getLogger(__name__)
-
 
 class Statuses:
     """Disables users and enables them again."""
 
-    def __init__(self, store: Store, changes: Changes, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, changes: Changes, events: Events, clock: Callable[[], int]
+    ) -> None:
         self._store, self._changes, self._clock = store, changes, clock
+        self._events = events
 
     async def disable(self, kuid: str, updater: str, *, by: Account | None = None) -> StoredUser:
         """End every session of a user, and refuse their credentials and API keys from now on.
@@ -62,5 +64,6 @@ class Statuses:
             await overwrite_user(db, old, new)
             # Also those that were being made while the user was disabled.
             await end_sessions(db, kuid)
-        logger.info("user %r was %s by %r", kuid, status, updater)
+            told = UserDisabled if status == DISABLED else UserEnabled
+            await self._events.record(db, told(kuid=kuid))
         return new

@@ -14,10 +14,12 @@ from sqlalchemy import delete, insert, select, update
 
 from ostiary import errors
 from ostiary.arguments import Duration
+from ostiary.events import SessionsEnded, SignedIn, SignedOut, TokenCreated, TokenRefreshed
 from ostiary.services.access import end_sessions
 from ostiary.services.accounts import Account
 from ostiary.services.activity import Activity
 from ostiary.services.changes import EVERY, Changes, take_turn
+from ostiary.services.events import Events
 from ostiary.services.lifetimes import ENDLESS, MINUTE, Lifetimes
 from ostiary.services.lookup import Lookup
 from ostiary.services.memory import Memory
@@ -43,13 +45,14 @@ class Tokens:
         keys: SigningKeys,
         lookup: Lookup,
         changes: Changes,
+        events: Events,
         activity: Activity,
         lifetimes: Lifetimes,
         clock: Callable[[], int],
         capacity: int,
     ) -> None:
         self._store, self._keys, self._lookup = store, keys, lookup
-        self._changes, self._activity = changes, activity
+        self._changes, self._events, self._activity = changes, events, activity
         self._lifetimes, self._clock = lifetimes, clock
         self._mint = Mint(store, keys, lookup, lifetimes, clock)
         self._memory: Memory[bytes, Session] = Memory(capacity)
@@ -127,6 +130,8 @@ class Tokens:
             if await self._changes.since(db, unless_changed_since, "user", account.kuid):
                 return None
             await db.execute(insert(tokens).values(row))
+            told = SignedIn(kuid=account.kuid, strategy=origin.strategy, session=issued.session.id)
+            await self._events.record(db, told)
             if along is not None:
                 await along(db)
         return issued
@@ -150,6 +155,10 @@ class Tokens:
             if not await self._lives(db, session, since):
                 raise errors.TokenInvalid
             await db.execute(insert(tokens).values(row))
+            told = TokenCreated(
+                kuid=session.account.kuid, session=issued.session.id, single_use=single_use
+            )
+            await self._events.record(db, told)
         return issued
 
     async def refresh(self, session: Session, wanted: Duration | None, origin: Origin) -> Issued:
@@ -177,6 +186,8 @@ class Tokens:
             done = await db.execute(supersede.where(this, tokens.c.replaced_at.is_(None)))
             if done.rowcount:
                 await db.execute(insert(tokens).values(row))
+                told = TokenRefreshed(kuid=session.account.kuid, session=session.id)
+                await self._events.record(db, told)
         return issued if done.rowcount else await self._mint.repeat(session)
 
     async def revoke(self, session: Session) -> None:
@@ -193,12 +204,15 @@ class Tokens:
             for fingerprint in found.scalars().all():
                 await self._changes.record(db, "token", fingerprint.hex())
             await db.execute(delete(tokens).where(which))
+            told = SignedOut(kuid=session.account.kuid, session=session.id)
+            await self._events.record(db, told)
 
     async def revoke_all(self, kuid: str) -> None:
         """End every session of a user; their API keys stay."""
         async with self._store.begin() as db:
             await self._changes.record(db, "user", kuid)
             await end_sessions(db, kuid)
+            await self._events.record(db, SessionsEnded(kuid=kuid))
 
     async def revoke_everyone(self) -> None:
         """End every session of everybody; API keys stay."""
@@ -207,6 +221,7 @@ class Tokens:
             await self._changes.record(db, "rights")
             await self._changes.record(db, "token", EVERY)
             await db.execute(delete(tokens))
+            await self._events.record(db, SessionsEnded(kuid=None))
 
     async def purge(self, batch: int) -> int:
         """Remove some tokens that are over for longer than they are kept; return how many."""

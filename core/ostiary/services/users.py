@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select
 
 from ostiary import errors
+from ostiary.events import UserChanged, UserCreated, UserDeleted, UserProfilesChanged
 from ostiary.plugins import Strategies
 from ostiary.services.access import end_access
 from ostiary.services.changes import Changes
+from ostiary.services.events import Events
 from ostiary.services.grants import check_reach
 from ostiary.services.journal import Journal
 from ostiary.services.kuid import check_kuid, make_kuid
@@ -40,8 +41,6 @@ from ostiary.strategies import Call, User
 if TYPE_CHECKING:
     from ostiary.services.accounts import Account
 
-logger = logging.getLogger(__name__)
-
 DRAWS = 20
 """How many kuids of words are drawn before one with a UUID is."""
 
@@ -55,10 +54,12 @@ class Users:
         strategies: Strategies,
         journal: Journal,
         changes: Changes,
+        events: Events,
         clock: Callable[[], int],
     ) -> None:
         self._store, self._strategies = store, strategies
         self._journal, self._changes, self._clock = journal, changes, clock
+        self._events = events
 
     async def find(self, kuid: str) -> StoredUser | None:
         """Return a user, or None."""
@@ -155,9 +156,7 @@ class Users:
                 updated_at=self._clock(),
             )
             await _check_profiles(db, by, old, new)
-            await overwrite_user(db, old, new)
-        if new.profile_ids != old.profile_ids:
-            _note_profiles(new)
+            await self._overwrite(db, old, new)
         return new
 
     async def replace(
@@ -184,9 +183,7 @@ class Users:
                 updated_at=None,
             )
             await _check_profiles(db, by, old, new)
-            await overwrite_user(db, old, new)
-        if new.profile_ids != old.profile_ids:
-            _note_profiles(new)
+            await self._overwrite(db, old, new)
         return new
 
     async def delete(self, kuid: str, *, by: Account | None = None) -> None:
@@ -205,7 +202,7 @@ class Users:
                 await db.execute(delete(table).where(table.c.kuid == kuid))
             await end_access(db, kuid)
             await erase_values(db, USERS, kuid)
-        logger.info("user %r was deleted", kuid)
+            await self._events.record(db, UserDeleted(kuid=kuid))
         await self._journal.settle(kuid)
 
     @asynccontextmanager
@@ -217,6 +214,14 @@ class Users:
             if not found:
                 raise errors.UserNotFound(kuid)
             yield db, found[0]
+
+    async def _overwrite(self, db: Database, old: StoredUser, new: StoredUser) -> None:
+        await overwrite_user(db, old, new)
+        if new.content != old.content:
+            await self._events.record(db, UserChanged(kuid=new.kuid))
+        if new.profile_ids != old.profile_ids:
+            told = UserProfilesChanged(kuid=new.kuid, profiles=new.profile_ids)
+            await self._events.record(db, told)
 
     async def _reserve(
         self, user: User, strategies: list[str], form: str | None
@@ -256,13 +261,11 @@ class Users:
             for strategy in strategies:
                 held = {"kuid": user.kuid, "strategy": strategy, "created_at": now}
                 await db.execute(insert(user_strategies).values(held))
-        logger.info("user %r was created by %r", user.kuid, author)
+            told = UserCreated(
+                kuid=user.kuid, profiles=user.profile_ids, strategies=tuple(strategies)
+            )
+            await self._events.record(db, told)
         return stored
-
-
-def _note_profiles(user: StoredUser) -> None:
-    by = user.updater or user.author
-    logger.info("user %r was given the profiles %r by %r", user.kuid, user.profile_ids, by)
 
 
 async def _check_profiles(

@@ -11,6 +11,7 @@ from ostiary.settings.declaring import declarations
 from ostiary.settings.reading import read_section, read_settings
 from ostiary.settings.sections import (
     PLUGIN_TABLES,
+    Audit,
     Data,
     Database,
     Http,
@@ -60,6 +61,7 @@ class Settings:
     database: Annotated[Database, "Database."] = field(default_factory=Database)
     data: Annotated[Data, "Files."] = field(default_factory=Data)
     plugins: Annotated[Plugins, "Plugins."] = field(default_factory=Plugins)
+    audit: Annotated[Audit, "Audit log."] = field(default_factory=Audit)
     logging: Annotated[Logging, "Logging."] = field(default_factory=Logging)
     dev: bool = field(default=False, metadata={"setting": False})
     failsafe: bool = field(default=False, metadata={"setting": False})

@@ -32,7 +32,8 @@ from ostiary.settings.rights import BaseProfiles, BaseRoles
 from ostiary.settings.table import Table
 
 SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 100, 60_000
-SHORTEST_WINDOW, LONGEST_WINDOW = 60_000, 86_400_000
+DAY = 86_400_000
+SHORTEST_WINDOW, LONGEST_WINDOW = 60_000, DAY
 
 PLUGIN_TABLES = "<name>"
 """The key that stands for the table of each plugin."""
@@ -275,6 +276,20 @@ class Plugins:
         """Refuse a time that no plugin could keep, or that clients would not wait for."""
         if not SHORTEST_TIMEOUT <= self.hook_timeout <= LONGEST_TIMEOUT:
             raise ValueError("hookTimeout: wanted: from 100ms to 1m")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """The audit log in the core's store."""
+
+    retention: Annotated[Lifetime, "How long events are kept: a day or longer; -1 is for ever."] = (
+        31_536_000_000
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse to forget what was just written."""
+        if self.retention != -1 and self.retention < DAY:
+            raise ValueError("retention: wanted: 1d or longer, or -1 for ever")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,45 @@ from sqlalchemy.dialects.postgresql import JSONB
 revision = "0003"
 down_revision = "0002"
 
+KEEPING = {
+    "sqlite": (
+        (
+            "CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit "
+            "BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END"
+        ),
+        (
+            "CREATE TRIGGER audit_is_not_replaced BEFORE INSERT ON audit "
+            "WHEN EXISTS (SELECT 1 FROM audit WHERE sequence = NEW.sequence) "
+            "BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END"
+        ),
+        (
+            "CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit "
+            "WHEN OLD.at > (CAST(strftime('%s', 'now') AS INTEGER) - 86400) * 1000 "
+            "BEGIN SELECT RAISE(ABORT, 'the audit log is kept for a day at least'); END"
+        ),
+    ),
+    "postgresql": (
+        (
+            "CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ "
+            "BEGIN RAISE EXCEPTION 'the audit log is only added to'; END $$"
+        ),
+        (
+            "CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit "
+            "FOR EACH ROW EXECUTE FUNCTION audit_refuse()"
+        ),
+        (
+            "CREATE TRIGGER audit_is_not_emptied BEFORE TRUNCATE ON audit "
+            "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()"
+        ),
+        (
+            "CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit FOR EACH ROW "
+            "WHEN (OLD.at > (extract(epoch FROM now()) - 86400) * 1000) "
+            "EXECUTE FUNCTION audit_refuse()"
+        ),
+    ),
+}
+"""What keeps rows from being changed, or deleted within a day."""
+
 JSON = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
@@ -67,11 +106,15 @@ def create_audit() -> None:
     op.create_index("audit_by_author", "audit", ["author", "sequence"])
     op.create_index("audit_by_subject", "audit", ["about", "sequence"])
     op.create_index("audit_by_account", "audit", ["account", "sequence"])
+    for statement in KEEPING[op.get_bind().dialect.name]:
+        op.execute(statement)
 
 
 def downgrade() -> None:
     for table in ("master_keys", "audit", "login_flows"):
         op.drop_table(table)
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION audit_refuse()")
     with op.batch_alter_table("instances") as instances:
         instances.drop_column("plugins")
     with op.batch_alter_table("plugins") as plugins:

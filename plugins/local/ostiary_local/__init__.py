@@ -52,15 +52,17 @@ async def ostiary_verify_credentials(
 ) -> Verified:
     username, password = _given(credentials)
     if passwords.too_long(password):
-        raise core.LoginRefused(strategy.refusal)
+        raise core.LoginRefused(strategy.refusal, reason="the password is too long")
     account = None
     if names.fault(username) is None:
         account = await accounts.named(store, username, strategy.key(username))
     # Nobody's password is as much work as somebody's.
     stored = None if account is None else account.hash
     genuine = await store.hasher.matches(stored, passwords.normal(password))
-    if account is None or not genuine:
-        raise core.LoginRefused(strategy.refusal)
+    if account is None:
+        raise core.LoginRefused(strategy.refusal, reason="unknown account")
+    if not genuine:
+        raise core.LoginRefused(strategy.refusal, kuid=account.kuid, reason="wrong password")
     if store.hasher.outdated(account.hash):
         await _renew(store, account, password)
     return Verified(account.kuid)
@@ -138,7 +140,7 @@ def _given(credentials: Mapping[str, Any]) -> tuple[str, str]:
     username, password = credentials.get("username"), credentials.get("password")
     if isinstance(username, str) and isinstance(password, str) and username and password:
         return username, password
-    raise core.LoginRefused("Missing credentials.")
+    raise core.LoginRefused("Missing credentials.", reason="missing credentials")
 
 
 def _require_both(credentials: Mapping[str, Any]) -> None:

@@ -206,18 +206,25 @@ class Bench:
             keys,
             lookup,
             services.changes,
+            services.events,
             self.activity,
             lifetimes,
             self.clock,
             capacity=1000,
         )
         self.sessions = Sessions(
-            house.store, services.changes, self.activity, lifetimes, self.clock
+            house.store, services.changes, services.events, self.activity, lifetimes, self.clock
         )
         self.api_keys = ApiKeys(
-            house.store, keys, services.changes, Lifetimes(-1, of_keys), self.clock, most
+            house.store,
+            keys,
+            services.changes,
+            services.events,
+            Lifetimes(-1, of_keys),
+            self.clock,
+            most,
         )
-        self.ring = KeyRing(house.store, services.changes, self.clock)
+        self.ring = KeyRing(house.store, services.changes, services.events, self.clock)
 
     async def account(self, kuid: str = "ann") -> Account:
         account = await self.house.services.accounts.find(kuid)

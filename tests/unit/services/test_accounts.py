@@ -133,6 +133,7 @@ async def test_a_session_ends_although_its_account_was_long_forgotten(house: Any
         house.core.signing_keys,
         Lookup(house.store, accounts, lifetimes, clock),
         services.changes,
+        services.events,
         Activity(house.store),
         lifetimes,
         clock,

@@ -36,6 +36,7 @@ class Process:
             house.core.signing_keys,
             Lookup(house.store, services.accounts, lifetimes, clock),
             services.changes,
+            services.events,
             Activity(house.store),
             lifetimes,
             clock,

@@ -24,7 +24,7 @@ async def fresh(house: Any) -> Defaults:
         for table in (installation, profiles, roles):
             await db.execute(table.delete())
     standard = BaseRoles().by_id(), BaseProfiles().rate_limits()
-    return Defaults(house.store, house.services.changes, Clock(), *standard)
+    return Defaults(house.store, house.services.changes, house.services.events, Clock(), *standard)
 
 
 async def anonymous_may(house: Any, controller: str, action: str) -> bool:

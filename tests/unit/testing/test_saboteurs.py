@@ -107,7 +107,9 @@ SABOTEURS: Mapping[str, Changes] = {
         ("logger = ", "gone = set()\nlogger = "),
     ),
     "absence": (("return None if row is None else shown", "return {} if row is None else shown"),),
-    "views": (('return shown(credentials["name"])', 'return {"name": credentials["name"], "kuid": "a"}'),),
+    "views": (
+        ('return shown(credentials["name"])', 'return {"name": credentials["name"], "kuid": "a"}'),
+    ),
     "agreement": (
         (
             'FoundCredentials([{**shown(row.name), "kuid"',

@@ -1,0 +1,122 @@
+"""Telling of events: one call writes the audit log, the server's log, and wakes the plugins."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import partial
+from typing import Any
+
+from sqlalchemy import insert
+
+from ostiary.acting import source
+from ostiary.events import Event, kinds
+from ostiary.log import legible, sanitized
+from ostiary.services.changes import take_turn
+from ostiary.services.deliveries import Deliveries
+from ostiary.storage import Database, Store
+from ostiary.storage.tables import audit
+
+logger = logging.getLogger("ostiary.audit")
+
+INSERT = insert(audit)
+ABOUT = ("kuid", "id", "target")
+"""Fields that tell whom or what an event is about; the first that it has counts."""
+
+COLUMNS = {"strategy", "account", "reason"}
+"""Other fields of single events that have a column of their own; the rest are details."""
+
+EVERY = {one.name for one in fields(Event)}
+OWN = {
+    name: tuple(one.name for one in fields(kind) if one.name not in EVERY)
+    for name, kind in kinds().items()
+}
+"""The fields of each event that not every event has."""
+
+
+class Events:
+    """Tells of what has happened; the event says what, and the door where it came from."""
+
+    def __init__(self, store: Store, deliveries: Deliveries, clock: Callable[[], int]) -> None:
+        self._store, self._deliveries, self._clock = store, deliveries, clock
+
+    async def record(self, db: Database, event: Event) -> None:
+        """Tell of an event in the transaction that makes it true.
+
+        It has to have taken its turn (``changes.take_turn``): rows become visible in the order
+        of their numbers, so that nobody who reads on from a number misses one.
+        """
+        here = source()
+        here.told = True
+        told = replace(
+            event,
+            at=event.at or self._clock(),
+            author=event.author or here.author,
+            protocol=event.protocol or here.protocol,
+            address=event.address or here.address,
+            agent=event.agent or here.agent,
+            request=event.request or here.request,
+        )
+        await db.execute(INSERT, row_of(told))
+        db.after_commit(partial(self._tell, told))
+
+    async def emit(self, event: Event) -> None:
+        """Tell of an event that no transaction of its own makes true."""
+        async with self._store.begin() as db:
+            await take_turn(db)
+            await self.record(db, event)
+
+    def _tell(self, event: Event) -> None:
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("%s", line_of(event))
+        self._deliveries.put(event)
+
+
+def row_of(event: Event) -> dict[str, Any]:
+    """Return an event as the audit log keeps it."""
+    own = {name: getattr(event, name) for name in OWN[type(event).__name__]}
+    about = next((name for name in ABOUT if name in own), "")
+    details = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in own.items()
+        if name not in COLUMNS
+        and name != about
+        and value is not None
+        and (name, value) != ("count", 1)
+    }
+    reason = own.get("reason")
+    return {
+        "at": event.at,
+        "event": type(event).__name__,
+        "author": event.author,
+        "about": own.get(about),
+        "strategy": own.get("strategy"),
+        "account": own.get("account"),
+        "reason": None if reason is None else sanitized(reason),
+        "protocol": event.protocol or None,
+        "address": sanitized(event.address) or None,
+        "agent": sanitized(event.agent) or None,
+        "request": sanitized(event.request) or None,
+        "details": details or None,
+    }
+
+
+def line_of(event: Event) -> str:
+    """Return an event as one line of the server's log."""
+    own = OWN[type(event).__name__]
+    about = next((name for name in ABOUT if name in own), "")
+    told = {name: getattr(event, name) for name in own if name not in ("account", about)}
+    words = [
+        type(event).__name__,
+        f"by {legible(event.author or '-')}",
+        f"about {legible(getattr(event, about, None) or '-')}",
+        f"from {legible(event.address or '-')} over {event.protocol or '-'}",
+        f"in request {legible(event.request or '-')}",
+        *(f"{name}={legible(_text(value))}" for name, value in told.items() if value is not None),
+    ]
+    return " ".join(words)
+
+
+def _text(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
