@@ -19,7 +19,7 @@ SOURCES = [
 ]
 
 LAYERS = (
-    "errors durations log patience",
+    "clock errors durations log patience",
     "hashing keys key_sources sealing body",
     "settings",
     "request",
@@ -30,7 +30,7 @@ LAYERS = (
     "circuits watchdog",
     "calling verdicts",
     "hookspecs",
-    "declarations login_hooks plugin_controllers plugin_loading plugin_names plugins stored_strategies",
+    "declarations login_hooks narrowing plugin_controllers plugin_loading plugin_names plugins stored_strategies",
     "services",
     "controllers",
     "audit identity",
@@ -39,6 +39,7 @@ LAYERS = (
     "encodings http_parts proxies",
     "access_log http_answers",
     "http websocket openapi openapi_logins",
+    "wiring",
     "composition",
     "app",
     "startup",

@@ -29,8 +29,7 @@ async def search(
     async with existing(settings) as core:
         if login is not None:
             who = await named(core.services, strategy, login)
-            accounts = () if who.account is None else (who.account,)
-            wanted = replace(wanted, user=who.kuid, accounts=accounts)
+            wanted = replace(wanted, user=who.kuid, accounts=who.accounts)
         entries, _ = await core.services.audit_log.search(wanted, size=size)
     return entries[::-1]
 

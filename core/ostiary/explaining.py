@@ -46,11 +46,12 @@ class Who:
     """Whom a name stands for.
 
     :ivar kuid: None if nobody has it.
-    :ivar account: the keyed hash by which attempts on the account are counted.
+    :ivar accounts: the keyed hashes by which attempts on the account are and were counted, the
+        one in use first.
     """
 
     kuid: str | None
-    account: bytes | None = field(repr=False)
+    accounts: tuple[bytes, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,8 @@ async def named(services: Services, strategy: str, name: str) -> Who:
     declared = services.strategies.find(strategy)
     given = {} if declared.identifier is None else {declared.identifier: name}
     counted = declared.account(given)
-    account = None if counted is None else services.login_limits.digest(strategy, counted)
-    return Who(await _kuid(services, strategy, name, account), account)
+    accounts = () if counted is None else services.login_limits.digests(strategy, counted)
+    return Who(await _kuid(services, strategy, name, accounts), accounts)
 
 
 def instant(at: int) -> str:
@@ -99,7 +100,9 @@ def instant(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-async def _kuid(services: Services, strategy: str, name: str, account: bytes | None) -> str | None:
+async def _kuid(
+    services: Services, strategy: str, name: str, accounts: tuple[bytes, ...]
+) -> str | None:
     try:
         kuid = (await services.strategies.get_by_id(strategy, name)).get("kuid")
     except (errors.PreconditionError, errors.NotFoundError):
@@ -109,7 +112,7 @@ async def _kuid(services: Services, strategy: str, name: str, account: bytes | N
     if await services.users.find(name) is not None:
         return name
     # Somebody who is gone, or has another name now, may have had it.
-    for wanted in (Wanted(accounts=() if account is None else (account,)), Wanted(about=name)):
+    for wanted in (Wanted(accounts=accounts), Wanted(about=name)):
         if wanted.about is None and not wanted.accounts:
             continue
         found, _ = await services.audit_log.search(wanted, size=MOST)
@@ -121,13 +124,12 @@ async def _kuid(services: Services, strategy: str, name: str, account: bytes | N
 
 async def _entries(services: Services, who: Who) -> list[Entry]:
     """Return the events that bear on somebody's logins, the oldest first."""
-    accounts = () if who.account is None else (who.account,)
-    mine = Wanted(events=tuple(TOLD), user=who.kuid, accounts=accounts)
+    mine = Wanted(events=tuple(TOLD), user=who.kuid, accounts=who.accounts)
     found: list[Entry] = []
-    if who.kuid is not None or accounts:
+    if who.kuid is not None or who.accounts:
         found, _ = await services.audit_log.search(mine, size=MOST)
     # What somebody did to others is another story.
-    found = [one for one in found if one.about == who.kuid or one.account in accounts]
+    found = [one for one in found if one.about == who.kuid or one.account in who.accounts]
     if found:
         all_of_us = Wanted(events=OF_EVERYBODY, since=found[-1].at)
         everybody, _ = await services.audit_log.search(all_of_us, size=MOST)
@@ -148,7 +150,9 @@ async def _state(services: Services, who: Who) -> State:
         account = await services.accounts.find(who.kuid)
         if account is not None:
             _, sessions = await services.sessions.of(account)
-    held = 0 if who.account is None else await services.login_limits.locked_until(who.account)
+    held = 0
+    if who.accounts:
+        held = await services.login_limits.locked_until(who.accounts[0])
     return State(who, user, strategies, sessions, held)
 
 

@@ -15,7 +15,8 @@ import msgspec
 from ostiary import errors
 from ostiary.actions import PLACEHOLDER, Action, Controller, Route
 from ostiary.log import origin
-from ostiary.plugins import Plugin, PluginError, call_for
+from ostiary.narrowing import call_for
+from ostiary.plugins import Plugin, PluginError
 from ostiary.request import Reply, Request
 from ostiary.routes import VERBS
 from ostiary.storage import OwnStore

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,22 +13,14 @@ from ostiary import errors
 from ostiary.actions import Controller
 from ostiary.arguments import Duration
 from ostiary.calling import Calls, Errors, copied, returned
-from ostiary.declarations import AUTHORIZATION, WITHHELD
 from ostiary.durations import duration
 from ostiary.events import Event
 from ostiary.filters import Filter, Order
-from ostiary.log import TOKEN
-from ostiary.request import Connection, Request
+from ostiary.narrowing import narrowed
 from ostiary.storage import OwnStore, Storage
 from ostiary.stored_strategies import StoredStrategies
 from ostiary.strategies import Call, Directory, FoundCredentials, Strategy, User, Verdict
 from ostiary.verdicts import found_of, verdict_of, view_of
-
-SECRET_HEADERS = {name.encode() for name in WITHHELD}
-"""What no strategy is given, whatever it declares."""
-
-SCHEME = re.compile(r"(?!bearer )[a-z0-9!#$%&'*+.^_`|~-]+ +[^ ]", re.IGNORECASE)
-"""How an ``Authorization`` begins that is no token of ours (RFC 9110, 11.4)."""
 
 REQUIRED = tuple(
     f"ostiary_{verb}_credentials"
@@ -332,7 +323,7 @@ class Strategies:
             await self.settle(name)
         strategy, store, callers = self._find(name)
         given = {key: copied(value) for key, value in arguments.items()}
-        given |= {"strategy": strategy, "store": store, "call": copied(_narrowed(call, strategy))}
+        given |= {"strategy": strategy, "store": store, "call": copied(narrowed(call, strategy))}
         ask = partial(callers[hook], **given)
         return await self.calls.call(f"strategy {name}", hook, ask, check, also)
 
@@ -358,60 +349,6 @@ async def _hand_over(calls: Calls, plugin: str, caller: HookCaller, event: Event
     await calls.call(f"plugin {plugin}", EVENT, ask)
 
 
-def call_of(request: Request) -> Call:
-    """Return what plugins may know of a request; each strategy gets its own part of it."""
-    connection = request.connection
-    return Call(
-        kuid=request.kuid,
-        controller=request.controller,
-        action=request.action,
-        protocol=connection.protocol,
-        address=connection.address,
-        user_agent=connection.header("user-agent") or "",
-        args=request.args,
-        headers=_shown(connection),
-        proxied=connection.proxied,
-    )
-
-
-def _shown(connection: Connection) -> dict[str, str]:
-    """Return the headers that strategies may ask for: never with a token, nor a cookie."""
-    shown = {
-        name.decode("latin-1"): value.decode("latin-1")
-        for name, value in connection.headers.items()
-        if name not in SECRET_HEADERS
-    }
-    given = shown.get(AUTHORIZATION)
-    if given is not None and (not SCHEME.match(given) or TOKEN.search(given)):
-        del shown[AUTHORIZATION]
-    return shown
-
-
-def call_for(request: Request, strategies: Iterable[Strategy]) -> Call:
-    """Return what an action of a plugin may know of its request: headers of its strategies."""
-    call = call_of(request)
-    wanted = {name for strategy in strategies for name in _headers_for(strategy, call)}
-    return replace(call, args={}, headers=_only(wanted, call.headers))
-
-
-def _headers_for(strategy: Strategy, call: Call) -> tuple[str, ...]:
-    """Return the names of the headers that a strategy is shown."""
-    return (*strategy.headers, *strategy.proxy_headers) if call.proxied else strategy.headers
-
-
-def _only(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: given[name] for name in names if name in given}
-
-
 def _viewed(name: str, *, none: bool = False) -> Callable[[Any], Any]:
     """Return the check of a hook that shows credentials, or that there are none."""
     return lambda seen: None if none and seen is None else view_of(name, seen)
-
-
-def _narrowed(call: Call, strategy: Strategy) -> Call:
-    """Return what one strategy may know of a call: its own fields and headers."""
-    return replace(
-        call,
-        args=_only(strategy.field_names, call.args),
-        headers=_only(_headers_for(strategy, call), call.headers),
-    )

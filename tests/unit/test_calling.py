@@ -167,7 +167,7 @@ def strange() -> Iterator[errors.OstiaryError]:
     yield type("Undeclared", (errors.ForbiddenError,), {"message": "x", "id": "security.x"})()
     yield type("Nameless", (errors.ForbiddenError,), {"message": "x"})()
     yield OWN("x", more=object())
-    yield OWN("x" * 100_000)
+    yield OWN("x", more="y" * 100_000)
     yield type("Liar", (OWN,), {"to_json": lambda _self: 5})("x")
     yield OWN("x", retry_after="now")  # type: ignore[arg-type]
 

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import pytest
 
 from ostiary import Call, SettingsError, Strategy, __version__, errors
+from ostiary.narrowing import call_of, narrowed
 from ostiary.plugin_loading import load_plugins
-from ostiary.plugins import PluginError, Plugins, Strategies, _narrowed, call_of
+from ostiary.plugins import PluginError, Plugins, Strategies
 from ostiary.request import Connection, Request
 from ostiary.testing.packages import Package, badge, installed
 
@@ -253,7 +254,7 @@ def test_no_strategy_is_shown_a_token_or_what_is_another_ones() -> None:
     connection = Connection("http", "127.0.0.1", headers)
     request = Request("auth", "login", args, None, "kauth-token", connection, "1")
     strategy = Strategy(name="badge", fields=("badge",), headers=wanted)
-    call = _narrowed(call_of(request), strategy)
+    call = narrowed(call_of(request), strategy)
     assert (call.args, call.headers) == ({"badge": "1"}, {"x-door": "some value"})
     assert "some value" not in repr(call)
     assert "kauth-token" not in repr(request)
@@ -263,7 +264,7 @@ def test_no_strategy_is_shown_a_token_or_what_is_another_ones() -> None:
 def seen_by(strategy: Strategy, headers: Mapping[bytes, bytes], *, proxied: bool = False) -> Any:
     connection = Connection("http", "127.0.0.1", headers, proxied=proxied)
     request = Request("auth", "login", {}, None, None, connection, "1")
-    return _narrowed(call_of(request), strategy).headers
+    return narrowed(call_of(request), strategy).headers
 
 
 @pytest.mark.parametrize("scheme", ["Negotiate", "Basic", "negotiate", "SCRAM-SHA-256"])

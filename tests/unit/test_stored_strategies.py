@@ -152,7 +152,7 @@ async def test_who_hangs_is_left_alone_and_keeps_what_was_there(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ISO-10"""
-    monkeypatch.setattr("ostiary.stored_strategies.PATIENCE", 0.01)
+    monkeypatch.setattr(house.strategies.calls, "_limit", 0.01)
     house.answer("card", some("north"), asyncio.Event())
     house.change("card")
     assert await house.names() == ["badge", "card"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ostiary.cli.parsing import add, add_group, print_table
+from ostiary.clock import now
 from ostiary.durations import ENDLESS, duration
 from ostiary.log import printable
 from ostiary.settings import Settings
@@ -95,7 +95,7 @@ def instant(text: str) -> int:
         return int(given.timestamp() * 1000)
     if ago == ENDLESS:
         raise ValueError("not an instant")
-    return time.time_ns() // 1_000_000 - ago
+    return now() - ago
 
 
 def _add_instant(command: argparse.ArgumentParser, name: str, help: str) -> None:

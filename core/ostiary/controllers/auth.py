@@ -11,7 +11,7 @@ from ostiary.actions import GET, POST, PUT, Controller
 from ostiary.arguments import Duration
 from ostiary.controllers.steps import asked, fields_of, holder_of
 from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
-from ostiary.plugins import call_of
+from ostiary.narrowing import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
 from ostiary.services.logins import NextStep

@@ -10,7 +10,7 @@ from ostiary.controllers.auth import StrategyName
 from ostiary.controllers.authority import check_target
 from ostiary.controllers.searches import BARE_QUERY, Lang, Query, Size, Start
 from ostiary.controllers.users import Kuid, NewKuid, security
-from ostiary.plugins import call_of
+from ostiary.narrowing import call_of
 from ostiary.request import Request
 from ostiary.services import Services
 from ostiary.services.search import Page

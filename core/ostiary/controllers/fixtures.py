@@ -18,7 +18,7 @@ from ostiary.controllers.users import (
     profile_ids_in,
     properties_of,
 )
-from ostiary.plugins import call_of
+from ostiary.narrowing import call_of
 from ostiary.request import Request
 from ostiary.services import Services
 from ostiary.services.loading import EXISTING, Author, Existing, Securities, UserToLoad

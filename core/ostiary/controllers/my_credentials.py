@@ -8,7 +8,7 @@ from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT
 from ostiary.controllers.auth import StrategyName, auth
 from ostiary.controllers.credentials import WRITING
-from ostiary.plugins import call_of
+from ostiary.narrowing import call_of
 from ostiary.request import Request
 from ostiary.services import Services
 

@@ -8,7 +8,7 @@ from ostiary import errors
 from ostiary.actions import POST
 from ostiary.arguments import Duration
 from ostiary.controllers.auth import CookieAuth, ExpiresIn, auth, handed_over, origin_of
-from ostiary.plugins import call_of
+from ostiary.narrowing import call_of
 from ostiary.request import ANONYMOUS, Reply, Request
 from ostiary.services import Services
 

@@ -21,7 +21,7 @@ from ostiary.controllers.users import (
     properties_of,
     security,
 )
-from ostiary.plugins import call_of
+from ostiary.narrowing import call_of
 from ostiary.request import ANONYMOUS, Reply, Request
 from ostiary.services import Services
 from ostiary.services.rights import ANONYMOUS as ANONYMOUS_PROFILE

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from ostiary import errors
 from ostiary.actions import POST, Controller
 from ostiary.controllers.authority import check_grant
-from ostiary.plugins import call_of
+from ostiary.narrowing import call_of
 from ostiary.request import Request
 from ostiary.services import Services
 from ostiary.services.rights import ADMIN

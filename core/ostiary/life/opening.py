@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from ostiary.composition import NO_STORES, find_plugins, make_backend, now, require_stores
+from ostiary.clock import now
+from ostiary.composition import NO_STORES, find_plugins, make_backend, require_stores
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.key_settings import load_master_key
 from ostiary.keys import MasterKey

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ostiary.composition import now
+from ostiary.clock import now
 from ostiary.life.opening import House, opened
 from ostiary.life.switching import Prospect, check_administrators, prospect
 from ostiary.services.plugin_records import REMOVING, Unfinished

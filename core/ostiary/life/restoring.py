@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ostiary.composition import now
+from ostiary.clock import now
 from ostiary.life.opening import House, opened
 from ostiary.plugins import Plugin
 from ostiary.services.departures import Return

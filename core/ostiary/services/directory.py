@@ -12,6 +12,7 @@ from ostiary.login_hooks import LoginHooks
 from ostiary.plugins import Strategies
 from ostiary.services.accounts import Account, Accounts
 from ostiary.services.changes import Changes
+from ostiary.services.door import Door
 from ostiary.services.sessions import Origin, Sessions
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
@@ -38,12 +39,13 @@ class Directories:
         tokens: Tokens,
         sessions: Sessions,
         changes: Changes,
+        door: Door,
         hooks: LoginHooks,
         changed: Callable[[str], Awaitable[None]],
     ) -> None:
         self.strategies, self.users, self.accounts = strategies, users, accounts
         self.tokens, self.sessions, self.changes = tokens, sessions, changes
-        self.hooks, self.changed = hooks, changed
+        self.door, self.hooks, self.changed = door, hooks, changed
         self._made: dict[str, PluginDirectory] = {}
 
     def of(self, plugin: str) -> PluginDirectory:
@@ -73,6 +75,7 @@ class PluginDirectory:
         """Sign a user in whom the plugin has verified by itself."""
         services = self._services
         check_name(self._plugin, session)
+        await services.door.check()
         wanted = None if lifetime is None else self._lifetime(lifetime)
         asked = False
         for _ in range(ATTEMPTS):

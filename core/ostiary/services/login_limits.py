@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -61,6 +61,7 @@ class LoginLimits:
 
     :param allowances: None is without limit.
     :param key: of the hashes that stand in the store for accounts, devices and addresses.
+    :param former: the keys of such hashes that may still stand in the audit log; by default none.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class LoginLimits:
         allowances: Allowances | None,
         key: Callable[[], bytes],
         clock: Callable[[], int],
+        former: Callable[[], Sequence[bytes]] = tuple,
     ) -> None:
         self._store, self._allowances, self._key, self._clock = store, allowances, key, clock
+        self._former = former
         window = 0 if allowances is None else allowances.window
         self._counters = Counters(store, window, clock)
         self._turns = Turns()
@@ -107,8 +110,13 @@ class LoginLimits:
 
     def digest(self, strategy: str, account: str) -> bytes:
         """Return the keyed hash that stands in the store for an account, existing or not."""
-        name = f"{strategy} {account}".encode(errors="surrogatepass")
-        return self._digest("account", name)
+        return self._digest("account", _name(strategy, account))
+
+    def digests(self, strategy: str, account: str) -> tuple[bytes, ...]:
+        """Return every hash that has stood for an account; the one that stands now is the first."""
+        named = _of_kind("account", _name(strategy, account))
+        former = (hmac.digest(key, named, "sha256") for key in self._former())
+        return tuple(dict.fromkeys((self.digest(strategy, account), *former)))
 
     def subject(self, strategy: str, account: str | bytes | None) -> bytes | None:
         """Return the hash of an account, which may be one already; None for none."""
@@ -230,4 +238,12 @@ class LoginLimits:
             logger.warning(text, *values)
 
     def _digest(self, kind: str, value: bytes) -> bytes:
-        return hmac.digest(self._key(), f"{kind} ".encode() + value, "sha256")
+        return hmac.digest(self._key(), _of_kind(kind, value), "sha256")
+
+
+def _name(strategy: str, account: str) -> bytes:
+    return f"{strategy} {account}".encode(errors="surrogatepass")
+
+
+def _of_kind(kind: str, value: bytes) -> bytes:
+    return f"{kind} ".encode() + value
