@@ -17,6 +17,7 @@ from ostiary.actions import Registry
 from ostiary.calling import Calls
 from ostiary.controllers import CONTROLLERS
 from ostiary.cookies import Cookies
+from ostiary.event_hooks import listeners
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.key_settings import load_master_key
 from ostiary.keys import MasterKey
@@ -24,7 +25,7 @@ from ostiary.login_hooks import LoginHooks
 from ostiary.openapi_logins import with_logins
 from ostiary.plugin_controllers import PluginSide, check_names
 from ostiary.plugin_loading import load_plugins, no_plugins
-from ostiary.plugins import Plugins, Strategies, listeners
+from ostiary.plugins import Plugins, Strategies
 from ostiary.services import Services
 from ostiary.services.about import About
 from ostiary.services.accounts import Accounts
@@ -369,7 +370,7 @@ def _services(
             list(security.restricted_profile_ids),
             flows=flows,
             hooks=hooks,
-            assignments=Assignments(store, changes, now),
+            assignments=Assignments(store, changes, events, now),
             directories=directories,
         ),
         mappings=Mappings(store),

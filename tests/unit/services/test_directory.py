@@ -209,7 +209,7 @@ async def test_the_core_says_to_the_log_why_an_account_stays_shut(house: Any, mi
     with pytest.raises(errors.LoginRefused) as refused:
         await login(house)
     assert isinstance(refused.value, errors.LoginRefusal)
-    assert (refused.value.kuid, refused.value.reason) == ("bob", "no credentials of this strategy")
+    assert (refused.value.kuid, refused.value.reason) == ("bob", "the user has no such credentials any more")
 
 
 def test_a_plugin_that_meets_every_login_is_one_that_must_not_get_lost(tmp_path: Any) -> None:
