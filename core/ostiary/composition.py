@@ -15,12 +15,13 @@ from ostiary.actions import Registry
 from ostiary.calling import Calls
 from ostiary.clock import now
 from ostiary.controllers import CONTROLLERS
+from ostiary.event_hooks import listeners
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.key_settings import load_master_key
 from ostiary.keys import MasterKey
 from ostiary.plugin_controllers import check_names
 from ostiary.plugin_loading import load_plugins, no_plugins
-from ostiary.plugins import Plugins, Strategies, listeners
+from ostiary.plugins import Plugins, Strategies
 from ostiary.services import Services
 from ostiary.services.changes import Changes
 from ostiary.services.deliveries import Deliveries

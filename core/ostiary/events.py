@@ -155,10 +155,14 @@ class UserChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class UserProfilesChanged(Event):
-    """A user was given other profiles, and may do other things from now on."""
+    """A user was given other profiles, and may do other things from now on.
+
+    :ivar strategy: which has given them at a login; None if somebody has.
+    """
 
     kuid: str
     profiles: tuple[str, ...]
+    strategy: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,6 +281,11 @@ class SigningKeyRotated(Event):
 
     id: str
     revoke_all: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class MasterKeyRotated(Event):
+    """Another master key is in force."""
 
 
 def kinds() -> dict[str, type[Event]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -14,7 +14,6 @@ from ostiary.actions import Controller
 from ostiary.arguments import Duration
 from ostiary.calling import Calls, Errors, copied, returned
 from ostiary.durations import duration
-from ostiary.events import Event
 from ostiary.filters import Filter, Order
 from ostiary.narrowing import narrowed
 from ostiary.storage import OwnStore, Storage
@@ -32,7 +31,6 @@ OPTIONAL = (BY_ID, SEARCH, "ostiary_refresh_session")
 HOOKS = (*REQUIRED, *OPTIONAL)
 BEFORE_LOGIN, AFTER_LOGIN = "ostiary_before_login", "ostiary_after_login"
 LOGIN_HOOKS = {BEFORE_LOGIN, AFTER_LOGIN}
-EVENT = "ostiary_event"
 
 REFUSALS = (errors.UnauthorizedError, errors.ForbiddenError)
 """Whatever of these a refresh is refused with, the client is told the same."""
@@ -326,27 +324,6 @@ class Strategies:
         given |= {"strategy": strategy, "store": store, "call": copied(narrowed(call, strategy))}
         ask = partial(callers[hook], **given)
         return await self.calls.call(f"strategy {name}", hook, ask, check, also)
-
-
-def listeners(plugins: Plugins, calls: Calls) -> dict[str, Callable[[Event], Awaitable[None]]]:
-    """Return, by the name of the plugin, what hands an event to each plugin that wants them."""
-    modules = [plugin.module for plugin in plugins.loaded]
-    found: dict[str, Callable[[Event], Awaitable[None]]] = {}
-    for plugin in plugins.loaded:
-        others = [module for module in modules if module is not plugin.module]
-        caller = plugins.manager.subset_hook_caller(EVENT, others)
-        if caller.get_hookimpls():
-            found[plugin.name] = partial(_hand_over, calls, plugin.name, caller)
-    return found
-
-
-async def _hand_over(calls: Calls, plugin: str, caller: HookCaller, event: Event) -> None:
-    def ask() -> Awaitable[Any]:
-        (answer,) = caller(event=event)
-        asked: Awaitable[Any] = answer
-        return asked
-
-    await calls.call(f"plugin {plugin}", EVENT, ask)
 
 
 def _viewed(name: str, *, none: bool = False) -> Callable[[Any], Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ostiary import key_sources
 from ostiary.composition import Core, require_stores
+from ostiary.events import MasterKeyRotated
 from ostiary.key_settings import load_master_key, master_key_file
 from ostiary.keys import MasterKey
 from ostiary.services.master_keys import seal_again
@@ -70,6 +71,7 @@ async def _replace(file: Path | None, core: Core, settings: Settings) -> None:
         key_sources.replace(file, successor.beside(master).text())
         master.hear(load_master_key(settings))
     await core.master_keys.replace(successor)
+    await core.services.events.emit(MasterKeyRotated())
 
 
 def _was_cut_off(file: Path | None, core: Core) -> bool:

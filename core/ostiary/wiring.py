@@ -187,7 +187,7 @@ def make_services(parts: Parts) -> Services:
             list(security.restricted_profile_ids),
             flows=parts.flows,
             hooks=hooks,
-            assignments=Assignments(store, changes, now),
+            assignments=Assignments(store, changes, events, now),
             directories=directories,
         ),
         mappings=Mappings(store),

@@ -9,7 +9,9 @@ from dataclasses import replace
 from sqlalchemy import func, select
 
 from ostiary import errors
+from ostiary.events import UserProfilesChanged
 from ostiary.services.changes import Changes, take_turn
+from ostiary.services.events import Events
 from ostiary.services.user_rows import overwrite_user, read_users
 from ostiary.storage import Store
 from ostiary.storage.tables import changes as log
@@ -20,8 +22,11 @@ logger = logging.getLogger(__name__)
 class Assignments:
     """Gives users other profiles, unless what asks for it is outdated."""
 
-    def __init__(self, store: Store, changes: Changes, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, changes: Changes, events: Events, clock: Callable[[], int]
+    ) -> None:
         self._store, self._changes, self._clock = store, changes, clock
+        self._events = events
 
     async def assign(
         self, strategy: str, kuid: str, profile_ids: tuple[str, ...], since: int
@@ -50,6 +55,6 @@ class Assignments:
             await self._changes.record(db, "user", kuid)
             new = replace(found[0], profile_ids=profile_ids, updater=kuid, updated_at=self._clock())
             await overwrite_user(db, found[0], new)
-            number = int(await db.scalar(select(func.max(log.c.sequence))))
-        logger.info("user %r was given the profiles %r by %s", kuid, profile_ids, strategy)
-        return number
+            told = UserProfilesChanged(kuid=kuid, profiles=profile_ids, strategy=strategy)
+            await self._events.record(db, told)
+            return int(await db.scalar(select(func.max(log.c.sequence))))

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from ostiary import errors
 from ostiary.events import Event
 from ostiary.log import origin
 
@@ -88,6 +89,9 @@ class _Line:
         try:
             async with asyncio.timeout(self._limit):
                 await self._hear(event)
+        except errors.OstiaryError as error:
+            # What came of it is in the log already.
+            logger.warning("plugin %s missed the event %s: %s", self._name, kind, error.id)
         except TimeoutError:
             logger.error("plugin %s took too long over the event %s", self._name, kind)  # noqa: TRY400
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything

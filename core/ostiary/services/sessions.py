@@ -186,7 +186,10 @@ class Sessions:
             for row in rows:
                 await self._changes.record(db, "token", row.fingerprint.hex())
             await db.execute(delete(tokens).where(which))
-        return len({row.id for row in rows})
+            ended = sorted({row.id for row in rows})
+            for id in ended:
+                await self._events.record(db, SessionsEnded(kuid=kuid, session=id))
+        return len(ended)
 
     def _opened(self, row: Any) -> OpenSession:
         return OpenSession(
