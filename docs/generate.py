@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from msgspec import Meta
 
-from hooks import hooks_page, prose
+from hooks import events_page, hooks_page, prose
 from ostiary import cli, errors
 from ostiary.actions import Action, Argument
 from ostiary.composition import make_registry
@@ -51,7 +51,7 @@ def main() -> int:
 def pages() -> Iterator[tuple[str, str]]:
     """Yield the name of each page and what it holds."""
     makers: tuple[Callable[[], Iterable[str]], ...] = (
-        actions_page, errors_page, settings_page, hooks_page, cli_page,
+        actions_page, errors_page, settings_page, hooks_page, events_page, cli_page,
     )  # fmt: skip
     for make in makers:
         name = make.__name__.removesuffix("_page") + ".md"

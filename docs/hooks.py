@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin
 
 import ostiary
 from ostiary import errors, hookspecs
+from ostiary.events import Event, Refusal, kinds
 from ostiary.hashing import Hasher
 from ostiary.plugins import REQUIRED
 from ostiary.sealing import Sealer
@@ -25,7 +26,7 @@ REACHED = (Database, Rows, Hasher, Sealer)
 """What plugins are given and need not import."""
 SECTION = re.compile(r"^# (.+)$", re.MULTILINE)
 WIDTH = 100
-UNTOLD = {"hookimpl", "errors"}
+UNTOLD = {"hookimpl", "errors", "Event", "Refusal", *kinds()}
 """What `ostiary` exports and has a page, or the beginning of one, of its own."""
 FIELD = re.compile(r":(param|ivar|raises|returns) ?([\w.]*):")
 
@@ -52,6 +53,18 @@ def hooks_page() -> Iterator[str]:
     for reached in REACHED:
         yield f"### {reached.__name__}"
         yield from _class(reached)
+
+
+def events_page() -> Iterator[str]:
+    """Describe every event that plugins hear of and the audit log keeps."""
+    yield "Events"
+    yield (
+        "What `ostiary_event` is given ([hooks](hooks.md#ostiary_event)) and the audit log keeps "
+        "([audit log](../audit.md)). `ostiary` exports every class. No secret is in any."
+    )
+    for described in (Event, Refusal, *kinds().values()):
+        yield f"## {described.__name__}"
+        yield from _class(described)
 
 
 def _hooks() -> list[FunctionType]:
