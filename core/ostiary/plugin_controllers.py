@@ -152,14 +152,14 @@ def _careful(plugin: str, action: Action) -> Callable[..., Awaitable[Any]]:
 
     @wraps(action.function)
     async def run(services: Services, request: Request, **values: Any) -> Any:
-        strategies = services.strategies
+        strategies, name = services.strategies, f"{request.controller}:{request.action}"
         await strategies.settle()
         values |= _given(plugin, action.given, services, request)
         return await strategies.calls.call(
             f"plugin {plugin}",
-            f"{request.controller}:{request.action}",
+            name,
             partial(action.function, **values),
-            _sendable,
+            partial(_sendable, name),
             action.raises,
         )
 
@@ -179,7 +179,7 @@ def _given(
     return {name: given[name] for name in wanted}
 
 
-def _sendable(value: Any) -> Any:
+def _sendable(name: str, value: Any) -> Any:
     """Return what an action returned, if it can be sent.
 
     :raises errors.Unserializable: it cannot.
@@ -189,7 +189,7 @@ def _sendable(value: Any) -> Any:
             _check_reply(value)
         ENCODER.encode(value.value if isinstance(value, Reply) else value)
     except Exception as error:  # noqa: BLE001 - what a plugin returned may do anything
-        logger.error("an action returned what cannot be sent: %s", origin(error))  # noqa: TRY400
+        logger.error("action %s returned what cannot be sent: %s", name, origin(error))  # noqa: TRY400
         raise errors.Unserializable from None
     return value
 

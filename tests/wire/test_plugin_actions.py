@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from ostiary.patience import Patience
 from ostiary.testing.packages import badge, installed
 from ostiary.testing.wire import Api, HttpApi, WebSocketApi, serving
 
@@ -262,7 +263,7 @@ def test_what_goes_wrong_in_a_plugin_is_its_own_error(
         answer = api.call(f"{NAME}:getFailure", jwt=gated.jwt, how=how)
     assert (answer.status, answer.error_id) == (500, error)
     assert "a secret" not in str(answer.body) + caplog.text
-    assert f"action {NAME}:getFailure" in caplog.text
+    assert f"{NAME}:getFailure" in caplog.text
     assert api.call("server:now", jwt=gated.jwt).status == 200
 
 
@@ -270,9 +271,9 @@ def test_an_action_that_hangs_is_given_up(
     gated: Any, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ISO-10"""
-    monkeypatch.setattr("ostiary.plugin_controllers.PATIENCE", 0.01)
+    monkeypatch.setattr("ostiary.calling.Patience", lambda _limit: Patience(0.01))
     answer = api.call(f"{NAME}:getFailure", jwt=gated.jwt, how="hang")
-    assert (answer.status, answer.error_id) == (500, "plugin.runtime.unexpected_error")
+    assert (answer.status, answer.error_id) == (504, "ostiary.plugin.timeout")
 
 
 def test_a_reply_carries_its_status_and_its_headers(gated: Any) -> None:
