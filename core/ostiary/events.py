@@ -288,6 +288,34 @@ class MasterKeyRotated(Event):
     """Another master key is in force."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PluginDisabled(Event):
+    """An operator leaves a plugin out, from the next start on."""
+
+    plugin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginEnabled(Event):
+    """An operator has a plugin loaded again, from the next start on."""
+
+    plugin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginRemoved(Event):
+    """An operator has removed the store of a plugin, and the credentials in it."""
+
+    plugin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginRestored(Event):
+    """An operator has filled the store of a plugin from an archive."""
+
+    plugin: str
+
+
 def kinds() -> dict[str, type[Event]]:
     """Return every class of events that happen, by its name."""
     abstract = (Event, Refusal)

@@ -175,6 +175,9 @@ def test_a_removed_plugin_is_restored_with_its_users_but_not_for_who_came_later(
     assert sign_in(api, "badge", badge="cem").status == 401
     create(api, "dan", badge={"badge": "bob"})
     assert sign_in(api, "badge", badge="bob").result["_id"] == "dan", "the old one was not erased"
+    noted = run(server, "audit", "search")
+    for event in ("PluginDisabled", "PluginRemoved", "PluginRestored"):
+        assert event in noted
 
 
 def test_an_archive_that_was_changed_is_not_restored(server: Any, connect: Any) -> None:

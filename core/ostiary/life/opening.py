@@ -13,7 +13,9 @@ from ostiary.key_settings import load_master_key
 from ostiary.keys import MasterKey
 from ostiary.plugins import Plugins
 from ostiary.services.changes import Changes
+from ostiary.services.deliveries import Deliveries
 from ostiary.services.departures import Departures
+from ostiary.services.events import Events
 from ostiary.services.inventory import disabled
 from ostiary.services.plugin_records import PluginRecords
 from ostiary.settings import Settings
@@ -31,6 +33,7 @@ class House:
     store: Store
     records: PluginRecords
     departures: Departures
+    events: Events
 
     async def others(self, name: str) -> Plugins:
         """Load every plugin that would be loaded at the next start, but one."""
@@ -76,7 +79,9 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
         stack.push_async_callback(watch.close)
         changes = Changes(store, watch, backend.announce, now)
         records, departures = PluginRecords(store, now), Departures(store, changes, now)
-        yield House(settings, backend, master, store, records, departures)
+        # No plugin is loaded that could hear of them.
+        events = Events(store, Deliveries({}), now)
+        yield House(settings, backend, master, store, records, departures, events)
 
 
 async def _check_core(backend: Backend) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ostiary.clock import now
+from ostiary.events import PluginRemoved
 from ostiary.life.opening import House, opened
 from ostiary.life.switching import Prospect, check_administrators, prospect
 from ostiary.services.plugin_records import REMOVING, Unfinished
@@ -77,6 +78,7 @@ async def remove(
         unfinished, sessions = await _taken_out(house, found, archive, force=force)
         await house.backend.drop(name)
         await house.records.forget(name, keep=found.installed)
+        await house.events.emit(PluginRemoved(plugin=name))
         return Removal(
             archive=None if unfinished.archive == EMPTY else Path(unfinished.archive),
             credentials=found.lockout.credentials,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ostiary.clock import now
+from ostiary.events import PluginRestored
 from ostiary.life.opening import House, opened
 from ostiary.plugins import Plugin
 from ostiary.services.departures import Return
@@ -64,6 +65,7 @@ async def restore(settings: Settings, path: Path, *, force: bool = False) -> Res
         if not filled:
             await _fill(house, path, held, storage)
         users = await house.departures.give_back(name, held.holders, held.erasing)
+        await house.events.emit(PluginRestored(plugin=name))
         return Restored(name, held.rows, migrate.head(storage), users)
 
 

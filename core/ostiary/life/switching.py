@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ostiary.composition import find_plugins, make_backend
+from ostiary.events import PluginDisabled, PluginEnabled
 from ostiary.key_settings import load_master_key
 from ostiary.life.opening import House, opened
 from ostiary.plugin_loading import installed
@@ -63,6 +64,7 @@ async def disable(settings: Settings, name: str, *, force: bool) -> None:
         if found.installed and not found.disabled:
             check_administrators(found, force=force)
         await house.records.disable(found.record)
+        await house.events.emit(PluginDisabled(plugin=name))
 
 
 async def enable(settings: Settings, name: str) -> bool:
@@ -79,6 +81,7 @@ async def enable(settings: Settings, name: str) -> bool:
         known(await house.records.find(name), name)
         if not await house.records.enable(name):
             raise StorageError(f"the plugin {name} is not disabled")
+        await house.events.emit(PluginEnabled(plugin=name))
     return name in installed()
 
 

@@ -21,7 +21,7 @@ from ostiary.storage.tables import audit
 logger = logging.getLogger("ostiary.audit")
 
 INSERT = insert(audit)
-ABOUT = ("kuid", "id", "target")
+ABOUT = ("plugin", "kuid", "id", "target")
 """Fields that tell whom or what an event is about; the first that it has counts."""
 
 COLUMNS = {"strategy", "account", "reason"}
