@@ -443,3 +443,13 @@ async def test_a_strategy_that_cannot_name_the_account_lets_nobody_in(
     with pytest.raises(errors.PluginUnexpectedError):
         await sign_in(house, "1")
     assert await Door(house).rows() == 0
+
+
+def test_an_account_is_found_by_the_keys_of_former_days(house: Any) -> None:
+    """ISO-12: the audit log keeps hashes that were made before the master key was replaced."""
+    former, current = b"former" * 6, b"current" * 5
+    before = LoginLimits(house.store, None, lambda: former, Clock())
+    after = LoginLimits(house.store, None, lambda: current, Clock(), lambda: [current, former])
+    found = after.digests("local", "ann")
+    assert found == (after.digest("local", "ann"), before.digest("local", "ann"))
+    assert len({*found, after.digest("local", "bob")}) == 3
