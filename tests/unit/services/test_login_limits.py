@@ -445,7 +445,7 @@ async def test_a_strategy_that_cannot_name_the_account_lets_nobody_in(
     assert await Door(house).rows() == 0
 
 
-def test_an_account_is_found_by_the_keys_of_former_days(house: Any) -> None:
+async def test_an_account_is_found_by_the_keys_of_former_days(house: Any) -> None:
     """ISO-12: the audit log keeps hashes that were made before the master key was replaced."""
     former, current = b"former" * 6, b"current" * 5
     before = LoginLimits(house.store, None, lambda: former, Clock())
