@@ -7,10 +7,11 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+from ostiary import errors
 from ostiary.composition import Core, find_plugins, make_backend, open_core
 from ostiary.key_settings import load_master_key
 from ostiary.log import origin
-from ostiary.plugins import Plugins
+from ostiary.plugins import PluginError, Plugins
 from ostiary.services.inventory import disabled
 from ostiary.settings import Settings
 from ostiary.storage import Backend, Storage, StorageError, migrate
@@ -67,8 +68,22 @@ async def opened(settings: Settings) -> AsyncIterator[Core]:
 
 
 async def establish(core: Core) -> None:
-    """Write what every store has, if it is new, and whose strategies users may get from now on."""
+    """Write what every store has, if it is new, and whose strategies users may get from now on.
+
+    :raises PluginError: a plugin declares the strategy of another, whom users still rely on.
+    """
     await core.services.defaults.establish(opened=core.settings.dev)
+    for plugin in core.plugins.loaded:
+        try:
+            await core.services.inventory.claim(
+                plugin.name, [one.name for one in plugin.strategies]
+            )
+        except errors.StrategyOfAnother as taken:
+            raise PluginError(
+                f"plugin {plugin.name} declares the strategy {taken.props[0]!r}, of which users hold "
+                "credentials that another plugin keeps: whoever it lets in would be them; uninstall "
+                "it, or have done with the other one by `ostiary plugins remove`"
+            ) from None
     await core.services.inventory.remember(core.plugins.loaded)
     await core.signing_keys.load()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,21 @@ def test_without_its_package_a_strategy_is_gone_and_all_else_goes_on(
     assert sign_in(api, "badge", badge="1").status == 401
     create(api, "bob", badge={"badge": "1"})
     assert sign_in(api, "badge", badge="1").result["_id"] == "bob"
+
+
+def test_a_plugin_cannot_take_the_strategy_over_of_one_that_is_gone(
+    start: Any, connect: Any, plugins: Path
+) -> None:
+    """ISO-11: whoever it let in would be the users of the other."""
+    server = start(badge())
+    create(connect(server), "ann", badge={"badge": "1"})
+    server.stop()
+    remove(plugins, badge())
+    thief = badge("thief")
+    source = thief.source.replace('Strategy(name="thief"', 'Strategy(name="badge"')
+    replace(thief, source=source).install(plugins)
+    with pytest.raises(ServerFailed, match="declares the strategy 'badge'"):
+        server.start()
 
 
 def test_a_plugin_that_cannot_be_imported_is_missing_alone(start: Any, connect: Any) -> None:
