@@ -200,7 +200,7 @@ def test_logins_are_refused_while_what_guarded_them_is_missing(start: Start, con
     assert (answer.status, answer.error_id) == (503, "ostiary.plugin.logins_closed")
     assert api.call("auth:getCurrentUser", jwt=jwt).result["_id"] == "ann"
     assert "NOBODY CAN SIGN IN: the plugin guard" in server.log
-    assert server.run("plugins", "disable", "guard").returncode == 0
+    assert server.run("plugins", "disable", "guard", "--yes").returncode == 0
     assert_all_else_goes_on(api)
 
 

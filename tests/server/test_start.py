@@ -168,7 +168,7 @@ def test_plugins_and_stores_are_listed(serve: Serve, tmp_path: Path) -> None:
     assert list(status) == ["core", "badge", "local"]
     assert status["badge"] == ["0001", "0001", "up to date"]
     assert status["local"] == ["-", status["local"][1], "behind"]
-    assert rows(server, "plugins")["badge"] == ["1.0", "badge", "badge", "0001"]
+    assert rows(server, "plugins")["badge"] == ["1.0", "badge", "badge", "0001", "-", "loaded"]
     unknown = server.run("db", "upgrade", "bagde")
     assert unknown.returncode == 1
     assert "bagde" in unknown.stderr

@@ -78,7 +78,7 @@ async def list_plugins(settings: Settings) -> list[Listed]:
 
 @asynccontextmanager
 async def _known(settings: Settings) -> AsyncIterator[_Known]:
-    if settings.database.url is None and not (settings.data.dir / f"{CORE}.db").exists():
+    if settings.database.url is None and not any(settings.data.dir.glob("*.db")):
         yield _Known()
         return
     backend = make_backend(settings, load_master_key(settings))

@@ -26,7 +26,6 @@ from ostiary.life.switching import Prospect, check_administrators, prospect
 from ostiary.services.plugin_records import REMOVING, Unfinished
 from ostiary.settings import Settings
 from ostiary.storage import StorageError, archive, migrate, rows
-from ostiary.storage.access import database_of
 from ostiary.storage.archive import Header
 
 if TYPE_CHECKING:
@@ -202,6 +201,7 @@ async def _drop_roles(settings: Settings, name: str, admin_url: str | None) -> S
     if url is None or settings.database.isolation == "shared-role":
         return ()
     from ostiary.storage import provision
+    from ostiary.storage.access import database_of
 
     if admin_url is None:
         return provision.farewell(name)
