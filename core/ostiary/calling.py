@@ -207,6 +207,9 @@ def _told(subject: str, hook: str, error: BaseException, also: Errors) -> errors
 def _is_admitted(error: errors.OstiaryError, also: Errors) -> bool:
     """Tell whether an error is one that a plugin may answer with, and can be sent."""
     kind = type(error)
+    if kind.to_json is not errors.OstiaryError.to_json or kind.__str__ is not Exception.__str__:
+        # It would run code of the plugin wherever the error is told.
+        return False
     try:
         admitted = kind in ADMITTED or kind.id.startswith(OF_PLUGINS)
         told = error.to_json()

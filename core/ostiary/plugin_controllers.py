@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 CONTROLLER_NAME = re.compile(r"[a-z][A-Za-z0-9_-]{0,62}")
 ACTION_NAME = re.compile(r"[a-z][A-Za-z0-9]{0,62}")
-PATH = re.compile(r"(/([A-Za-z0-9._~-]+|\{\w+\}))+")
+PATH = re.compile(r"(/(?!\.{1,2}(/|$))([A-Za-z0-9._~-]+|\{\w+\}))+")
 WITHHELD = ("services", "request")
 
 STATUSES = range(200, 600)

@@ -41,6 +41,8 @@ def run(settings: Settings) -> None:
         program.run()
     if not program.started:
         raise StorageError("the server could not start; the log says why")
+    if not program.should_exit:
+        raise StorageError("something has ended the server that was not asked to; see the log")
 
 
 def configuration(settings: Settings, make: Callable[[], Application]) -> uvicorn.Config:

@@ -37,8 +37,9 @@ GIVING_UP = 30.0
 INTERRUPT = signal.SIGURG
 """Ignored where nobody handles it, and sent by nobody else."""
 
-PROTECTED = ("ostiary.storage", "ostiary.services", "ostiary.hashing", "ostiary.keys")
-"""Work of the core for a hook: it is bounded by itself, and is not to be torn in the middle."""
+PROTECTED = ("ostiary.storage", "ostiary.services", "ostiary.hashing", "ostiary.keys", "uvicorn")
+"""Work of the core for a hook: it is bounded by itself, and is not to be torn in the middle. Nor is
+what uvicorn does in a signal handler, which runs on top of whatever was running."""
 
 
 class Interrupted(BaseException):

@@ -115,6 +115,36 @@ def test_a_challenge_is_answered_once(over: Api, ann: str) -> None:
     assert refused(login(over, answer), OVER)
 
 
+@pytest.mark.parametrize("change", ["badge", "status", "user"])
+def test_what_was_proved_before_a_change_opens_nothing_after_it(
+    over: Api, house: Any, ann: str, change: str
+) -> None:
+    """TOK-13, AUTH-10: not new credentials, not a user who was shut out meanwhile, nor another."""
+    answer = {"challenge": challenged(over, ann), "pin": PIN}
+    as_root = {"jwt": house.jwt, "_id": ann}
+    if change == "badge":
+        fields = {"badge": f"new-{ann}"}
+        house.http.call("security:updateCredentials", fields, strategy="steps", **as_root)
+    elif change == "status":
+        for action in ("disableUser", "enableUser"):
+            assert house.http.call(f"security:{action}", **as_root).status == 200
+    else:
+        assert house.http.call("security:deleteUser", **as_root).status == 200
+        other = {"steps": {"badge": f"somebody-else-{ann}"}}
+        body = {"content": {"profileIds": ["member"]}, "credentials": other}
+        assert house.http.call("security:createUser", body, **as_root).status == 200
+    assert refused(login(over, answer), OVER)
+
+
+def test_a_first_step_is_no_entry_in_the_audit_log(over: Api, house: Any, ann: str) -> None:
+    """ASVS 16.3: strangers, who may take as many as they like, cannot fill it."""
+    challenged(over, ann)
+    found = house.http.call("security:searchAuditLog", {}, jwt=house.jwt, size=50).result["hits"]
+    assert found
+    run = [one["_source"] for one in found if one["_source"]["event"] == "ActionRun"]
+    assert not [one for one in run if "auth:login" in str(one)]
+
+
 def test_of_fifty_answers_at_once_one_signs_in(house: Any, ann: str) -> None:
     with closing(HttpApi(house.port)) as api:
         answer = {"challenge": challenged(api, ann), "pin": PIN}

@@ -65,12 +65,16 @@ class Flow:
 
     :ivar account: a hash of whose it is, as ``login_limits`` counts; None if that is not known.
     :ivar counted: failures that are taken back when the login has succeeded.
+    :ivar since: the last change that the step before can know of: what was proved then means
+        nothing once the user or their credentials have changed. None after a redirect, whose
+        proof comes with the answer.
     """
 
     fingerprint: bytes
     state: Mapping[str, Any] = field(repr=False)
     account: bytes | None = None
     counted: tuple[Counted, ...] = ()
+    since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class _Kept(msgspec.Struct):
     state: dict[str, Any]
     account: bytes | None
     counted: list[tuple[bytes, int, int]]
+    since: int = 0
 
 
 class Flows:
@@ -122,6 +127,7 @@ class Flows:
         *,
         account: bytes | None = None,
         counted: Iterable[Counted] = (),
+        since: int = 0,
     ) -> Begun:
         """Keep what a plugin wants back, and return what the client gets.
 
@@ -129,7 +135,9 @@ class Flows:
         """
         done = [(one.subject, one.first, one.locked_until) for one in counted]
         kind: Kind = "redirect" if isinstance(step, Redirect) else "challenge"
-        kept = _encoded(strategy, _Kept(strategy, kind, dict(step.state or {}), account, done))
+        kept = _encoded(
+            strategy, _Kept(strategy, kind, dict(step.state or {}), account, done, since)
+        )
         handle = secrets.token_urlsafe(32)
         cookie = None
         if kind == "redirect" and not holder.socket:
@@ -173,7 +181,8 @@ class Flows:
         if (kept.strategy, kept.kind) != (strategy, handle.kind):
             raise errors.FlowOver
         counted = tuple(Counted(*one) for one in kept.counted)
-        return Flow(fingerprint, kept.state, kept.account, counted)
+        since = kept.since if kept.kind == "challenge" else None
+        return Flow(fingerprint, kept.state, kept.account, counted, since)
 
     async def spend(self, flow: Flow) -> None:
         """Spend a handle: of many at once, one is the first.

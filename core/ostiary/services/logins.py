@@ -8,13 +8,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ostiary import errors
+from ostiary.acting import source
 from ostiary.arguments import Duration
 from ostiary.login_hooks import LoginHooks
 from ostiary.plugins import Strategies
 from ostiary.services.accounts import Account, Accounts
 from ostiary.services.assignments import Assignments
 from ostiary.services.changes import Changes
-from ostiary.services.directory import Directories, check_name
+from ostiary.services.directory import Directories
 from ostiary.services.door import Door
 from ostiary.services.flows import Begun, Flow, Flows, Handle, Holder, check_step
 from ostiary.services.login_limits import Attempt, LoginLimits
@@ -58,11 +59,25 @@ class Identified(NamedTuple):
 
     :ivar since: the last change that the verdict can know of.
     :ivar session: by what the plugin names the session; None if it does not.
+    :ivar profiles: those that the user is to have from now on; None leaves them.
+    :ivar created: the user was created for this login; the plugins have been asked.
     """
 
     account: Account
     since: int
     session: str | None = None
+    profiles: tuple[str, ...] | None = None
+    created: bool = False
+
+
+class Asked(NamedTuple):
+    """What the client has to do first.
+
+    :ivar since: the last change that this can know of.
+    """
+
+    step: Challenge | Redirect
+    since: int
 
 
 class Logins:
@@ -120,7 +135,8 @@ class Logins:
             self._limits.attempt(name, account, place) as counted,
         ):
             call, attempt = await self._begin(name, call, flow, counted)
-            outcome = await self._open(name, credentials, call, wanted, origin, attempt)
+            since = None if flow is None else flow.since
+            outcome = await self._open(name, credentials, call, wanted, origin, attempt, since)
             if isinstance(outcome, Issued):
                 return SignedIn(outcome, self._limits.stamped(attempt, place))
             return await self._ask_more(name, outcome, place, holder, flow, attempt)
@@ -140,7 +156,7 @@ class Logins:
     async def _ask_more(
         self,
         name: str,
-        step: Challenge | Redirect,
+        asked: Asked,
         place: Place,
         holder: Holder,
         flow: Flow | None,
@@ -152,7 +168,9 @@ class Logins:
         a plugin may ask again where an answer was wrong. So those count until the login has
         succeeded, and guessing answers is limited as guessing passwords is.
         """
-        begun = None
+        begun, step = None, asked.step
+        # A step is no change: an event of its own would let strangers fill the audit log.
+        source().told = True
         check_step(name, step)
         if isinstance(step, Challenge) or step.state is not None:
             begun = await self._flows.begin(
@@ -162,6 +180,7 @@ class Logins:
                 place.address,
                 account=attempt.account,
                 counted=() if flow is None else attempt.counted,
+                since=asked.since,
             )
         if flow is None:
             await self._limits.give_back(attempt)
@@ -175,54 +194,64 @@ class Logins:
         wanted: Duration | None,
         origin: Origin,
         attempt: Attempt,
-    ) -> Issued | Challenge | Redirect:
+        since: int | None,
+    ) -> Issued | Asked:
         """Ask for a verdict, and act on it.
 
         A verdict takes a while. If the user or their credentials have changed since it was
         asked for, it is asked for again: it may be about what is no more.
+
+        :param since: the last change that an earlier step can know of; its proof is not asked
+            for again.
         """
         succeed = partial(self._limits.succeed, attempt=attempt)
         asked = None
         for _ in range(ATTEMPTS):
-            found = await self.identify(name, credentials, call)
-            if not isinstance(found, Identified):
+            found = await self.identify(name, credentials, call, since)
+            if isinstance(found, Asked):
                 return found
             if asked != found.account.kuid:
                 asked = found.account.kuid
-                await self._hooks.after(asked, name, call)
+                if not found.created:
+                    await self._hooks.after(asked, name, call)
+            account, unchanged = await self._assign(name, found)
             issued = await self._tokens.issue(
-                found.account,
+                account,
                 wanted,
                 replace(origin, foreign=found.session) if found.session else origin,
-                unless_changed_since=found.since,
+                unless_changed_since=unchanged,
                 along=succeed,
             )
             if issued is not None:
                 return issued
+            if since is not None:
+                raise errors.FlowOver
         raise self._refusal(name, asked, "the user was changed again and again")
 
     async def identify(
-        self, name: str, credentials: Mapping[str, Any], call: Call
-    ) -> Identified | Challenge | Redirect:
-        """Return the account that some credentials open, and the last change before they did."""
-        since = await self._changes.newest()
+        self, name: str, credentials: Mapping[str, Any], call: Call, since: int | None = None
+    ) -> Identified | Asked:
+        """Return the account that some credentials open, and the last change before they did.
+
+        :param since: the last change that an earlier step can know of.
+        """
+        if since is None:
+            since = await self._changes.newest()
         await self._strategies.settle(name)
         directory = self._directories.of(self._strategies.owner(name))
         verdict = await self._strategies.verify(name, credentials, call, directory)
         if isinstance(verdict, Challenge | Redirect):
-            return verdict
-        check_name(f"strategy {name}", verdict.session)
-        if isinstance(verdict, Newcomer):
+            return Asked(verdict, since)
+        if created := isinstance(verdict, Newcomer):
             kuid = await self._welcome(name, verdict.credentials, verdict.content, call)
             since = await self._changes.newest()
         else:
             kuid = verdict.kuid
         if not isinstance(kuid, str):
             raise errors.InvalidKuid(name, type(kuid).__name__)
+        profiles = verdict.profiles if isinstance(verdict, Verified) else None
         account = await self._account(name, kuid)
-        if isinstance(verdict, Verified) and verdict.profiles is not None:
-            account, since = await self._assign(name, account, verdict.profiles, since)
-        return Identified(account, since, verdict.session)
+        return Identified(account, since, verdict.session, profiles, created)
 
     async def _account(self, name: str, kuid: str) -> Account:
         """Return an account that a strategy may open.
@@ -238,15 +267,13 @@ class Logins:
             raise self._refusal(name, kuid, "the user has no such credentials any more")
         return account
 
-    async def _assign(
-        self, name: str, account: Account, profiles: Any, since: int
-    ) -> tuple[Account, int]:
+    async def _assign(self, name: str, found: Identified) -> tuple[Account, int]:
         """Give a user the profiles that a verdict names, if they have others."""
-        wanted = tuple(profiles) if isinstance(profiles, tuple | list) else ()
-        if not wanted or not all(isinstance(id, str) for id in wanted):
-            raise errors.InvalidVerdict(name)
-        if set(wanted) == set(account.user.profile_ids):
+        account, since, wanted = found.account, found.since, found.profiles
+        if wanted is None or set(wanted) == set(account.user.profile_ids):
             return account, since
+        if not wanted:
+            raise errors.InvalidVerdict(name)
         number = await self._assignments.assign(name, account.kuid, wanted, since)
         await self._changes.catch_up()
         # If it was not done, the token is not made either: the user has changed.
@@ -258,7 +285,8 @@ class Logins:
         """Create the user whom a strategy has met for the first time."""
         profile_ids = content.get("profileIds", self._profile_ids)
         rest = {key: value for key, value in content.items() if key != "profileIds"}
-        user = await self._users.create(call, profile_ids, rest, {name: fields})
+        approve = partial(self._hooks.after, strategy=name, call=call)
+        user = await self._users.create(call, profile_ids, rest, {name: fields}, approve=approve)
         return user.kuid
 
     def _refusal(self, name: str, kuid: str | None, reason: str) -> errors.OstiaryError:

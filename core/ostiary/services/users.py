@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -105,11 +105,13 @@ class Users:
         kuid: str | None = None,
         form: str | None = None,
         first_admin: bool = False,
+        approve: Callable[[str], Awaitable[None]] | None = None,
     ) -> StoredUser:
         """Create a user and their credentials of every strategy named, or nothing at all.
 
         :param kuid: taken as it is; None draws one, in the given ``form``.
         :param first_admin: succeed only while nobody holds the profile ``admin``.
+        :param approve: asked with the kuid at the end; what it raises leaves nothing behind.
         :raises errors.UserAlreadyExists: the kuid is taken.
         """
         async with self._store.read() as db:
@@ -125,6 +127,8 @@ class Users:
                 await self._strategies.validate(strategy, user, fields, call)
             for strategy, fields in credentials.items():
                 await self._strategies.create(strategy, user.kuid, fields, call)
+            if approve is not None:
+                await approve(user.kuid)
             return await self._insert(user, call.kuid, list(credentials), operation, first_admin)
         except BaseException:
             await asyncio.shield(self._journal.abandon(operation))

@@ -61,7 +61,10 @@ class Header:
             raise StorageError(f"{path} is not an archive of a store")
         if line.get("format_version") != VERSION:
             raise StorageError(f"{path} was written by a later version of ostiary")
-        return cls(**line)
+        try:
+            return cls(**line)
+        except TypeError:
+            raise StorageError(f"{path} is damaged, or no archive of a store") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ def read(path: Path, keys: Sequence[bytes]) -> Archive:
             case ["row", _, _]:
                 archive.rows += 1
             case ["holder", *values]:
-                archive.holders.append(Holder(*values))
+                archive.holders.append(_holder(values, path))
             case ["erasing", kuid, strategy]:
                 archive.erasing.append((kuid, strategy))
             case ["end", seal]:
@@ -189,7 +192,7 @@ def _lines(path: Path, keys: Sequence[bytes]) -> Iterator[Any]:
                 if not _ends(line):
                     for seal in seals:
                         seal.update(written)
-        except (OSError, EOFError, ValueError, gzip.BadGzipFile):
+        except (OSError, EOFError, ValueError, RecursionError, gzip.BadGzipFile):
             raise StorageError(f"{path} is damaged, or no archive of a store") from None
     if not _ends(line):
         raise StorageError(f"{path} was cut off")
@@ -198,6 +201,13 @@ def _lines(path: Path, keys: Sequence[bytes]) -> Iterator[Any]:
             f"{path} was changed, or written under another master key: it can be restored only "
             "into the installation that it comes from"
         )
+
+
+def _holder(values: list[Any], path: Path) -> Holder:
+    try:
+        return Holder(*values)
+    except TypeError:
+        raise StorageError(f"{path} is damaged, or no archive of a store") from None
 
 
 def _ends(line: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from ostiary import Call, Verified, errors
+from ostiary import Call, Newcomer, Verified, errors
 from ostiary.arguments import Duration
 from ostiary.services.sessions import Origin
 from ostiary.services.subjects import Place
@@ -151,6 +151,26 @@ async def test_a_verdict_may_give_other_profiles(house: Any, mine: Any) -> None:
     before = await house.services.changes.newest()
     await login(house)
     assert await house.services.changes.newest() == before, "the same profiles are no change"
+
+
+async def test_who_is_refused_after_the_verdict_is_given_nothing_by_it(
+    house: Any, mine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AZ-20: neither profiles nor a user of their own."""
+
+    async def refuse(*_: Any, **__: Any) -> None:
+        raise errors.LoginRefused("No.")
+
+    monkeypatch.setattr(house.services.logins._hooks, "after", refuse)
+    house.during("badge", "verify", giving(Verified("ann", profiles=("admin",))))
+    with pytest.raises(errors.LoginRefused):
+        await login(house)
+    assert (await mine.find("ann")).profile_ids == ("default",)
+    before = await house.kuids()
+    house.during("badge", "verify", giving(Newcomer({"badge": "9"}, {"profileIds": ["admin"]})))
+    with pytest.raises(errors.LoginRefused):
+        await login(house)
+    assert await house.kuids() == before
 
 
 async def test_the_last_administrator_is_made_no_other(house: Any, mine: Any) -> None:
