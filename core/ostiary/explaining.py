@@ -79,10 +79,17 @@ async def explain(settings: Settings, name: str, strategy: str) -> list[str]:
         who = await named(services, strategy, name)
         entries = await _entries(services, who)
         state = await _state(services, who)
+        # A kuid says nothing of a strategy: their own is meant.
+        if who.kuid == name and strategy not in state.strategies and state.strategies:
+            strategy = state.strategies[0]
+        blind = who.kuid is None and not services.strategies.finds_by_id(strategy)
         now = services.clock()
     lines = [_line(entry) for entry in entries]
     if state.user is not None and not any(entry.event == "UserCreated" for entry in entries):
         lines.insert(0, f"{instant(state.user.created_at or 0)}  user created (by their record)")
+    if blind:
+        told = f"Strategy {strategy} cannot say whose a name is: give the kuid instead of {name}."
+        return [*lines, "", told]
     return [*lines, "", *_standing(state, strategy, now), _verdict(state, strategy, now)]
 
 

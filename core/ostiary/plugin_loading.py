@@ -161,7 +161,8 @@ def _register(manager: PluginManager, name: str, module: object) -> None:
         manager.register(module, name)
         manager.check_pending()
     except PluginValidationError as error:
-        raise PluginError(f"plugin {name}: {error}") from error
+        # pluggy writes several lines.
+        raise PluginError(f"plugin {name}: {' '.join(str(error).split())}") from error
     except Exception as error:
         raise PluginError(f"plugin {name}: {_text(error)}") from error
     for caller in manager.get_hookcallers(module) or ():

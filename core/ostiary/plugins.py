@@ -157,6 +157,10 @@ class Strategies:
         self._find(name)
         return self._owners[name]
 
+    def finds_by_id(self, name: str) -> bool:
+        """Tell whether a strategy can say whose credentials a name opens."""
+        return self._implements(BY_ID, name)
+
     def account(self, name: str, credentials: Mapping[str, Any]) -> str | None:
         """Return by what attempts with such credentials are counted, if they name an account."""
         work = self.find(name).account

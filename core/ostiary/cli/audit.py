@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ostiary.cli.parsing import add, add_group, print_table
 from ostiary.clock import now
 from ostiary.durations import ENDLESS, duration
+from ostiary.events import kinds
 from ostiary.log import printable
 from ostiary.settings import Settings
 
@@ -30,7 +31,9 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--login", metavar="NAME", help="the same, by the name of a login")
     _add_strategy(command)
     command.add_argument("--address", metavar="A", help="where the request came from")
-    command.add_argument("--event", metavar="E", help="the name of an event")
+    command.add_argument(
+        "--event", metavar="E", choices=sorted(kinds()), help="the name of an event"
+    )
     _add_instant(command, "--since", "from then on: a timespan such as 2h, or an instant")
     _add_instant(command, "--until", "before then")
     command.add_argument("--size", type=int, default=SIZE, metavar="N", help="entries at most")

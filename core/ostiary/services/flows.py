@@ -34,8 +34,8 @@ LARGEST = 16_384
 
 PER_NETWORK, IN_ALL = 1_000, 50_000
 """Logins that may be under way from one address (IPv6: /64), and from everywhere. Beyond that
-those go first that would be over first: who floods the server loses their own before those of
-others, and nobody is refused."""
+those go first that would be over first, and nobody is refused: who floods the server from an
+address can end what others have begun there, and has to go on with it."""
 
 ROW = "SELECT strategy, sealed, binding, expires_at FROM login_flows WHERE fingerprint = ?"
 

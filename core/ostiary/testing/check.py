@@ -100,4 +100,4 @@ def _subject(name: str) -> tuple[Subject, str]:
 
 def _line(result: Result) -> str:
     why = f": {result.why}" if result.why else ""
-    return f"{result.state:9}  {result.strategy}  {result.promise.sentence}{why}"
+    return f"{result.state:9}  {result.strategy}  {result.promise.name}: {result.promise.sentence}{why}"

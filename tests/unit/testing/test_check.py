@@ -38,9 +38,9 @@ def test_a_broken_promise_is_told_with_its_reason_and_the_status(
     with installed(tmp_path / "packages", package):
         assert check(data, "badge", "--good", HEALTHY) == 1
     told = capsys.readouterr()
-    assert "broken     badge  without credentials there is nothing to show" in told.out
-    assert "kept       badge  good credentials sign their user in" in told.out
-    assert "not asked  badge  an unknown user is as much work as a wrong secret: " in told.out
+    assert "broken     badge  absence: without credentials there is nothing to show" in told.out
+    assert "kept       badge  login: good credentials sign their user in" in told.out
+    assert "not asked  badge  work: an unknown user is as much work as a wrong secret: " in told.out
     assert "the plugin badge breaks" in told.err
     assert not data.exists(), "nothing of the operator's is touched"
 

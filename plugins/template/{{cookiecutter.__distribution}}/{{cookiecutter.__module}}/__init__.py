@@ -54,7 +54,8 @@ async def ostiary_verify_credentials(
     # Without a row this works as long and answers no: nobody learns which numbers exist.
     genuine = await store.hasher.matches(row.hash if row else None, phrase[:LONGEST_PHRASE])
     if row is None or not genuine or len(phrase) > LONGEST_PHRASE:
-        raise errors.LoginRefused(strategy.refusal)
+        kuid, reason = (row.kuid, "wrong phrase") if row else (None, "unknown member")
+        raise errors.LoginRefused(strategy.refusal, kuid=kuid, reason=reason)
     return Verified(row.kuid)
 
 
