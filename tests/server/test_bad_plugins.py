@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -49,6 +53,10 @@ async def stubborn():
 await asyncio.create_task(stubborn())"""
 
 Start = Callable[..., ThrowAwayServer]
+
+JSON = {"Content-Type": "application/json"}
+PATIENCE = 30
+"""Seconds."""
 
 
 @pytest.fixture
@@ -202,6 +210,19 @@ def test_logins_are_refused_while_what_guarded_them_is_missing(start: Start, con
     assert "NOBODY CAN SIGN IN: the plugin guard" in server.log
     assert server.run("plugins", "disable", "guard", "--yes").returncode == 0
     assert_all_else_goes_on(api)
+
+
+def test_a_server_that_a_plugin_has_ended_says_that_it_has_failed(start: Start) -> None:
+    """ISO-10: whoever starts again what has failed does so."""
+    ends = "import asyncio, sys\nasyncio.get_running_loop().call_soon(sys.exit)\nawait asyncio.sleep(9)"
+    server = start(badge(verify=ends))
+    login = Request(f"{server.url}/_login/badge", b'{"badge": "1"}', JSON)
+    with suppress(OSError, HTTPException), urlopen(login, timeout=PATIENCE):
+        pass
+    deadline = time.monotonic() + PATIENCE
+    while "something has ended the server" not in server.log and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert server.stop() == 1
 
 
 def test_failsafe_loads_no_plugin_and_answers_administrators_only(
