@@ -105,6 +105,8 @@ def test_without_a_name_of_its_own_a_plugin_is_called_by_its_entry_point(install
         (gate("GET('/gates/{name}')"), "no argument 'name'"),
         (gate("GET('gates')"), "the path 'gates'"),
         (gate("GET('/gates?x=1')"), "the path '/gates?x=1'"),
+        (gate("GET('/..')"), "the path '/..'"),
+        (gate("GET('/../_me')"), "the path '/../_me'"),
         (gate("Route('FETCH', '/gates')"), "the verb 'FETCH'"),
         (gate(controller="a/b"), "'a/b' cannot name a controller"),
         (gate(name="_hidden"), "a name that no action can have"),

@@ -134,6 +134,9 @@ async def test_a_file_that_was_changed_or_comes_from_elsewhere_is_refused(
         ([*lines[:-2], lines[-1]], "was changed"),
         (lines[:-1], "was cut off"),
         (lines[1:], "is not an archive"),
+        ([lines[0].replace(b"{", b'{"more": 1, ', 1), *lines[1:]], "is damaged"),
+        ([lines[0], b'["holder", 1]\n', *lines[1:]], "is damaged"),
+        ([lines[0], b"[" * 200_000 + b"\n", *lines[1:]], "is damaged"),
     ):
         path.write_bytes(gzip.compress(b"".join(other)))
         with pytest.raises(StorageError, match=told):
