@@ -25,10 +25,10 @@ from ostiary.services.limits import network
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import login_flows as table
 from ostiary.strategies import Challenge, Redirect
+from ostiary.verdicts import LONGEST_LIFETIME
 
 Kind = Literal["challenge", "redirect"]
 
-LONGEST_LIFETIME = 600_000
 LARGEST = 16_384
 """Bytes of what a plugin may have kept."""
 

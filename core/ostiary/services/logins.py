@@ -247,8 +247,6 @@ class Logins:
             since = await self._changes.newest()
         else:
             kuid = verdict.kuid
-        if not isinstance(kuid, str):
-            raise errors.InvalidKuid(name, type(kuid).__name__)
         profiles = verdict.profiles if isinstance(verdict, Verified) else None
         account = await self._account(name, kuid)
         return Identified(account, since, verdict.session, profiles, created)

@@ -10,9 +10,10 @@ import pytest
 
 from ostiary import Challenge, Redirect, errors
 from ostiary.services.counters import Counted
-from ostiary.services.flows import LONGEST_LIFETIME, Flows, Handle, Holder, check_step
+from ostiary.services.flows import Flows, Handle, Holder, check_step
 from ostiary.storage.tables import login_flows
 from ostiary.testing.clock import Clock
+from ostiary.verdicts import LONGEST_LIFETIME
 
 pytestmark = pytest.mark.anyio
 
