@@ -27,7 +27,7 @@ from ostiary.composition import make_registry
 from ostiary.settings import Described, described_settings
 from ostiary.settings.declaring import Kind
 from ostiary.settings.sources import OPTIONS, PREFIX, describe
-from ostiary_local.strategy import LocalSettings
+from ostiary_local.settings import LocalSettings
 
 FOLDER = Path(__file__).parent / "reference"
 NOTICE = "<!-- Made by docs/generate.py; changes belong in the code. -->"

@@ -29,6 +29,7 @@ LAYERS = (
     "key_settings",
     "circuits watchdog",
     "calling verdicts",
+    "commands",
     "hookspecs",
     "declarations login_hooks narrowing plugin_controllers plugin_loading plugin_names plugins stored_strategies",
     "event_hooks",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT, Controller, Route
 from ostiary.arguments import Duration
+from ostiary.commands import Command, CommandError, Workplace
 from ostiary.events import (
     ActionRefused,
     ActionRun,
@@ -77,6 +78,8 @@ __all__ = [
     "ApiKeyDeleted",
     "Call",
     "Challenge",
+    "Command",
+    "CommandError",
     "Controller",
     "CredentialField",
     "CredentialsChanged",
@@ -132,6 +135,7 @@ __all__ = [
     "Verdict",
     "Verified",
     "Words",
+    "Workplace",
     "condition",
     "errors",
     "hookimpl",

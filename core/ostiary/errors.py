@@ -113,23 +113,27 @@ class LoginRefusal(UnauthorizedError):
 
     What is told only here, the server keeps: it stands in no answer and no text of the error.
 
-    :param sentence: what the client is told: the strategy's ``refusal``.
+    :param props: of ``LoginRefused`` the sentence that the client is told: the strategy's
+        ``refusal``.
     :param kuid: whose account it is, if that is known.
     :param reason: why, in a few words, for who reads the audit log; nothing secret.
+    :param proved: the secret was right, and something else is wrong: it is no failed attempt.
     :param www_authenticate: a challenge of HTTP, such as ``Negotiate``, which becomes a header of
         the answer (RFC 9110, 11.6.1).
+    :param extra: see ``OstiaryError``.
     """
 
     def __init__(
         self,
-        sentence: object,
-        *,
+        *props: object,
         kuid: str | None = None,
         reason: str | None = None,
+        proved: bool = False,
         www_authenticate: str | None = None,
+        **extra: Any,
     ) -> None:
-        super().__init__(sentence)
-        self.kuid, self.reason = kuid, reason
+        super().__init__(*props, **extra)
+        self.kuid, self.reason, self.proved = kuid, reason, proved
         if www_authenticate is not None:
             if not (www_authenticate.isascii() and www_authenticate.isprintable()):
                 raise ValueError("www_authenticate is no value of a header")

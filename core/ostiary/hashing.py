@@ -183,6 +183,14 @@ class Hasher:
         genuine = await self._pool.run(lambda: self._verify(hash_, _seasoned(secret, pepper)))
         return genuine and stored is not None
 
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do other expensive work, such as a hash of another kind, where hashes are made.
+
+        :param work: touches nothing of the event loop; it may not be broken off.
+        :raises errors.Overloaded: as much waits as may wait.
+        """
+        return await self._pool.run(work)
+
     def outdated(self, stored: str) -> bool:
         """Tell whether a hash was made with other parameters, or another pepper, than now."""
         try:

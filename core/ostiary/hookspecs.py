@@ -32,6 +32,7 @@ from typing import Any
 from pluggy import HookimplMarker, HookspecMarker
 
 from ostiary.actions import Controller
+from ostiary.commands import Command
 from ostiary.events import Event
 from ostiary.filters import Filter, Order
 from ostiary.storage import OwnStore as Store
@@ -93,10 +94,32 @@ def ostiary_wire_name() -> str:
 
 
 @hookspec
+def ostiary_commands() -> Iterable[Command]:
+    """Declare commands for operators, which are run as ``ostiary <plugin> <command>``."""
+
+
+@hookspec
 def ostiary_hooks_version() -> int:
     """Return the version of the hooks that this plugin was written for; without it, 1.
 
     A server that does not speak that version refuses to start, and says what to upgrade.
+    """
+
+
+# A hook that runs as long as the server does
+
+
+@hookspec
+async def ostiary_background(
+    settings: Mapping[str, Any], store: Store, directory: Directory
+) -> None:
+    """Do in the background what no request should wait for, such as sending mail.
+
+    Every process calls this once, when it is ready for requests, and cancels it when it stops.
+    What it raises is logged, and it is called again after a while. Several processes, and
+    machines, do this at the same time: claim a piece of work in the store before you do it.
+
+    :param settings: as in ``ostiary_strategies``.
     """
 
 
@@ -151,6 +174,7 @@ async def ostiary_validate_credentials(
     credentials: Mapping[str, Any],
     call: Call,
     partial: bool,
+    directory: Directory,
 ) -> None:
     """Refuse credentials before anything is written.
 
@@ -164,7 +188,12 @@ async def ostiary_validate_credentials(
 
 @hookspec(firstresult=True)
 async def ostiary_create_credentials(
-    strategy: Strategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+    strategy: Strategy,
+    store: Store,
+    kuid: str,
+    credentials: Mapping[str, Any],
+    call: Call,
+    directory: Directory,
 ) -> Mapping[str, Any]:
     """Store the valid credentials of a user who has none for this strategy.
 
@@ -175,7 +204,12 @@ async def ostiary_create_credentials(
 
 @hookspec(firstresult=True)
 async def ostiary_update_credentials(
-    strategy: Strategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+    strategy: Strategy,
+    store: Store,
+    kuid: str,
+    credentials: Mapping[str, Any],
+    call: Call,
+    directory: Directory,
 ) -> Mapping[str, Any]:
     """Change the given fields of a user's credentials and return what a client may see.
 
@@ -245,6 +279,23 @@ async def ostiary_search_credentials(
     :param limit: how many to return at most.
     :raises errors.BadRequestError: one of your own, if the filter asks for something that is
         not searched for.
+    """
+
+
+@hookspec(firstresult=True)
+async def ostiary_reauthenticate(
+    strategy: Strategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+) -> None:
+    """Have a user who is signed in prove once more who they are (OWASP ASVS 7.5.1).
+
+    The core calls this before users change or give up their own credentials of this strategy,
+    and before anything else is looked at: a stolen token must not be enough. Attempts are
+    limited as logins are. Without this hook, or where it raises nothing, they may.
+
+    :param credentials: the body of the request; besides the fields of the strategy it may hold
+        what proves it, such as ``currentPassword``.
+    :raises errors.BadRequestError: one of your own, if the proof is missing; it is no attempt.
+    :raises errors.ForbiddenError: one of your own, if it is wrong.
     """
 
 

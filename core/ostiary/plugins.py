@@ -118,6 +118,7 @@ class Strategies:
         self._listeners: list[Callable[[], None]] = []
         self.stored = StoredStrategies(plugins, stores, self.calls, self._install, self._owners.get)
         self._stale = self.stored.stale
+        self._directory_of: Callable[[str], Directory | None] = lambda _: None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._strategies)
@@ -133,6 +134,10 @@ class Strategies:
     def listen(self, listener: Callable[[], None]) -> None:
         """Call a function whenever other strategies than before are in force."""
         self._listeners.append(listener)
+
+    def direct_by(self, directory_of: Callable[[str], Directory]) -> None:
+        """Have hooks ask about users where the core tells; it gives the directory of a plugin."""
+        self._directory_of = directory_of
 
     def of(self, plugin: str) -> Mapping[str, Strategy]:
         """Return the strategies of a plugin by name; none for one that has none."""
@@ -190,6 +195,7 @@ class Strategies:
     ) -> None:
         """Refuse credentials that cannot be written."""
         given: dict[str, Any] = {"user": user, "credentials": credentials, "partial": partial}
+        given["directory"] = self._directory_for(name)
         await self._call("validate", name, call, **given)
 
     async def create(
@@ -199,6 +205,7 @@ class Strategies:
         if await self.get(name, kuid) is not None:
             await self.erase(name, kuid)
         given: dict[str, Any] = {"kuid": kuid, "credentials": credentials}
+        given["directory"] = self._directory_for(name)
         seen: dict[str, Any] = await self._call("create", name, call, _viewed(name), **given)
         return seen
 
@@ -207,6 +214,7 @@ class Strategies:
     ) -> dict[str, Any]:
         """Change credentials."""
         given: dict[str, Any] = {"kuid": kuid, "credentials": credentials}
+        given["directory"] = self._directory_for(name)
         seen: dict[str, Any] = await self._call("update", name, call, _viewed(name), **given)
         return seen
 
@@ -292,6 +300,9 @@ class Strategies:
         """Tell whether the plugin of a strategy answers a hook, and does not merely wrap it."""
         _, _, callers = self._find(name)
         return any(not (one.wrapper or one.hookwrapper) for one in callers[hook].get_hookimpls())
+
+    def _directory_for(self, name: str) -> Directory | None:
+        return self._directory_of(self.owner(name))
 
     def _find(self, name: str) -> tuple[Strategy, OwnStore, dict[str, HookCaller]]:
         found = self._strategies.get(name)

@@ -239,6 +239,29 @@ class Directory(Protocol):
     async def find(self, kuid: str) -> User | None:
         """Return a user, or None if nobody has this kuid."""
 
+    async def roles(self, profile_ids: Iterable[str]) -> frozenset[str]:
+        """Return the ids of the roles that make some profiles; unknown profiles have none."""
+
+    async def check_authority(self, kuid: str, call: Call) -> None:
+        """Refuse a caller who would get rights by acting as a user, or by letting others do so.
+
+        :raises errors.TargetTooPowerful: the user holds rights that the caller does not.
+        """
+
+    async def change_credentials(
+        self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
+    ) -> Mapping[str, Any]:
+        """Change the credentials of a user who has proved who they are in another way.
+
+        They are validated and written by the hooks of this plugin, the caches of all processes
+        are told, and the other sessions of the user end, as if a client had changed them.
+
+        :param strategy: one of this plugin.
+        :param call: given to the hooks; ``kuid`` of the user, if it is done by the user.
+        :returns: what a client may see of them.
+        :raises errors.NoCredentials: the user holds none of this strategy.
+        """
+
     async def open_session(
         self, kuid: str, call: Call, *, lifetime: int | None = None, session: str | None = None
     ) -> Mapping[str, Any]:

@@ -136,8 +136,19 @@ def make_services(parts: Parts) -> Services:
     changed = StrategyChanges(store, changes, strategies).announce
     door = Door(parts.inventory, plugins.loaded)
     directories = Directories(
-        strategies, users, accounts, tokens, sessions, changes, door, hooks, changed
+        strategies,
+        users,
+        accounts,
+        tokens,
+        sessions,
+        changes,
+        door,
+        hooks,
+        changed,
+        grants,
+        authority,
     )
+    strategies.direct_by(directories.of)
     return Services(
         strategies=strategies,
         about=About(health, plugins, strategies.of, version=__version__, config=config, clock=now),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from ostiary import errors
@@ -11,8 +11,10 @@ from ostiary.durations import duration
 from ostiary.login_hooks import LoginHooks
 from ostiary.plugins import Strategies
 from ostiary.services.accounts import Account, Accounts
+from ostiary.services.authority import Authority
 from ostiary.services.changes import Changes
 from ostiary.services.door import Door
+from ostiary.services.grants import Grants
 from ostiary.services.sessions import Origin, Sessions
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
@@ -42,10 +44,13 @@ class Directories:
         door: Door,
         hooks: LoginHooks,
         changed: Callable[[str], Awaitable[None]],
+        grants: Grants,
+        authority: Authority,
     ) -> None:
         self.strategies, self.users, self.accounts = strategies, users, accounts
         self.tokens, self.sessions, self.changes = tokens, sessions, changes
         self.door, self.hooks, self.changed = door, hooks, changed
+        self.grants, self.authority = grants, authority
         self._made: dict[str, PluginDirectory] = {}
 
     def of(self, plugin: str) -> PluginDirectory:
@@ -68,6 +73,17 @@ class PluginDirectory:
         """Return a user, or None."""
         user = await self._services.users.find(kuid)
         return None if user is None else user.shown()
+
+    async def roles(self, profile_ids: Iterable[str]) -> frozenset[str]:
+        """Return the ids of the roles that make some profiles."""
+        return await self._services.grants.roles(tuple(profile_ids))
+
+    async def check_authority(self, kuid: str, call: Call) -> None:
+        """Refuse a caller who holds less rights than a user."""
+        caller = await self._services.accounts.find(call.kuid)
+        if caller is None:
+            raise errors.TargetTooPowerful(kuid)
+        await self._services.authority.check_target(caller, kuid)
 
     async def open_session(
         self, kuid: str, call: Call, *, lifetime: int | None = None, session: str | None = None

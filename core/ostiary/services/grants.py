@@ -42,6 +42,12 @@ class Grants:
             remembered[ids] = rights
         return rights
 
+    async def roles(self, ids: Iterable[str]) -> frozenset[str]:
+        """Return the ids of the roles that some profiles name; one that is gone names none."""
+        async with self._store.read() as db:
+            found = rows_with(db, select(profiles.c.id, profiles.c.policies), profiles.c.id, ids)
+            return frozenset([one["roleId"] async for row in found for one in row.policies])
+
     async def _compile(self, ids: tuple[str, ...]) -> Rights:
         async with self._store.read() as db:
             return await read_rights(db, ids)

@@ -193,7 +193,8 @@ class LoginLimits:
         account counts that, but the address does not, for it would keep everybody there from
         every other strategy.
         """
-        if isinstance(error, UNDECIDED):
+        proved = isinstance(error, errors.LoginRefusal) and error.proved
+        if proved or isinstance(error, UNDECIDED):
             await self._give_back(attempt.counted)
         elif error.status >= errors.PluginImplementationError.status:
             await self._give_back(one for one in attempt.counted if one.subject == attempt.address)

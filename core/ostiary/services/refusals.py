@@ -127,7 +127,7 @@ def _refused_sign_in(
             reason=reason, strategy=strategy, account=account, wait=error.retry_after
         )
     kuid, reason = None, error.id
-    if isinstance(error, errors.LoginRefused):
+    if isinstance(error, errors.LoginRefusal):
         kuid, reason = error.kuid, error.reason or REFUSED
     elif isinstance(error, errors.PluginImplementationError):
         reason = PLUGIN_FAILED

@@ -24,8 +24,9 @@ from ostiary import (
 )
 from ostiary import errors as core
 from ostiary_local import accounts, errors, names, passwords, searching
-from ostiary_local.accounts import Account
-from ostiary_local.strategy import LocalSettings, LocalStrategy
+from ostiary_local.accounts import Account, Name
+from ostiary_local.settings import LocalSettings
+from ostiary_local.strategy import LocalStrategy
 from ostiary_local.tables import metadata
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ async def ostiary_verify_credentials(
         raise core.LoginRefused(strategy.refusal, reason="unknown account")
     if not genuine:
         raise core.LoginRefused(strategy.refusal, kuid=account.kuid, reason="wrong password")
-    if store.hasher.outdated(account.hash):
+    if stored is not None and store.hasher.outdated(stored):
         await _renew(store, account, password)
     return Verified(account.kuid)
 
@@ -93,7 +94,9 @@ async def ostiary_validate_credentials(
 async def ostiary_create_credentials(
     strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
 ) -> Mapping[str, Any]:
-    await accounts.add(store, kuid, await _columns(strategy, store, credentials, call))
+    username = credentials["username"]
+    name = Name(username, strategy.key(username))
+    await accounts.add(store, kuid, name, await _columns(store, credentials, call))
     return {"username": credentials["username"]}
 
 
@@ -101,8 +104,12 @@ async def ostiary_create_credentials(
 async def ostiary_update_credentials(
     strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
 ) -> Mapping[str, Any]:
-    columns = await _columns(strategy, store, credentials, call)
-    return {"username": await accounts.change(store, kuid, columns)}
+    name = None
+    if "username" in credentials:
+        username = credentials["username"]
+        name = Name(username, strategy.key(username))
+    columns = await _columns(store, credentials, call)
+    return {"username": await accounts.change(store, kuid, name, columns)}
 
 
 @hookimpl
@@ -150,18 +157,17 @@ def _require_both(credentials: Mapping[str, Any]) -> None:
         raise errors.MissingPassword
 
 
-async def _columns(
-    strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any], call: Call
-) -> dict[str, Any]:
-    """Return the columns that hold the given fields, with the password hashed."""
-    columns: dict[str, Any] = {}
-    if "username" in credentials:
-        username = credentials["username"]
-        columns |= {"username": username, "name": strategy.key(username)}
-    if "password" in credentials:
-        hash_ = await store.hasher.hash(passwords.normal(credentials["password"]))
-        columns |= {"hash": hash_, "updater": call.kuid, "password_set_at": accounts.now()}
-    return columns
+async def _columns(store: Store, credentials: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    """Return the columns of a new password, hashed; none without one."""
+    if "password" not in credentials:
+        return {}
+    hash_ = await store.hasher.hash(passwords.normal(credentials["password"]))
+    return {
+        "hash": hash_,
+        "imported": None,
+        "updater": call.kuid,
+        "password_set_at": accounts.now(),
+    }
 
 
 async def _renew(store: Store, account: Account, password: str) -> None:

@@ -7,42 +7,68 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Select, case, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import Store
 from ostiary_local import errors
-from ostiary_local.tables import accounts
+from ostiary_local.tables import accounts, former_passwords, identifiers, outbox, tickets
 
-COLUMNS = (accounts.c.kuid, accounts.c.username, accounts.c.hash)
+USERNAME = "username"
+
+COLUMNS = (
+    accounts.c.kuid,
+    accounts.c.hash,
+    accounts.c.imported,
+    accounts.c.updater,
+    accounts.c.password_set_at,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who signs in with a user name, and the hash of the password."""
+    """Whose account it is, and what proves it; instants in ms.
+
+    :ivar username: the user name; the first of the other names if there is none.
+    :ivar hash: see ``tables``.
+    :ivar updater: who set the password.
+    """
 
     kuid: str
     username: str
-    hash: str = field(repr=False)
+    hash: str | None = field(repr=False)
+    imported: bytes | None = field(repr=False)
+    updater: str
+    password_set_at: int
 
 
-async def named(store: Store, username: str, key: str) -> Account | None:
-    """Return the account with a user name.
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name to be written: what it is spelled like, and what its spellings share."""
+
+    value: str
+    key: str
+    kind: str = USERNAME
+
+
+async def named(store: Store, value: str, key: str) -> Account | None:
+    """Return the account with a name.
 
     One that is spelled exactly so goes before one that only shares its key: the
     matching of names may have been another when they were written.
     """
-    exact = accounts.c.username == username
-    wanted = select(*COLUMNS).where(exact | (accounts.c.name == key))
-    return await _first(store, wanted.order_by(exact.desc()).limit(1))
+    exact = identifiers.c.value == value
+    found = select(identifiers.c.kuid).where(exact | (identifiers.c.key == key))
+    kuid = found.order_by(exact.desc()).limit(1).scalar_subquery()
+    return await _first(store, _shown().where(accounts.c.kuid == kuid))
 
 
 async def of(store: Store, kuid: str) -> Account | None:
     """Return the account of a user."""
-    return await _first(store, select(*COLUMNS).where(accounts.c.kuid == kuid))
+    return await _first(store, _shown().where(accounts.c.kuid == kuid))
 
 
-async def add(store: Store, kuid: str, columns: Mapping[str, Any]) -> None:
+async def add(store: Store, kuid: str, name: Name, columns: Mapping[str, Any]) -> None:
     """Add the account of a user.
 
     :raises errors.AccountExists: the user has one.
@@ -53,29 +79,42 @@ async def add(store: Store, kuid: str, columns: Mapping[str, Any]) -> None:
     try:
         async with store.begin() as db:
             await db.execute(insert(accounts).values(row))
+            await db.execute(insert(identifiers).values(_row(kuid, name, instant)))
     except IntegrityError:
         # From None, here and below: the text of the cause holds the hash.
         if await of(store, kuid) is not None:
             raise errors.AccountExists(kuid) from None
-        raise errors.UsernameTaken(columns["username"]) from None
+        raise errors.UsernameTaken(name.value) from None
 
 
-async def change(store: Store, kuid: str, columns: Mapping[str, Any]) -> str:
+async def change(store: Store, kuid: str, name: Name | None, columns: Mapping[str, Any]) -> str:
     """Change the account of a user and return the user name.
 
+    :param name: takes the place of the user name; None leaves it.
     :raises errors.NoAccount: the user has none.
     :raises errors.UsernameTaken: another user has the name.
     """
-    mine = accounts.c.kuid == kuid
+    instant = now()
     try:
         async with store.begin() as db:
-            await db.execute(update(accounts).where(mine).values(updated_at=now(), **columns))
-            username: str | None = await db.scalar(select(accounts.c.username).where(mine))
+            mine = accounts.c.kuid == kuid
+            changed = update(accounts).where(mine).values(updated_at=instant, **columns)
+            if (await db.execute(changed)).rowcount == 0:
+                raise errors.NoAccount(kuid)
+            if "hash" in columns:
+                # What was given out for the old password is void with it.
+                await db.execute(delete(tickets).where(tickets.c.kuid == kuid))
+            if name is not None:
+                old = (identifiers.c.kuid == kuid) & (identifiers.c.kind == USERNAME)
+                await db.execute(delete(identifiers).where(old))
+                await db.execute(insert(identifiers).values(_row(kuid, name, instant)))
     except IntegrityError:
-        raise errors.UsernameTaken(columns["username"]) from None
-    if username is None:
+        assert name is not None
+        raise errors.UsernameTaken(name.value) from None
+    account = await of(store, kuid)
+    if account is None:
         raise errors.NoAccount(kuid)
-    return username
+    return account.username
 
 
 async def renew(store: Store, account: Account, hash_: str) -> None:
@@ -86,9 +125,10 @@ async def renew(store: Store, account: Account, hash_: str) -> None:
 
 
 async def erase(store: Store, kuid: str) -> None:
-    """Erase the account of a user, if there is one."""
+    """Erase everything that is kept of a user, if there is anything."""
     async with store.begin() as db:
-        await db.execute(delete(accounts).where(accounts.c.kuid == kuid))
+        for table in (accounts, identifiers, former_passwords, tickets, outbox):
+            await db.execute(delete(table).where(table.c.kuid == kuid))
 
 
 def now() -> int:
@@ -96,7 +136,24 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _shown() -> Select[Any]:
+    first = case((identifiers.c.kind == USERNAME, 0), else_=1)
+    name = select(identifiers.c.value).where(identifiers.c.kuid == accounts.c.kuid)
+    name = name.order_by(first, identifiers.c.created_at).limit(1)
+    return select(*COLUMNS, name.scalar_subquery().label("username"))
+
+
+def _row(kuid: str, name: Name, instant: int) -> dict[str, Any]:
+    return {
+        "kuid": kuid,
+        "value": name.value,
+        "key": name.key,
+        "kind": name.kind,
+        "created_at": instant,
+    }
+
+
 async def _first(store: Store, wanted: Select[Any]) -> Account | None:
     async with store.read() as db:
         row = (await db.execute(wanted)).first()
-    return None if row is None else Account(row.kuid, row.username, row.hash)
+    return None if row is None else Account(**row._asdict())

@@ -19,11 +19,12 @@ from ostiary import (
     leaves,
 )
 from ostiary_local import errors
-from ostiary_local.tables import accounts
+from ostiary_local.accounts import USERNAME
+from ostiary_local.tables import accounts, identifiers
 
-FIELDS = {"username": accounts.c.username, "kuid": accounts.c.kuid}
+FIELDS = {"username": identifiers.c.value, "kuid": identifiers.c.kuid}
 
-PRIVATE = {column.name for column in accounts.columns} - FIELDS.keys() | {
+PRIVATE = {column.name for column in (*accounts.c, *identifiers.c)} - FIELDS.keys() | {
     "password",
     # What Kuzzle stores, and clients know of.
     *("userPassword", "userSalt", "passwordHistory", "algorithm", "stretching", "encryption"),
@@ -41,12 +42,13 @@ async def search(
     :raises errors.NotSearched: another one is, or in a way that is not searched in.
     """
     _check(filter, sort)
-    where = condition(filter, FIELDS)
+    where = condition(filter, FIELDS) & (identifiers.c.kind == USERNAME)
     order = [FIELDS[one.path].desc() if one.descending else FIELDS[one.path].asc() for one in sort]
-    page = select(accounts.c.username, accounts.c.kuid).where(where)
-    page = page.order_by(*order, accounts.c.username).limit(limit).offset(offset)
+    shown = (column.label(name) for name, column in FIELDS.items())
+    page = select(*shown).where(where)
+    page = page.order_by(*order, identifiers.c.value).limit(limit).offset(offset)
     async with store.read(apart=True) as db:
-        total = await db.scalar(select(func.count()).select_from(accounts).where(where))
+        total = await db.scalar(select(func.count()).select_from(identifiers).where(where))
         rows = (await db.execute(page)).all()
     return FoundCredentials([row._asdict() for row in rows], total)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table
+
+from ostiary import Sealed
 
 metadata = MetaData()
 
@@ -10,14 +12,73 @@ accounts = Table(
     "accounts",
     metadata,
     Column("kuid", String, primary_key=True),
-    # As written by the user; unique although ``name`` is, since the matching may be changed.
-    Column("username", String, nullable=False, unique=True),
-    # What the spellings of one name share.
-    Column("name", String, nullable=False, unique=True),
-    Column("hash", String, nullable=False),
+    # Ours, or None where a hash from elsewhere stands alone in `imported`. With both, ours is made
+    # of what the other would be, and `imported` tells how that is made, without its value.
+    Column("hash", String),
+    Column("imported", Sealed),
     # Who set the password: the user, or an administrator.
     Column("updater", String, nullable=False),
     Column("password_set_at", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+)
+
+# The names by which users sign in: user names, e-mail addresses, telephone numbers.
+identifiers = Table(
+    "identifiers",
+    metadata,
+    # What all spellings of one name share: whatever their kind, no two accounts have the same.
+    Column("key", String, primary_key=True),
+    # As written by the user; unique although ``key`` is, since the matching may be changed.
+    Column("value", String, nullable=False, unique=True),
+    # "username", "email" or "phone".
+    Column("kind", String, nullable=False),
+    Column("kuid", String, nullable=False, index=True),
+    # What names share that look alike; None where that is not asked.
+    Column("skeleton", String, index=True),
+    Column("verified_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+former_passwords = Table(
+    "former_passwords",
+    metadata,
+    # Random: what is sealed is sealed for its row.
+    Column("id", String, primary_key=True),
+    Column("kuid", String, nullable=False, index=True),
+    Column("hash", String),
+    Column("imported", Sealed),
+    Column("set_at", BigInteger, nullable=False),
+    Column("archived_at", BigInteger, nullable=False),
+)
+
+# What a user was sent, or given, to do one thing once.
+tickets = Table(
+    "tickets",
+    metadata,
+    # SHA-256 of what the user holds.
+    Column("fingerprint", LargeBinary, primary_key=True),
+    # "reset" a password, or "verify" an identifier.
+    Column("purpose", String, nullable=False),
+    Column("kuid", String, nullable=False, index=True),
+    # What must be as it was: when the password was set, or the key of the identifier.
+    Column("bound", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+# Mail to be sent.
+outbox = Table(
+    "outbox",
+    metadata,
+    # Random: what is sealed is sealed for its row.
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    # None while only a name is known that somebody typed, which may be nobody's.
+    Column("kuid", String, index=True),
+    Column("typed", Sealed),
+    Column("created_at", BigInteger, nullable=False),
+    # When it is tried next; moved on by whoever tries it, so that nobody else does meanwhile.
+    Column("due_at", BigInteger, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
 )

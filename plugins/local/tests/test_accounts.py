@@ -168,7 +168,7 @@ async def test_who_has_no_account_cannot_update_one(local: Local) -> None:
         await local.update("ann", password="secret")
     assert refusal.value.status == 412
     with pytest.raises(NoAccount):
-        await accounts.change(local.store, "ann", {"username": "ann", "name": "ann"})
+        await accounts.change(local.store, "ann", None, {"updater": "ann"})
     assert await local.get("ann") is None
 
 

@@ -59,7 +59,7 @@ async def test_an_account_lives_its_life(local: Local) -> None:
     await local.delete("ann")
     assert await local.get("ann") is None
     with pytest.raises(NoAccount):
-        await accounts.change(local.store, "ann", {"username": "ann", "name": "ann"})
+        await accounts.change(local.store, "ann", None, {"updater": "ann"})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""Tickets: random texts that let whoever holds one do one thing, once, for a while.
+
+Only their SHA-256 is stored, so that a dump of the store opens nothing (OWASP ASVS 6.4.1).
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal
+
+from sqlalchemy import delete, insert, select
+
+from ostiary import Store
+from ostiary_local.accounts import now
+from ostiary_local.tables import tickets
+
+Purpose = Literal["reset", "verify"]
+
+MOST = 5
+"""Tickets of a user for one purpose: the oldest gives way to another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a ticket is good for.
+
+    :ivar bound: what has to be as it was when the ticket was issued.
+    :ivar expired: it is too late.
+    """
+
+    fingerprint: bytes
+    kuid: str
+    bound: str
+    expired: bool
+
+
+async def issue(store: Store, purpose: Purpose, kuid: str, bound: str, lifetime: int) -> str:
+    """Return a new ticket: 256 random bits, as text.
+
+    :param lifetime: in ms.
+    """
+    ticket, instant = secrets.token_urlsafe(32), now()
+    same = (tickets.c.kuid == kuid) & (tickets.c.purpose == purpose)
+    kept = select(tickets.c.fingerprint).where(same).order_by(tickets.c.created_at.desc())
+    async with store.begin() as db:
+        newest = (await db.execute(kept.limit(MOST - 1))).scalars().all()
+        await db.execute(delete(tickets).where(same, tickets.c.fingerprint.not_in(newest)))
+        await db.execute(
+            insert(tickets).values(
+                fingerprint=_fingerprint(ticket),
+                purpose=purpose,
+                kuid=kuid,
+                bound=bound,
+                created_at=instant,
+                expires_at=instant + lifetime,
+            )
+        )
+    return ticket
+
+
+async def find(store: Store, purpose: Purpose, ticket: str) -> Ticket | None:
+    """Return what a ticket is good for; it is not spent."""
+    which = (tickets.c.fingerprint == _fingerprint(ticket)) & (tickets.c.purpose == purpose)
+    wanted = select(tickets.c.kuid, tickets.c.bound, tickets.c.expires_at)
+    async with store.read() as db:
+        row = (await db.execute(wanted.where(which))).first()
+    if row is None:
+        return None
+    return Ticket(_fingerprint(ticket), row.kuid, row.bound, row.expires_at <= now())
+
+
+def _fingerprint(ticket: str) -> bytes:
+    return sha256(ticket.encode(errors="surrogatepass")).digest()
