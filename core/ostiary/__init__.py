@@ -45,6 +45,7 @@ from ostiary.events import (
 from ostiary.filters import Field, Filter, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
 from ostiary.request import Reply
+from ostiary.sealing import SealBroken
 from ostiary.settings import SettingsError, read_settings
 from ostiary.storage import OwnStore as Store
 from ostiary.storage import Storage
@@ -111,6 +112,7 @@ __all__ = [
     "RoleChanged",
     "RoleDeleted",
     "Route",
+    "SealBroken",
     "Sealed",
     "SecurityReset",
     "SessionsEnded",
