@@ -44,18 +44,20 @@ def from_document(document: Mapping[str, Any]) -> Reading:
 
 def _argon2(more: Mapping[str, Any], iterations: object, salt: bytes, length: int) -> argon2.Argon2:
     kind, version = _only(more, "type", "id"), _only(more, "version", "1.3")
+    costs = (_only(more, "memory", "7168"), iterations, _only(more, "parallelism", "1"))
+    if not isinstance(kind, str) or not isinstance(version, str):
+        raise UnknownHash("Keycloak: type and version of argon2: texts are wanted")
     if kind not in KINDS or version not in VERSIONS:
         raise UnknownHash("Keycloak: its kind or version of argon2 is not known")
-    costs = (_only(more, "memory", "7168"), iterations, _only(more, "parallelism", "1"))
     return argon2.made(KINDS[kind], VERSIONS[version], costs, length, salt)
 
 
-def _only(more: Mapping[str, Any], name: str, usual: str) -> str:
+def _only(more: Mapping[str, Any], name: str, usual: str) -> str | int:
     """Return a parameter; each is a list of one text."""
     value = more.get(name, usual)
     if isinstance(value, list) and len(value) == 1:
         (value,) = value
-    return value if isinstance(value, str) else json.dumps(value, default=type)
+    return value if isinstance(value, str | int) else ""
 
 
 def _object(value: object, what: str) -> Mapping[str, Any]:

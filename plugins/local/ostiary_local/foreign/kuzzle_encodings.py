@@ -54,8 +54,8 @@ def whole(value: bytes, length: int, form: Form) -> bytes:
 
     :raises UnknownHash: it is cut off.
     """
-    # Bytes that are no UTF-8 became three each, or several of them became three together.
-    if form == "utf8" and length // 4 <= len(value) <= 3 * length:
+    # One to three bytes that are no UTF-8 became the three of U+FFFD.
+    if form == "utf8" and length <= len(value) <= 3 * length:
         return value
     return reading.exactly(value, length)
 
