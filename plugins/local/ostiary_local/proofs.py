@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ostiary import SealBroken, Store
 from ostiary import errors as core
-from ostiary_local import accounts, passwords, tables
+from ostiary_local import accounts, decoys, passwords, tables
 from ostiary_local.accounts import Account
 
 logger = logging.getLogger(__name__)
@@ -65,19 +65,19 @@ class Stored:
 async def proves(store: Store, account: Account | None, password: str) -> bool:
     """Tell whether a password is that of an account.
 
-    Nobody's password is as much work as one of our own hashes. What cannot be read proves
-    nothing, is as much work again, and is told in the log.
+    Nobody's password is as much work as one of our own hashes, and that is as much as a wrapped
+    one. What cannot be read proves nothing, is as much work again, and is told in the log.
 
     :raises core.Overloaded: as many hashes wait as may wait.
     """
+    outline = await decoys.decoy(store)
+    if outline is not None and (account is None or account.imported is None):
+        await decoys.imitate(store, outline, _forms(password))
     if account is None:
         return await store.hasher.matches(None, passwords.normal(password))
     column = tables.accounts.c.imported
-    return await _proves(
-        store,
-        Stored(account.kuid, account.hash, account.imported, column, account.kuid),
-        password,
-    )
+    stored = Stored(account.kuid, account.hash, account.imported, column, account.kuid)
+    return await _proves(store, stored, password)
 
 
 async def proves_former(store: Store, former: Former, password: str) -> bool:

@@ -7,10 +7,12 @@ import json
 import logging
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from sqlalchemy import insert, select
@@ -30,6 +32,8 @@ CHEAPEST = Argon2Parameters(time_cost=5, memory_cost=7168)
 DEARER = Argon2Parameters(time_cost=6, memory_cost=7168)
 LONG_AGO = 1_500_000_000_000
 PATIENCE = 30
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -260,6 +264,57 @@ async def test_hashes_from_elsewhere_are_made_where_hashes_are_made(
     gate.set()
     assert await busy
     pool.close()
+
+
+class Watched(HashPool):
+    """A pool that remembers what kinds of hashes it made."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 100)
+        self.made: list[str] = []
+
+    async def run(self, work: Callable[[], T]) -> T:
+        self.made.append("theirs" if isinstance(work, partial) else "ours")
+        return await super().run(work)
+
+
+async def test_every_attempt_is_the_work_of_a_wrapped_hash_while_there_is_one(
+    local: Local,
+) -> None:
+    """AUTH-02: as many hashes of both kinds, whosever the name is."""
+    pool = Watched()
+    watched = await local.reopened(pool, CHEAPEST)
+
+    async def work(username: str, password: str) -> list[str]:
+        pool.made.clear()
+        with pytest.raises(errors.LoginRefused):
+            await watched.login(username, password)
+        return sorted(pool.made)
+
+    await local.create("bob", username="bob", password="secret")
+    for username in ("bob", "nobody", "no\u200bbody"):
+        assert await work(username, "wr\uff4fng") == ["ours"]
+    await bring(local, "ann", LDAP, wrapped=True)
+    tries = {"wrong": 1, "wro\u0308ng": 2, "\uff57ro\u0308ng": 3}
+    for password, rounds in tries.items():
+        for username in ("ann", "bob", "nobody", "no\u200bbody"):
+            assert await work(username, password) == ["ours"] * rounds + ["theirs"] * rounds
+    await local.login("ann", LDAP.password)
+    assert await work("nobody", "wrong") == ["ours"]
+    pool.close()
+
+
+async def test_a_wrapped_hash_that_is_damaged_keeps_nobody_else_out(
+    local: Local, caplog: pytest.LogCaptureFixture
+) -> None:
+    await bring(local, "ann", LDAP, wrapped=True)
+    await local.create("bob", username="bob", password="secret")
+    with closing(sqlite3.connect(local.folder / "local.db")) as file:
+        file.execute("UPDATE accounts SET imported = X'0102' WHERE kuid = 'ann'")
+        file.commit()
+    assert await local.login("bob", "secret") == "bob"
+    (record,) = [one for one in caplog.records if one.name == "ostiary_local.decoys"]
+    assert "user 'ann' is damaged" in record.getMessage()
 
 
 DAMAGES = {
