@@ -56,7 +56,7 @@ class Header:
     @property
     def table(self) -> int:
         """Where the fingerprints begin."""
-        return HEADER_SIZE + (2**self.bits + 1) * COUNT.size
+        return HEADER_SIZE + ((1 << self.bits) + 1) * COUNT.size
 
     @property
     def size(self) -> int:
@@ -66,12 +66,12 @@ class Header:
     @property
     def false_positives(self) -> float:
         """How likely a password that is not in the list is found by mistake."""
-        return self.entries / 2 ** (self.bits + 8 * self.width)
+        return self.entries / (1 << self.bits + 8 * self.width)
 
     def place(self, digest: bytes) -> tuple[int, bytes]:
         """Return the bucket and the fingerprint that belong to a SHA-1."""
         used = int.from_bytes(digest[:12], "big") >> (96 - self.bits - 8 * self.width)
-        bucket, fingerprint = divmod(used, 256**self.width)
+        bucket, fingerprint = divmod(used, 1 << 8 * self.width)
         return bucket, fingerprint.to_bytes(self.width, "big")
 
     def pack(self) -> bytes:

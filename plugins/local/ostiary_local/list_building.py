@@ -6,7 +6,6 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -16,8 +15,13 @@ from ostiary_local.blocklists import COUNT, HEADER_SIZE, Header
 PREFIX = 12
 """Bytes of a SHA-1 that are kept while a list is built: the most that can be used of it."""
 
-PARTS = 256
-"""Files that the hashes are sorted in, one after the other: a billion takes some 300 MB."""
+PART_BITS = 10
+PARTS = 1 << PART_BITS
+"""Files that the hashes are sorted in, one after the other: a billion takes some 150 MB."""
+
+_PARTS = "part-*"
+_WAITING = 16 << 10
+"""Bytes that are gathered for a part before they are written."""
 
 WIDEST = 8
 _FULLEST = 64
@@ -42,7 +46,7 @@ def build(
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as name:
         folder = Path(name)
         _part(digests, folder, progress)
-        entries = sum(_sort(part) for part in sorted(folder.iterdir()))
+        entries = sum(_sort(part) for part in folder.glob(_PARTS))
         header = shape(entries, false_positives)
         made = folder / "made"
         made.touch()
@@ -66,12 +70,23 @@ def shape(entries: int, false_positives: float) -> Header:
 
 
 def _part(digests: Iterable[bytes], folder: Path, progress: Callable[[int], None]) -> None:
-    with ExitStack() as stack:
-        parts = [stack.enter_context((folder / f"{n:03}").open("wb")) for n in range(PARTS)]
-        for number, digest in enumerate(digests, 1):
-            parts[digest[0]].write(digest[:PREFIX])
-            if number % 1_000_000 == 0:
-                progress(number)
+    waiting = [bytearray() for _ in range(PARTS)]
+    for number, digest in enumerate(digests, 1):
+        part = int.from_bytes(digest[:2], "big") >> 16 - PART_BITS
+        waiting[part] += digest[:PREFIX]
+        if len(waiting[part]) >= _WAITING:
+            _append(folder, part, waiting[part])
+        if number % 1_000_000 == 0:
+            progress(number)
+    for part, hashes in enumerate(waiting):
+        if hashes:
+            _append(folder, part, hashes)
+
+
+def _append(folder: Path, part: int, hashes: bytearray) -> None:
+    with (folder / f"part-{part:04}").open("ab") as file:
+        file.write(hashes)
+    hashes.clear()
 
 
 def _sort(part: Path) -> int:
@@ -83,8 +98,8 @@ def _sort(part: Path) -> int:
 
 
 def _sorted(folder: Path) -> Iterator[bytes]:
-    for number in range(PARTS):
-        with (folder / f"{number:03}").open("rb") as file:
+    for part in sorted(folder.glob(_PARTS)):
+        with part.open("rb") as file:
             while hash_ := file.read(PREFIX):
                 yield hash_
 
@@ -101,7 +116,7 @@ def _write(hashes: Iterable[bytes], header: Header, index: IO[bytes], table: IO[
             begun = bucket + 1
         table.write(fingerprint)
         written += 1
-    index.write(COUNT.pack(written) * (2**header.bits + 1 - begun))
+    index.write(COUNT.pack(written) * ((1 << header.bits) + 1 - begun))
 
 
 def _sealed(file: Path, header: Header) -> Header:

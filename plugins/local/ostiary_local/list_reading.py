@@ -6,8 +6,8 @@ import gzip
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 from ostiary_local import blocklists, passwords
 
@@ -57,13 +57,13 @@ def digests(path: Path, tally: Tally, *, least: int = 1) -> Iterator[bytes]:
                 yield bytes.fromhex(known[1].decode())
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> BufferedIOBase:
     with path.open("rb") as file:
         compressed = file.read(len(_GZIP)) == _GZIP
     return gzip.open(path) if compressed else path.open("rb")
 
 
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
+def _lines(file: BufferedIOBase) -> Iterator[bytes]:
     """Yield lines; of one that is too long, its beginning, which is too long too."""
     while line := file.readline(LONGEST_LINE):
         end = line

@@ -6,12 +6,11 @@ state that threads share. It is loaded at the first use.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from ostiary_local import advice
+from ostiary_local import advice, expected
 
 ENOUGH = 3
 """The least score unless configured: 10^8 guesses, which no limit of logins lets through."""
@@ -37,7 +36,6 @@ _SYMBOLS = {
 """The letters that zxcvbn reads in several symbols; it tries every combination of them."""
 
 _OUT_OF_SIGHT = 0xE000
-_WORD = re.compile(r"\w{3,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +54,11 @@ def judge(password: str, known: Iterable[str]) -> Judgement:
     """Judge a password; takes some milliseconds of CPU, whatever the password is.
 
     :param password: as it is hashed; no lone surrogates.
-    :param known: what guessers try first, such as the user's names.
+    :param known: what guessers try first, such as the user's names; their parts count too.
     """
     from zxcvbn_rs_py import zxcvbn
 
-    found = zxcvbn(_in_sight(password), _pieces(known))
+    found = zxcvbn(_in_sight(password), [one.lower() for one in expected.pieces(known)])
     feedback = found.feedback
     if feedback is None:
         return Judgement(int(found.score), advice.GENERAL)
@@ -88,12 +86,3 @@ def _in_sight(password: str) -> str:
 
 def _readings(text: str) -> int:
     return prod(max(1, sum(symbol in text for symbol in symbols)) for symbols in _SYMBOLS.values())
-
-
-def _pieces(known: Iterable[str]) -> list[str]:
-    """Return texts and the words in them: of ``ann@example.org`` also ``ann`` and ``example``."""
-    pieces: dict[str, None] = {}
-    for text in known:
-        clean = text.encode(errors="ignore").decode()
-        pieces.update(dict.fromkeys((clean, *_WORD.findall(clean))))
-    return [piece.lower() for piece in pieces if piece]

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from sqlalchemy import select
 
 from ostiary import Store
-from ostiary_local import errors, passwords, strength
+from ostiary_local import errors, expected, passwords, strength
 from ostiary_local.settings import LocalSettings
 from ostiary_local.tables import identifiers
 
@@ -25,7 +25,7 @@ async def vet(
     :raises errors.InvalidPassword: it is no text that may be a password.
     :raises errors.PasswordTooShort:
     :raises errors.PasswordTooLong:
-    :raises errors.ExpectedPassword: it is one of the names, or a forbidden word.
+    :raises errors.ExpectedPassword: it is made of the names and forbidden words.
     :raises errors.CommonPassword: it is in a list.
     :raises errors.GuessablePassword: zxcvbn guesses it too soon; ``score`` and ``advice`` tell more.
     :raises ostiary.errors.Overloaded: too many passwords are worked on.
@@ -34,9 +34,7 @@ async def vet(
     """
     normal = passwords.normal(passwords.fit(password, settings.shortest, settings.max_length))
     known = [*names, *settings.forbidden_words]
-    if settings.expected_refused and normal.casefold() in {_folded(one) for one in known}:
-        raise errors.ExpectedPassword
-    if settings.lists or settings.weakest:
+    if settings.expected_refused or settings.lists or settings.weakest:
         await store.hasher.run(lambda: _weigh(settings, normal, known))
 
 
@@ -49,6 +47,8 @@ async def names_of(store: Store, kuid: str) -> list[str]:
 
 def _weigh(settings: LocalSettings, password: str, known: Collection[str]) -> None:
     """Do the part that takes the processor or the disk."""
+    if settings.expected_refused and expected.expected(password, known):
+        raise errors.ExpectedPassword
     if any(one.holds(password) for one in settings.lists):
         raise errors.CommonPassword
     if not settings.weakest:
@@ -58,7 +58,3 @@ def _weigh(settings: LocalSettings, password: str, known: Collection[str]) -> No
         raise errors.GuessablePassword(
             " ".join(judgement.advice), score=judgement.score, advice=list(judgement.advice)
         )
-
-
-def _folded(word: str) -> str:
-    return passwords.normal(word).casefold()
