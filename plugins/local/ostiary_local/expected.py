@@ -10,6 +10,9 @@ from ostiary_local import passwords
 DIGITS = 4
 """Digits that may be added to names without making another password of them: a year."""
 
+SHORTEST_WORD = 3
+"""Letters of a word that counts; a shorter name is only no password by itself."""
+
 _WORD = re.compile(r"[^\W_]{3,}")
 
 
@@ -25,7 +28,9 @@ def expected(password: str, known: Iterable[str]) -> bool:
     words = {_folded(one) for one in pieces(known)}
     if folded in words:
         return True
-    longest_first = sorted((one for one in words if len(one) >= 3), key=len, reverse=True)
+    longest_first = sorted(
+        (one for one in words if len(one) >= SHORTEST_WORD), key=len, reverse=True
+    )
     if not longest_first:
         return False
     rest, found = re.subn("|".join(map(re.escape, longest_first)), " ", folded)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from ostiary_local import blocklists, list_building
 from ostiary_local.blocklists import HEADER_SIZE, SHIPPED, Blocklist, Damaged
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=30)
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 
 
 def made(folder: Path, words: Iterable[str], *, false_positives: float = 1e-6) -> Blocklist:
@@ -162,18 +161,22 @@ def test_any_damage_further_in_is_noticed_by_verify(tmp_path: Path) -> None:
             list_.verify()
 
 
-@given(at=st.integers(0, 10**6), byte=st.integers(0, 255))
-@settings(max_examples=100, deadline=None)
-def test_a_look_into_a_damaged_file_ends_well(at: int, byte: int) -> None:
+def test_a_look_into_a_damaged_file_ends_well(tmp_path: Path) -> None:
     """It finds something or nothing, or says that the file is damaged; it never crashes."""
-    with tempfile.TemporaryDirectory() as name:
-        list_ = made(Path(name), (f"word {n}" for n in range(300)))
-        file = Path(name) / "words.blocklist"
-        data = bytearray(file.read_bytes())
-        data[HEADER_SIZE + at % (len(data) - HEADER_SIZE)] = byte
+    list_ = made(tmp_path, (f"word {n}" for n in range(300)))
+    file = tmp_path / "words.blocklist"
+    whole = file.read_bytes()
+    chance, damaged = random.Random(3), 0
+    for _ in range(300):
+        data = bytearray(whole)
+        for at in chance.sample(range(HEADER_SIZE, len(data)), 20):
+            data[at] = chance.randrange(256)
         file.write_bytes(data)
-        with suppress(Damaged):
+        try:
             assert list_.holds("word 1") in (True, False)
+        except Damaged:
+            damaged += 1
+    assert damaged
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ FINDINGS = [
     for name in dir(kind)
     if not name.startswith("_")
 ]
-anything = st.text(st.characters(exclude_categories=("Cs",)), max_size=80)
+anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 symbols = st.text(st.sampled_from(SYMBOLS + string.ascii_lowercase), max_size=80)
 
 
