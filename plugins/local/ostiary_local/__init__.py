@@ -93,8 +93,8 @@ async def ostiary_validate_credentials(
         if holder is not None and holder.kuid != user.kuid:
             raise errors.UsernameTaken(username)
     if "password" in credentials:
-        names_ = await _names(store, user, credentials)
-        await vetting.vet(store, strategy.settings, credentials["password"], names_)
+        known = await _names(strategy, store, user, credentials)
+        await vetting.vet(store, strategy.settings, credentials["password"], known)
 
 
 @hookimpl
@@ -157,10 +157,13 @@ def _given(credentials: Mapping[str, Any]) -> tuple[str, str]:
     raise core.LoginRefused("Missing credentials.", reason="missing credentials")
 
 
-async def _names(store: Store, user: User, credentials: Mapping[str, Any]) -> list[str]:
+async def _names(
+    strategy: LocalStrategy, store: Store, user: User, credentials: Mapping[str, Any]
+) -> list[str]:
     """Return what is called like the user: the names of now, and those that are to be."""
-    told = [one for key, one in credentials.items() if key != "password" and isinstance(one, str)]
-    return [user.kuid, *told, *await vetting.names_of(store, user.kuid)]
+    told = [credentials.get(key) for key in strategy.field_names if key != "password"]
+    short = [one for one in told if isinstance(one, str) and len(one) <= names.LONGEST]
+    return [user.kuid, *short, *await vetting.names_of(store, user.kuid)]
 
 
 def _require_both(credentials: Mapping[str, Any]) -> None:

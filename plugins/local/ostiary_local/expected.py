@@ -13,6 +13,9 @@ DIGITS = 4
 SHORTEST_WORD = 3
 """Letters of a word that counts; a shorter name is only no password by itself."""
 
+LONGEST = 256
+"""Characters of a password in which names are looked for; a longer one is no name."""
+
 _WORD = re.compile(r"[^\W_]{3,}")
 
 
@@ -28,6 +31,8 @@ def expected(password: str, known: Iterable[str]) -> bool:
     words = {_folded(one) for one in pieces(known)}
     if folded in words:
         return True
+    if len(folded) > LONGEST:
+        return False
     longest_first = sorted(
         (one for one in words if len(one) >= SHORTEST_WORD), key=len, reverse=True
     )

@@ -15,6 +15,9 @@ from ostiary_local import errors, expected, passwords, strength
 from ostiary_local.settings import LocalSettings
 from ostiary_local.tables import identifiers
 
+MOST_NAMES = 20
+"""Names of a user that a new password is compared with."""
+
 
 async def vet(
     store: Store, settings: LocalSettings, password: object, names: Collection[str]
@@ -39,8 +42,8 @@ async def vet(
 
 
 async def names_of(store: Store, kuid: str) -> list[str]:
-    """Return all names that a user has now."""
-    wanted = select(identifiers.c.value).where(identifiers.c.kuid == kuid)
+    """Return the names that a user has now, ``MOST_NAMES`` of them at most."""
+    wanted = select(identifiers.c.value).where(identifiers.c.kuid == kuid).limit(MOST_NAMES)
     async with store.read() as db:
         return list((await db.execute(wanted)).scalars())
 

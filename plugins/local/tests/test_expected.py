@@ -38,6 +38,7 @@ def test_names_and_what_is_made_of_them_are_expected(password: str) -> None:
         "!!!!!!!!!!!!!!!!",
         "lililililili",
         "correct horse battery staple",
+        "theodora" * 40,
     ],
 )
 def test_what_only_has_a_name_in_it_is_not(password: str) -> None:
