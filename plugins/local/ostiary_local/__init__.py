@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ostiary import (
     Call,
+    Command,
     Filter,
     FoundCredentials,
     Order,
@@ -23,7 +24,7 @@ from ostiary import (
     read_settings,
 )
 from ostiary import errors as core
-from ostiary_local import accounts, errors, names, passwords, searching
+from ostiary_local import accounts, errors, list_commands, names, passwords, searching, vetting
 from ostiary_local.accounts import Account, Name
 from ostiary_local.settings import LocalSettings
 from ostiary_local.strategy import LocalStrategy
@@ -45,6 +46,11 @@ def ostiary_wire_name() -> str:
 @hookimpl
 def ostiary_storage() -> Storage:
     return Storage(metadata, files(__name__) / "migrations")
+
+
+@hookimpl
+def ostiary_commands() -> Iterable[Command]:
+    return list_commands.COMMANDS
 
 
 @hookimpl
@@ -87,7 +93,8 @@ async def ostiary_validate_credentials(
         if holder is not None and holder.kuid != user.kuid:
             raise errors.UsernameTaken(username)
     if "password" in credentials:
-        passwords.fit(credentials["password"], strategy.settings.shortest)
+        known = await _names(strategy, store, user, credentials)
+        await vetting.vet(store, strategy.settings, credentials["password"], known)
 
 
 @hookimpl
@@ -148,6 +155,15 @@ def _given(credentials: Mapping[str, Any]) -> tuple[str, str]:
     if isinstance(username, str) and isinstance(password, str) and username and password:
         return username, password
     raise core.LoginRefused("Missing credentials.", reason="missing credentials")
+
+
+async def _names(
+    strategy: LocalStrategy, store: Store, user: User, credentials: Mapping[str, Any]
+) -> list[str]:
+    """Return what is called like the user: the names of now, and those that are to be."""
+    told = [credentials.get(key) for key in strategy.field_names if key != "password"]
+    short = [one for one in told if isinstance(one, str) and len(one) <= names.LONGEST]
+    return [user.kuid, *short, *await vetting.names_of(store, user.kuid)]
 
 
 def _require_both(credentials: Mapping[str, Any]) -> None:
