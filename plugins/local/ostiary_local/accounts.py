@@ -11,7 +11,7 @@ from sqlalchemy import Select, case, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import Store
-from ostiary_local import errors
+from ostiary_local import errors, history
 from ostiary_local.tables import accounts, former_passwords, identifiers, outbox, tickets
 
 USERNAME = "username"
@@ -87,16 +87,21 @@ async def add(store: Store, kuid: str, name: Name, columns: Mapping[str, Any]) -
         raise errors.UsernameTaken(name.value) from None
 
 
-async def change(store: Store, kuid: str, name: Name | None, columns: Mapping[str, Any]) -> str:
+async def change(
+    store: Store, kuid: str, name: Name | None, columns: Mapping[str, Any], keep: int = 0
+) -> str:
     """Change the account of a user and return the user name.
 
     :param name: takes the place of the user name; None leaves it.
+    :param keep: how many former passwords are kept once there is another.
     :raises errors.NoAccount: the user has none.
     :raises errors.UsernameTaken: another user has the name.
     """
     instant = now()
     try:
         async with store.begin() as db:
+            if "hash" in columns:
+                await history.archive(store, db, kuid, keep, instant)
             mine = accounts.c.kuid == kuid
             changed = update(accounts).where(mine).values(updated_at=instant, **columns)
             if (await db.execute(changed)).rowcount == 0:

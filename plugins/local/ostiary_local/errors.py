@@ -10,6 +10,11 @@ WIRE_NAME = "kuzzle-plugin-auth-passport-local"
 _ID = f"plugin.{WIRE_NAME}."
 
 # fmt: off
+ExpiredPassword = errors.LoginRefusal.declare(_ID + "expired_password", 0x04_00_0001, "The password has expired: it has to be changed.")
+LoginInPassword = errors.BadRequestError.declare(_ID + "login_in_password", 0x04_00_0004, "The password must not contain the name of its user.")
+MustChangePassword = errors.LoginRefusal.declare(_ID + "must_change_password", 0x04_00_0005, "The password was set by somebody else: it has to be changed.")
+ReusedPassword = errors.BadRequestError.declare(_ID + "reused_password", 0x04_00_0006, "The password was used before.")
+WeakPassword = errors.BadRequestError.declare(_ID + "weak_password", 0x04_00_0007, "The password is not what the rules for it ask for.")
 KuidForbidden = errors.BadRequestError.declare(_ID + "kuid_forbidden", 0x04_00_0101, "Credentials may not name a kuid.")
 MissingUsername = errors.BadRequestError.declare(_ID + "missing_username", 0x04_00_0102, "A user name is needed.")
 MissingPassword = errors.BadRequestError.declare(_ID + "missing_password", 0x04_00_0103, "A password is needed.")

@@ -60,7 +60,7 @@ def read(written: str) -> Expression:
     source, flags = _parts(written)
     python = regex.VERSION0 | regex.UNICODE | (regex.IGNORECASE if "i" in flags else 0)
     try:
-        compiled = regex.compile(Translation(source, flags).run(), python)
+        compiled = regex.compile(Translation(source, flags).run(), python)  # type: ignore[no-untyped-call]
     except regex.error as error:
         raise Unreadable(error.msg) from None
     # Nothing was searched before: the flag g starts at the beginning, and y stays there.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from ostiary_local import passwords
+from ostiary_local.rules import PasswordPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,13 @@ class LocalSettings:
     username_matching: Annotated[
         Literal["folded", "exact"], "Whether `Ann` and `ann` are one user name or two."
     ] = "folded"
+    require_password: Annotated[
+        bool | None,
+        "Users prove themselves before they change credentials: yes, and not in `--dev`.",
+    ] = None
+    password_policies: Annotated[
+        tuple[PasswordPolicy, ...], "Rules for the passwords of some users, or all; none."
+    ] = ()
     dev: Annotated[bool, "The server runs with `--dev`; told by the server itself."] = False
 
     def __post_init__(self) -> None:
@@ -30,3 +38,8 @@ class LocalSettings:
         if self.min_length is not None:
             return self.min_length
         return 0 if self.dev else passwords.SHORTEST
+
+    @property
+    def requires_password(self) -> bool:
+        """Whether users prove who they are before they change their credentials."""
+        return not self.dev if self.require_password is None else self.require_password

@@ -44,8 +44,9 @@ def javascript(missing: Callable[[str, str], NoReturn]) -> Iterator[Ask]:
     node = shutil.which("node")
     if node is None:
         missing("Node.js", "apt-get install nodejs npm")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([node, "-e", SCRIPT], encoding="utf-8", **pipes) as process:
+    with subprocess.Popen(
+        [node, "-e", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+    ) as process:
 
         def ask(source: str, flags: str, text: str) -> bool | None:
             assert process.stdin is not None
