@@ -6,7 +6,6 @@ from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT, Controller, Route
 from ostiary.arguments import Duration
 from ostiary.commands import Command, CommandError, Workplace
-from ostiary.durations import duration
 from ostiary.events import (
     ActionRefused,
     ActionRun,
@@ -47,6 +46,7 @@ from ostiary.filters import Field, Filter, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
 from ostiary.request import Reply
 from ostiary.settings import SettingsError, read_settings
+from ostiary.settings.kinds import Lifetime
 from ostiary.storage import OwnStore as Store
 from ostiary.storage import Storage
 from ostiary.storage.conditions import condition
@@ -94,6 +94,7 @@ __all__ = [
     "Filter",
     "FoundCredentials",
     "Kind",
+    "Lifetime",
     "MasterKeyRotated",
     "Newcomer",
     "OneOf",
@@ -138,7 +139,6 @@ __all__ = [
     "Words",
     "Workplace",
     "condition",
-    "duration",
     "errors",
     "hookimpl",
     "leaves",

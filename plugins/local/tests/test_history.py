@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -132,7 +132,7 @@ async def test_what_is_sealed_in_a_password_opens_in_the_history_and_out_of_it(
     """A hash from elsewhere is sealed for its row: it is sealed anew for each that it comes to."""
     local = reusing(local, 3)
     await local.create("ann", username="ann", password="p0")
-    here = {"column": tables.accounts.c.imported, "row": "ann"}
+    here: dict[str, Any] = {"column": tables.accounts.c.imported, "row": "ann"}
     sealed = local.store.sealer.seal(b"a hash from elsewhere", **here)
     async with local.store.begin() as db:
         await db.execute(update(tables.accounts).values(imported=sealed, hash=None))
@@ -147,7 +147,7 @@ async def test_what_is_sealed_in_a_password_opens_in_the_history_and_out_of_it(
     table = tables.former_passwords
     async with local.store.read() as db:
         row = (await db.execute(select(table.c.id, table.c.imported))).one()
-    there = {"column": table.c.imported, "row": row.id}
+    there: dict[str, Any] = {"column": table.c.imported, "row": row.id}
     assert local.store.sealer.open(row.imported, **there) == b"a hash from elsewhere"
     assert await history.former(local.store, account, 0) == []
 

@@ -131,7 +131,7 @@ async def test_an_expression_is_searched(local: Local) -> None:
     for password in ("only letters", "1234567890"):
         with pytest.raises(WeakPassword) as refusal:
             await local.update("ann", password=password)
-    assert (refusal.value.status, refusal.value.code) == (400, 0x04_00_0007)
+        assert (refusal.value.status, refusal.value.code) == (400, 0x04_00_0007)
 
 
 async def test_an_expression_sees_what_is_hashed(local: Local) -> None:
