@@ -25,7 +25,8 @@ class LocalSettings:
         " true, and false in `--dev`.",
     ] = None
     password_policies: Annotated[
-        tuple[PasswordPolicy, ...], "Rules for the passwords of all users, or of some; all that bind a user hold."
+        tuple[PasswordPolicy, ...],
+        "Rules for the passwords of all users, or of some; all that bind a user hold.",
     ] = ()
     dev: Annotated[bool, "The server runs with `--dev`; told by the server itself."] = False
 
