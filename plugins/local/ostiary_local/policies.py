@@ -177,23 +177,32 @@ def _is_oracle(strategy: LocalStrategy, call: Call) -> bool:
 
 async def _names(store: Store, kuid: str, credentials: Mapping[str, Any]) -> list[str]:
     """Return the names that a user has with some credentials: the new ones, else the stored."""
-    given = {kind: credentials[kind] for kind in KINDS if isinstance(credentials.get(kind), str)}
+    given = [kind for kind in KINDS if kind in credentials]
     stored = select(identifiers.c.value).where(
         identifiers.c.kuid == kuid, identifiers.c.kind.not_in(given)
     )
     async with store.read() as db:
-        return [*given.values(), *(await db.execute(stored)).scalars()]
+        names = list((await db.execute(stored)).scalars())
+    for kind in given:
+        value = credentials[kind]
+        names += [one for one in (value if isinstance(value, list) else [value]) if one]
+    return names
 
 
 def _holds_any(password: str, names: Iterable[str]) -> bool:
-    """Tell whether a name stands in a password, or what stands before the at sign of one."""
+    """Tell whether a name stands in a password, or as much of it as people would take."""
     low, folded = password.lower(), _folded(password)
-    for name in names:
-        local_part, at, _ = name.rpartition("@")
-        parts = [name, local_part] if at and len(local_part) >= SHORTEST_LOCAL_PART else [name]
-        if any(part.lower() in low or _folded(part) in folded for part in parts):
-            return True
-    return False
+    parts = (part for name in names for part in _parts(name))
+    return any(part.lower() in low or _folded(part) in folded for part in parts)
+
+
+def _parts(name: str) -> list[str]:
+    """Return a name, and what stands before the at sign of one, or after the plus of a number."""
+    local_part, at, _ = name.rpartition("@")
+    if at and len(local_part) >= SHORTEST_LOCAL_PART:
+        return [name, local_part]
+    digits = name.removeprefix("+")
+    return [name, digits] if digits.isdecimal() and digits != name else [name]
 
 
 def _folded(text: str) -> str:

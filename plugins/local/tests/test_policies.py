@@ -164,6 +164,8 @@ async def test_an_expression_that_searches_for_ages_refuses_and_tells_the_operat
         ("ann.lee@example.org", "example.org 1999", False),
         ("bo@example.org", "a bottle of rum", False),
         ("@example.org", "anything", False),
+        ("+491512345678", "call 491512345678", True),
+        ("+491512345678", "call 4915123456", False),
     ],
 )
 async def test_no_name_stands_in_the_password(
@@ -206,6 +208,11 @@ async def test_every_name_of_a_user_counts(local: Local) -> None:
             await local.update("ann", password=password)
         with pytest.raises(LoginInPassword):
             await local.update("ann", username="other", password=password)
+    for given in ("bob.lee@x", ["bob.lee@x", "lee.bob@x"]):
+        with pytest.raises(LoginInPassword):
+            await local.update("ann", email=given, password="bob.lee 1999")
+        await local.validate("ann", {"email": given, "password": "lee.ann"}, partial=True)
+    await local.validate("ann", {"email": None, "password": "lee.ann"}, partial=True)
 
 
 async def test_the_first_violation_of_the_first_policy_is_told(local: Local) -> None:
