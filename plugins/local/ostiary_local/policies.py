@@ -185,7 +185,8 @@ async def _names(store: Store, kuid: str, credentials: Mapping[str, Any]) -> lis
         names = list((await db.execute(stored)).scalars())
     for kind in given:
         value = credentials[kind]
-        names += [one for one in (value if isinstance(value, list) else [value]) if one]
+        values = value if isinstance(value, list) else [value]
+        names += [one for one in values if isinstance(one, str) and one]
     return names
 
 
