@@ -7,7 +7,7 @@ from typing import Any
 
 from ostiary import Directory, Store, Verified
 from ostiary import errors as core
-from ostiary_local import accounts, names, passwords, policies, proofs
+from ostiary_local import accounts, names, passwords, proofs, resets
 from ostiary_local.accounts import Account
 from ostiary_local.strategy import LocalStrategy
 
@@ -31,7 +31,7 @@ async def verify(
     if not genuine:
         raise core.LoginRefused(strategy.refusal, kuid=account.kuid, reason="wrong password")
     await proofs.renew_if_outdated(store, account, password)
-    await policies.admit(strategy, account, directory)
+    await resets.admit(strategy, store, account, directory)
     return Verified(account.kuid)
 
 

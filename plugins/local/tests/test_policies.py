@@ -195,8 +195,8 @@ async def test_every_name_of_a_user_counts(local: Local) -> None:
     local = bound(local, {"forbidLoginInPassword": True})
     await local.create("ann", username="ann", password="secret")
     row = {
-        "key": "lee.ann@x",
-        "value": "Lee.Ann@x",
+        "key": "lee.old@x",
+        "value": "Lee.Old@x",
         "kind": "email",
         "kuid": "ann",
         "created_at": 1,
