@@ -166,6 +166,12 @@ class Strategies:
         """Tell whether a strategy can say whose credentials a name opens."""
         return self._implements(BY_ID, name)
 
+    def wrapped_by_others(self, name: str) -> bool:
+        """Tell whether a plugin takes part in the logins of another's strategy."""
+        _, _, callers = self._find(name)
+        verify, owner = callers["ostiary_verify_credentials"], self.owner(name)
+        return any(one.plugin_name != owner for one in verify.get_hookimpls())
+
     def account(self, name: str, credentials: Mapping[str, Any]) -> str | None:
         """Return by what attempts with such credentials are counted, if they name an account."""
         work = self.find(name).account

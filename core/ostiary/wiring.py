@@ -147,6 +147,7 @@ def make_services(parts: Parts) -> Services:
         changed,
         grants,
         authority,
+        parts.login_limits,
     )
     strategies.direct_by(directories.of)
     return Services(

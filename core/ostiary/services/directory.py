@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from ostiary import errors
 from ostiary.arguments import Duration
@@ -15,7 +15,9 @@ from ostiary.services.authority import Authority
 from ostiary.services.changes import Changes
 from ostiary.services.door import Door
 from ostiary.services.grants import Grants
+from ostiary.services.login_limits import LoginLimits
 from ostiary.services.sessions import Origin, Sessions
+from ostiary.services.subjects import Place
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.strategies import Call, Strategy, User
@@ -25,6 +27,8 @@ ATTEMPTS = 3
 
 LONGEST_NAME = 512
 """Characters by which a plugin may name a session."""
+
+T = TypeVar("T")
 
 
 class Directories:
@@ -46,11 +50,12 @@ class Directories:
         changed: Callable[[str], Awaitable[None]],
         grants: Grants,
         authority: Authority,
+        limits: LoginLimits,
     ) -> None:
         self.strategies, self.users, self.accounts = strategies, users, accounts
         self.tokens, self.sessions, self.changes = tokens, sessions, changes
         self.door, self.hooks, self.changed = door, hooks, changed
-        self.grants, self.authority = grants, authority
+        self.grants, self.authority, self.limits = grants, authority, limits
         self._made: dict[str, PluginDirectory] = {}
 
     def of(self, plugin: str) -> PluginDirectory:
@@ -85,6 +90,22 @@ class PluginDirectory:
             raise errors.TargetTooPowerful(kuid)
         await self._services.authority.check_target(caller, kuid)
 
+    async def attempt(
+        self, strategy: str, account: str | None, call: Call, prove: Callable[[], Awaitable[T]]
+    ) -> T:
+        """Have something proved, within the limits of failed logins."""
+        self._own(strategy)
+        limits = self._services.limits
+        async with limits.attempt(strategy, account, Place(call.address)) as attempt:
+            proved = await prove()
+            await limits.give_back(attempt)
+        return proved
+
+    def others_take_part(self, strategy: str) -> bool:
+        """Tell whether another plugin wraps the logins of a strategy."""
+        self._own(strategy)
+        return self._services.strategies.wrapped_by_others(strategy)
+
     async def open_session(
         self, kuid: str, call: Call, *, lifetime: int | None = None, session: str | None = None
     ) -> dict[str, Any]:
@@ -117,6 +138,11 @@ class PluginDirectory:
     async def strategies_changed(self) -> None:
         """Have every worker ask the plugin for its strategies again."""
         await self._services.changed(self._plugin)
+
+    def _own(self, strategy: str) -> None:
+        """Refuse a strategy that is none of this plugin."""
+        if strategy not in self._services.strategies.of(self._plugin):
+            raise errors.PluginUnexpectedError(f"{self._plugin} named a strategy of another")
 
     def _lifetime(self, told: Any) -> Duration:
         try:

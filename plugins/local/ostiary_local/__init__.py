@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ostiary import (
     Call,
+    Controller,
     Filter,
     FoundCredentials,
     Order,
@@ -23,7 +24,7 @@ from ostiary import (
     read_settings,
 )
 from ostiary import errors as core
-from ostiary_local import accounts, errors, names, passwords, searching
+from ostiary_local import accounts, errors, names, passwords, reauthentication, resets, searching
 from ostiary_local.accounts import Account, Name
 from ostiary_local.settings import LocalSettings
 from ostiary_local.strategy import LocalStrategy
@@ -40,6 +41,11 @@ def ostiary_strategies(settings: Mapping[str, Any]) -> Iterable[Strategy]:
 @hookimpl
 def ostiary_wire_name() -> str:
     return errors.WIRE_NAME
+
+
+@hookimpl
+def ostiary_controllers() -> Iterable[Controller]:
+    return [resets.password]
 
 
 @hookimpl
@@ -109,7 +115,8 @@ async def ostiary_update_credentials(
         username = credentials["username"]
         name = Name(username, strategy.key(username))
     columns = await _columns(store, credentials, call)
-    return {"username": await accounts.change(store, kuid, name, columns)}
+    ticket = resets.spent_by(call)
+    return {"username": await accounts.change(store, kuid, name, columns, ticket=ticket)}
 
 
 @hookimpl
@@ -133,6 +140,13 @@ async def ostiary_get_credentials_by_id(
     if account is None:
         raise errors.NoSuchAccount(id)
     return {"username": account.username, "kuid": account.kuid}
+
+
+@hookimpl
+async def ostiary_reauthenticate(
+    strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+) -> None:
+    await reauthentication.check(strategy, store, kuid, credentials, call)
 
 
 @hookimpl

@@ -87,10 +87,19 @@ async def add(store: Store, kuid: str, name: Name, columns: Mapping[str, Any]) -
         raise errors.UsernameTaken(name.value) from None
 
 
-async def change(store: Store, kuid: str, name: Name | None, columns: Mapping[str, Any]) -> str:
+async def change(
+    store: Store,
+    kuid: str,
+    name: Name | None,
+    columns: Mapping[str, Any],
+    *,
+    ticket: bytes | None = None,
+) -> str:
     """Change the account of a user and return the user name.
 
     :param name: takes the place of the user name; None leaves it.
+    :param ticket: the fingerprint of a ticket that is spent with this; None for none.
+    :raises errors.InvalidToken: the ticket is spent already, or void.
     :raises errors.NoAccount: the user has none.
     :raises errors.UsernameTaken: another user has the name.
     """
@@ -101,9 +110,15 @@ async def change(store: Store, kuid: str, name: Name | None, columns: Mapping[st
             changed = update(accounts).where(mine).values(updated_at=instant, **columns)
             if (await db.execute(changed)).rowcount == 0:
                 raise errors.NoAccount(kuid)
-            if "hash" in columns:
-                # What was given out for the old password is void with it.
-                await db.execute(delete(tickets).where(tickets.c.kuid == kuid))
+            if ticket is not None:
+                spent = delete(tickets).where(tickets.c.fingerprint == ticket)
+                if (await db.execute(spent)).rowcount == 0:
+                    raise errors.InvalidToken
+            # What was given out for the old credentials is void with them (PWD-10).
+            void = tickets.c.kuid == kuid
+            if "hash" not in columns:
+                void &= tickets.c.purpose == "reset"
+            await db.execute(delete(tickets).where(void))
             if name is not None:
                 old = (identifiers.c.kuid == kuid) & (identifiers.c.kind == USERNAME)
                 await db.execute(delete(identifiers).where(old))

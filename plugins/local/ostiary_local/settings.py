@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from ostiary import Duration
 from ostiary_local import passwords
+
+MINUTE, HOUR = 60_000, 3_600_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,11 +21,29 @@ class LocalSettings:
     username_matching: Annotated[
         Literal["folded", "exact"], "Whether `Ann` and `ann` are one user name or two."
     ] = "folded"
+    require_password: Annotated[
+        bool | None,
+        "Users give their current password when they change or give up their own credentials:"
+        " true, and false in `--dev`.",
+    ] = None
+    reset_password_expires_in: Annotated[Duration, "Lifetime of a reset token, at most `1h`."] = (
+        Duration(15 * MINUTE)
+    )
     dev: Annotated[bool, "The server runs with `--dev`; told by the server itself."] = False
 
     def __post_init__(self) -> None:
         if self.min_length is not None and not 0 <= self.min_length <= passwords.LONGEST:
             raise ValueError(f"minLength: wanted: from 0 to {passwords.LONGEST}")
+        if not 0 < self.reset_password_expires_in <= HOUR:
+            raise ValueError(
+                "resetPasswordExpiresIn: wanted: at most 1h. Kuzzle's -1, without end, is not"
+                " taken: whoever finds an old token or mail could take the account over"
+            )
+
+    @property
+    def asks_current_password(self) -> bool:
+        """Whether users prove their current password before they change their credentials."""
+        return not self.dev if self.require_password is None else self.require_password
 
     @property
     def shortest(self) -> int:
