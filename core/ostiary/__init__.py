@@ -46,6 +46,7 @@ from ostiary.filters import Field, Filter, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
 from ostiary.request import Reply
 from ostiary.settings import SettingsError, read_settings
+from ostiary.settings.kinds import Lifetime
 from ostiary.storage import OwnStore as Store
 from ostiary.storage import Storage
 from ostiary.storage.conditions import condition
@@ -93,6 +94,7 @@ __all__ = [
     "Filter",
     "FoundCredentials",
     "Kind",
+    "Lifetime",
     "MasterKeyRotated",
     "Newcomer",
     "OneOf",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from ostiary import Duration
+from ostiary import Lifetime
 from ostiary_local import passwords
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -26,8 +26,8 @@ class LocalSettings:
         "Users give their current password when they change or give up their own credentials:"
         " true, and false in `--dev`.",
     ] = None
-    reset_password_expires_in: Annotated[Duration, "Lifetime of a reset token, at most `1h`."] = (
-        Duration(15 * MINUTE)
+    reset_password_expires_in: Annotated[Lifetime, "Lifetime of a reset token, at most `1h`."] = (
+        15 * MINUTE
     )
     dev: Annotated[bool, "The server runs with `--dev`; told by the server itself."] = False
 
