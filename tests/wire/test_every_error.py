@@ -30,7 +30,8 @@ ACTIONS = {f"{action.controller}:{action.name}": action for action in registry_o
 WRONG = {"boolean": "yes", "integer": "many", "string": {"a": 1}, "array": 1, "object": 1}
 INVALID = errors.InvalidType.id
 
-PASSWORD = "kuzzle-plugin-auth-passport-local/password"
+LOCAL = "kuzzle-plugin-auth-passport-local"
+PASSWORD = f"{LOCAL}/password"
 
 UNMET = {
     **{
@@ -56,10 +57,21 @@ UNMET = {
         f"{PASSWORD}:reset",
         "api.process.too_many_logins_requests",
     ): "guesses by the hundred: test_password_resets.py",
+    **{
+        (f"{PASSWORD}:reset", f"plugin.{LOCAL}.{id}"): "a policy: plugins/local/tests"
+        for id in ("login_in_password", "reused_password", "weak_password")
+    },
     (
         f"{PASSWORD}:reset",
         "plugin.strategy.missing_user",
     ): "a hook around logins has to refuse: test_password_resets.py",
+    **{
+        (
+            f"auth:{name}MyCredentials",
+            "api.process.too_many_logins_requests",
+        ): "a strategy has to ask for a proof: test_reauthentication.py"
+        for name in ("update", "delete")
+    },
     ("security:upsertUser", "security.user.not_found"): "the user would have to go meanwhile",
     (
         "realtime:subscribe",
@@ -85,6 +97,8 @@ UNMET = {
 ONE_PROTOCOL = {
     ("realtime:subscribe", "api.assert.unsupported_protocol"): "http",
     ("auth:login", "ostiary.request.secret_in_url"): "http",
+    ("auth:updateMyCredentials", "ostiary.request.secret_in_url"): "http",
+    ("auth:deleteMyCredentials", "ostiary.request.secret_in_url"): "http",
     ("realtime:subscribe", "core.realtime.invalid_scope"): "websocket",
     ("realtime:subscribe", "core.realtime.invalid_users"): "websocket",
 }
@@ -98,7 +112,7 @@ TIGHT = {
     "limits__documentsFetchCount": 2,
     "limits__documentsWriteCount": 2,
     "limits__loginFailuresPerAccount": 1,
-    "plugins__local__resetPasswordExpiresIn": 1,
+    "plugins__<name>__local__resetPasswordExpiresIn": 1,
 }
 
 

@@ -65,9 +65,12 @@ async def get_reset_password_token(
     strict=True,
     raises=[
         errors.ExpiredToken,
-        errors.InvalidPassword,
         errors.InvalidToken,
+        errors.InvalidPassword,
+        errors.LoginInPassword,
         errors.PasswordTooShort,
+        errors.ReusedPassword,
+        errors.WeakPassword,
         core.LoginRefused,
         core.TooManyLogins,
     ],
