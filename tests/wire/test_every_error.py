@@ -19,9 +19,9 @@ import pytest
 
 from ostiary import errors
 from ostiary.actions import Action, Argument
-from ostiary.testing.registry import registry_of
 from ostiary.settings import Settings
 from ostiary.testing.packages import badge, installed
+from ostiary.testing.registry import registry_of
 
 FAULTS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "data" / "faults.json").read_text(encoding="utf-8")
