@@ -6,6 +6,7 @@ from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT, Controller, Route
 from ostiary.arguments import Duration
 from ostiary.commands import Command, CommandError, Workplace
+from ostiary.durations import duration
 from ostiary.events import (
     ActionRefused,
     ActionRun,
@@ -139,6 +140,7 @@ __all__ = [
     "Words",
     "Workplace",
     "condition",
+    "duration",
     "errors",
     "hookimpl",
     "leaves",

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ostiary import (
     Call,
     Controller,
+    Directory,
     Filter,
     FoundCredentials,
     Order,
@@ -24,7 +25,16 @@ from ostiary import (
     read_settings,
 )
 from ostiary import errors as core
-from ostiary_local import accounts, errors, names, passwords, reauthentication, resets, searching
+from ostiary_local import (
+    accounts,
+    errors,
+    names,
+    passwords,
+    policies,
+    reauthentication,
+    resets,
+    searching,
+)
 from ostiary_local.accounts import Account, Name
 from ostiary_local.settings import LocalSettings
 from ostiary_local.strategy import LocalStrategy
@@ -55,7 +65,7 @@ def ostiary_storage() -> Storage:
 
 @hookimpl
 async def ostiary_verify_credentials(
-    strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any]
+    strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any], directory: Directory
 ) -> Verified:
     username, password = _given(credentials)
     if passwords.too_long(password):
@@ -70,6 +80,7 @@ async def ostiary_verify_credentials(
         raise core.LoginRefused(strategy.refusal, reason="unknown account")
     if not genuine:
         raise core.LoginRefused(strategy.refusal, kuid=account.kuid, reason="wrong password")
+    await resets.admit(strategy, store, account, directory)
     if stored is not None and store.hasher.outdated(stored):
         await _renew(store, account, password)
     return Verified(account.kuid)
@@ -77,7 +88,13 @@ async def ostiary_verify_credentials(
 
 @hookimpl
 async def ostiary_validate_credentials(
-    strategy: LocalStrategy, store: Store, user: User, credentials: Mapping[str, Any], partial: bool
+    strategy: LocalStrategy,
+    store: Store,
+    user: User,
+    credentials: Mapping[str, Any],
+    call: Call,
+    partial: bool,
+    directory: Directory,
 ) -> None:
     if not {"kuid", "_id"}.isdisjoint(credentials):
         raise errors.KuidForbidden
@@ -94,6 +111,7 @@ async def ostiary_validate_credentials(
             raise errors.UsernameTaken(username)
     if "password" in credentials:
         passwords.fit(credentials["password"], strategy.settings.shortest)
+        await policies.check_new(strategy, store, user, credentials, call, directory)
 
 
 @hookimpl
@@ -102,21 +120,27 @@ async def ostiary_create_credentials(
 ) -> Mapping[str, Any]:
     username = credentials["username"]
     name = Name(username, strategy.key(username))
-    await accounts.add(store, kuid, name, await _columns(store, credentials, call))
+    await accounts.add(store, kuid, name, await _columns(store, kuid, credentials, call))
     return {"username": credentials["username"]}
 
 
 @hookimpl
 async def ostiary_update_credentials(
-    strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+    strategy: LocalStrategy,
+    store: Store,
+    kuid: str,
+    credentials: Mapping[str, Any],
+    call: Call,
+    directory: Directory,
 ) -> Mapping[str, Any]:
     name = None
     if "username" in credentials:
         username = credentials["username"]
         name = Name(username, strategy.key(username))
-    columns = await _columns(store, credentials, call)
+    columns = await _columns(store, kuid, credentials, call)
+    keep = await policies.kept(strategy, kuid, directory) if columns else 0
     ticket = resets.spent_by(call)
-    return {"username": await accounts.change(store, kuid, name, columns, ticket=ticket)}
+    return {"username": await accounts.change(store, kuid, name, columns, keep, ticket=ticket)}
 
 
 @hookimpl
@@ -171,7 +195,9 @@ def _require_both(credentials: Mapping[str, Any]) -> None:
         raise errors.MissingPassword
 
 
-async def _columns(store: Store, credentials: Mapping[str, Any], call: Call) -> dict[str, Any]:
+async def _columns(
+    store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+) -> dict[str, Any]:
     """Return the columns of a new password, hashed; none without one."""
     if "password" not in credentials:
         return {}
@@ -179,7 +205,7 @@ async def _columns(store: Store, credentials: Mapping[str, Any], call: Call) -> 
     return {
         "hash": hash_,
         "imported": None,
-        "updater": call.kuid,
+        "updater": policies.author(call, kuid),
         "password_set_at": accounts.now(),
     }
 

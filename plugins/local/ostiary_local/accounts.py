@@ -11,7 +11,7 @@ from sqlalchemy import Select, case, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import Store
-from ostiary_local import errors
+from ostiary_local import errors, history
 from ostiary_local.tables import accounts, former_passwords, identifiers, outbox, tickets
 
 USERNAME = "username"
@@ -92,12 +92,14 @@ async def change(
     kuid: str,
     name: Name | None,
     columns: Mapping[str, Any],
+    keep: int = 0,
     *,
     ticket: bytes | None = None,
 ) -> str:
     """Change the account of a user and return the user name.
 
     :param name: takes the place of the user name; None leaves it.
+    :param keep: how many former passwords are kept once there is another.
     :param ticket: the fingerprint of a ticket that is spent with this; None for none.
     :raises errors.InvalidToken: the ticket is spent already, or void.
     :raises errors.NoAccount: the user has none.
@@ -106,19 +108,13 @@ async def change(
     instant = now()
     try:
         async with store.begin() as db:
+            if "hash" in columns:
+                await history.archive(store, db, kuid, keep, instant)
             mine = accounts.c.kuid == kuid
             changed = update(accounts).where(mine).values(updated_at=instant, **columns)
             if (await db.execute(changed)).rowcount == 0:
                 raise errors.NoAccount(kuid)
-            if ticket is not None:
-                spent = delete(tickets).where(tickets.c.fingerprint == ticket)
-                if (await db.execute(spent)).rowcount == 0:
-                    raise errors.InvalidToken
-            # What was given out for the old credentials is void with them (PWD-10).
-            void = tickets.c.kuid == kuid
-            if "hash" not in columns:
-                void &= tickets.c.purpose == "reset"
-            await db.execute(delete(tickets).where(void))
+            await _void_tickets(db, kuid, ticket, every="hash" in columns)
             if name is not None:
                 old = (identifiers.c.kuid == kuid) & (identifiers.c.kind == USERNAME)
                 await db.execute(delete(identifiers).where(old))
@@ -149,6 +145,23 @@ async def erase(store: Store, kuid: str) -> None:
 def now() -> int:
     """Return the instant to write, in milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+async def _void_tickets(db: Any, kuid: str, spent: bytes | None, *, every: bool) -> None:
+    """Take back what was given out for credentials that change (PWD-10).
+
+    :param spent: the fingerprint of a ticket by which they change; None for none.
+    :param every: the password changes, which nothing outlives.
+    :raises errors.InvalidToken: that ticket is not there any more.
+    """
+    if spent is not None:
+        mine = delete(tickets).where(tickets.c.fingerprint == spent)
+        if (await db.execute(mine)).rowcount == 0:
+            raise errors.InvalidToken
+    void = tickets.c.kuid == kuid
+    if not every:
+        void &= tickets.c.purpose == "reset"
+    await db.execute(delete(tickets).where(void))
 
 
 def _shown() -> Select[Any]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from ostiary import GET, POST, Call, Controller, Directory, Store
 from ostiary import errors as core
-from ostiary_local import accounts, errors, tickets
+from ostiary_local import accounts, errors, policies, tickets
 from ostiary_local.accounts import Account
 from ostiary_local.strategy import LocalStrategy
 from ostiary_local.tickets import Ticket
@@ -105,6 +105,23 @@ async def issue(strategy: LocalStrategy, store: Store, account: Account) -> str:
     return await tickets.issue(store, "reset", account.kuid, _bound(account), lifetime)
 
 
+async def admit(
+    strategy: LocalStrategy, store: Store, account: Account, directory: Directory
+) -> None:
+    """Let nobody in who has to set another password first; asked once it was found right.
+
+    :raises errors.ExpiredPassword: it is too old.
+    :raises errors.MustChangePassword: somebody else has set it.
+    """
+    which = await policies.demand(strategy, account, directory)
+    if which is None:
+        return
+    user = await directory.find(account.kuid)
+    # Who is disabled gets the answer of the core, which is that to a wrong password (AUTH-03).
+    if user is not None and user.enabled:
+        raise await refusal(strategy, store, account, which)
+
+
 async def refusal(
     strategy: LocalStrategy,
     store: Store,
@@ -113,8 +130,7 @@ async def refusal(
 ) -> core.LoginRefusal:
     """Return what a login is refused with whose password was right, and is good for nothing else.
 
-    Its ``resetToken`` is the only thing that a refused login ever gives. Ask for it only if the
-    user may sign in: who is disabled gets the answer that a wrong password gets.
+    Its ``resetToken`` is the only thing that a refused login ever gives.
     """
     token = await issue(strategy, store, account)
     return REFUSALS[which](kuid=account.kuid, reason=REASONS[which], proved=True, resetToken=token)

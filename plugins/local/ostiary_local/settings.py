@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from ostiary import Lifetime
 from ostiary_local import passwords
+from ostiary_local.rules import PasswordPolicy
 
 MINUTE, HOUR = 60_000, 3_600_000
 
@@ -29,6 +30,9 @@ class LocalSettings:
     reset_password_expires_in: Annotated[Lifetime, "Lifetime of a reset token, at most `1h`."] = (
         15 * MINUTE
     )
+    password_policies: Annotated[
+        tuple[PasswordPolicy, ...], "Rules for the passwords of some users, or all; none."
+    ] = ()
     dev: Annotated[bool, "The server runs with `--dev`; told by the server itself."] = False
 
     def __post_init__(self) -> None:
@@ -41,13 +45,13 @@ class LocalSettings:
             )
 
     @property
-    def asks_current_password(self) -> bool:
-        """Whether users prove their current password before they change their credentials."""
-        return not self.dev if self.require_password is None else self.require_password
-
-    @property
     def shortest(self) -> int:
         """Characters that a new password has at least."""
         if self.min_length is not None:
             return self.min_length
         return 0 if self.dev else passwords.SHORTEST
+
+    @property
+    def requires_password(self) -> bool:
+        """Whether users prove who they are before they change their credentials."""
+        return not self.dev if self.require_password is None else self.require_password

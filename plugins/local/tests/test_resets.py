@@ -44,6 +44,7 @@ async def spend(local: Local, ticket: Ticket, password: str = NEW) -> Any:
         kuid=ticket.kuid,
         credentials={"password": password},
         call=Call(kuid=ticket.kuid, state={resets.SPENT: ticket.fingerprint}),
+        directory=local.directory,
     )
 
 
