@@ -20,7 +20,7 @@ TOLD: dict[str, str] = {
     "SignedIn": "signed in",
     "SignInRefused": "login refused",
     "SignInHeldBack": "login held back",
-    "ReauthenticationRefused": "not proved once more who they are",
+    "ReauthenticationRefused": "proof before a change refused",
     "SignedOut": "signed out",
     "SessionsEnded": "sessions ended",
     "UserCreated": "user created",

@@ -43,9 +43,9 @@ async def create_my_credentials(
 async def update_my_credentials(
     services: Services, request: Request, strategy: StrategyName, body: dict[str, Any]
 ) -> dict[str, Any]:
-    """Change some fields of one's own credentials; the other sessions of the user end.
+    """Change some fields of one's own credentials.
 
-    The strategy may ask for a proof that it is their owner who does it, such as the
+    If one of them is a secret, the other sessions of the user end. The strategy may ask for a proof that it is their owner who does it, such as the
     `currentPassword` in the body. Without one it refuses; wrong ones are counted as failed logins.
     """
     since = await _prove(services, request, strategy, body)

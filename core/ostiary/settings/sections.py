@@ -160,7 +160,8 @@ class Security:
         tuple[Text, ...], Meta(min_length=1), "Profiles of who signs up without an administrator."
     ] = ("default",)
     end_sessions_on_credentials_change: Annotated[
-        bool, "End the other sessions of a user whose credentials change or are deleted."
+        bool,
+        "End the other sessions of a user whose secrets change or whose credentials are deleted.",
     ] = True
     auth_token: Annotated[AuthToken, "Authentication tokens."] = setting(AuthToken(), alias="jwt")
     api_key: Annotated[ApiKey, "API keys."] = ApiKey()

@@ -64,7 +64,7 @@ def asked(house: Any) -> list[Any]:
 
 
 def list_of(house: Any, plugin: str) -> list[Any]:
-    found: list[Any] = sys.modules[f"toy_{plugin}"].asked  # type: ignore[attr-defined]
+    found: list[Any] = sys.modules[f"toy_{plugin}"].asked
     found.clear()
     return found
 
