@@ -6,7 +6,6 @@ from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT, Controller, Route
 from ostiary.arguments import Duration
 from ostiary.commands import Command, CommandError, Workplace
-from ostiary.durations import duration
 from ostiary.events import (
     ActionRefused,
     ActionRun,
@@ -142,7 +141,6 @@ __all__ = [
     "Words",
     "Workplace",
     "condition",
-    "duration",
     "errors",
     "hookimpl",
     "leaves",

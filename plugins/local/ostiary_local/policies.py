@@ -152,7 +152,7 @@ def _is_oracle(strategy: LocalStrategy, call: Call) -> bool:
     A password that is tried without being set may be a guess of one that the user has, and no
     limit counts it. Where a token alone is enough to change the password, there is no secret.
     """
-    return call.action in TRIALS and strategy.settings.requires_password
+    return call.action in TRIALS and strategy.settings.asks_current_password
 
 
 async def _names(store: Store, kuid: str, credentials: Mapping[str, Any]) -> list[str]:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ostiary import User, duration
+from ostiary import Lifetime, User
 
 if TYPE_CHECKING:
     from ostiary_local.expressions import Expression
 
 EVERYBODY = "*"
+ENDLESS = -1
 
 MOST_REUSED = 24
 """Passwords that a new one is compared with at most: each costs as much as a login."""
 
-DURATION = 'wanted: a duration such as "90d", longer than nothing'
 LISTS = ("users", "profiles", "roles")
 WHOM = f'wanted: "{EVERYBODY}", or a table with some of the lists {", ".join(LISTS)}'
 
@@ -49,20 +49,36 @@ class Bound:
 class PasswordPolicy:
     """One table of ``passwordPolicies``; contract/strategies.md, section 10."""
 
-    applies_to: Annotated[Any, "Whom it binds: everybody, or lists of users, profiles and roles."]
-    password_regex: Annotated[str | None, "What a new password has to match."] = None
-    forbid_login_in_password: Annotated[bool, "No name of the user stands in the password."] = False
-    forbid_reused_password_count: Annotated[int, "How many last passwords are not set again."] = 0
-    expires_after: Annotated[Any, "How long a password is good for, such as `90d`."] = None
+    applies_to: Annotated[
+        Any,
+        "Whom it binds: `*` is everybody; a table holds lists of `users` (kuids), `profiles` and"
+        " `roles`, and whoever stands in one of them is bound.",
+    ]
+    password_regex: Annotated[
+        str | None, "What a new password has to match: an expression of JavaScript, or `/…/flags`."
+    ] = None
+    forbid_login_in_password: Annotated[
+        bool, "A new password must not contain a name of its user."
+    ] = False
+    forbid_reused_password_count: Annotated[
+        int,
+        "How many of the last passwords are not set again, the present one among them; at most 24.",
+    ] = 0
+    expires_after: Annotated[Lifetime, "How long a password opens anything."] = ENDLESS
     must_change_password_if_set_by_admin: Annotated[
-        bool, "A password that somebody else has set is good for changing it only."
+        bool, "A password that somebody else has set opens nothing until it is changed."
     ] = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.forbid_reused_password_count <= MOST_REUSED:
             raise ValueError(f"forbidReusedPasswordCount: wanted: from 0 to {MOST_REUSED}")
         # Read now, so that what is wrong stops the start.
-        _ = self.bound, self.expression, self.lifetime
+        _ = self.bound, self.expression
+
+    @property
+    def lifetime(self) -> int | None:
+        """How long a password is good for, in ms; None is without end."""
+        return None if self.expires_after == ENDLESS else self.expires_after
 
     @cached_property
     def bound(self) -> Bound:
@@ -97,22 +113,6 @@ class PasswordPolicy:
             return expressions.read(self.password_regex)
         except expressions.Unreadable as why:
             raise ValueError(f"passwordRegex: {why}") from None
-
-    @cached_property
-    def lifetime(self) -> int | None:
-        """How long a password is good for, in ms; None is without end.
-
-        :raises ValueError: ``expiresAfter`` is no duration.
-        """
-        if self.expires_after is None:
-            return None
-        try:
-            milliseconds = duration(self.expires_after)
-        except (ValueError, TypeError):
-            raise ValueError(f"expiresAfter: {DURATION}") from None
-        if milliseconds < 0:
-            raise ValueError(f"expiresAfter: {DURATION}; for no end, leave it out")
-        return milliseconds
 
 
 def _ids(lists: Mapping[str, Any], name: str) -> frozenset[str]:

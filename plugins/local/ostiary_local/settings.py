@@ -31,7 +31,7 @@ class LocalSettings:
         15 * MINUTE
     )
     password_policies: Annotated[
-        tuple[PasswordPolicy, ...], "Rules for the passwords of some users, or all; none."
+        tuple[PasswordPolicy, ...], "Rules for the passwords of all users, or of some; all that bind a user hold."
     ] = ()
     dev: Annotated[bool, "The server runs with `--dev`; told by the server itself."] = False
 
@@ -52,6 +52,6 @@ class LocalSettings:
         return 0 if self.dev else passwords.SHORTEST
 
     @property
-    def requires_password(self) -> bool:
-        """Whether users prove who they are before they change their credentials."""
+    def asks_current_password(self) -> bool:
+        """Whether users prove their current password before they change their credentials."""
         return not self.dev if self.require_password is None else self.require_password
