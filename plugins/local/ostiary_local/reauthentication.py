@@ -24,7 +24,7 @@ async def check(
     :raises errors.MissingCurrentPassword: it is not given.
     :raises errors.WrongCurrentPassword: it is another, or the user has none.
     """
-    if not strategy.settings.requires_password:
+    if not strategy.settings.asks_current_password:
         return
     given = body.get(CURRENT)
     if given is None:

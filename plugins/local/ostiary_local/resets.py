@@ -110,15 +110,13 @@ async def admit(
 ) -> None:
     """Let nobody in who has to set another password first; asked once it was found right.
 
+    Who is disabled or deleted is told nothing of this: the core sees to it (AUTH-03).
+
     :raises errors.ExpiredPassword: it is too old.
     :raises errors.MustChangePassword: somebody else has set it.
     """
     which = await policies.demand(strategy, account, directory)
-    if which is None:
-        return
-    user = await directory.find(account.kuid)
-    # Who is disabled gets the answer of the core, which is that to a wrong password (AUTH-03).
-    if user is not None and user.enabled:
+    if which is not None:
         raise await refusal(strategy, store, account, which)
 
 

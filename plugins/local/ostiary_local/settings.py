@@ -31,7 +31,8 @@ class LocalSettings:
         15 * MINUTE
     )
     password_policies: Annotated[
-        tuple[PasswordPolicy, ...], "Rules for the passwords of all users, or of some; all that bind a user hold."
+        tuple[PasswordPolicy, ...],
+        "Rules for the passwords of all users, or of some; all that bind a user hold.",
     ] = ()
     dev: Annotated[bool, "The server runs with `--dev`; told by the server itself."] = False
 
