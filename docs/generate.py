@@ -204,7 +204,9 @@ def _type(kind: Any, notes: tuple[Any, ...]) -> str:
         return f"a list; each entry: {_type(inner[0], ())}"
     if origin is not None:
         return f"a table; each value: {_type(inner[-1], ())}"
-    return WORDS.get(kind, "a table") + "".join(_bounds(note) for note in notes if isinstance(note, Meta))
+    return WORDS.get(kind, "a table") + "".join(
+        _bounds(note) for note in notes if isinstance(note, Meta)
+    )
 
 
 def _bounds(meta: Meta) -> str:

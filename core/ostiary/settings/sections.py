@@ -159,6 +159,10 @@ class Security:
     restricted_profile_ids: Annotated[
         tuple[Text, ...], Meta(min_length=1), "Profiles of who signs up without an administrator."
     ] = ("default",)
+    end_sessions_on_credentials_change: Annotated[
+        bool,
+        "End the other sessions of a user whose secrets change or whose credentials are deleted.",
+    ] = True
     auth_token: Annotated[AuthToken, "Authentication tokens."] = setting(AuthToken(), alias="jwt")
     api_key: Annotated[ApiKey, "API keys."] = ApiKey()
     standard: Annotated[Standard, "Restricted rights."] = Standard()

@@ -9,6 +9,7 @@ from typing import Any
 
 from ostiary import (
     Call,
+    Controller,
     Directory,
     Filter,
     FoundCredentials,
@@ -21,7 +22,18 @@ from ostiary import (
     hookimpl,
     read_settings,
 )
-from ostiary_local import accounts, errors, history, logins, names, passwords, policies, searching
+from ostiary_local import (
+    accounts,
+    errors,
+    history,
+    logins,
+    names,
+    passwords,
+    policies,
+    reauthentication,
+    resets,
+    searching,
+)
 from ostiary_local.accounts import Name
 from ostiary_local.settings import LocalSettings
 from ostiary_local.strategy import LocalStrategy
@@ -36,6 +48,11 @@ def ostiary_strategies(settings: Mapping[str, Any]) -> Iterable[Strategy]:
 @hookimpl
 def ostiary_wire_name() -> str:
     return errors.WIRE_NAME
+
+
+@hookimpl
+def ostiary_controllers() -> Iterable[Controller]:
+    return [resets.password]
 
 
 @hookimpl
@@ -104,7 +121,8 @@ async def ostiary_update_credentials(
     columns = await _columns(store, kuid, credentials, call)
     keep = await policies.kept(strategy, kuid, directory) if columns else 0
     archive = partial(history.archive, store, kuid, keep)
-    return {"username": await accounts.change(store, kuid, name, columns, archive)}
+    ticket = resets.spent_by(call)
+    return {"username": await accounts.change(store, kuid, name, columns, archive, ticket=ticket)}
 
 
 @hookimpl
@@ -128,6 +146,13 @@ async def ostiary_get_credentials_by_id(
     if account is None:
         raise errors.NoSuchAccount(id)
     return {"username": account.username, "kuid": account.kuid}
+
+
+@hookimpl
+async def ostiary_reauthenticate(
+    strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+) -> None:
+    await reauthentication.check(strategy, store, kuid, credentials, call)
 
 
 @hookimpl

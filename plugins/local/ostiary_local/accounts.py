@@ -98,11 +98,15 @@ async def change(
     name: Name | None,
     columns: Mapping[str, Any],
     archive: Archive | None = None,
+    *,
+    ticket: bytes | None = None,
 ) -> str:
     """Change the account of a user and return the user name.
 
     :param name: takes the place of the user name; None leaves it.
     :param archive: called in the transaction, with now, before another password is written.
+    :param ticket: the fingerprint of a ticket that is spent with this; None for none.
+    :raises errors.InvalidToken: the ticket is spent already, or void.
     :raises errors.NoAccount: the user has none.
     :raises errors.UsernameTaken: another user has the name.
     """
@@ -115,9 +119,7 @@ async def change(
             changed = update(accounts).where(mine).values(updated_at=instant, **columns)
             if (await db.execute(changed)).rowcount == 0:
                 raise errors.NoAccount(kuid)
-            if "hash" in columns:
-                # What was given out for the old password is void with it.
-                await db.execute(delete(tickets).where(tickets.c.kuid == kuid))
+            await _void_tickets(db, kuid, ticket, every="hash" in columns)
             if name is not None:
                 old = (identifiers.c.kuid == kuid) & (identifiers.c.kind == USERNAME)
                 await db.execute(delete(identifiers).where(old))
@@ -152,6 +154,23 @@ async def erase(store: Store, kuid: str) -> None:
 def now() -> int:
     """Return the instant to write, in milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+async def _void_tickets(db: Any, kuid: str, spent: bytes | None, *, every: bool) -> None:
+    """Take back what was given out for credentials that change (PWD-10).
+
+    :param spent: the fingerprint of a ticket by which they change; None for none.
+    :param every: the password changes, which nothing outlives.
+    :raises errors.InvalidToken: that ticket is not there any more.
+    """
+    if spent is not None:
+        mine = delete(tickets).where(tickets.c.fingerprint == spent)
+        if (await db.execute(mine)).rowcount == 0:
+            raise errors.InvalidToken
+    void = tickets.c.kuid == kuid
+    if not every:
+        void &= tickets.c.purpose == "reset"
+    await db.execute(delete(tickets).where(void))
 
 
 def _shown() -> Select[Any]:

@@ -28,4 +28,10 @@ NoAccount = errors.PreconditionError.declare(_ID + "no_account", 0x04_00_010A, '
 NoSuchAccount = errors.PreconditionError.declare(_ID + "no_such_account", 0x04_00_010B, 'There is no user name "{0}".')
 PrivateField = errors.ForbiddenError.declare(_ID + "private_field", 0x04_00_010C, '"{0}" cannot be searched for: nobody may see it.')
 NotSearched = errors.BadRequestError.declare(_ID + "not_searched", 0x04_00_010D, 'Accounts are not searched by "{0}".')
+
+ExpiredToken = errors.UnauthorizedError.declare(_ID + "expired_token", 0x04_00_0002, "The reset token has expired.")
+InvalidToken = errors.BadRequestError.declare(_ID + "invalid_token", 0x04_00_0003, "The reset token is not valid.")
+MissingCurrentPassword = errors.BadRequestError.declare(_ID + "missing_current_password", 0x04_00_0130, "The current password is needed.")
+WrongCurrentPassword = errors.ForbiddenError.declare(_ID + "wrong_current_password", 0x04_00_0131, "The current password is wrong.")
+NothingToReset = errors.BadRequestError.declare(_ID + "nothing_to_reset", 0x04_00_0132, 'User "{0}" has no password to reset.')
 # fmt: on

@@ -95,20 +95,6 @@ async def demand(
     return None if ADMIN in await directory.roles(user.profile_ids) else "must_change"
 
 
-async def admit(strategy: LocalStrategy, account: Account, directory: Directory) -> None:
-    """Let nobody in who has to change the password first; asked once it was found right.
-
-    :raises errors.ExpiredPassword: it is too old.
-    :raises errors.MustChangePassword: somebody else has set it.
-    """
-    kuid = account.kuid
-    match await demand(strategy, account, directory):
-        case "expired":
-            raise errors.ExpiredPassword(kuid=kuid, reason="expired password", proved=True)
-        case "must_change":
-            raise errors.MustChangePassword(kuid=kuid, reason="password of another", proved=True)
-
-
 def author(call: Call, kuid: str) -> str:
     """Return who sets a password: the caller, or who makes an account for themselves."""
     return kuid if call.kuid == NOBODY and call.action in SIGNING_UP else call.kuid

@@ -43,6 +43,13 @@ def test_a_configured_length_holds_everywhere(dev: bool) -> None:
     assert declared(dev=dev, minLength=0).settings.shortest == 0
 
 
+def test_a_reset_token_lives_a_quarter_of_an_hour_and_never_longer_than_an_hour() -> None:
+    """PWD-10"""
+    assert declared().settings.reset_password_expires_in == 900_000
+    assert declared(resetPasswordExpiresIn="1h").settings.reset_password_expires_in == 3_600_000
+    assert declared(resetPasswordExpiresIn=1).settings.reset_password_expires_in == 1
+
+
 def test_names_are_folded_unless_told_otherwise() -> None:
     assert declared().key("Ann") == "ann"
     assert declared(usernameMatching="folded").key("Ann") == "ann"
@@ -59,6 +66,11 @@ def test_names_are_folded_unless_told_otherwise() -> None:
         ({"usernameMatching": "loose"}, "usernameMatching"),
         ({"minLenght": 8}, "minLength"),
         ({"min_length": 8}, "minLength"),
+        ({"requirePassword": "yes"}, "requirePassword"),
+        ({"resetPasswordExpiresIn": -1}, "Kuzzle's -1"),
+        ({"resetPasswordExpiresIn": "61m"}, "at most 1h"),
+        ({"resetPasswordExpiresIn": 0}, "resetPasswordExpiresIn"),
+        ({"resetPasswordExpiresIn": "soon"}, "resetPasswordExpiresIn"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named(settings: dict[str, Any], told: str) -> None:
