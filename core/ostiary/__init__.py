@@ -48,6 +48,7 @@ from ostiary.hookspecs import hookimpl
 from ostiary.request import Reply
 from ostiary.sealing import SealBroken
 from ostiary.settings import SettingsError, read_settings
+from ostiary.settings.kinds import Lifetime
 from ostiary.storage import OwnStore as Store
 from ostiary.storage import Storage
 from ostiary.storage.conditions import condition
@@ -95,6 +96,7 @@ __all__ = [
     "Filter",
     "FoundCredentials",
     "Kind",
+    "Lifetime",
     "MasterKeyRotated",
     "Newcomer",
     "OneOf",

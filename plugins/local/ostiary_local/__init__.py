@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
 from ostiary import (
     Call,
     Command,
+    Controller,
+    Directory,
     Filter,
     FoundCredentials,
     Order,
@@ -23,10 +26,13 @@ from ostiary import (
 from ostiary_local import (
     accounts,
     errors,
+    history,
     list_commands,
     logins,
     names,
-    passwords,
+    policies,
+    reauthentication,
+    resets,
     searching,
     vetting,
 )
@@ -47,6 +53,11 @@ def ostiary_wire_name() -> str:
 
 
 @hookimpl
+def ostiary_controllers() -> Iterable[Controller]:
+    return [resets.password]
+
+
+@hookimpl
 def ostiary_storage() -> Storage:
     return Storage(metadata, files(__name__) / "migrations")
 
@@ -58,14 +69,20 @@ def ostiary_commands() -> Iterable[Command]:
 
 @hookimpl
 async def ostiary_verify_credentials(
-    strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any]
+    strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any], directory: Directory
 ) -> Verified:
-    return await logins.verify(strategy, store, credentials)
+    return await logins.verify(strategy, store, credentials, directory)
 
 
 @hookimpl
 async def ostiary_validate_credentials(
-    strategy: LocalStrategy, store: Store, user: User, credentials: Mapping[str, Any], partial: bool
+    strategy: LocalStrategy,
+    store: Store,
+    user: User,
+    credentials: Mapping[str, Any],
+    call: Call,
+    partial: bool,
+    directory: Directory,
 ) -> None:
     if not {"kuid", "_id"}.isdisjoint(credentials):
         raise errors.KuidForbidden
@@ -83,6 +100,7 @@ async def ostiary_validate_credentials(
     if "password" in credentials:
         known = await _names(strategy, store, user, credentials)
         await vetting.vet(store, strategy.settings, credentials["password"], known)
+        await policies.check_new(strategy, store, user, credentials, call, directory)
 
 
 @hookimpl
@@ -91,20 +109,28 @@ async def ostiary_create_credentials(
 ) -> Mapping[str, Any]:
     username = credentials["username"]
     name = Name(username, strategy.key(username))
-    await accounts.add(store, kuid, name, await _columns(store, credentials, call))
+    await accounts.add(store, kuid, name, await _columns(store, kuid, credentials, call))
     return {"username": credentials["username"]}
 
 
 @hookimpl
 async def ostiary_update_credentials(
-    strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+    strategy: LocalStrategy,
+    store: Store,
+    kuid: str,
+    credentials: Mapping[str, Any],
+    call: Call,
+    directory: Directory,
 ) -> Mapping[str, Any]:
     name = None
     if "username" in credentials:
         username = credentials["username"]
         name = Name(username, strategy.key(username))
-    columns = await _columns(store, credentials, call)
-    return {"username": await accounts.change(store, kuid, name, columns)}
+    columns = await _columns(store, kuid, credentials, call)
+    keep = await policies.kept(strategy, kuid, directory) if columns else 0
+    archive = partial(history.archive, store, kuid, keep)
+    ticket = resets.spent_by(call)
+    return {"username": await accounts.change(store, kuid, name, columns, archive, ticket=ticket)}
 
 
 @hookimpl
@@ -131,6 +157,13 @@ async def ostiary_get_credentials_by_id(
 
 
 @hookimpl
+async def ostiary_reauthenticate(
+    strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+) -> None:
+    await reauthentication.check(strategy, store, kuid, credentials, call)
+
+
+@hookimpl
 async def ostiary_search_credentials(
     store: Store, filter: Filter, sort: Sequence[Order], offset: int, limit: int
 ) -> FoundCredentials:
@@ -153,7 +186,9 @@ def _require_both(credentials: Mapping[str, Any]) -> None:
         raise errors.MissingPassword
 
 
-async def _columns(store: Store, credentials: Mapping[str, Any], call: Call) -> dict[str, Any]:
+async def _columns(
+    store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+) -> dict[str, Any]:
     """Return the columns of a new password, hashed; none without one."""
     if "password" not in credentials:
         return {}
@@ -161,6 +196,6 @@ async def _columns(store: Store, credentials: Mapping[str, Any], call: Call) -> 
     return {
         "hash": hash_,
         "imported": None,
-        "updater": call.kuid,
+        "updater": policies.author(call, kuid),
         "password_set_at": accounts.now(),
     }

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ostiary import Store, Verified
+from ostiary import Directory, Store, Verified
 from ostiary import errors as core
-from ostiary_local import accounts, names, passwords, proofs
+from ostiary_local import accounts, names, passwords, proofs, resets
 from ostiary_local.accounts import Account
 from ostiary_local.strategy import LocalStrategy
 
 
-async def verify(strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any]) -> Verified:
+async def verify(
+    strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any], directory: Directory
+) -> Verified:
     """Return whose user name and password these are.
 
     :raises core.LoginRefused: nobody's; a client is not told which of the two is wrong.
+    :raises errors.ExpiredPassword: they are somebody's, and the password is too old.
+    :raises errors.MustChangePassword: they are somebody's, and the password is of another.
     """
     username, password = _given(credentials)
     if passwords.too_long(password):
@@ -27,7 +31,7 @@ async def verify(strategy: LocalStrategy, store: Store, credentials: Mapping[str
     if not genuine:
         raise core.LoginRefused(strategy.refusal, kuid=account.kuid, reason="wrong password")
     await proofs.renew_if_outdated(store, account, password)
-    # What else is asked of whoever has proved the password, such as to change it, is asked here.
+    await resets.admit(strategy, store, account, directory)
     return Verified(account.kuid)
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import unicodedata
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +27,27 @@ class Damaged(Exception):
     """What is stored of a password cannot be read; the text holds nothing of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A row of the former passwords, as far as a proof needs it; see ``tables``."""
+
+    id: str
+    kuid: str
+    hash: str | None = field(repr=False)
+    imported: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is stored of a password, and where its sealed part stands."""
+
+    kuid: str
+    hash: str | None = field(repr=False)
+    imported: bytes | None = field(repr=False)
+    column: Any
+    row: str
+
+
 async def proves(store: Store, account: Account | None, password: str) -> bool:
     """Tell whether a password is that of an account.
 
@@ -38,7 +61,37 @@ async def proves(store: Store, account: Account | None, password: str) -> bool:
         await decoys.imitate(store, outline, _forms(password))
     if account is None:
         return await store.hasher.matches(None, passwords.normal(password))
-    return await _proves(store, account, password)
+    column = tables.accounts.c.imported
+    stored = Stored(account.kuid, account.hash, account.imported, column, account.kuid)
+    return await _proves(store, stored, password)
+
+
+async def proves_former(store: Store, former: Former, password: str) -> bool:
+    """Tell whether a password is one that an account had.
+
+    :raises core.Overloaded: as many hashes wait as may wait.
+    """
+    column = tables.former_passwords.c.imported
+    return await _proves(
+        store, Stored(former.kuid, former.hash, former.imported, column, former.id), password
+    )
+
+
+def sealed_as_former(store: Store, account: Account, id: str) -> bytes | None:
+    """Return the imported part of an account's password, sealed for a row of former passwords.
+
+    None if there is none, or if it cannot be opened any more.
+    """
+    if account.imported is None:
+        return None
+    try:
+        text = store.sealer.open(
+            account.imported, column=tables.accounts.c.imported, row=account.kuid
+        )
+    except SealBroken as damage:
+        _tell(account.kuid, damage)
+        return None
+    return store.sealer.seal(text, column=tables.former_passwords.c.imported, row=id)
 
 
 async def renew_if_outdated(store: Store, account: Account, password: str) -> None:
@@ -61,18 +114,16 @@ async def renew_if_outdated(store: Store, account: Account, password: str) -> No
         )
 
 
-async def _proves(store: Store, account: Account, password: str) -> bool:
+async def _proves(store: Store, stored: Stored, password: str) -> bool:
     try:
-        if account.imported is None:
-            return await _matches(store, account.hash, passwords.normal(password))
-        text = _opened(store, account.kuid, account.imported)
-        if account.hash is None:
+        if stored.imported is None:
+            return await _matches(store, stored.hash, passwords.normal(password))
+        text = _opened(store, stored)
+        if stored.hash is None:
             return await _proves_foreign(store, text, password)
-        return await _proves_wrapped(store, account.hash, text, password)
+        return await _proves_wrapped(store, stored.hash, text, password)
     except Damaged as damage:
-        logger.error(  # noqa: TRY400 -- a traceback tells no more
-            "what is stored of the password of user %r is damaged: %s", account.kuid, damage
-        )
+        _tell(stored.kuid, damage)
     # Raises in its turn where memory was short and nothing was damaged.
     return await store.hasher.matches(None, passwords.normal(password))
 
@@ -119,8 +170,14 @@ async def _matches(store: Store, hash: str | None, secret: str) -> bool:
         raise Damaged(type(damage).__name__) from None
 
 
-def _opened(store: Store, kuid: str, imported: bytes) -> str:
+def _opened(store: Store, stored: Stored) -> str:
+    assert stored.imported is not None
     try:
-        return store.sealer.open(imported, column=tables.accounts.c.imported, row=kuid).decode()
+        opened = store.sealer.open(stored.imported, column=stored.column, row=stored.row)
+        return opened.decode()
     except (SealBroken, UnicodeDecodeError) as damage:
         raise Damaged(type(damage).__name__) from None
+
+
+def _tell(kuid: str, damage: Exception) -> None:
+    logger.error("what is stored of the password of user %r is damaged: %s", kuid, damage)

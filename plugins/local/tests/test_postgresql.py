@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -15,8 +15,8 @@ from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.provision import provision
 from ostiary.storage.store import Backend
 from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
-from ostiary_local import accounts, tables
-from ostiary_local.errors import AccountExists, NoAccount, UsernameTaken
+from ostiary_local import accounts, history, tables
+from ostiary_local.errors import AccountExists, NoAccount, ReusedPassword, UsernameTaken
 from ostiary_local.foreign import parse
 
 if TYPE_CHECKING:
@@ -99,6 +99,23 @@ async def test_a_user_who_is_given_accounts_at_once_has_one(local: Local) -> Non
     )
     assert sum(isinstance(result, dict) for result in results) == 1
     assert sum(isinstance(result, AccountExists) for result in results) == 5
+
+
+async def test_former_passwords_are_kept_as_long_as_a_policy_asks(local: Local) -> None:
+    """RACE-05."""
+    policy: dict[str, Any] = {"appliesTo": "*", "forbidReusedPasswordCount": 9}
+    strict = local.configured(passwordPolicies=[policy])
+    await strict.create("ann", username="ann", password="p0")
+    await asyncio.gather(*(strict.update("ann", password=f"p{n}") for n in range(1, 7)))
+    assert len(await history.former(local.store, "ann", 24)) == 6
+    for number in range(7):
+        with pytest.raises(ReusedPassword):
+            await strict.update("ann", password=f"p{number}")
+    policy["forbidReusedPasswordCount"] = 3
+    await local.configured(passwordPolicies=[policy]).update("ann", password="p7")
+    assert len(await history.former(local.store, "ann", 24)) == 2
+    await local.update("ann", password="p8")
+    assert await history.former(local.store, "ann", 24) == []
 
 
 @pytest.mark.parametrize("wrapped", [False, True], ids=["alone", "wrapped"])
