@@ -60,9 +60,9 @@ def read(written: str) -> Expression:
     source, flags = _parts(written)
     python = regex.VERSION0 | regex.UNICODE | (regex.IGNORECASE if "i" in flags else 0)
     try:
-        compiled = regex.compile(Translation(source, flags).run(), python)  # type: ignore[no-untyped-call]
+        compiled = regex.compile(Translation(source, flags).run(), python)
     except regex.error as error:
-        raise Unreadable(error.msg) from None
+        raise Unreadable(str(error)) from None
     # Nothing was searched before: the flag g starts at the beginning, and y stays there.
     return Expression(written, compiled, anchored="y" in flags)
 
