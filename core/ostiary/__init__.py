@@ -46,6 +46,7 @@ from ostiary.events import (
 from ostiary.filters import Field, Filter, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
 from ostiary.request import Reply
+from ostiary.sealing import SealBroken
 from ostiary.settings import SettingsError, read_settings
 from ostiary.settings.kinds import Lifetime
 from ostiary.storage import OwnStore as Store
@@ -115,6 +116,7 @@ __all__ = [
     "RoleChanged",
     "RoleDeleted",
     "Route",
+    "SealBroken",
     "Sealed",
     "SecurityReset",
     "SessionsEnded",

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, case, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import Store
-from ostiary_local import errors, history
+from ostiary_local import errors
 from ostiary_local.tables import accounts, former_passwords, identifiers, outbox, tickets
+
+if TYPE_CHECKING:
+    from ostiary.storage.store import Database
+
+    Archive = Callable[[Database, int], Awaitable[None]]
 
 USERNAME = "username"
 
@@ -92,14 +97,14 @@ async def change(
     kuid: str,
     name: Name | None,
     columns: Mapping[str, Any],
-    keep: int = 0,
+    archive: Archive | None = None,
     *,
     ticket: bytes | None = None,
 ) -> str:
     """Change the account of a user and return the user name.
 
     :param name: takes the place of the user name; None leaves it.
-    :param keep: how many former passwords are kept once there is another.
+    :param archive: called in the transaction, with now, before another password is written.
     :param ticket: the fingerprint of a ticket that is spent with this; None for none.
     :raises errors.InvalidToken: the ticket is spent already, or void.
     :raises errors.NoAccount: the user has none.
@@ -108,8 +113,8 @@ async def change(
     instant = now()
     try:
         async with store.begin() as db:
-            if "hash" in columns:
-                await history.archive(store, db, kuid, keep, instant)
+            if "hash" in columns and archive is not None:
+                await archive(db, instant)
             mine = accounts.c.kuid == kuid
             changed = update(accounts).where(mine).values(updated_at=instant, **columns)
             if (await db.execute(changed)).rowcount == 0:
@@ -129,10 +134,14 @@ async def change(
 
 
 async def renew(store: Store, account: Account, hash_: str) -> None:
-    """Store another hash of the same password, unless the password was changed meanwhile."""
+    """Store a hash of our own of the same password, unless the password was changed meanwhile.
+
+    It takes the place of what was imported. The password stays as old as it is, and of whom.
+    """
     same = (accounts.c.kuid == account.kuid) & (accounts.c.hash == account.hash)
+    same &= accounts.c.imported == account.imported
     async with store.begin() as db:
-        await db.execute(update(accounts).where(same).values(hash=hash_))
+        await db.execute(update(accounts).where(same).values(hash=hash_, imported=None))
 
 
 async def erase(store: Store, kuid: str) -> None:

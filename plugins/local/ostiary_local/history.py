@@ -3,94 +3,77 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import RowMapping, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from ostiary import Store
+from ostiary_local import proofs
 from ostiary_local.tables import accounts, former_passwords
 
 if TYPE_CHECKING:
     from ostiary.storage.store import Database
-    from ostiary_local.accounts import Account
 
 
-async def archive(store: Store, db: Database, kuid: str, keep: int, instant: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A former password, as ``proofs.proves_former`` wants it."""
+
+    id: str
+    kuid: str
+    hash: str | None = field(repr=False)
+    imported: bytes | None = field(repr=False)
+
+
+async def archive(store: Store, kuid: str, keep: int, db: Database, instant: int) -> None:
     """Keep the password that a user is about to lose, and forget the oldest ones.
 
-    :param db: the transaction in which the account gets another password, afterwards.
     :param keep: how many former passwords there are at most from now on.
+    :param db: the transaction in which the account gets another password, afterwards.
     :param instant: now, in ms.
     """
     mine = former_passwords.c.kuid == kuid
-    if keep > 0:
+    if keep < 1:
+        await db.execute(delete(former_passwords).where(mine))
+        return
+    if row := await _row(store, kuid, db):
         last = await db.scalar(select(func.max(former_passwords.c.archived_at)).where(mine))
         # Two changes may fall into one instant, and still one was the first.
-        archived_at = instant if last is None else max(instant, last + 1)
-        if lost := await _about_to_be_lost(db, kuid):
-            row = _row(store, kuid, lost)
-            await db.execute(insert(former_passwords).values(archived_at=archived_at, **row))
+        row["archived_at"] = instant if last is None else max(instant, last + 1)
+        await db.execute(insert(former_passwords).values(row))
     newest = select(former_passwords.c.id).where(mine)
     newest = newest.order_by(former_passwords.c.archived_at.desc()).limit(keep)
-    kept = (await db.execute(newest)).scalars().all() if keep > 0 else []
+    kept = (await db.execute(newest)).scalars().all()
     await db.execute(delete(former_passwords).where(mine, former_passwords.c.id.not_in(kept)))
 
 
-async def former(store: Store, account: Account, most: int) -> Sequence[Account]:
-    """Return an account as it was with its former passwords, from the newest to the oldest.
-
-    What is sealed in them opens as what is sealed in the account itself does.
-    """
+async def former(store: Store, kuid: str, most: int) -> Sequence[Former]:
+    """Return the former passwords of a user, from the newest to the oldest."""
     if most < 1:
         return []
-    mine = select(former_passwords).where(former_passwords.c.kuid == account.kuid)
-    mine = mine.order_by(former_passwords.c.archived_at.desc()).limit(most)
+    table = former_passwords
+    columns = (table.c.id, table.c.kuid, table.c.hash, table.c.imported)
+    mine = select(*columns).where(table.c.kuid == kuid)
+    mine = mine.order_by(table.c.archived_at.desc()).limit(most)
     async with store.read() as db:
-        rows = (await db.execute(mine)).mappings().all()
-    return [
-        replace(
-            account,
-            hash=row["hash"],
-            imported=_moved(store, row["imported"], _there(row["id"]), _here(account.kuid)),
-            password_set_at=row["set_at"],
-        )
-        for row in rows
-    ]
+        return [Former(**row._asdict()) for row in await db.execute(mine)]
 
 
-async def _about_to_be_lost(db: Database, kuid: str) -> RowMapping | None:
-    columns = (accounts.c.hash, accounts.c.imported, accounts.c.password_set_at)
+async def _row(store: Store, kuid: str, db: Database) -> dict[str, Any] | None:
+    """Return the row of the password that is about to be lost; None if it cannot be kept."""
+    table = accounts
+    columns = (table.c.kuid, table.c.hash, table.c.imported, table.c.password_set_at)
     # Locked, so that of two changes at once each archives what the other has set.
-    wanted = select(*columns).where(accounts.c.kuid == kuid).with_for_update()
-    return (await db.execute(wanted)).mappings().first()
-
-
-def _row(store: Store, kuid: str, lost: RowMapping) -> dict[str, Any]:
-    id = secrets.token_hex(16)
-    return {
-        "id": id,
-        "kuid": kuid,
-        "hash": lost["hash"],
-        "imported": _moved(store, lost["imported"], _here(kuid), _there(id)),
-        "set_at": lost["password_set_at"],
-    }
-
-
-Place = Mapping[str, Any]
-
-
-def _here(kuid: str) -> Place:
-    return {"column": accounts.c.imported, "row": kuid}
-
-
-def _there(id: str) -> Place:
-    return {"column": former_passwords.c.imported, "row": id}
-
-
-def _moved(store: Store, sealed: bytes | None, old: Place, new: Place) -> bytes | None:
-    """Return a sealed secret for another place than the one that it was sealed for."""
-    if sealed is None:
+    wanted = select(*columns).where(table.c.kuid == kuid).with_for_update()
+    lost: Any = (await db.execute(wanted)).first()
+    if lost is None:
         return None
-    return store.sealer.seal(store.sealer.open(sealed, **old), **new)
+    id = secrets.token_hex(16)
+    imported = proofs.sealed_as_former(store, lost, id)
+    if lost.imported is not None and imported is None:
+        # It is damaged, and nothing would ever match it.
+        return None
+    row = {"id": id, "kuid": kuid, "hash": lost.hash, "imported": imported}
+    return {**row, "set_at": lost.password_set_at}

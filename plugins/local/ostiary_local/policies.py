@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import select
 
 from ostiary import Call, Directory, Store, User
-from ostiary_local import accounts, errors, history, passwords
+from ostiary_local import accounts, errors, history, passwords, proofs
 from ostiary_local.accounts import Account
 from ostiary_local.rules import PasswordPolicy
 from ostiary_local.strategy import LocalStrategy
@@ -110,20 +110,26 @@ class _Last:
     def __init__(self, store: Store, account: Account | None, password: str, most: int) -> None:
         self._store, self._account, self._password = store, account, password
         self._most, self._differ = most, 0
-        self._all: Sequence[Account] | None = None
+        self._former: Sequence[history.Former] | None = None
 
     async def hold_within(self, count: int) -> bool:
         """Tell whether the new password is among so many, of which the present one is the first."""
-        if self._account is None or count <= self._differ:
+        if self._account is None:
             return False
-        if self._all is None:
-            older = await history.former(self._store, self._account, self._most - 1)
-            self._all = [self._account, *older]
-        for one in self._all[self._differ : count]:
-            if await _proves(self._store, one, self._password):
+        for place in range(self._differ, count):
+            if await self._holds(self._account, place):
                 return True
-        self._differ = count
+            self._differ = place + 1
         return False
+
+    async def _holds(self, account: Account, place: int) -> bool:
+        if place == 0:
+            return await proofs.proves(self._store, account, self._password)
+        if self._former is None:
+            self._former = await history.former(self._store, account.kuid, self._most - 1)
+        if place > len(self._former):
+            return False
+        return await proofs.proves_former(self._store, self._former[place - 1], self._password)
 
 
 async def _applying(
@@ -157,23 +163,33 @@ def _is_oracle(strategy: LocalStrategy, call: Call) -> bool:
 
 async def _names(store: Store, kuid: str, credentials: Mapping[str, Any]) -> list[str]:
     """Return the names that a user has with some credentials: the new ones, else the stored."""
-    given = {kind: credentials[kind] for kind in KINDS if isinstance(credentials.get(kind), str)}
+    given = [kind for kind in KINDS if kind in credentials]
     stored = select(identifiers.c.value).where(
         identifiers.c.kuid == kuid, identifiers.c.kind.not_in(given)
     )
     async with store.read() as db:
-        return [*given.values(), *(await db.execute(stored)).scalars()]
+        names = list((await db.execute(stored)).scalars())
+    for kind in given:
+        value = credentials[kind]
+        values = value if isinstance(value, list) else [value]
+        names += [one for one in values if isinstance(one, str) and one]
+    return names
 
 
 def _holds_any(password: str, names: Iterable[str]) -> bool:
-    """Tell whether a name stands in a password, or what stands before the at sign of one."""
+    """Tell whether a name stands in a password, or as much of it as people would take."""
     low, folded = password.lower(), _folded(password)
-    for name in names:
-        local_part, at, _ = name.rpartition("@")
-        parts = [name, local_part] if at and len(local_part) >= SHORTEST_LOCAL_PART else [name]
-        if any(part.lower() in low or _folded(part) in folded for part in parts):
-            return True
-    return False
+    parts = (part for name in names for part in _parts(name))
+    return any(part.lower() in low or _folded(part) in folded for part in parts)
+
+
+def _parts(name: str) -> list[str]:
+    """Return a name, and what stands before the at sign of one, or after the plus of a number."""
+    local_part, at, _ = name.rpartition("@")
+    if at and len(local_part) >= SHORTEST_LOCAL_PART:
+        return [name, local_part]
+    digits = name.removeprefix("+")
+    return [name, digits] if digits.isdecimal() and digits != name else [name]
 
 
 def _folded(text: str) -> str:
@@ -192,7 +208,3 @@ async def _matches(store: Store, policy: PasswordPolicy, password: str) -> bool:
         # What cannot be told is refused.
         logger.warning("the passwordRegex %r took too long on a password", expression.written)
         return False
-
-
-async def _proves(store: Store, account: Account, password: str) -> bool:
-    return await store.hasher.matches(account.hash, passwords.normal(password))

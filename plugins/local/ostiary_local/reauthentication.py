@@ -7,7 +7,7 @@ from typing import Any
 
 from ostiary import Call, Store
 from ostiary import errors as core
-from ostiary_local import accounts, errors, passwords
+from ostiary_local import accounts, errors, passwords, proofs
 from ostiary_local.strategy import LocalStrategy
 
 CURRENT = "currentPassword"
@@ -40,6 +40,4 @@ async def check(
 async def _proves(store: Store, kuid: str, password: str) -> bool:
     if passwords.too_long(password):
         return False
-    account = await accounts.of(store, kuid)
-    stored = None if account is None else account.hash
-    return await store.hasher.matches(stored, passwords.normal(password))
+    return await proofs.proves(store, await accounts.of(store, kuid), password)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from ostiary_local import accounts, history, tables
+from ostiary_local import history, tables
 from ostiary_local.errors import ReusedPassword
+from ostiary_local.foreign import parse
 
 if TYPE_CHECKING:
     from .conftest import Local
 
 pytestmark = pytest.mark.anyio
+
+FOREIGN = "pässword with späces"
 
 few = settings(
     max_examples=15,
@@ -126,30 +129,38 @@ async def test_a_letter_in_its_other_form_is_no_other_password(local: Local) -> 
     assert await refused(local, "cafe\u0301")
 
 
-async def test_what_is_sealed_in_a_password_opens_in_the_history_and_out_of_it(
-    local: Local,
-) -> None:
-    """A hash from elsewhere is sealed for its row: it is sealed anew for each that it comes to."""
+@pytest.mark.parametrize("wrapped", [False, True], ids=["alone", "wrapped"])
+async def test_a_password_from_elsewhere_is_not_set_again(local: Local, wrapped: bool) -> None:
+    """Neither as the present one nor as a former one, before its owner has ever signed in."""
     local = reusing(local, 3)
     await local.create("ann", username="ann", password="p0")
-    here: dict[str, Any] = {"column": tables.accounts.c.imported, "row": "ann"}
-    sealed = local.store.sealer.seal(b"a hash from elsewhere", **here)
+    theirs = parse("{SSHA}fXdCFmLm7PVEh9muNjvZtKlvLx2ldE6pNUaode7de68VQuh9")
+    text = (theirs.outline if wrapped else theirs.text).encode()
+    column = tables.accounts.c.imported
+    columns = {
+        "hash": await local.store.hasher.hash(theirs.value.hex()) if wrapped else None,
+        "imported": local.store.sealer.seal(text, column=column, row="ann"),
+    }
     async with local.store.begin() as db:
-        await db.execute(update(tables.accounts).values(imported=sealed, hash=None))
-    await local.update("ann", password="p1")
-    account = await accounts.of(local.store, "ann")
-    assert account is not None
-    assert account.imported is None
-    (former,) = await history.former(local.store, account, 2)
-    assert former.imported is not None
-    assert local.store.sealer.open(former.imported, **here) == b"a hash from elsewhere"
-    assert (former.hash, former.kuid, former.username) == (None, "ann", "ann")
-    table = tables.former_passwords
-    async with local.store.read() as db:
-        row = (await db.execute(select(table.c.id, table.c.imported))).one()
-    there: dict[str, Any] = {"column": table.c.imported, "row": row.id}
-    assert local.store.sealer.open(row.imported, **there) == b"a hash from elsewhere"
-    assert await history.former(local.store, account, 0) == []
+        await db.execute(update(tables.accounts).values(columns))
+    assert await refused(local, FOREIGN)
+    for password in ("p1", "p2"):
+        assert not await refused(local, password)
+        assert await refused(local, FOREIGN)
+    former = await history.former(local.store, "ann", 2)
+    assert [one.imported is None for one in former] == [True, False]
+    assert not await refused(local, "p3")
+    assert not await refused(local, FOREIGN)
+
+
+async def test_a_damaged_password_is_changed_and_not_kept(local: Local) -> None:
+    local = reusing(local, 3)
+    await local.create("ann", username="ann", password="p0")
+    async with local.store.begin() as db:
+        await db.execute(update(tables.accounts).values(hash=None, imported=b"\1\2"))
+    assert not await refused(local, "p0")
+    assert await kept(local) == 0
+    assert await history.former(local.store, "ann", 0) == []
 
 
 async def test_of_changes_at_once_each_archives_what_another_has_set(local: Local) -> None:

@@ -164,6 +164,8 @@ async def test_an_expression_that_searches_for_ages_refuses_and_tells_the_operat
         ("ann.lee@example.org", "example.org 1999", False),
         ("bo@example.org", "a bottle of rum", False),
         ("@example.org", "anything", False),
+        ("+491512345678", "call 491512345678", True),
+        ("+491512345678", "call 4915123456", False),
     ],
 )
 async def test_no_name_stands_in_the_password(
@@ -193,19 +195,24 @@ async def test_every_name_of_a_user_counts(local: Local) -> None:
     local = bound(local, {"forbidLoginInPassword": True})
     await local.create("ann", username="ann", password="secret")
     row = {
-        "key": "lee.ann@x",
-        "value": "Lee.Ann@x",
+        "key": "lee.old@x",
+        "value": "Lee.Old@x",
         "kind": "email",
         "kuid": "ann",
         "created_at": 1,
     }
     async with local.store.begin() as db:
         await db.execute(insert(identifiers).values(row))
-    for password in ("for lee.ann@X", "lee.ann 1999"):
+    for password in ("for lee.old@X", "lee.old 1999"):
         with pytest.raises(LoginInPassword):
             await local.update("ann", password=password)
         with pytest.raises(LoginInPassword):
             await local.update("ann", username="other", password=password)
+    for given in ("bob.lee@x", [7, "bob.lee@x", "lee.bob@x"]):
+        with pytest.raises(LoginInPassword):
+            await local.update("ann", email=given, password="bob.lee 1999")
+        await local.validate("ann", {"email": given, "password": "lee.old"}, partial=True)
+    await local.validate("ann", {"email": None, "password": "lee.old"}, partial=True)
 
 
 async def test_the_first_violation_of_the_first_policy_is_told(local: Local) -> None:
