@@ -9,6 +9,7 @@ from typing import Any
 
 from ostiary import (
     Call,
+    Command,
     Controller,
     Directory,
     Filter,
@@ -26,13 +27,14 @@ from ostiary_local import (
     accounts,
     errors,
     history,
+    list_commands,
     logins,
     names,
-    passwords,
     policies,
     reauthentication,
     resets,
     searching,
+    vetting,
 )
 from ostiary_local.accounts import Name
 from ostiary_local.settings import LocalSettings
@@ -58,6 +60,11 @@ def ostiary_controllers() -> Iterable[Controller]:
 @hookimpl
 def ostiary_storage() -> Storage:
     return Storage(metadata, files(__name__) / "migrations")
+
+
+@hookimpl
+def ostiary_commands() -> Iterable[Command]:
+    return list_commands.COMMANDS
 
 
 @hookimpl
@@ -91,7 +98,8 @@ async def ostiary_validate_credentials(
         if holder is not None and holder.kuid != user.kuid:
             raise errors.UsernameTaken(username)
     if "password" in credentials:
-        passwords.fit(credentials["password"], strategy.settings.shortest)
+        known = await _names(strategy, store, user, credentials)
+        await vetting.vet(store, strategy.settings, credentials["password"], known)
         await policies.check_new(strategy, store, user, credentials, call, directory)
 
 
@@ -160,6 +168,15 @@ async def ostiary_search_credentials(
     store: Store, filter: Filter, sort: Sequence[Order], offset: int, limit: int
 ) -> FoundCredentials:
     return await searching.search(store, filter, sort, offset=offset, limit=limit)
+
+
+async def _names(
+    strategy: LocalStrategy, store: Store, user: User, credentials: Mapping[str, Any]
+) -> list[str]:
+    """Return what is called like the user: the names of now, and those that are to be."""
+    told = [credentials.get(key) for key in strategy.field_names if key != "password"]
+    short = [one for one in told if isinstance(one, str) and len(one) <= names.LONGEST]
+    return [user.kuid, *short, *await vetting.names_of(store, user.kuid)]
 
 
 def _require_both(credentials: Mapping[str, Any]) -> None:

@@ -28,6 +28,10 @@ NoAccount = errors.PreconditionError.declare(_ID + "no_account", 0x04_00_010A, '
 NoSuchAccount = errors.PreconditionError.declare(_ID + "no_such_account", 0x04_00_010B, 'There is no user name "{0}".')
 PrivateField = errors.ForbiddenError.declare(_ID + "private_field", 0x04_00_010C, '"{0}" cannot be searched for: nobody may see it.')
 NotSearched = errors.BadRequestError.declare(_ID + "not_searched", 0x04_00_010D, 'Accounts are not searched by "{0}".')
+PasswordTooLong = errors.BadRequestError.declare(_ID + "password_too_long", 0x04_00_0120, "A password has at most {0} characters.")
+ExpectedPassword = errors.BadRequestError.declare(_ID + "expected_password", 0x04_00_0121, "The password is a name of the user or a word of this service. Choose another one.")
+CommonPassword = errors.BadRequestError.declare(_ID + "common_password", 0x04_00_0122, "The password is on a list of common or leaked passwords. Choose another one.")
+GuessablePassword = errors.BadRequestError.declare(_ID + "guessable_password", 0x04_00_0123, "The password is too easy to guess. {0}")
 
 ExpiredToken = errors.UnauthorizedError.declare(_ID + "expired_token", 0x04_00_0002, "The reset token has expired.")
 InvalidToken = errors.BadRequestError.declare(_ID + "invalid_token", 0x04_00_0003, "The reset token is not valid.")

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select
 
 from ostiary import Store
 from ostiary_local import proofs
+from ostiary_local.proofs import Former
 from ostiary_local.tables import accounts, former_passwords
 
 if TYPE_CHECKING:
     from ostiary.storage.store import Database
-
-
-@dataclass(frozen=True, slots=True)
-class Former:
-    """A former password, as ``proofs.proves_former`` wants it."""
-
-    id: str
-    kuid: str
-    hash: str | None = field(repr=False)
-    imported: bytes | None = field(repr=False)
 
 
 async def archive(store: Store, kuid: str, keep: int, db: Database, instant: int) -> None:

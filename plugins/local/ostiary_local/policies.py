@@ -110,7 +110,7 @@ class _Last:
     def __init__(self, store: Store, account: Account | None, password: str, most: int) -> None:
         self._store, self._account, self._password = store, account, password
         self._most, self._differ = most, 0
-        self._former: Sequence[history.Former] | None = None
+        self._former: Sequence[proofs.Former] | None = None
 
     async def hold_within(self, count: int) -> bool:
         """Tell whether the new password is among so many, of which the present one is the first."""

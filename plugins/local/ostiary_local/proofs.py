@@ -10,7 +10,7 @@ import logging
 import unicodedata
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,28 +27,14 @@ class Damaged(Exception):
     """What is stored of a password cannot be read; the text holds nothing of it."""
 
 
-class Former(Protocol):
-    """A row of the former passwords, as far as a proof needs it."""
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A row of the former passwords, as far as a proof needs it; see ``tables``."""
 
-    @property
-    def id(self) -> str:
-        """For which row it is sealed."""
-        ...
-
-    @property
-    def kuid(self) -> str:
-        """Whose password it was."""
-        ...
-
-    @property
-    def hash(self) -> str | None:
-        """See ``tables``."""
-        ...
-
-    @property
-    def imported(self) -> bytes | None:
-        """See ``tables``."""
-        ...
+    id: str
+    kuid: str
+    hash: str | None = field(repr=False)
+    imported: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +158,9 @@ async def _proves_wrapped(store: Store, hash: str, text: str, password: str) -> 
 def _forms(password: str) -> list[str]:
     """Return what another system may have hashed: as it was typed there, or in a normal form."""
     normal = (unicodedata.normalize(form, password) for form in ("NFC", "NFKC"))
-    return list(dict.fromkeys((password, passwords.normal(password), *normal)))
+    forms = dict.fromkeys((password, passwords.normal(password), *normal))
+    # One character may become eighteen: such a form is nobody's.
+    return [form for form in forms if not passwords.too_long(form)]
 
 
 async def _matches(store: Store, hash: str | None, secret: str) -> bool:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from sqlalchemy import insert, select
 
 from ostiary import errors
 from ostiary.hashing import Argon2Parameters, HashPool
@@ -219,6 +218,18 @@ async def test_a_letter_may_be_typed_in_the_form_in_which_it_was_hashed(
         assert await local.login(kuid, here) == kuid
 
 
+@either
+@anything
+async def test_a_password_that_grows_when_it_is_normalised_is_only_a_wrong_one(
+    local: Local, brought: Brought, wrapped: bool
+) -> None:
+    """PWD-02."""
+    await bring(local, "ann", brought, wrapped=wrapped)
+    for username in ("ann", "nobody"):
+        with pytest.raises(errors.LoginRefused, match="Wrong user name or password"):
+            await local.login(username, "\ufdfa" * 1300)
+
+
 async def test_what_bcrypt_did_not_look_at_counts_once_the_hash_is_ours(local: Local) -> None:
     """PWD-03."""
     import bcrypt
@@ -374,35 +385,3 @@ async def test_a_sealed_hash_opens_no_other_account(local: Local) -> None:
         file.commit()
     with pytest.raises(errors.LoginRefused):
         await local.login("eve", LDAP.password)
-
-
-# Former passwords
-
-
-@pytest.mark.parametrize("way", ["own", "alone", "wrapped"])
-async def test_a_former_password_is_known_whoever_hashed_it(local: Local, way: str) -> None:
-    if way == "own":
-        await local.create("ann", username="ann", password=LDAP.password)
-    else:
-        await bring(local, "ann", LDAP, wrapped=way == "wrapped")
-    old = await account(local, "ann")
-    sealed = proofs.sealed_as_former(local.store, old, "row-1")
-    row = {"id": "row-1", "kuid": "ann", "hash": old.hash, "imported": sealed}
-    async with local.store.begin() as db:
-        values = {**row, "set_at": LONG_AGO, "archived_at": LONG_AGO}
-        await db.execute(insert(tables.former_passwords).values(values))
-    async with local.store.read() as db:
-        former: Any = (await db.execute(select(tables.former_passwords))).one()
-    assert await proofs.proves_former(local.store, former, LDAP.password)
-    assert not await proofs.proves_former(local.store, former, "another")
-
-
-async def test_a_damaged_hash_makes_no_former_password(
-    local: Local, caplog: pytest.LogCaptureFixture
-) -> None:
-    await bring(local, "ann", LDAP, wrapped=False)
-    with closing(sqlite3.connect(local.folder / "local.db")) as file:
-        file.execute("UPDATE accounts SET imported = X'0102'")
-        file.commit()
-    assert proofs.sealed_as_former(local.store, await account(local, "ann"), "row-1") is None
-    assert "'ann' is damaged: " in caplog.text

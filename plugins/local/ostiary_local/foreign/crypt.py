@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from ostiary_local.foreign import libcrypt, limits, reading
 from ostiary_local.foreign.shapes import Reading, UnknownHash
 
+LONGEST = 512
+"""Bytes of a password that libxcrypt takes at most. Every round works through all of it."""
+
 USUAL = 5000
 """Rounds where the text tells none."""
 
@@ -55,13 +58,13 @@ class Crypt:
         return not self._sha or not self.salt or (self.rounds or USUAL) < USUAL
 
     def digest(self, password: str) -> bytes:
-        """Return the value that a password has, as crypt writes it; none for one with a NUL.
+        """Return the value that a password has, as crypt writes it; nothing for what it refuses.
 
-        Of other systems, some end a password there, which would let in whoever knows its
-        beginning, and the others refuse it.
+        A NUL ends a password in some of the systems with a crypt(3), which would let in whoever
+        knows its beginning; the others refuse it.
         """
         secret = reading.utf8(password)
-        if b"\0" in secret:
+        if b"\0" in secret or len(secret) > LONGEST:
             return b""
         made = libcrypt.crypt(secret, self.text(None)) if self.id != "apr1" else None
         if made is None:

@@ -31,7 +31,8 @@ def crypt(secret: bytes, setting: str) -> str | None:
     function = _function()
     if function is None or len(secret) > LONGEST:
         return None
-    made = function(secret, setting.encode(), ctypes.create_string_buffer(ROOM))
+    room = ctypes.create_string_buffer(ROOM)
+    made = function(secret, setting.encode(), room)
     # What it cannot do gives nothing, or a star, or DES.
     if made is None or not made.startswith(setting.encode() + b"$"):
         return None
