@@ -30,6 +30,7 @@ from ostiary_local import (
     list_commands,
     logins,
     names,
+    passwords,
     policies,
     reauthentication,
     resets,

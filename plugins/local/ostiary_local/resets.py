@@ -66,8 +66,12 @@ async def get_reset_password_token(
     raises=[
         errors.ExpiredToken,
         errors.InvalidToken,
+        errors.CommonPassword,
+        errors.ExpectedPassword,
+        errors.GuessablePassword,
         errors.InvalidPassword,
         errors.LoginInPassword,
+        errors.PasswordTooLong,
         errors.PasswordTooShort,
         errors.ReusedPassword,
         errors.WeakPassword,
