@@ -65,9 +65,11 @@ def admin(
     def ask(name: str, body: Any = None, **args: Any) -> Outcome:
         return api.call(name, body, jwt=jwt, **args)
 
-    role = ask("security:getRole", _id="anonymous").result["_source"]["controllers"]
-    opened = {"controllers": {**role, CONTROLLER: {"actions": {"reset": True}}}}
-    assert ask("security:updateRole", opened, _id="anonymous").status == 200
+    # As docs/clients.md has it.
+    role = {"controllers": {CONTROLLER: {"actions": {"reset": True}}}}
+    assert ask("security:createOrReplaceRole", role, _id="resets").status == 200
+    policies = {"policies": [{"roleId": "anonymous"}, {"roleId": "resets"}]}
+    assert ask("security:createOrReplaceProfile", policies, _id="anonymous").status == 200
     for name in PEOPLE:
         fields = {"username": name, "password": OLD}
         user = {"content": {"profileIds": ["default"]}, "credentials": {"local": fields}}

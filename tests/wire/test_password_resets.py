@@ -278,6 +278,27 @@ def test_guesses_at_tokens_are_limited_as_those_at_passwords_are(strict: Any) ->
         assert reset(socket, strict, token).error_id == TOO_MANY
 
 
+def test_who_holds_a_token_does_not_try_out_passwords_for_long(
+    settings_here: Callable[..., Settings], new_site: Callable[..., Any]
+) -> None:
+    """AUTH-23: that one is refused as reused would tell what the password was."""
+    policies = [{"appliesTo": "*", "forbidReusedPasswordCount": 1}]
+    changes: dict[str, Any] = {
+        "plugins__<name>": {"local": {"passwordPolicies": policies}},
+        "limits__loginFailuresPerAccount": GUESSES,
+    }
+    with new_site(settings_here("picky", **changes)) as site:
+        ann, bob = site.person("member"), site.person("member")
+        token = token_for(site, ann.kuid)
+        for _ in range(GUESSES):
+            refused = reset(site.http, site, token, ann.password)
+            assert told(refused) == (400, f"{ERROR}reused_password", 67108870)
+        assert reset(site.http, site, token).error_id == TOO_MANY
+        # Nobody else is held back, nor are logins of the same user.
+        assert reset(site.http, site, token_for(site, bob.kuid)).status == 200
+        assert login(site, ann, ann.password).status == 200
+
+
 @pytest.fixture
 def serve_with(
     settings_here: Callable[..., Settings],

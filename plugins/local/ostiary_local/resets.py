@@ -66,8 +66,12 @@ async def get_reset_password_token(
     raises=[
         errors.ExpiredToken,
         errors.InvalidToken,
+        errors.CommonPassword,
+        errors.ExpectedPassword,
+        errors.GuessablePassword,
         errors.InvalidPassword,
         errors.LoginInPassword,
+        errors.PasswordTooLong,
         errors.PasswordTooShort,
         errors.ReusedPassword,
         errors.WeakPassword,
@@ -93,7 +97,9 @@ async def reset(
     call = replace(call, kuid=ticket.kuid)
     fields = {"password": body["password"]}
     spending = replace(call, state={SPENT: ticket.fingerprint})
-    await directory.change_credentials(strategy.name, ticket.kuid, fields, spending)
+    change = partial(directory.change_credentials, strategy.name, ticket.kuid, fields, spending)
+    # By what is refused as reused, who holds a token could try out what the password was.
+    await directory.attempt(strategy.name, f"\0reset {ticket.kuid}", call, change)
     if directory.others_take_part(strategy.name):
         return {"_id": ticket.kuid}
     return await directory.open_session(ticket.kuid, call)

@@ -15,8 +15,14 @@ from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.provision import provision
 from ostiary.storage.store import Backend
 from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
-from ostiary_local import accounts, history, tables
-from ostiary_local.errors import AccountExists, NoAccount, ReusedPassword, UsernameTaken
+from ostiary_local import accounts, history, resets, tables, tickets
+from ostiary_local.errors import (
+    AccountExists,
+    InvalidToken,
+    NoAccount,
+    ReusedPassword,
+    UsernameTaken,
+)
 from ostiary_local.foreign import parse
 
 if TYPE_CHECKING:
@@ -141,6 +147,30 @@ async def test_an_account_from_elsewhere_has_our_hash_after_its_first_logins(
     assert after is not None
     assert (after.imported, after.password_set_at, after.updater) == (None, 1, "-1")
     assert await local.store.hasher.matches(after.hash, "pässword with späces")
+
+
+async def test_a_ticket_is_spent_once_and_there_are_never_many(local: Local) -> None:
+    """PWD-10: also where transactions run side by side."""
+    await local.create("ann", username="ann", password="secret")
+    account = await accounts.of(local.store, "ann")
+    assert account is not None
+    given = await asyncio.gather(
+        *(resets.issue(local.strategy, local.store, account) for _ in range(12))
+    )
+    found = [await tickets.find(local.store, "reset", token) for token in given]
+    good = [ticket for ticket in found if ticket is not None]
+    assert len(good) == tickets.MOST
+    columns = {"hash": "another", "password_set_at": account.password_set_at + 1}
+    outcomes = await asyncio.gather(
+        *(
+            accounts.change(local.store, "ann", None, columns, ticket=good[0].fingerprint)
+            for _ in range(12)
+        ),
+        return_exceptions=True,
+    )
+    assert outcomes.count("ann") == 1
+    assert sum(isinstance(outcome, InvalidToken) for outcome in outcomes) == 11
+    assert [await tickets.find(local.store, "reset", token) for token in given] == [None] * 12
 
 
 async def test_the_revisions_build_the_tables(backend: Backend, storage: Storage) -> None:
