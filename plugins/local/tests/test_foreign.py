@@ -385,7 +385,11 @@ def test_any_document_is_a_hash_or_refused(document: dict[str, Any]) -> None:
     check(document)
 
 
-@pytest.mark.parametrize("value", [None, 5, b"bytes", ["list"], object()], ids=["none", "number", "bytes", "list", "object"])
+@pytest.mark.parametrize(
+    "value",
+    [None, 5, b"bytes", ["list"], object()],
+    ids=["none", "number", "bytes", "list", "object"],
+)
 def test_what_is_neither_text_nor_document_is_refused(value: Any) -> None:
     with pytest.raises(UnknownHash):
         parse(value)
