@@ -5,7 +5,7 @@ from __future__ import annotations
 from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT, Controller, Route
 from ostiary.arguments import Duration
-from ostiary.commands import Command, CommandError, Workplace
+from ostiary.commands import Command, CommandError, Enrolled, Recruit, Workplace
 from ostiary.events import (
     ActionRefused,
     ActionRun,

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, insert, select, true, update
@@ -20,6 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from ostiary import errors
 from ostiary.plugins import Strategies
 from ostiary.services.changes import take_turn
+from ostiary.services.existence import rows_with
 from ostiary.storage import Database, Presence, Store
 from ostiary.storage.tables import journal, user_strategies, users
 
@@ -63,6 +65,38 @@ class Journal:
         :raises errors.CredentialsExist: the user has some.
         """
         return await self._reserve(kuid, [strategy])
+
+    async def reserve_many(
+        self, strategy: str, kuids: Sequence[str], *, join: bool
+    ) -> tuple[str, State]:
+        """Reserve users, each with credentials of a strategy, in one transaction.
+
+        :param join: where there is such a user, reserve credentials for them.
+        :return: the operation, and how it stood: whom it refuses is not reserved.
+        """
+        named = (THE_USER, strategy)
+        for row in await self._rows(journal.c.kuid.in_(kuids) & journal.c.strategy.in_(named)):
+            if await self._is_left(row):
+                await self._settle_row(row)
+        operation = _operation()
+        self._running[operation] = 0
+        try:
+            async with self._store.begin() as db:
+                await take_turn(db)
+                state = await look_up(db, strategy, kuids)
+                rows = [
+                    self._row(kuid, name, CREATING, operation)
+                    for kuid in kuids
+                    if state.refusal(kuid, join=join) is None
+                    for name in (named[1:] if kuid in state.existing else named)
+                ]
+                if rows:
+                    await db.execute(insert(journal), rows)
+        except BaseException:
+            self._running.pop(operation)
+            raise
+        self._running[operation] = len(rows)
+        return operation, state
 
     async def claim(self, db: Database, operation: str) -> None:
         """End an operation in the transaction that makes its result true.
@@ -215,6 +249,42 @@ class Journal:
             "instance": self._instance,
             "created_at": self._clock(),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How it stands with some kuids: which are users, hold credentials, are being changed."""
+
+    strategy: str
+    existing: Set[str]
+    holding: Set[str]
+    busy: Set[str]
+
+    def refusal(self, kuid: str, *, join: bool) -> errors.OstiaryError | None:
+        """Return why nobody can be made of a kuid.
+
+        :param join: a user without credentials of the strategy can be given some.
+        """
+        if kuid in self.existing and not join:
+            return errors.UserAlreadyExists(kuid)
+        if kuid in self.holding:
+            return errors.CredentialsExist(kuid, self.strategy)
+        return errors.ActionLocked("change of credentials") if kuid in self.busy else None
+
+
+async def look_up(db: Database, strategy: str, kuids: Sequence[str]) -> State:
+    """Look up how it stands with some kuids."""
+    holders = select(user_strategies.c.kuid).where(user_strategies.c.strategy == strategy)
+    busy = select(journal.c.kuid).where(journal.c.strategy.in_((THE_USER, strategy)))
+    asked = (
+        (select(users.c.kuid), users.c.kuid),
+        (holders, user_strategies.c.kuid),
+        (busy, journal.c.kuid),
+    )
+    found = [
+        {row.kuid async for row in rows_with(db, wanted, column, kuids)} for wanted, column in asked
+    ]
+    return State(strategy, *found)
 
 
 def _operation() -> str:
