@@ -19,7 +19,7 @@ SOURCES = [
 ]
 
 LAYERS = (
-    "clock errors durations log patience",
+    "clock errors durations log patience seals",
     "hashing keys key_sources sealing body",
     "settings",
     "request",

@@ -45,6 +45,7 @@ from ostiary.events import (
 from ostiary.filters import Field, Filter, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
 from ostiary.request import Reply
+from ostiary.seals import SealBroken
 from ostiary.settings import SettingsError, read_settings
 from ostiary.storage import OwnStore as Store
 from ostiary.storage import Storage
@@ -87,6 +88,7 @@ __all__ = [
     "CredentialsDeleted",
     "Directory",
     "Duration",
+    "Enrolled",
     "Event",
     "Factor",
     "Field",
@@ -104,6 +106,7 @@ __all__ = [
     "Prefix",
     "ProfileChanged",
     "ProfileDeleted",
+    "Recruit",
     "Redirect",
     "Refusal",
     "Reply",
@@ -111,6 +114,7 @@ __all__ = [
     "RoleChanged",
     "RoleDeleted",
     "Route",
+    "SealBroken",
     "Sealed",
     "SecurityReset",
     "SessionsEnded",

@@ -37,15 +37,19 @@ Write = Callable[[Enrolled], Awaitable[None]]
 
 
 class Workplace(Protocol):
-    """What a command works with: the same as the hooks of its plugin, and users in batches.
+    """What a command works with: the same as the hooks of its plugin, and users in batches."""
 
-    :ivar strategies: those of the plugin, by name.
-    :ivar store: its own; one that is declared is open.
-    """
+    @property
+    def strategies(self) -> Mapping[str, Strategy]:
+        """Those of the plugin, by name."""
 
-    strategies: Mapping[str, Strategy]
-    store: OwnStore
-    directory: Directory
+    @property
+    def store(self) -> OwnStore:
+        """The plugin's own; only one that has declared tables has any."""
+
+    @property
+    def directory(self) -> Directory:
+        """The same as hooks get."""
 
     def tell(self, line: str) -> None:
         """Print a line to standard output; control characters in it are written as escapes."""

@@ -28,7 +28,9 @@ def commands_of(plugins: Plugins, name: str) -> tuple[Command, ...]:
         raise PluginError(f"plugin {name}: ostiary_commands failed: {origin(error)}") from error
     for command in commands:
         if not isinstance(command, Command) or not NAME.fullmatch(command.name):
-            raise PluginError(f"plugin {name}: ostiary_commands: wanted Commands, named {NAME.pattern}")
+            raise PluginError(
+                f"plugin {name}: ostiary_commands: wanted Commands, named {NAME.pattern}"
+            )
     if len({one.name for one in commands}) < len(commands):
         raise PluginError(f"plugin {name}: ostiary_commands: two of them have the same name")
     return commands
@@ -36,4 +38,6 @@ def commands_of(plugins: Plugins, name: str) -> tuple[Command, ...]:
 
 def unreachable(plugins: Plugins, words: Collection[str]) -> list[str]:
     """Return the plugins whose commands nobody can run: a command of the server is called so."""
-    return [one.name for one in plugins.loaded if one.name in words and commands_of(plugins, one.name)]
+    return [
+        one.name for one in plugins.loaded if one.name in words and commands_of(plugins, one.name)
+    ]

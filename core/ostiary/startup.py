@@ -50,7 +50,11 @@ async def prepare(settings: Settings, words: Collection[str] = ()) -> None:
         else:
             await _note_plugins(core)
             for name in unreachable(core.plugins, words):
-                logger.warning("the commands of plugin %s cannot be run: the server has `ostiary %s`", name, name)
+                logger.warning(
+                    "the commands of plugin %s cannot be run: the server has `ostiary %s`",
+                    name,
+                    name,
+                )
         await core.services.journal.sweep()
 
 

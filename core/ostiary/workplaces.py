@@ -60,7 +60,7 @@ async def run(
             await command.run(options, workplace)
         except (CommandError, OstiaryError, SettingsError, StorageError, BrokenPipeError):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
             told = f"plugin {plugin}: {command.name} failed: {origin(error)}"
             raise PluginError(told) from None
 
@@ -76,7 +76,7 @@ class _PluginWorkplace:
     _enrolment: Enrolment
 
     def tell(self, line: str) -> None:
-        print(printable(line), file=sys.stdout)
+        sys.stdout.write(f"{printable(line)}\n")
 
     async def users(self, kuids: Iterable[str]) -> Mapping[str, User]:
         return {user.kuid: user.shown() for user in await self._users.many(kuids)}

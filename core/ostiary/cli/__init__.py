@@ -26,10 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     plugin = plugin_commands.named(words, own_words(parser))
     try:
-        if plugin is None:
-            options = parser.parse_args(words)
-        else:
-            options = _parse_for(plugin, words[1:])
+        options = parser.parse_args(words) if plugin is None else _parse_for(plugin, words[1:])
         run: Command = options.run
         settings = _load(options, server=run is serve)
         # The other commands tell what they did themselves.
@@ -135,7 +132,9 @@ def _load(options: argparse.Namespace, *, server: bool) -> Settings:
     """
     overrides = {"data.dir": options.data and str(options.data), "database.url": options.database}
     if server:
-        overrides |= {f"server.{name}": getattr(options, name) for name in ("host", "port", "workers")}
+        overrides |= {
+            f"server.{name}": getattr(options, name) for name in ("host", "port", "workers")
+        }
     return load(
         config=options.config,
         environment=os.environ,

@@ -88,7 +88,9 @@ class Enrolment:
         batch, state = await self._look_at(strategy, recruits)
         batch.refuse(state, join=join)
         shown = zip(batch.result(), recruits, strict=True)
-        return ["" if recruit.kuid is None and isinstance(end, str) else end for end, recruit in shown]
+        return [
+            "" if recruit.kuid is None and isinstance(end, str) else end for end, recruit in shown
+        ]
 
     async def enrol(
         self, strategy: str, recruits: Sequence[Recruit], write: Write, *, join: bool
@@ -122,9 +124,7 @@ class Enrolment:
             raise
         return batch.result()
 
-    async def _look_at(
-        self, strategy: str, recruits: Sequence[Recruit]
-    ) -> tuple[_Batch, State]:
+    async def _look_at(self, strategy: str, recruits: Sequence[Recruit]) -> tuple[_Batch, State]:
         """Look at recruits one by one, and up what there is of their kuids."""
         if len(recruits) > MOST:
             raise ValueError(f"a batch has at most {MOST} recruits")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -256,9 +256,9 @@ class State:
     """How it stands with some kuids: which are users, hold credentials, are being changed."""
 
     strategy: str
-    existing: Set[str]
-    holding: Set[str]
-    busy: Set[str]
+    existing: Collection[str]
+    holding: Collection[str]
+    busy: Collection[str]
 
     def refusal(self, kuid: str, *, join: bool) -> errors.OstiaryError | None:
         """Return why nobody can be made of a kuid.

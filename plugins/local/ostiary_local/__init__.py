@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ostiary import (
     Call,
+    Command,
     Filter,
     FoundCredentials,
     Order,
@@ -23,7 +24,7 @@ from ostiary import (
     read_settings,
 )
 from ostiary import errors as core
-from ostiary_local import accounts, errors, names, passwords, searching
+from ostiary_local import accounts, commands, errors, names, passwords, searching
 from ostiary_local.accounts import Account, Name
 from ostiary_local.settings import LocalSettings
 from ostiary_local.strategy import LocalStrategy
@@ -45,6 +46,11 @@ def ostiary_wire_name() -> str:
 @hookimpl
 def ostiary_storage() -> Storage:
     return Storage(metadata, files(__name__) / "migrations")
+
+
+@hookimpl
+def ostiary_commands() -> Iterable[Command]:
+    return commands.commands()
 
 
 @hookimpl
