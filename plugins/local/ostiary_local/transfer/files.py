@@ -97,7 +97,7 @@ def _object(line: bytes) -> Mapping[str, Any] | Refused:
     except UnicodeDecodeError:
         return Refused("it is no UTF-8")
     except json.JSONDecodeError as error:
-        return Refused(f"it is no JSON, at column {error.colno}")
+        return Refused(f"it is no JSON, at character {error.pos + 1}")
     except RecursionError:
         return Refused("it is nested too deep")
     except ValueError as error:
