@@ -42,7 +42,7 @@ def hashed(count: int) -> Iterable[dict[str, Any]]:
     """Yield accounts whose hashes need not be made."""
     for number in range(count):
         value, salt = secrets.token_hex(64), secrets.token_hex(16)
-        hash_ = {"userPassword": value, "userSalt": salt, "algorithm": "sha512"}
+        hash_: dict[str, Any] = {"userPassword": value, "userSalt": salt, "algorithm": "sha512"}
         hash_ |= {"stretching": False, "encryption": "hmac"}
         yield {"username": f"user{number}", "hash": hash_, "content": {"number": number}}
 
