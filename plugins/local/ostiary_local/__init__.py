@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from ostiary import (
     Call,
@@ -23,14 +20,11 @@ from ostiary import (
     hookimpl,
     read_settings,
 )
-from ostiary import errors as core
-from ostiary_local import accounts, commands, errors, names, passwords, searching
-from ostiary_local.accounts import Account, Name
+from ostiary_local import accounts, commands, errors, logins, names, passwords, searching
+from ostiary_local.accounts import Name
 from ostiary_local.settings import LocalSettings
 from ostiary_local.strategy import LocalStrategy
 from ostiary_local.tables import metadata
-
-logger = logging.getLogger(__name__)
 
 
 @hookimpl
@@ -57,22 +51,7 @@ def ostiary_commands() -> Iterable[Command]:
 async def ostiary_verify_credentials(
     strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any]
 ) -> Verified:
-    username, password = _given(credentials)
-    if passwords.too_long(password):
-        raise core.LoginRefused(strategy.refusal, reason="the password is too long")
-    account = None
-    if names.fault(username) is None:
-        account = await accounts.named(store, username, strategy.key(username))
-    # Nobody's password is as much work as somebody's.
-    stored = None if account is None else account.hash
-    genuine = await store.hasher.matches(stored, passwords.normal(password))
-    if account is None:
-        raise core.LoginRefused(strategy.refusal, reason="unknown account")
-    if not genuine:
-        raise core.LoginRefused(strategy.refusal, kuid=account.kuid, reason="wrong password")
-    if stored is not None and store.hasher.outdated(stored):
-        await _renew(store, account, password)
-    return Verified(account.kuid)
+    return await logins.verify(strategy, store, credentials)
 
 
 @hookimpl
@@ -148,14 +127,6 @@ async def ostiary_search_credentials(
     return await searching.search(store, filter, sort, offset=offset, limit=limit)
 
 
-def _given(credentials: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the user name and the password of a login."""
-    username, password = credentials.get("username"), credentials.get("password")
-    if isinstance(username, str) and isinstance(password, str) and username and password:
-        return username, password
-    raise core.LoginRefused("Missing credentials.", reason="missing credentials")
-
-
 def _require_both(credentials: Mapping[str, Any]) -> None:
     if credentials.get("username") is None:
         raise errors.MissingUsername
@@ -174,17 +145,3 @@ async def _columns(store: Store, credentials: Mapping[str, Any], call: Call) -> 
         "updater": call.kuid,
         "password_set_at": accounts.now(),
     }
-
-
-async def _renew(store: Store, account: Account, password: str) -> None:
-    """Hash a password at the cost now in force; a login does not fail over it."""
-    try:
-        hash_ = await store.hasher.hash(passwords.normal(password))
-        await accounts.renew(store, account, hash_)
-    except (core.OstiaryError, SQLAlchemyError) as failure:
-        # Not the text of the failure, which may hold the row.
-        logger.warning(
-            "the hash of user %r is outdated and was not renewed: %s",
-            account.kuid,
-            type(failure).__name__,
-        )

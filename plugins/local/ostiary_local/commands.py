@@ -124,6 +124,8 @@ def _report(place: Workplace, importer: Importer, *, check: bool) -> None:
     if check:
         place.tell("Nothing was written. It would be:")
     place.tell(", ".join(f"{importer.ends[end]} {end}" for end in ENDS))
+    if importer.weak:
+        place.tell(f"{importer.weak} hashes are weak, without salt or cheap to guess: --wrap helps")
     if refused := importer.ends["refused"]:
         raise CommandError(f"{refused} of {importer.ends.total()} lines are refused")
 

@@ -44,6 +44,11 @@ class Proof:
     own: str | None = field(default=None, repr=False)
     outline: str | None = field(default=None, repr=False)
 
+    @property
+    def weak(self) -> bool:
+        """Whether whoever reads it guesses cheaply."""
+        return self.foreign is not None and self.foreign.weak
+
 
 @dataclass(frozen=True, slots=True)
 class Former:

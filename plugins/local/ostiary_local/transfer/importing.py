@@ -57,12 +57,14 @@ class Importer:
     """Brings the accounts of one file.
 
     :ivar ends: how many lines ended how.
+    :ivar weak: how many hashes are stored, or would be, that a thief guesses cheaply.
     """
 
     def __init__(self, place: Workplace, reader: Reader, wishes: Wishes) -> None:
         self._place, self._reader, self._wishes = place, reader, wishes
         self._hashing = Hashing(place.store, wrap=wishes.wrap)
         self.ends: Counter[End] = Counter()
+        self.weak = 0
 
     async def bring(self, lines: Iterable[Line]) -> None:
         """Bring accounts, and tell of each that is refused or left out."""
@@ -104,6 +106,8 @@ class Importer:
                 self._end(number, "skipped" if self._wishes.skip else "refused", why)
             else:
                 self._end(number, "unchanged")
+        if not self._wishes.wrap:
+            self.weak += sum(entry.proof.weak for _, entry in wanted)
         if wanted and self._wishes.check:
             await self._examine(wanted)
         elif wanted:
