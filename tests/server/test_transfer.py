@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import pty
@@ -41,9 +43,9 @@ def named(*usernames: str) -> list[dict[str, Any]]:
 def hashed(count: int) -> Iterable[dict[str, Any]]:
     """Yield accounts whose hashes need not be made."""
     for number in range(count):
-        value, salt = secrets.token_hex(64), secrets.token_hex(16)
+        value, salt = secrets.token_hex(512), secrets.token_hex(16)
         hash_: dict[str, Any] = {"userPassword": value, "userSalt": salt, "algorithm": "sha512"}
-        hash_ |= {"stretching": False, "encryption": "hmac"}
+        hash_ |= {"stretching": True, "encryption": "hmac"}
         yield {"username": f"user{number}", "hash": hash_, "content": {"number": number}}
 
 
@@ -185,6 +187,61 @@ def test_users_who_are_there_get_accounts_if_they_are_to_join(
     assert (me["_id"], me["_source"]["name"], me["_source"]["profileIds"]) == (
         "kuid-of-ann", "Ann", ["admin"],
     )  # fmt: skip
+
+
+def elsewhere() -> list[dict[str, Any]]:
+    """Return accounts of three systems, the last one without a salt."""
+    word = PASSWORD.encode()
+    django = hashlib.pbkdf2_hmac("sha256", word + b"ann", b"saltsalt", 20_000)
+    kuzzle = hashlib.pbkdf2_hmac("sha512", word + b"bob", b"0123", 10_000, 512)
+    older = hashlib.pbkdf2_hmac("sha512", word + b"older", b"4567", 10_000, 512)
+    rest = {"algorithm": "sha512", "stretching": True, "encryption": "hmac", "pepper": False}
+    ldap = base64.b64encode(hashlib.sha1(word + b"cy", usedforsecurity=False).digest())
+    return [
+        {
+            "username": "ann",
+            "hash": f"pbkdf2_sha256$20000$saltsalt${base64.b64encode(django).decode()}",
+        },
+        {
+            "_id": "bob",
+            "kuid": "kuid-of-bob",
+            "userPassword": kuzzle.hex(),
+            "userSalt": "0123",
+            "passwordHistory": [
+                {"userPassword": older.hex(), "userSalt": "4567", "archivedAt": 2000, **rest}
+            ],
+            **rest,
+        },
+        {"username": "cy", "hash": "{SHA}" + ldap.decode()},
+    ]
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+def test_passwords_of_other_systems_stay_good_and_move_on_with_an_export(
+    serve: Serve, connect: Connect, tmp_path: Path, wrap: bool
+) -> None:
+    server = serve(started=False)
+    file = jsonl(tmp_path / "a.jsonl", elsewhere())
+    done = server.run("local", "import", file, *(["--wrap"] if wrap else []))
+    weak = "" if wrap else "1 hashes are weak, without salt or cheap to guess: --wrap helps\n"
+    assert done.stdout == f"3 made, 0 unchanged, 0 skipped, 0 refused\n{weak}"
+    stored = rows(server, "local", "SELECT hash, imported FROM accounts")
+    assert [(hash_ is not None, text is not None) for hash_, text in stored] == [(wrap, True)] * 3
+    (former,) = rows(server, "local", "SELECT kuid, hash, archived_at FROM former_passwords")
+    assert (former[0], former[1] is not None, former[2]) == ("kuid-of-bob", wrap, 2000)
+    found = exported(server, tmp_path / "export.jsonl")
+    assert [("wrapped" in one, "peppered" in one) for one in found] == [(wrap, wrap)] * 3
+    other = twin(serve, server)
+    assert other.run("local", "import", str(tmp_path / "export.jsonl")).stdout.startswith("3 made")
+    assert exported(other, tmp_path / "again.jsonl") == found
+    for one in (server, other):
+        one.start()
+        api = connect(one)
+        assert [sign_in(api, name, "wrong").status for name in ("ann", "bob", "cy")] == [401] * 3
+        assert [sign_in(api, name).status for name in ("ann", "bob", "cy")] == [200] * 3
+        ours = rows(one, "local", "SELECT hash LIKE '$argon2id$%', imported FROM accounts")
+        assert ours == [(1, None)] * 3, "the first login has put ours in their place"
+        assert [sign_in(api, name).status for name in ("ann", "bob", "cy")] == [200] * 3
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
