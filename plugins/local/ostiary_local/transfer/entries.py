@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ostiary import errors as core
 from ostiary_local import passwords
-from ostiary_local.accounts import Name
 from ostiary_local.strategy import LocalStrategy
 from ostiary_local.transfer import kuzzle, naming, values
+from ostiary_local.transfer.naming import Named
 from ostiary_local.transfer.values import Refused
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Entry:
     """
 
     kuid: str | None
-    names: tuple[tuple[Name, int | None], ...]
+    names: tuple[Named, ...]
     proof: Proof
     former: tuple[Former, ...]
     profile_ids: tuple[str, ...]
@@ -100,12 +100,9 @@ class Reader:
         fields = {name: value for name, value in fields.items() if value not in (None, "")}
         if unknown := fields.keys() - FIELDS:
             raise Refused(f"unknown field {min(unknown)!r}")
-        names = tuple(self._names(fields))
-        if not names:
-            raise Refused("there is no username, email or phone")
         return Entry(
             kuid=values.text(fields, "kuid"),
-            names=names,
+            names=naming.names_of(self._strategy, fields, self._instant),
             proof=self._proof(fields),
             former=tuple(self._former(fields)),
             profile_ids=values.texts(fields, "profileIds"),
@@ -113,23 +110,6 @@ class Reader:
             set_at=values.instant(fields, "passwordSetAt"),
             updater=values.text(fields, "updater"),
         )
-
-    def _names(self, fields: Mapping[str, Any]) -> Iterator[tuple[Name, int | None]]:
-        """Yield the names; an address that is the user name too stands once, as an address."""
-        username = values.text(fields, "username")
-        found: list[tuple[str, str, int | None]] = (
-            [("username", username, None)] if username is not None else []
-        )
-        found += naming.addresses(fields, "email", self._instant)
-        found += naming.addresses(fields, "phone", self._instant)
-        named: dict[str, tuple[Name, int | None]] = {}
-        for kind, value, verified_at in found:
-            try:
-                name = naming.name_of(self._strategy, kind, value)
-            except core.OstiaryError as error:
-                raise Refused(f"{kind}: {error}") from None
-            named[name.key] = name, verified_at
-        yield from named.values()
 
     def _proof(self, fields: Mapping[str, Any]) -> Proof:
         password, hash_ = fields.get("password"), fields.get("hash")

@@ -5,31 +5,62 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ostiary import errors as core
 from ostiary_local import names
-from ostiary_local.accounts import Name
+from ostiary_local.accounts import USERNAME, Name
 from ostiary_local.strategy import LocalStrategy
 from ostiary_local.transfer import values
 from ostiary_local.transfer.values import Refused
 
+Address = tuple[str, str, int | None]
+"""A kind, an address of it, and when that was verified."""
 
-def name_of(strategy: LocalStrategy, kind: str, value: str) -> Name:
-    """Return a name as it is written to the store.
+Named = tuple[Name, int | None]
+"""A name, and when it was verified, in ms; None if it is not."""
 
-    :raises core.OstiaryError: nobody can have it; says why, without the name.
+
+def names_of(strategy: LocalStrategy, fields: Mapping[str, Any], instant: int) -> tuple[Named, ...]:
+    """Return the names that a line gives, the user name first.
+
+    An address that is the user name too stands once, as an address.
+
+    :param instant: stands for when one was verified of which only that is known.
+    :raises Refused: one of them nobody can have, or there is none.
     """
-    names.fit(value)
-    return Name(value, strategy.key(value), kind)
+    username = values.text(fields, USERNAME)
+    found: list[Address] = [] if username is None else [(USERNAME, username, None)]
+    found += [*_addresses(fields, "email", instant), *_addresses(fields, "phone", instant)]
+    named: dict[str, Named] = {}
+    for kind, value, verified_at in found:
+        try:
+            names.fit(value)
+        except core.OstiaryError as error:
+            raise Refused(f"{kind}: {error}") from None
+        name = Name(value, strategy.key(value), kind)
+        named[name.key] = name, verified_at
+    if not named:
+        raise Refused("there is no username, email or phone")
+    return tuple(named.values())
 
 
-def addresses(
-    fields: Mapping[str, Any], kind: str, instant: int
-) -> Iterator[tuple[str, str, int | None]]:
-    """Yield the addresses of a kind, and when each was verified.
+def row_of(kuid: str, named: Named, instant: int) -> dict[str, Any]:
+    """Return the row of a name."""
+    name, verified_at = named
+    return {
+        "key": name.key,
+        "value": name.value,
+        "kind": name.kind,
+        "kuid": kuid,
+        "verified_at": verified_at,
+        "created_at": instant,
+    }
+
+
+def _addresses(fields: Mapping[str, Any], kind: str, instant: int) -> Iterator[Address]:
+    """Yield the addresses of a kind.
 
     They stand in ``email``, which ``emailVerified`` belongs to, and in ``emails``: texts, or
     objects with ``value``, ``verified`` and ``verifiedAt``.
-
-    :param instant: stands for when one was verified of which only that is known.
     """
     single = values.text(fields, kind)
     if single is not None:

@@ -17,6 +17,7 @@ from ostiary import errors as core
 from ostiary_local import passwords
 from ostiary_local.tables import accounts, former_passwords, identifiers
 from ostiary_local.transfer.entries import Entry, Former, Proof
+from ostiary_local.transfer.naming import row_of
 
 PAUSE = 0.05
 """Seconds until another hash is asked for, where logins keep all threads busy."""
@@ -92,7 +93,7 @@ async def write(store: Store, ready: Iterable[tuple[str, Ready]], instant: int) 
     """
     ready = list(ready)
     rows = [_account(store, kuid, one, instant) for kuid, one in ready]
-    named = [row for kuid, one in ready for row in _names(kuid, one.entry, instant)]
+    named = [row_of(kuid, name, instant) for kuid, one in ready for name in one.entry.names]
     former = [row for kuid, one in ready for row in _former(store, kuid, one, instant)]
     try:
         async with store.begin() as db:
@@ -120,18 +121,6 @@ def _account(store: Store, kuid: str, ready: Ready, instant: int) -> dict[str, A
         "created_at": instant,
         "updated_at": instant,
     }
-
-
-def _names(kuid: str, entry: Entry, instant: int) -> Iterator[dict[str, Any]]:
-    for name, verified_at in entry.names:
-        yield {
-            "key": name.key,
-            "value": name.value,
-            "kind": name.kind,
-            "kuid": kuid,
-            "verified_at": verified_at,
-            "created_at": instant,
-        }
 
 
 def _former(store: Store, kuid: str, ready: Ready, instant: int) -> Iterator[dict[str, Any]]:
