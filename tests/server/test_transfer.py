@@ -125,7 +125,7 @@ def test_what_is_refused_is_told_with_its_line_and_the_rest_is_there(
         "line 3: refused: the same name or kuid stands in line 1",
         'line 4: refused: No profile "ghost".',
         'line 5: refused: There already is a user "-1".',
-        "line 6: refused: username: The user name must not begin or end with white space.",
+        "line 6: refused: The user name must not begin or end with white space.",
     ]
     assert done.stderr == "ostiary: 5 of 7 lines are refused\n"
     assert secret not in done.stdout + done.stderr

@@ -153,8 +153,8 @@ def test_an_address_that_is_the_user_name_too_stands_once() -> None:
     "changed, why",
     [
         ({"username": None}, "there is no username, email or phone"),
-        ({"username": " ann"}, "username: "),
-        ({"username": "a\u202enn"}, "username: "),
+        ({"username": " ann"}, "The user name "),
+        ({"username": "a\u202enn"}, "The user name "),
         ({"username": 7}, "username: wanted: a text"),
         ({"usrname": "ann"}, "unknown field 'usrname'"),
         ({"kuid": 7}, "kuid: wanted: a text"),

@@ -35,7 +35,7 @@ def names_of(strategy: LocalStrategy, fields: Mapping[str, Any], instant: int) -
         try:
             names.fit(value)
         except core.OstiaryError as error:
-            raise Refused(f"{kind}: {error}") from None
+            raise Refused(str(error)) from None
         name = Name(value, strategy.key(value), kind)
         named[name.key] = name, verified_at
     if not named:
