@@ -272,6 +272,36 @@ def test_an_import_that_is_ended_in_the_middle_is_finished_by_the_same_again(
     assert names == [(MANY, MANY)]
 
 
+def test_what_another_process_is_at_work_on_is_not_taken_for_there(
+    serve: Serve, tmp_path: Path
+) -> None:
+    server = serve(started=False)
+    file = jsonl(tmp_path / "a.jsonl", named("ann"))
+    assert server.run("local", "import", file).returncode == 0
+    # An account without a user is one in the making, or one that is being erased.
+    with closing(sqlite3.connect(server.data / "core.db")) as core, core:
+        core.execute("DELETE FROM users")
+    again = server.run("local", "import", file)
+    assert again.returncode == 1
+    assert again.stdout.startswith("line 1: refused: another process is making or erasing this")
+    assert exported(server, tmp_path / "export.jsonl") == []
+
+
+def test_two_imports_of_the_same_file_at_once_leave_nothing_half_made(
+    serve: Serve, tmp_path: Path
+) -> None:
+    server = serve(started=False)
+    file = jsonl(tmp_path / "a.jsonl", hashed(MANY))
+    assert server.run("local", "import", file, "--check").returncode == 0
+    both = [server.begin("local", "import", file, stdout=DEVNULL) for _ in range(2)]
+    assert {one.wait() for one in both} <= {0, 1}
+    assert server.run("local", "import", file).returncode == 0
+    accounts = rows(server, "local", "SELECT kuid FROM accounts ORDER BY kuid")
+    assert len(accounts) == MANY
+    assert rows(server, "core", "SELECT kuid FROM users ORDER BY kuid") == accounts
+    assert rows(server, "core", "SELECT * FROM journal") == []
+
+
 def test_everybody_of_an_export_signs_in_where_the_master_key_is_the_same(
     serve: Serve, connect: Connect, tmp_path: Path
 ) -> None:

@@ -118,9 +118,9 @@ class Enrolment:
                 await write(batch.result())
                 await self._insert(strategy, accepted, state, operation)
             else:
-                await self._journal.abandon(operation)
+                await self._journal.abandon_many(operation)
         except BaseException:
-            await self._journal.abandon(operation)
+            await self._journal.abandon_many(operation)
             raise
         return batch.result()
 

@@ -118,6 +118,19 @@ class Journal:
         finally:
             self._running.pop(operation, None)
 
+    async def abandon_many(self, operation: str) -> None:
+        """Undo what ``reserve_many`` began; what cannot be undone now is left to ``sweep``."""
+        try:
+            for row in await self._rows(journal.c.operation == operation):
+                if row.strategy != THE_USER:
+                    await self._strategies.erase(row.strategy, row.kuid)
+            async with self._store.begin() as db:
+                await db.execute(delete(journal).where(journal.c.operation == operation))
+        except errors.OstiaryError as error:
+            logger.warning("an unfinished enrolment could not be undone yet: %s", error.id)
+        finally:
+            self._running.pop(operation, None)
+
     async def delete_all(self, db: Database, kuid: str) -> None:
         """Note, in the transaction that deletes a user, that their credentials have to go."""
         held = select(user_strategies.c.strategy).where(user_strategies.c.kuid == kuid)
