@@ -17,10 +17,11 @@ from ostiary import errors
 from ostiary.commands import Enrolled, Recruit, Write
 from ostiary.events import CredentialsCreated, Event, UserCreated
 from ostiary.plugins import Strategies
+from ostiary.services.availability import State, look_up
 from ostiary.services.changes import Changes
 from ostiary.services.events import Events
 from ostiary.services.existence import rows_with
-from ostiary.services.journal import Journal, State, look_up
+from ostiary.services.journal import Journal
 from ostiary.services.kuid import check_kuid, make_kuid
 from ostiary.services.user_rows import ENABLED, StoredUser, check_size, insert_users
 from ostiary.storage import Store

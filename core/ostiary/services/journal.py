@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, insert, select, true, update
@@ -20,17 +19,14 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary import errors
 from ostiary.plugins import Strategies
+from ostiary.services.availability import THE_USER, State, look_up
 from ostiary.services.changes import take_turn
-from ostiary.services.existence import rows_with
 from ostiary.storage import Database, Presence, Store
 from ostiary.storage.tables import journal, user_strategies, users
 
 logger = logging.getLogger(__name__)
 
 CREATING, DELETING = "creating", "deleting"
-THE_USER = ""
-"""Stands for the kuid itself where a row names no strategy."""
-
 PATIENCE = 5.0
 PAUSE = 0.02
 
@@ -74,11 +70,9 @@ class Journal:
         :param join: where there is such a user, reserve credentials for them.
         :return: the operation, and how it stood: whom it refuses is not reserved.
         """
-        named = (THE_USER, strategy)
-        for row in await self._rows(journal.c.kuid.in_(kuids) & journal.c.strategy.in_(named)):
-            if await self._is_left(row):
-                await self._settle_row(row)
+        await self._settle_left(kuids, (THE_USER, strategy))
         operation = _operation()
+        # From here on nobody takes the rows for left ones.
         self._running[operation] = 0
         try:
             async with self._store.begin() as db:
@@ -87,8 +81,7 @@ class Journal:
                 rows = [
                     self._row(kuid, name, CREATING, operation)
                     for kuid in kuids
-                    if state.refusal(kuid, join=join) is None
-                    for name in (named[1:] if kuid in state.existing else named)
+                    for name in state.reservable(kuid, join=join)
                 ]
                 if rows:
                     await db.execute(insert(journal), rows)
@@ -220,6 +213,12 @@ class Journal:
                 raise errors.UserAlreadyExists(kuid)
         await asyncio.sleep(PAUSE)
 
+    async def _settle_left(self, kuids: Sequence[str], names: Sequence[str]) -> None:
+        """Settle what stands in the way of some kuids if its process is gone."""
+        for row in await self._rows(journal.c.kuid.in_(kuids) & journal.c.strategy.in_(names)):
+            if await self._is_left(row):
+                await self._settle_row(row)
+
     async def _rows(self, which: ColumnElement[bool]) -> Sequence[Any]:
         async with self._store.read() as db:
             return (await db.execute(select(journal).where(which))).all()
@@ -262,42 +261,6 @@ class Journal:
             "instance": self._instance,
             "created_at": self._clock(),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """How it stands with some kuids: which are users, hold credentials, are being changed."""
-
-    strategy: str
-    existing: Collection[str]
-    holding: Collection[str]
-    busy: Collection[str]
-
-    def refusal(self, kuid: str, *, join: bool) -> errors.OstiaryError | None:
-        """Return why nobody can be made of a kuid.
-
-        :param join: a user without credentials of the strategy can be given some.
-        """
-        if kuid in self.existing and not join:
-            return errors.UserAlreadyExists(kuid)
-        if kuid in self.holding:
-            return errors.CredentialsExist(kuid, self.strategy)
-        return errors.ActionLocked("change of credentials") if kuid in self.busy else None
-
-
-async def look_up(db: Database, strategy: str, kuids: Sequence[str]) -> State:
-    """Look up how it stands with some kuids."""
-    holders = select(user_strategies.c.kuid).where(user_strategies.c.strategy == strategy)
-    busy = select(journal.c.kuid).where(journal.c.strategy.in_((THE_USER, strategy)))
-    asked = (
-        (select(users.c.kuid), users.c.kuid),
-        (holders, user_strategies.c.kuid),
-        (busy, journal.c.kuid),
-    )
-    found = [
-        {row.kuid async for row in rows_with(db, wanted, column, kuids)} for wanted, column in asked
-    ]
-    return State(strategy, *found)
 
 
 def _operation() -> str:
