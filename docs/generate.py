@@ -23,10 +23,12 @@ from msgspec import Meta
 from hooks import events_page, hooks_page, prose
 from ostiary import cli, errors
 from ostiary.actions import Action, Argument
+from ostiary.cli.plugin_commands import parser_of
 from ostiary.composition import make_registry
 from ostiary.settings import Described, described_settings
 from ostiary.settings.declaring import Kind
 from ostiary.settings.sources import OPTIONS, PREFIX, describe
+from ostiary_local.commands import commands
 from ostiary_local.settings import LocalSettings
 
 FOLDER = Path(__file__).parent / "reference"
@@ -120,9 +122,10 @@ def cli_page() -> Iterator[str]:
     yield "Command line"
     yield (
         "Every command ends with status 0 when it has done its work, 1 when it could not, and 2 "
-        "when it was asked wrongly."
+        "when it was asked wrongly. Those that begin with `ostiary local` come with the plugin `local`."
     )
     yield from _command(cli.make_parser())
+    yield from _command(parser_of("local", commands()))
 
 
 def _action(action: Action) -> Iterator[str]:

@@ -19,7 +19,7 @@ SOURCES = [
 ]
 
 LAYERS = (
-    "clock errors durations log patience",
+    "clock errors durations log patience seals",
     "hashing keys key_sources sealing body",
     "settings",
     "request",
@@ -31,7 +31,7 @@ LAYERS = (
     "calling verdicts",
     "commands",
     "hookspecs",
-    "declarations login_hooks narrowing plugin_controllers plugin_loading plugin_names plugins stored_strategies",
+    "declarations login_hooks narrowing plugin_commands plugin_controllers plugin_loading plugin_names plugins stored_strategies",
     "event_hooks",
     "services",
     "controllers",
@@ -48,7 +48,7 @@ LAYERS = (
     "websocket_protocol",
     "http_protocol",
     "exports",
-    "authoring importing operations rotation serving life",
+    "authoring importing operations rotation serving life workplaces",
     "explaining",
     "auditing",
     "cli testing",

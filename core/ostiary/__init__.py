@@ -5,7 +5,7 @@ from __future__ import annotations
 from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT, Controller, Route
 from ostiary.arguments import Duration
-from ostiary.commands import Command, CommandError, Workplace
+from ostiary.commands import Command, CommandError, Enrolled, Recruit, Workplace
 from ostiary.events import (
     ActionRefused,
     ActionRun,
@@ -46,7 +46,7 @@ from ostiary.events import (
 from ostiary.filters import Field, Filter, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
 from ostiary.request import Reply
-from ostiary.sealing import SealBroken
+from ostiary.seals import SealBroken
 from ostiary.settings import SettingsError, read_settings
 from ostiary.settings.kinds import Lifetime
 from ostiary.storage import OwnStore as Store
@@ -90,6 +90,7 @@ __all__ = [
     "CredentialsDeleted",
     "Directory",
     "Duration",
+    "Enrolled",
     "Event",
     "Factor",
     "Field",
@@ -109,6 +110,7 @@ __all__ = [
     "ProfileChanged",
     "ProfileDeleted",
     "ReauthenticationRefused",
+    "Recruit",
     "Redirect",
     "Refusal",
     "Reply",

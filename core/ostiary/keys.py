@@ -27,7 +27,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from ostiary import key_sources
 from ostiary.hashing import Pepper
 from ostiary.key_sources import MasterKeyError
-from ostiary.sealing import MOST_GENERATIONS, SealBroken, Sealer, decrypt, encrypt
+from ostiary.sealing import MOST_GENERATIONS, Sealer, decrypt, encrypt
+from ostiary.seals import SealBroken
 
 __all__ = ["GRACE", "MasterKey", "MasterKeyError"]
 

@@ -13,6 +13,8 @@ from typing import Any, NoReturn, Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from ostiary.seals import SealBroken
+
 NONCE = 12
 
 MOST_GENERATIONS = 255
@@ -20,10 +22,6 @@ MOST_GENERATIONS = 255
 
 Row = str | int | bytes | tuple[str | int | bytes, ...]
 """The primary key of a row; a tuple if it has several columns, in the order of the table."""
-
-
-class SealBroken(Exception):
-    """A sealed value was changed, moved to another place or sealed under another key."""
 
 
 class Ring(Protocol):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 
 from ostiary import errors
 from ostiary.composition import Core, find_plugins, make_backend, open_core
 from ostiary.key_settings import load_master_key
 from ostiary.log import origin
+from ostiary.plugin_commands import unreachable
 from ostiary.plugins import PluginError, Plugins
 from ostiary.services.inventory import disabled
 from ostiary.settings import Settings
@@ -23,9 +24,10 @@ LOUD = "!" * 72
 NO_ADMINISTRATOR = "there is no administrator: make one with `ostiary admin create NAME`"
 
 
-async def prepare(settings: Settings) -> None:
+async def prepare(settings: Settings, words: Collection[str] = ()) -> None:
     """Make everything ready for the processes that will answer.
 
+    :param words: the server's own commands: a plugin that is called so cannot have any.
     :raises StorageError: the stores are not fit for these settings; says what to do.
     """
     async with opened(settings) as core:
@@ -47,6 +49,12 @@ async def prepare(settings: Settings) -> None:
             print(_FAILSAFE, file=sys.stderr)
         else:
             await _note_plugins(core)
+            for name in unreachable(core.plugins, words):
+                logger.warning(
+                    "the commands of plugin %s cannot be run: the server has `ostiary %s`",
+                    name,
+                    name,
+                )
         await core.services.journal.sweep()
 
 

@@ -32,6 +32,7 @@ from ostiary.services.credentials import Credentials
 from ostiary.services.defaults import Defaults
 from ostiary.services.directory import Directories
 from ostiary.services.door import Door
+from ostiary.services.enrolment import Enrolment
 from ostiary.services.events import Events
 from ostiary.services.flows import Flows
 from ostiary.services.grants import Grants
@@ -182,6 +183,9 @@ def make_services(parts: Parts) -> Services:
         directories=directories,
         flows=parts.flows,
         door=door,
+        enrolment=Enrolment(
+            store, strategies, parts.journal, changes, events, now, security.restricted_profile_ids
+        ),
         events=events,
         grants=grants,
         health=health,

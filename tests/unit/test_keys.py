@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table
 
 from ostiary.keys import GRACE, MasterKey, MasterKeyError
-from ostiary.sealing import SealBroken, Sealer
+from ostiary.sealing import Sealer
+from ostiary.seals import SealBroken
 from ostiary.storage.sealed import Sealed
 
 KEY = bytes.fromhex("8d0a6bf2c1497e35d8a2903bfc51e764170b9e8fd3426ac5013fe9b87a6c24d0")

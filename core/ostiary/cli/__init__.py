@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ostiary import __version__, log
 from ostiary.acting import Source, acting
-from ostiary.cli import admin, audit, imports, keys, plugins, stores
+from ostiary.cli import admin, audit, imports, keys, plugin_commands, plugins, stores
 from ostiary.cli.parsing import Command, add
 from ostiary.settings import Settings, SettingsError, load
 
@@ -22,22 +22,13 @@ DRIVERS = ("asyncpg", "greenlet")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status of the process."""
-    options = make_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parser = make_parser()
+    plugin = plugin_commands.named(words, own_words(parser))
     try:
-        settings = load(
-            config=options.config,
-            environment=os.environ,
-            overrides={
-                "server.host": getattr(options, "host", None),
-                "server.port": getattr(options, "port", None),
-                "server.workers": getattr(options, "workers", None),
-                "data.dir": options.data and str(options.data),
-                "database.url": options.database,
-            },
-            dev=getattr(options, "dev", False),
-            failsafe=getattr(options, "failsafe", False),
-        )
+        options = parser.parse_args(words) if plugin is None else _parse_for(plugin, words[1:])
         run: Command = options.run
+        settings = _load(options, server=run is serve)
         # The other commands tell what they did themselves.
         log.set_up(settings.logging.level if run is serve else "warning")
         # A server is nobody's deed; the other commands are an operator's.
@@ -72,7 +63,7 @@ def serve(settings: Settings, _options: argparse.Namespace) -> None:
     from ostiary.serving import run
     from ostiary.startup import prepare
 
-    asyncio.run(prepare(settings))
+    asyncio.run(prepare(settings, own_words(make_parser())))
     run(settings)
 
 
@@ -92,7 +83,9 @@ def openapi(settings: Settings, _options: argparse.Namespace) -> None:
 def make_parser() -> argparse.ArgumentParser:
     """Return what reads the command line; reference pages are made from it too."""
     parser = argparse.ArgumentParser(
-        prog="ostiary", description="The authentication server that is extended with pip."
+        prog="ostiary",
+        description="The authentication server that is extended with pip.",
+        epilog=plugin_commands.EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"ostiary {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -111,11 +104,52 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def own_words(parser: argparse.ArgumentParser) -> frozenset[str]:
+    """Return the first words of the server's own commands; no plugin can have those."""
+    (group,) = (
+        one
+        for one in parser._actions  # noqa: SLF001 - argparse has no public way to walk a parser
+        if isinstance(one, argparse._SubParsersAction)  # noqa: SLF001 - same
+    )
+    return frozenset(group.choices)
+
+
+def _parse_for(plugin: str, words: Sequence[str]) -> argparse.Namespace:
+    """Read the command line of a plugin, which is loaded to tell what it may hold."""
+    from ostiary.workplaces import find_commands
+
+    settings = _load(plugin_commands.where(words), server=False)
+    log.set_up("warning")
+    parser = plugin_commands.parser_of(plugin, find_commands(settings, plugin))
+    return parser.parse_args(words)
+
+
+def _load(options: argparse.Namespace, *, server: bool) -> Settings:
+    """Read the settings.
+
+    :param server: the options of ``ostiary serve`` are settings too; what other commands call so
+        is their own affair.
+    """
+    overrides = {"data.dir": options.data and str(options.data), "database.url": options.database}
+    if server:
+        overrides |= {
+            f"server.{name}": getattr(options, name) for name in ("host", "port", "workers")
+        }
+    return load(
+        config=options.config,
+        environment=os.environ,
+        overrides=overrides,
+        dev=server and options.dev,
+        failsafe=server and options.failsafe,
+    )
+
+
 def _startup_errors() -> tuple[type[Exception], ...]:
+    from ostiary.commands import CommandError
     from ostiary.errors import OstiaryError
     from ostiary.exports import ExportError
     from ostiary.keys import MasterKeyError
     from ostiary.plugins import PluginError
     from ostiary.storage import StorageError
 
-    return ExportError, OstiaryError, MasterKeyError, PluginError, StorageError
+    return CommandError, ExportError, OstiaryError, MasterKeyError, PluginError, StorageError

@@ -14,10 +14,16 @@ Command = Callable[[Settings, argparse.Namespace], None]
 
 def add(group: Any, name: str, run: Command) -> argparse.ArgumentParser:
     """Add a command, documented by its function, with the options that all have."""
-    command: argparse.ArgumentParser = group.add_parser(
-        name, parents=[_common()], help=run.__doc__, description=run.__doc__
-    )
+    command = add_parser(group, name, run.__doc__)
     command.set_defaults(run=run)
+    return command
+
+
+def add_parser(group: Any, name: str, text: str | None) -> argparse.ArgumentParser:
+    """Add what reads a command, with the options that all have."""
+    command: argparse.ArgumentParser = group.add_parser(
+        name, parents=[common()], help=text, description=text
+    )
     return command
 
 
@@ -35,7 +41,8 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(cells).rstrip())
 
 
-def _common() -> argparse.ArgumentParser:
+def common() -> argparse.ArgumentParser:
+    """Return what reads the options that all commands have."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML)")
     common.add_argument("--data", type=Path, metavar="DIR", help="folder of stores and master key")

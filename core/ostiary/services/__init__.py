@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ostiary.services.defaults import Defaults
     from ostiary.services.directory import Directories
     from ostiary.services.door import Door
+    from ostiary.services.enrolment import Enrolment
     from ostiary.services.events import Events
     from ostiary.services.flows import Flows
     from ostiary.services.grants import Grants
@@ -73,6 +74,7 @@ class Services:
     directories: Directories
     flows: Flows
     door: Door
+    enrolment: Enrolment
     events: Events
     grants: Grants
     health: Health

@@ -7,7 +7,7 @@ is woken reads the rows it has not seen and hands them to its listeners.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from sqlalchemy import bindparam, delete, insert, select
@@ -113,8 +113,13 @@ class Changes:
         Writers of changes take turns from here on, so that sequence numbers become
         visible in their order, and no two lock each other's rows.
         """
+        await self.record_many(db, what, [id])
+
+    async def record_many(self, db: Database, what: What, ids: Sequence[str]) -> None:
+        """Note several changes of a kind, as ``record`` does each."""
         await take_turn(db)
-        await db.execute(INSERT, {"what": what, "id": id, "at": self._clock()})
+        at = self._clock()
+        await db.execute(INSERT, [{"what": what, "id": id, "at": at} for id in ids])
         await self._announce(db)
         # On PostgreSQL an announcement takes its time, even to the process that made it.
         db.after_commit(self._wake)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
 from sqlalchemy import insert
 
-from ostiary.acting import source
+from ostiary.acting import Source, source
 from ostiary.events import Event, kinds
 from ostiary.log import legible, sanitized
 from ostiary.services.changes import take_turn
@@ -47,19 +47,16 @@ class Events:
         It has to have taken its turn (``changes.take_turn``): rows become visible in the order
         of their numbers, so that nobody who reads on from a number misses one.
         """
-        here = source()
+        await self.record_many(db, [event])
+
+    async def record_many(self, db: Database, happened: Sequence[Event]) -> None:
+        """Tell of several events, as ``record`` does of each."""
+        here, now = source(), self._clock()
         here.told = True
-        told = replace(
-            event,
-            at=event.at or self._clock(),
-            author=event.author or here.author,
-            protocol=event.protocol or here.protocol,
-            address=event.address or here.address,
-            agent=event.agent or here.agent,
-            request=event.request or here.request,
-        )
-        await db.execute(INSERT, row_of(told))
-        db.after_commit(partial(self._tell, told))
+        told = [_placed(event, here, now) for event in happened]
+        await db.execute(INSERT, [row_of(event) for event in told])
+        for event in told:
+            db.after_commit(partial(self._tell, event))
 
     async def emit(self, event: Event) -> None:
         """Tell of an event that no transaction of its own makes true."""
@@ -116,6 +113,19 @@ def line_of(event: Event) -> str:
         *(f"{name}={legible(_text(value))}" for name, value in told.items() if value is not None),
     ]
     return " ".join(words)
+
+
+def _placed(event: Event, here: Source, now: int) -> Event:
+    """Return an event with where it comes from, as far as it does not say so itself."""
+    return replace(
+        event,
+        at=event.at or now,
+        author=event.author or here.author,
+        protocol=event.protocol or here.protocol,
+        address=event.address or here.address,
+        agent=event.agent or here.agent,
+        request=event.request or here.request,
+    )
 
 
 def _text(value: Any) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, true
 
 from ostiary import errors
 from ostiary.declarations import fault_of_fields
-from ostiary.sealing import SealBroken
+from ostiary.seals import SealBroken
 from ostiary.services.counters import Counted
 from ostiary.services.limits import network
 from ostiary.storage import Database, Store

@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary import errors
 from ostiary.plugins import Strategies
+from ostiary.services.availability import THE_USER, State, look_up
 from ostiary.services.changes import take_turn
 from ostiary.storage import Database, Presence, Store
 from ostiary.storage.tables import journal, user_strategies, users
@@ -26,9 +27,6 @@ from ostiary.storage.tables import journal, user_strategies, users
 logger = logging.getLogger(__name__)
 
 CREATING, DELETING = "creating", "deleting"
-THE_USER = ""
-"""Stands for the kuid itself where a row names no strategy."""
-
 PATIENCE = 5.0
 PAUSE = 0.02
 
@@ -64,6 +62,35 @@ class Journal:
         """
         return await self._reserve(kuid, [strategy])
 
+    async def reserve_many(
+        self, strategy: str, kuids: Sequence[str], *, join: bool
+    ) -> tuple[str, State]:
+        """Reserve users, each with credentials of a strategy, in one transaction.
+
+        :param join: where there is such a user, reserve credentials for them.
+        :return: the operation, and how it stood: whom it refuses is not reserved.
+        """
+        await self._settle_left(kuids, (THE_USER, strategy))
+        operation = _operation()
+        # From here on nobody takes the rows for left ones.
+        self._running[operation] = 0
+        try:
+            async with self._store.begin() as db:
+                await take_turn(db)
+                state = await look_up(db, strategy, kuids)
+                rows = [
+                    self._row(kuid, name, CREATING, operation)
+                    for kuid in kuids
+                    for name in state.reservable(kuid, join=join)
+                ]
+                if rows:
+                    await db.execute(insert(journal), rows)
+        except BaseException:
+            self._running.pop(operation)
+            raise
+        self._running[operation] = len(rows)
+        return operation, state
+
     async def claim(self, db: Database, operation: str) -> None:
         """End an operation in the transaction that makes its result true.
 
@@ -81,6 +108,19 @@ class Journal:
                 await self._settle_row(row)
         except errors.OstiaryError as error:
             logger.warning("an unfinished creation could not be undone yet: %s", error.id)
+        finally:
+            self._running.pop(operation, None)
+
+    async def abandon_many(self, operation: str) -> None:
+        """Undo what ``reserve_many`` began; what cannot be undone now is left to ``sweep``."""
+        try:
+            for row in await self._rows(journal.c.operation == operation):
+                if row.strategy != THE_USER:
+                    await self._strategies.erase(row.strategy, row.kuid)
+            async with self._store.begin() as db:
+                await db.execute(delete(journal).where(journal.c.operation == operation))
+        except errors.OstiaryError as error:
+            logger.warning("an unfinished enrolment could not be undone yet: %s", error.id)
         finally:
             self._running.pop(operation, None)
 
@@ -172,6 +212,12 @@ class Journal:
             elif row.strategy == THE_USER and row.kind == CREATING:
                 raise errors.UserAlreadyExists(kuid)
         await asyncio.sleep(PAUSE)
+
+    async def _settle_left(self, kuids: Sequence[str], names: Sequence[str]) -> None:
+        """Settle what stands in the way of some kuids if its process is gone."""
+        for row in await self._rows(journal.c.kuid.in_(kuids) & journal.c.strategy.in_(names)):
+            if await self._is_left(row):
+                await self._settle_row(row)
 
     async def _rows(self, which: ColumnElement[bool]) -> Sequence[Any]:
         async with self._store.read() as db:

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, MetaData, Table, and_, or_, select, update
 
 from ostiary.keys import MasterKey, MasterKeyError
-from ostiary.sealing import SealBroken
+from ostiary.seals import SealBroken
 from ostiary.services.changes import Changes
 from ostiary.storage import OwnStore, StorageError, Store
 from ostiary.storage.installation import check_master_key, in_force, replace_master_key

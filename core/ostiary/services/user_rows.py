@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from ostiary.services.existence import rows_with
 from ostiary.services.history import history
 from ostiary.services.profiles import check_profiles
 from ostiary.services.rights import ADMIN
-from ostiary.services.values import write_values
+from ostiary.services.values import write_new_values, write_values
 from ostiary.storage import Database
 from ostiary.storage.tables import user_profiles, users
 from ostiary.strategies import User
@@ -86,10 +86,18 @@ async def insert_user(db: Database, user: StoredUser) -> None:
 
     :raises errors.ProfileNotFound: a profile of theirs is not there.
     """
-    await check_profiles(db, user.profile_ids)
-    await db.execute(insert(users).values(_row(user)))
-    await write_values(db, USERS, user.kuid, user.content, new=True)
-    await _give_profiles(db, user)
+    await insert_users(db, [user])
+
+
+async def insert_users(db: Database, new: Sequence[StoredUser]) -> None:
+    """Write users none of whom was there.
+
+    :raises errors.ProfileNotFound: a profile of theirs is not there.
+    """
+    await check_profiles(db, dict.fromkeys(id for user in new for id in user.profile_ids))
+    await db.execute(insert(users), [_row(user) for user in new])
+    await write_new_values(db, USERS, {user.kuid: user.content for user in new})
+    await _give_profiles(db, *new)
 
 
 async def overwrite_user(db: Database, old: StoredUser, new: StoredUser) -> None:
@@ -132,9 +140,10 @@ async def administrator_exists(db: Database) -> bool:
     return await db.scalar(holder.limit(1)) is not None
 
 
-async def _give_profiles(db: Database, user: StoredUser) -> None:
+async def _give_profiles(db: Database, *holders: StoredUser) -> None:
     rows = [
         {"kuid": user.kuid, "position": position, "profile_id": id}
+        for user in holders
         for position, id in enumerate(user.profile_ids)
     ]
     await db.execute(insert(user_profiles), rows)

@@ -60,7 +60,18 @@ async def write_values(
     """
     if not new:
         await erase_values(db, collection, id)
-    rows = [{"collection": collection, "id": id, **value._asdict()} for value in values_of(content)]
+    await write_new_values(db, collection, {id: content})
+
+
+async def write_new_values(
+    db: Database, collection: str, contents: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Write the values of documents that had none, by their ids."""
+    rows = [
+        {"collection": collection, "id": id, **value._asdict()}
+        for id, content in contents.items()
+        for value in values_of(content)
+    ]
     if rows:
         await db.execute(insert(search_values), rows)
 

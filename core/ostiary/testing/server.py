@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 PORTS = range(20_000, 32_000)
 """Below those that Linux and macOS give to the near end of connections: a port that is let go
@@ -169,6 +169,15 @@ class ThrowAwayServer:
             env=self._environment,
             timeout=START_SECONDS,
             check=False,
+        )
+
+    def begin(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
+        """Begin another command on the same stores, without waiting for its end.
+
+        :param options: of ``subprocess.Popen``.
+        """
+        return subprocess.Popen(  # noqa: S603 - our own program
+            self._command(words), cwd=self._folder, env=self._environment, **options
         )
 
     def throw_away(self) -> None:

@@ -25,9 +25,9 @@ from ostiary import (
 )
 from ostiary_local import (
     accounts,
+    commands,
     errors,
     history,
-    list_commands,
     logins,
     names,
     passwords,
@@ -65,7 +65,7 @@ def ostiary_storage() -> Storage:
 
 @hookimpl
 def ostiary_commands() -> Iterable[Command]:
-    return list_commands.COMMANDS
+    return commands.commands()
 
 
 @hookimpl

@@ -1,0 +1,123 @@
+"""Where the commands of plugins do their work: with open stores, and users in batches."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ostiary import __version__
+from ostiary.commands import Command, CommandError, Enrolled, Recruit, Workplace, Write
+from ostiary.composition import Core, make_backend
+from ostiary.errors import OstiaryError, UnknownStrategy
+from ostiary.key_settings import load_master_key
+from ostiary.log import origin, printable
+from ostiary.plugin_commands import commands_of
+from ostiary.plugin_loading import DISABLED, NOT_ALLOWED, load_plugins
+from ostiary.plugins import PluginError
+from ostiary.services.enrolment import Enrolment
+from ostiary.services.inventory import disabled
+from ostiary.services.users import Users
+from ostiary.settings import Settings, SettingsError
+from ostiary.startup import establish, opened
+from ostiary.storage import OwnStore, StorageError
+from ostiary.strategies import Directory, Strategy, User
+
+
+def find_commands(settings: Settings, plugin: str) -> tuple[Command, ...]:
+    """Load one plugin, and no other, and return its commands.
+
+    :raises PluginError: it is not to be loaded, cannot be, or declares them wrongly.
+    """
+    allow = settings.plugins.allow
+    if allow is not None and plugin not in allow:
+        raise PluginError(f"plugin {plugin} is not loaded: {NOT_ALLOWED}")
+    if plugin in asyncio.run(_disabled(settings)):
+        raise PluginError(f"plugin {plugin} is not loaded: {DISABLED}")
+    table = {name: one for name, one in settings.plugins.tables.items() if name == plugin}
+    plugins = load_plugins(table, [plugin], dev=settings.dev, version=__version__)
+    return commands_of(plugins, plugin)
+
+
+async def run(
+    settings: Settings, plugin: str, command: Command, options: argparse.Namespace
+) -> None:
+    """Run a command of a plugin, with the server running or not.
+
+    :raises CommandError: as the command says.
+    :raises PluginError: the plugin is not loaded, or has failed; the log of neither quotes what
+        it worked with.
+    """
+    async with opened(settings) as core:
+        await establish(core)
+        # What an interrupted command has left would stand in the way of the same again.
+        await core.services.journal.sweep()
+        workplace = _workplace(core, plugin)
+        try:
+            await command.run(options, workplace)
+        except (CommandError, OstiaryError, SettingsError, StorageError, BrokenPipeError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            told = f"plugin {plugin}: {command.name} failed: {origin(error)}"
+            raise PluginError(told) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _PluginWorkplace:
+    """The workplace of one plugin."""
+
+    strategies: Mapping[str, Strategy]
+    store: OwnStore
+    directory: Directory
+    _users: Users
+    _enrolment: Enrolment
+
+    def tell(self, line: str) -> None:
+        sys.stdout.write(f"{printable(line)}\n")
+
+    async def users(self, kuids: Iterable[str]) -> Mapping[str, User]:
+        return {user.kuid: user.shown() for user in await self._users.many(kuids)}
+
+    async def examine(
+        self, strategy: str, recruits: Sequence[Recruit], *, join: bool = False
+    ) -> Enrolled:
+        return await self._enrolment.examine(self._own(strategy), recruits, join=join)
+
+    async def enrol(
+        self, strategy: str, recruits: Sequence[Recruit], write: Write, *, join: bool = False
+    ) -> Enrolled:
+        return await self._enrolment.enrol(self._own(strategy), recruits, write, join=join)
+
+    def _own(self, strategy: str) -> str:
+        if strategy not in self.strategies:
+            raise UnknownStrategy(strategy)
+        return strategy
+
+
+def _workplace(core: Core, plugin: str) -> Workplace:
+    if plugin not in (one.name for one in core.plugins.loaded):
+        reason = core.plugins.refused.get(plugin, "it is not installed")
+        raise PluginError(f"plugin {plugin} is not loaded: {reason}")
+    services = core.services
+    store: Any = core.stores.get(plugin)
+    return _PluginWorkplace(
+        services.strategies.of(plugin),
+        store,
+        services.directories.of(plugin),
+        services.users,
+        services.enrolment,
+    )
+
+
+async def _disabled(settings: Settings) -> frozenset[str]:
+    """Return the plugins that an operator has disabled; none where nothing was ever kept."""
+    if settings.database.url is None and not any(settings.data.dir.glob("*.db")):
+        return frozenset()
+    backend = make_backend(settings, load_master_key(settings))
+    try:
+        return await disabled(backend)
+    finally:
+        await backend.close()
