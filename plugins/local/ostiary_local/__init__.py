@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ostiary import (
     Call,
+    Controller,
     Filter,
     FoundCredentials,
     Order,
@@ -23,8 +24,8 @@ from ostiary import (
     read_settings,
 )
 from ostiary import errors as core
-from ostiary_local import accounts, errors, names, passwords, searching
-from ostiary_local.accounts import Account, Name
+from ostiary_local import accounts, errors, naming, passwords, searching, verification
+from ostiary_local.accounts import Account
 from ostiary_local.settings import LocalSettings
 from ostiary_local.strategy import LocalStrategy
 from ostiary_local.tables import metadata
@@ -48,15 +49,18 @@ def ostiary_storage() -> Storage:
 
 
 @hookimpl
+def ostiary_controllers() -> Iterable[Controller]:
+    return [verification.identifier]
+
+
+@hookimpl
 async def ostiary_verify_credentials(
     strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any]
 ) -> Verified:
     username, password = _given(credentials)
     if passwords.too_long(password):
         raise core.LoginRefused(strategy.refusal, reason="the password is too long")
-    account = None
-    if names.fault(username) is None:
-        account = await accounts.named(store, username, strategy.key(username))
+    account = await accounts.called(strategy, store, username)
     # Nobody's password is as much work as somebody's.
     stored = None if account is None else account.hash
     genuine = await store.hasher.matches(stored, passwords.normal(password))
@@ -71,21 +75,23 @@ async def ostiary_verify_credentials(
 
 @hookimpl
 async def ostiary_validate_credentials(
-    strategy: LocalStrategy, store: Store, user: User, credentials: Mapping[str, Any], partial: bool
+    strategy: LocalStrategy,
+    store: Store,
+    user: User,
+    credentials: Mapping[str, Any],
+    call: Call,
+    partial: bool,
 ) -> None:
     if not {"kuid", "_id"}.isdisjoint(credentials):
         raise errors.KuidForbidden
     if not partial:
         _require_both(credentials)
-    elif not {"username", "password"} & credentials.keys():
+    elif not {*naming.KINDS, "password", "verified"} & credentials.keys():
         raise errors.NothingToUpdate
     elif await accounts.of(store, user.kuid) is None:
         raise errors.NoAccount(user.kuid)
-    if "username" in credentials:
-        username = names.fit(credentials["username"])
-        holder = await accounts.named(store, username, strategy.key(username))
-        if holder is not None and holder.kuid != user.kuid:
-            raise errors.UsernameTaken(username)
+    wanted = await naming.read(strategy, store, credentials, call)
+    await accounts.check(store, user.kuid, wanted)
     if "password" in credentials:
         passwords.fit(credentials["password"], strategy.settings.shortest)
 
@@ -94,22 +100,18 @@ async def ostiary_validate_credentials(
 async def ostiary_create_credentials(
     strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
 ) -> Mapping[str, Any]:
-    username = credentials["username"]
-    name = Name(username, strategy.key(username))
-    await accounts.add(store, kuid, name, await _columns(store, credentials, call))
-    return {"username": credentials["username"]}
+    wanted = await naming.read(strategy, store, credentials, call)
+    await accounts.add(store, kuid, wanted, await _columns(store, credentials, call))
+    return await _view(store, kuid)
 
 
 @hookimpl
 async def ostiary_update_credentials(
     strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
 ) -> Mapping[str, Any]:
-    name = None
-    if "username" in credentials:
-        username = credentials["username"]
-        name = Name(username, strategy.key(username))
-    columns = await _columns(store, credentials, call)
-    return {"username": await accounts.change(store, kuid, name, columns)}
+    wanted = await naming.read(strategy, store, credentials, call)
+    await accounts.change(store, kuid, wanted, await _columns(store, credentials, call))
+    return await _view(store, kuid)
 
 
 @hookimpl
@@ -119,20 +121,17 @@ async def ostiary_delete_credentials(store: Store, kuid: str) -> None:
 
 @hookimpl
 async def ostiary_get_credentials(store: Store, kuid: str) -> Mapping[str, Any] | None:
-    account = await accounts.of(store, kuid)
-    return None if account is None else {"username": account.username}
+    return await accounts.view(store, kuid)
 
 
 @hookimpl
 async def ostiary_get_credentials_by_id(
     strategy: LocalStrategy, store: Store, id: str
 ) -> Mapping[str, Any]:
-    account = None
-    if names.fault(id) is None:
-        account = await accounts.named(store, id, strategy.key(id))
+    account = await accounts.called(strategy, store, id)
     if account is None:
         raise errors.NoSuchAccount(id)
-    return {"username": account.username, "kuid": account.kuid}
+    return {**await _view(store, account.kuid), "kuid": account.kuid}
 
 
 @hookimpl
@@ -150,8 +149,15 @@ def _given(credentials: Mapping[str, Any]) -> tuple[str, str]:
     raise core.LoginRefused("Missing credentials.", reason="missing credentials")
 
 
+async def _view(store: Store, kuid: str) -> Mapping[str, Any]:
+    seen = await accounts.view(store, kuid)
+    if seen is None:
+        raise errors.NoAccount(kuid)
+    return seen
+
+
 def _require_both(credentials: Mapping[str, Any]) -> None:
-    if credentials.get("username") is None:
+    if not naming.gives_one(credentials):
         raise errors.MissingUsername
     if credentials.get("password") is None:
         raise errors.MissingPassword

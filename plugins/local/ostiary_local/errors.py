@@ -23,4 +23,12 @@ NoAccount = errors.PreconditionError.declare(_ID + "no_account", 0x04_00_010A, '
 NoSuchAccount = errors.PreconditionError.declare(_ID + "no_such_account", 0x04_00_010B, 'There is no user name "{0}".')
 PrivateField = errors.ForbiddenError.declare(_ID + "private_field", 0x04_00_010C, '"{0}" cannot be searched for: nobody may see it.')
 NotSearched = errors.BadRequestError.declare(_ID + "not_searched", 0x04_00_010D, 'Accounts are not searched by "{0}".')
+InvalidEmail = errors.BadRequestError.declare(_ID + "invalid_email", 0x04_00_0128, "The e-mail address {0}.")
+InvalidPhone = errors.BadRequestError.declare(_ID + "invalid_phone", 0x04_00_0129, "The telephone number {0}.")
+NoNameLeft = errors.BadRequestError.declare(_ID + "no_name_left", 0x04_00_012A, "An account needs a user name, an e-mail address or a telephone number.")
+TooManyNames = errors.BadRequestError.declare(_ID + "too_many_names", 0x04_00_012B, "An account has at most {0} names.")
+VerifiedForbidden = errors.ForbiddenError.declare(_ID + "verified_forbidden", 0x04_00_012C, "Only administrators say that an address is verified.")
+InvalidVerified = errors.BadRequestError.declare(_ID + "invalid_verified", 0x04_00_012D, "What is verified {0}.")
+NoSuchName = errors.PreconditionError.declare(_ID + "no_such_name", 0x04_00_012E, 'User "{0}" has no such e-mail address or telephone number.')
+InvalidVerificationToken = errors.BadRequestError.declare(_ID + "invalid_verification_token", 0x04_00_012F, "The token verifies nothing, or no more.")
 # fmt: on

@@ -61,34 +61,39 @@ class Local:
         )
 
     async def validate(
-        self, kuid: str, fields: Mapping[str, Any], *, partial: bool = False
+        self, kuid: str, fields: Mapping[str, Any], *, partial: bool = False, call: Call = Call()
     ) -> None:
         await ostiary_local.ostiary_validate_credentials(
             strategy=self.strategy,
             store=self.store,
             user=User(kuid=kuid),
             credentials=fields,
+            call=call,
             partial=partial,
         )
 
-    async def create(self, kuid: str, /, *, by: str = "-1", **fields: Any) -> Mapping[str, Any]:
-        await self.validate(kuid, fields)
+    async def create(
+        self, kuid: str, /, *, by: str = "-1", call: Call = Call(), **fields: Any
+    ) -> Mapping[str, Any]:
+        await self.validate(kuid, fields, call=call)
         return await ostiary_local.ostiary_create_credentials(
             strategy=self.strategy,
             store=self.store,
             kuid=kuid,
             credentials=fields,
-            call=Call(kuid=by),
+            call=replace(call, kuid=by),
         )
 
-    async def update(self, kuid: str, /, *, by: str = "-1", **fields: Any) -> Mapping[str, Any]:
-        await self.validate(kuid, fields, partial=True)
+    async def update(
+        self, kuid: str, /, *, by: str = "-1", call: Call = Call(), **fields: Any
+    ) -> Mapping[str, Any]:
+        await self.validate(kuid, fields, partial=True, call=call)
         return await ostiary_local.ostiary_update_credentials(
             strategy=self.strategy,
             store=self.store,
             kuid=kuid,
             credentials=fields,
-            call=Call(kuid=by),
+            call=replace(call, kuid=by),
         )
 
     async def delete(self, kuid: str) -> None:

@@ -1,0 +1,57 @@
+"""E-mail addresses as names: their syntax, and what their spellings share. No DNS is asked."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from ostiary_local import errors
+
+LONGEST = 254
+"""Characters of an address (RFC 5321, 4.5.3.1.3, less the brackets)."""
+
+
+def fit(email: object) -> str:
+    """Return an address that may be taken, in its normal form: that is where mail is sent.
+
+    :raises errors.InvalidEmail: it may not, and the error says why.
+    """
+    if not isinstance(email, str):
+        raise errors.InvalidEmail("must be a text")
+    # Compatible forms name other mailboxes, and have the same key (UTS 39, 3.3).
+    plain = len(email) <= LONGEST and unicodedata.is_normalized("NFKC", email)
+    found = _parts(email) if plain else None
+    if found is None:
+        raise errors.InvalidEmail("is none that mail can be sent to")
+    return "@".join(found)
+
+
+def key(text: str) -> str | None:
+    """Return what the spellings of an address share, or None if the text is no address.
+
+    The case of the part before the @ is one, which no mail server of today tells apart
+    (RFC 5321, 2.4, would let it). Nothing else of it is, since that would be other mailboxes.
+    """
+    found = _parts(text) if len(text) <= LONGEST else None
+    if found is None:
+        return None
+    local, domain = found
+    return f"{unicodedata.normalize('NFC', local.lower())}@{domain}"
+
+
+def _parts(text: str) -> tuple[str, str] | None:
+    """Return the two parts of an address, in their normal form."""
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        found = validate_email(
+            text,
+            # "ann"@example.com is another way to write ann@example.com.
+            allow_quoted_local=True,
+            allow_smtputf8=True,
+            check_deliverability=False,
+            # A house without the Internet has mail, too.
+            globally_deliverable=False,
+        )
+    except EmailNotValidError:
+        return None
+    return (found.local_part, found.domain)
