@@ -47,8 +47,8 @@ from ostiary.hookspecs import hookimpl
 from ostiary.request import Reply
 from ostiary.settings import SettingsError, read_settings
 from ostiary.settings.kinds import Lifetime
+from ostiary.storage import Database, Storage
 from ostiary.storage import OwnStore as Store
-from ostiary.storage import Storage
 from ostiary.storage.conditions import combined, condition
 from ostiary.storage.sealed import Sealed
 from ostiary.strategies import (
@@ -86,6 +86,7 @@ __all__ = [
     "CredentialsChanged",
     "CredentialsCreated",
     "CredentialsDeleted",
+    "Database",
     "Directory",
     "Duration",
     "Event",

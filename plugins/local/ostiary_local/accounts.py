@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import Store
+from ostiary.errors import OstiaryError
 from ostiary_local import errors, names
 from ostiary_local import identifiers as claims
-from ostiary_local.naming import USERNAME, Names
+from ostiary_local.naming import Names
 from ostiary_local.tables import accounts, former_passwords, identifiers, outbox, tickets
 
 if TYPE_CHECKING:
@@ -158,9 +159,8 @@ def now() -> int:
 
 def username() -> ColumnElement[str]:
     """Return the user name of an account, or the first of its other names, as an expression."""
-    first = case((identifiers.c.kind == USERNAME, 0), else_=1)
     name = select(identifiers.c.value).where(identifiers.c.kuid == accounts.c.kuid)
-    name = name.order_by(first, identifiers.c.created_at, identifiers.c.key).limit(1)
+    name = name.order_by(*claims.SHOWN_FIRST).limit(1)
     return func.coalesce(name.scalar_subquery(), "")
 
 
@@ -168,7 +168,7 @@ def _shown() -> Select[Any]:
     return select(*COLUMNS, username().label("username"))
 
 
-async def _taken(store: Store, kuid: str, names: Names) -> errors.UsernameTaken:
+async def _taken(store: Store, kuid: str, names: Names) -> OstiaryError:
     """Return the refusal of a name that another was faster to take."""
     try:
         await check(store, kuid, names)

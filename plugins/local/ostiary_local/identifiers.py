@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, exists, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, case, delete, exists, insert, select, update
 
+from ostiary import Database
 from ostiary_local import errors
-from ostiary_local.naming import MOST, USERNAME, Name, Names
+from ostiary_local.naming import MOST, USERNAME, Kind, Name, Names
 from ostiary_local.tables import accounts, identifiers, tickets
 
 COLUMNS = (
@@ -27,23 +27,42 @@ COLUMNS = (
 )
 
 
+SHOWN_FIRST = (
+    case((identifiers.c.kind == USERNAME, 0), else_=1),
+    identifiers.c.kind,
+    identifiers.c.created_at,
+    identifiers.c.key,
+)
+"""The order of the names of an account: its user name, then e-mail addresses, then numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A name that an account has; ``verified_at`` in ms, None if it is not verified."""
+
+    key: str
+    value: str
+    kind: Kind
+    kuid: str
+    verified_at: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What has to be written for an account to have the names it is given."""
 
-    dropped: Sequence[Row[Any]]
+    dropped: Sequence[Held]
     changed: Sequence[Name]
     new: Sequence[Name]
 
 
-async def held(db: AsyncConnection, kuids: Iterable[str]) -> Sequence[Row[Any]]:
-    """Return the names of some accounts: user names first, then the oldest."""
+async def held(db: Database, kuids: Iterable[str]) -> Sequence[Held]:
+    """Return the names of some accounts, each in the order in which it is shown."""
     wanted = select(*COLUMNS).where(identifiers.c.kuid.in_(list(kuids)))
-    order = (identifiers.c.kind != USERNAME, identifiers.c.created_at, identifiers.c.key)
-    return (await db.execute(wanted.order_by(*order))).all()
+    return [Held(**row._asdict()) for row in await db.execute(wanted.order_by(*SHOWN_FIRST))]
 
 
-def shown(rows: Sequence[Row[Any]]) -> dict[str, Any]:
+def shown(rows: Sequence[Held]) -> dict[str, Any]:
     """Return what a client may see of the names of an account.
 
     One with a user name only is shown as Kuzzle shows it.
@@ -57,7 +76,7 @@ def shown(rows: Sequence[Row[Any]]) -> dict[str, Any]:
     return seen
 
 
-async def plan(db: AsyncConnection, kuid: str, names: Names, instant: int) -> Plan:
+async def plan(db: Database, kuid: str, names: Names, instant: int) -> Plan:
     """Return how an account comes to its names, if it may have them.
 
     :param instant: now, in ms.
@@ -76,7 +95,7 @@ async def plan(db: AsyncConnection, kuid: str, names: Names, instant: int) -> Pl
     return planned
 
 
-async def write(db: AsyncConnection, kuid: str, names: Names, instant: int) -> None:
+async def write(db: Database, kuid: str, names: Names, instant: int) -> None:
     """Give an account its names, within a transaction; parameters and errors as in ``plan``.
 
     :raises errors.NoSuchName: what is said to be verified is no address of the account.
@@ -97,13 +116,15 @@ async def write(db: AsyncConnection, kuid: str, names: Names, instant: int) -> N
         await _mark(db, kuid, key, instant)
 
 
-async def confirm(db: AsyncConnection, kuid: str, name: Name, instant: int) -> None:
-    """Mark an address as verified, within a transaction; it is added if the account lacks it.
+async def confirm(db: Database, kuid: str, name: Name, instant: int) -> None:
+    """Mark an address as verified, within a transaction; it is taken from whoever only claims it.
 
+    :raises errors.NoSuchName: nobody claims it any more.
     :raises errors.UsernameTaken: it is verified for another.
     :raises errors.TooManyNames: there is no place for it.
     :raises sqlalchemy.exc.IntegrityError: another was faster.
     """
+    await claimed(db, kuid, name)
     rows = await held(db, [kuid])
     if any(row.key == name.key for row in rows):
         columns = {"kind": name.kind, "value": name.value}
@@ -112,13 +133,12 @@ async def confirm(db: AsyncConnection, kuid: str, name: Name, instant: int) -> N
         return await _mark(db, kuid, name.key, instant)
     if len(rows) >= MOST:
         raise errors.TooManyNames(MOST)
-    await _check_free(db, kuid, name, None)
     await _take(db, kuid, name, None, instant)
     return None
 
 
-async def check_claim(db: AsyncConnection, kuid: str, name: Name) -> None:
-    """Refuse to verify an address that neither this account nor anybody else claims.
+async def claimed(db: Database, kuid: str, name: Name) -> str:
+    """Return how an address is spelled that this account, or another without proof, claims.
 
     :raises errors.NoSuchName: nobody claims it.
     :raises errors.UsernameTaken: another has verified it.
@@ -128,9 +148,11 @@ async def check_claim(db: AsyncConnection, kuid: str, name: Name) -> None:
         raise errors.NoSuchName(kuid)
     if holder.kuid != kuid and holder.verified_at is not None:
         raise errors.UsernameTaken(name.value)
+    mine = holder.kuid == kuid and holder.kind == name.kind
+    return str(holder.value) if mine else name.value
 
 
-def _planned(rows: Sequence[Row[Any]], names: Names) -> tuple[Plan, int]:
+def _planned(rows: Sequence[Held], names: Names) -> tuple[Plan, int]:
     """Return what is to be written, and how many of the names stay."""
     wanted = {name.key: name for name in names.every()}
     dropped, changed = [], []
@@ -144,7 +166,7 @@ def _planned(rows: Sequence[Row[Any]], names: Names) -> tuple[Plan, int]:
     return Plan(dropped, changed, list(wanted.values())), len(rows) - len(dropped)
 
 
-async def _check_free(db: AsyncConnection, kuid: str, name: Name, until: int | None) -> None:
+async def _check_free(db: Database, kuid: str, name: Name, until: int | None) -> None:
     """Refuse a name that is another's, or that another's may be taken for."""
     same = (identifiers.c.key == name.key) | (identifiers.c.value == name.value)
     others = identifiers.c.kuid != kuid
@@ -181,9 +203,7 @@ def _yields(name: Name, until: int | None) -> ColumnElement[bool]:
     return unproved & (identifiers.c.kind != USERNAME) & old & more
 
 
-async def _take(
-    db: AsyncConnection, kuid: str, name: Name, until: int | None, instant: int
-) -> None:
+async def _take(db: Database, kuid: str, name: Name, until: int | None, instant: int) -> None:
     """Write a new name; who holds it loses it, if that one still gives way."""
     lost = (identifiers.c.kuid != kuid) & _yields(name, until)
     if not name.verified:
@@ -206,7 +226,7 @@ async def _take(
     )
 
 
-async def _drop(db: AsyncConnection, kuid: str, rows: Sequence[Row[Any]]) -> None:
+async def _drop(db: Database, kuid: str, rows: Sequence[Held]) -> None:
     if not rows:
         return
     gone = identifiers.c.key.in_([row.key for row in rows])
@@ -216,7 +236,7 @@ async def _drop(db: AsyncConnection, kuid: str, rows: Sequence[Row[Any]]) -> Non
     await db.execute(delete(tickets).where(mine, void))
 
 
-async def _mark(db: AsyncConnection, kuid: str, key: str, instant: int) -> None:
+async def _mark(db: Database, kuid: str, key: str, instant: int) -> None:
     """Note when an address was verified, the first time."""
     mine = (identifiers.c.kuid == kuid) & (identifiers.c.key == key)
     address = select(identifiers.c.verified_at).where(mine, identifiers.c.kind != USERNAME)

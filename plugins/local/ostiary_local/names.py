@@ -27,7 +27,7 @@ INVISIBLE = re.compile(
     "\U00016fe4\U000e0100-\U000e01ef]"
 )
 
-PROFILES = {
+PROFILES: dict[Matching, str] = {
     # With full case folding, as RFC 7700 had it: RFC 8266 would tell "Straße" from "STRASSE".
     "Nickname": "NicknameCaseMapped:CaseFold",
     "UsernameCaseMapped": "UsernameCaseMapped:ToLower",

@@ -154,7 +154,7 @@ def _verified(
 
 def _texts(kind: Kind, value: object) -> list[str]:
     """Return the addresses that a field gives: none, one, or a list of them."""
-    listed = [] if value is None else value if isinstance(value, list) else [value]
+    listed: list[Any] = [] if value is None else value if isinstance(value, list) else [value]
     if len(listed) > MOST:
         raise errors.TooManyNames(MOST)
     if not all(isinstance(one, str) for one in listed):

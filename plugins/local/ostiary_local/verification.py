@@ -87,8 +87,8 @@ async def token(strategy: LocalStrategy, store: Store, kuid: str, value: str) ->
     if name is None:
         raise errors.NoSuchName(kuid)
     async with store.read() as db:
-        await identifiers.check_claim(db, kuid, name)
-    return await tickets.issue(store, "verify", kuid, name.value, LIFETIME)
+        spelled = await identifiers.claimed(db, kuid, name)
+    return await tickets.issue(store, "verify", kuid, spelled, LIFETIME)
 
 
 async def confirm(strategy: LocalStrategy, store: Store, token: str) -> Name:
@@ -110,6 +110,8 @@ async def confirm(strategy: LocalStrategy, store: Store, token: str) -> Name:
             await identifiers.confirm(db, ticket.kuid, name, now())
     except IntegrityError:
         raise errors.UsernameTaken(name.value) from None
+    except errors.NoSuchName:
+        raise errors.InvalidVerificationToken from None
     return name
 
 

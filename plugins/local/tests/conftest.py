@@ -34,12 +34,17 @@ class Local:
     strategy: LocalStrategy
     backend: Backend
     folder: Path
+    call: Call = Call(controller="security")
 
     def configured(self, **settings: Any) -> Local:
         """Return the plugin with other settings."""
         (strategy,) = ostiary_local.ostiary_strategies({"dev": True, **settings})
         assert isinstance(strategy, LocalStrategy)
         return replace(self, strategy=strategy)
+
+    def called(self, controller: str, action: str = "") -> Local:
+        """Return the plugin as an action of the API calls it."""
+        return replace(self, call=Call(controller=controller, action=action))
 
     async def reopened(self, pool: HashPool, parameters: Argon2Parameters) -> Local:
         """Return the plugin with the same accounts, and another way to hash."""
@@ -51,6 +56,17 @@ class Local:
             file.row_factory = sqlite3.Row
             return dict(file.execute("SELECT * FROM accounts WHERE kuid = ?", (kuid,)).fetchone())
 
+    def age(self, value: str, by: int = 2 * 86_400_000) -> None:
+        """Make the claim of a name older, in ms."""
+        with closing(sqlite3.connect(self.folder / "local.db")) as file, file:
+            older = "UPDATE identifiers SET created_at = created_at - ? WHERE value = ?"
+            assert file.execute(older, (by, value)).rowcount == 1
+
+    async def by_id(self, id: str) -> Mapping[str, Any]:
+        return await ostiary_local.ostiary_get_credentials_by_id(
+            strategy=self.strategy, store=self.store, id=id
+        )
+
     async def login(self, username: Any, password: Any) -> str:
         fields = {"username": username, "password": password}
         return (await self.verify(fields)).kuid
@@ -61,39 +77,35 @@ class Local:
         )
 
     async def validate(
-        self, kuid: str, fields: Mapping[str, Any], *, partial: bool = False, call: Call = Call()
+        self, kuid: str, fields: Mapping[str, Any], *, partial: bool = False
     ) -> None:
         await ostiary_local.ostiary_validate_credentials(
             strategy=self.strategy,
             store=self.store,
             user=User(kuid=kuid),
             credentials=fields,
-            call=call,
+            call=self.call,
             partial=partial,
         )
 
-    async def create(
-        self, kuid: str, /, *, by: str = "-1", call: Call = Call(), **fields: Any
-    ) -> Mapping[str, Any]:
-        await self.validate(kuid, fields, call=call)
+    async def create(self, kuid: str, /, *, by: str = "-1", **fields: Any) -> Mapping[str, Any]:
+        await self.validate(kuid, fields)
         return await ostiary_local.ostiary_create_credentials(
             strategy=self.strategy,
             store=self.store,
             kuid=kuid,
             credentials=fields,
-            call=replace(call, kuid=by),
+            call=replace(self.call, kuid=by),
         )
 
-    async def update(
-        self, kuid: str, /, *, by: str = "-1", call: Call = Call(), **fields: Any
-    ) -> Mapping[str, Any]:
-        await self.validate(kuid, fields, partial=True, call=call)
+    async def update(self, kuid: str, /, *, by: str = "-1", **fields: Any) -> Mapping[str, Any]:
+        await self.validate(kuid, fields, partial=True)
         return await ostiary_local.ostiary_update_credentials(
             strategy=self.strategy,
             store=self.store,
             kuid=kuid,
             credentials=fields,
-            call=replace(call, kuid=by),
+            call=replace(self.call, kuid=by),
         )
 
     async def delete(self, kuid: str) -> None:
