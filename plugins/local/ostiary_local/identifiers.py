@@ -84,8 +84,9 @@ async def plan(db: Database, kuid: str, names: Names, instant: int) -> Plan:
     :raises errors.TooManyNames: it would have more than it may.
     :raises errors.UsernameTaken: one is another's, or looks like another's.
     """
-    rows = await held(db, [kuid])
-    planned, kept = _planned(rows, names)
+    if not names.given:
+        return Plan((), (), ())
+    planned, kept = _planned(await held(db, [kuid]), names)
     if not kept + len(planned.new):
         raise errors.NoNameLeft
     if kept + len(planned.new) > MOST:
@@ -105,7 +106,8 @@ async def write(db: Database, kuid: str, names: Names, instant: int) -> None:
     await _drop(db, kuid, planned.dropped)
     for name in planned.changed:
         columns = {"value": name.value, "kind": name.kind, "skeleton": _stored(name)}
-        await db.execute(update(identifiers).where(identifiers.c.key == name.key).values(**columns))
+        mine = (identifiers.c.key == name.key) & (identifiers.c.kuid == kuid)
+        await db.execute(update(identifiers).where(mine).values(**columns))
     for name in planned.new:
         await _take(db, kuid, name, _until(names, instant), instant)
     if planned.dropped or planned.new:

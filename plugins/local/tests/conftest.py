@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from sqlalchemy import update
 
 import ostiary_local
 from ostiary import Call, Storage, Store, User, Verified
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
 from ostiary.storage import migrate
+from ostiary.storage.postgresql import PostgreSQL
+from ostiary.storage.provision import provision
 from ostiary.storage.sqlite import SQLite
 from ostiary.storage.store import Backend
+from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
 from ostiary_local.strategy import LocalStrategy
+from ostiary_local.tables import identifiers
 
 MASTER = MasterKey(
     bytes.fromhex("8d0a6bf2c1497e35d8a2903bfc51e764170b9e8fd3426ac5013fe9b87a6c24d0")
@@ -56,11 +61,12 @@ class Local:
             file.row_factory = sqlite3.Row
             return dict(file.execute("SELECT * FROM accounts WHERE kuid = ?", (kuid,)).fetchone())
 
-    def age(self, value: str, by: int = 2 * 86_400_000) -> None:
+    async def age(self, value: str, by: int = 2 * 86_400_000) -> None:
         """Make the claim of a name older, in ms."""
-        with closing(sqlite3.connect(self.folder / "local.db")) as file, file:
-            older = "UPDATE identifiers SET created_at = created_at - ? WHERE value = ?"
-            assert file.execute(older, (by, value)).rowcount == 1
+        older = {"created_at": identifiers.c.created_at - by}
+        async with self.store.begin() as db:
+            claim = update(identifiers).where(identifiers.c.value == value).values(older)
+            assert (await db.execute(claim)).rowcount == 1
 
     async def by_id(self, id: str) -> Mapping[str, Any]:
         return await ostiary_local.ostiary_get_credentials_by_id(
@@ -137,12 +143,36 @@ def storage() -> Storage:
     return ostiary_local.ostiary_storage()
 
 
+@pytest.fixture(scope="session")
+def server(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
+    try:
+        throw_away = ThrowAwayPostgreSQL()
+    except PostgreSQLMissing as reason:
+        missing("PostgreSQL", str(reason))
+    with throw_away:
+        yield throw_away
+
+
 @pytest.fixture
-async def backend(tmp_path: Path, storage: Storage) -> AsyncIterator[Backend]:
-    backend = SQLite(tmp_path / "data")
-    await migrate.upgrade(backend, "local", storage)
+async def provisioned(
+    request: pytest.FixtureRequest, tmp_path: Path, master: MasterKey
+) -> AsyncIterator[Backend]:
+    """A data base in which no revision has been run: SQLite, or what a test is parametrised by."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        backend: Backend = SQLite(tmp_path / "data")
+    else:
+        server = request.getfixturevalue("server")
+        database = await server.create_database()
+        await provision(server.admin_url(), ["local"], master, database)
+        backend = PostgreSQL(server.url(database), master=master)
     yield backend
     await backend.close()
+
+
+@pytest.fixture
+async def backend(provisioned: Backend, storage: Storage) -> Backend:
+    await migrate.upgrade(provisioned, "local", storage)
+    return provisioned
 
 
 @pytest.fixture

@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ostiary import Storage, errors
-from ostiary.keys import MasterKey
 from ostiary.storage import migrate
-from ostiary.storage.postgresql import PostgreSQL
-from ostiary.storage.provision import provision
 from ostiary.storage.store import Backend
-from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
 from ostiary_local import accounts
 from ostiary_local.errors import AccountExists, NoAccount, UsernameTaken
 
 if TYPE_CHECKING:
     from .conftest import Local
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def server(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
-    try:
-        throw_away = ThrowAwayPostgreSQL()
-    except PostgreSQLMissing as reason:
-        missing("PostgreSQL", str(reason))
-    with throw_away:
-        yield throw_away
-
-
-@pytest.fixture
-async def backend(
-    server: ThrowAwayPostgreSQL, storage: Storage, master: MasterKey
-) -> AsyncIterator[Backend]:
-    """The store of ``local``, in the place of the one on SQLite."""
-    database = await server.create_database()
-    await provision(server.admin_url(), ["local"], master, database)
-    backend = PostgreSQL(server.url(database), master=master)
-    await migrate.upgrade(backend, "local", storage)
-    yield backend
-    await backend.close()
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("provisioned", ["postgresql"], indirect=True),
+]
 
 
 async def test_an_account_lives_its_life(local: Local) -> None:
