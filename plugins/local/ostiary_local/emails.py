@@ -9,6 +9,9 @@ from ostiary_local import errors
 LONGEST = 254
 """Characters of an address (RFC 5321, 4.5.3.1.3, less the brackets)."""
 
+LONGEST_LABEL = 63
+"""Characters between two dots of a domain (RFC 1035, 2.3.4)."""
+
 
 def fit(email: object) -> str:
     """Return an address that may be taken, in its normal form: that is where mail is sent.
@@ -18,8 +21,7 @@ def fit(email: object) -> str:
     if not isinstance(email, str):
         raise errors.InvalidEmail("must be a text")
     # Compatible forms name other mailboxes, and have the same key (UTS 39, 3.3).
-    plain = len(email) <= LONGEST and unicodedata.is_normalized("NFKC", email)
-    found = _parts(email) if plain else None
+    found = _parts(email) if unicodedata.is_normalized("NFKC", email[: LONGEST + 1]) else None
     if found is None:
         raise errors.InvalidEmail("is none that mail can be sent to")
     return "@".join(found)
@@ -31,7 +33,7 @@ def key(text: str) -> str | None:
     The case of the part before the @ is one, which no mail server of today tells apart
     (RFC 5321, 2.4, would let it). Nothing else of it is, since that would be other mailboxes.
     """
-    found = _parts(text) if len(text) <= LONGEST else None
+    found = _parts(text)
     if found is None:
         return None
     local, domain = found
@@ -40,6 +42,10 @@ def key(text: str) -> str | None:
 
 def _parts(text: str) -> tuple[str, str] | None:
     """Return the two parts of an address, in their normal form."""
+    _, at, domain = text.rpartition("@")
+    # The library would take its time over them.
+    if len(text) > LONGEST or not at or max(map(len, domain.split("."))) > LONGEST_LABEL:
+        return None
     from email_validator import EmailNotValidError, validate_email
 
     try:

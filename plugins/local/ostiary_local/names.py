@@ -55,7 +55,7 @@ def fault(username: str) -> str | None:
     """Return why nobody can have such a name, whatever the profile, or None."""
     if not username.strip():
         return "must not be blank"
-    if len(username) > LONGEST or _size(username) > LONGEST or _size(folded(username)) > LONGEST:
+    if too_long(username):
         return f"must not have more than {LONGEST} bytes"
     if any(unicodedata.category(character) in UNACCEPTABLE for character in username):
         return "must not hold control, direction, invisible or unassigned characters"
@@ -66,6 +66,13 @@ def fault(username: str) -> str | None:
     return None
 
 
+def too_long(name: str) -> bool:
+    """Tell whether a name is longer than any may be, as it is or folded."""
+    if len(name) > LONGEST or name.isascii():
+        return len(name) > LONGEST
+    return _size(name) > LONGEST or _size(folded(name)) > LONGEST
+
+
 def key(name: str, matching: Matching, region: str | None = None) -> str:
     """Return what all spellings of a name share, whatever is typed; they open one account.
 
@@ -74,6 +81,9 @@ def key(name: str, matching: Matching, region: str | None = None) -> str:
 
     :param region: whose telephone numbers may be written without their country.
     """
+    if too_long(name):
+        # Nobody has it, and comparing takes its time.
+        return name
     found = address(name, region)
     if found is not None:
         return found

@@ -33,8 +33,7 @@ class LocalStrategy(Strategy):
         username = credentials.get("username")
         if not isinstance(username, str) or not username:
             return None
-        # Comparing takes its time, and what nobody can have needs none.
-        return username if len(username) > names.LONGEST else self.key(username)
+        return self.key(username)
 
     def key(self, name: str) -> str:
         """Return what the spellings of a name share, be it an address or a user name."""
