@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from ostiary import Store
 from ostiary.errors import OstiaryError
 from ostiary_local import errors, names
-from ostiary_local import identifiers as claims
+from ostiary_local.identifiers import SHOWN_FIRST, held, plan, shown, write
 from ostiary_local.naming import Names
 from ostiary_local.tables import accounts, former_passwords, identifiers, outbox, tickets
 
@@ -77,7 +77,7 @@ async def of(store: Store, kuid: str) -> Account | None:
 async def check(store: Store, kuid: str, names: Names) -> None:
     """Refuse names that an account could not be given now; errors as of ``change``."""
     async with store.read() as db:
-        await claims.plan(db, kuid, names, now())
+        await plan(db, kuid, names, now())
 
 
 async def add(store: Store, kuid: str, names: Names, columns: Mapping[str, Any]) -> None:
@@ -91,7 +91,7 @@ async def add(store: Store, kuid: str, names: Names, columns: Mapping[str, Any])
     try:
         async with store.begin() as db:
             await db.execute(insert(accounts).values(row))
-            await claims.write(db, kuid, names, instant)
+            await write(db, kuid, names, instant)
     except IntegrityError:
         # From None, here and below: the text of the cause holds the hash.
         if await of(store, kuid) is not None:
@@ -119,7 +119,7 @@ async def change(store: Store, kuid: str, names: Names | None, columns: Mapping[
                 # What was given out for the old password is void with it.
                 await db.execute(delete(tickets).where(tickets.c.kuid == kuid))
             if names is not None:
-                await claims.write(db, kuid, names, instant)
+                await write(db, kuid, names, instant)
     except IntegrityError:
         assert names is not None
         raise await _taken(store, kuid, names) from None
@@ -135,7 +135,7 @@ async def view(store: Store, kuid: str) -> dict[str, Any] | None:
     async with store.read() as db:
         if (await db.execute(mine)).first() is None:
             return None
-        return claims.shown(await claims.held(db, [kuid]))
+        return shown(await held(db, [kuid]))
 
 
 async def renew(store: Store, account: Account, hash_: str) -> None:
@@ -160,7 +160,7 @@ def now() -> int:
 def username() -> ColumnElement[str]:
     """Return the user name of an account, or the first of its other names, as an expression."""
     name = select(identifiers.c.value).where(identifiers.c.kuid == accounts.c.kuid)
-    name = name.order_by(*claims.SHOWN_FIRST).limit(1)
+    name = name.order_by(*SHOWN_FIRST).limit(1)
     return func.coalesce(name.scalar_subquery(), "")
 
 

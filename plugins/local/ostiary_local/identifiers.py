@@ -1,9 +1,4 @@
-"""The names of accounts in the store: whose they are, who may take one, what is verified.
-
-No two accounts have a name of the same key, whatever its kind: the data base sees to that, so
-that of many who want one at once only one gets it. Here is told when a name that is held gives
-way, which the same statement decides that takes it.
-"""
+"""The names that an account has: reading, showing, replacing and verifying them."""
 
 from __future__ import annotations
 
@@ -11,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, exists, insert, select, update
+from sqlalchemy import case, delete, select, update
 
 from ostiary import Database
-from ostiary_local import errors
+from ostiary_local import claims, errors
 from ostiary_local.naming import MOST, USERNAME, Kind, Name, Names
-from ostiary_local.tables import accounts, identifiers, tickets
+from ostiary_local.tables import identifiers, tickets
 
 COLUMNS = (
     identifiers.c.key,
@@ -92,7 +87,7 @@ async def plan(db: Database, kuid: str, names: Names, instant: int) -> Plan:
     if kept + len(planned.new) > MOST:
         raise errors.TooManyNames(MOST)
     for name in planned.new:
-        await _check_free(db, kuid, name, _until(names, instant))
+        await claims.check_free(db, kuid, name, _until(names, instant))
     return planned
 
 
@@ -105,11 +100,11 @@ async def write(db: Database, kuid: str, names: Names, instant: int) -> None:
     planned = await plan(db, kuid, names, instant)
     await _drop(db, kuid, planned.dropped)
     for name in planned.changed:
-        columns = {"value": name.value, "kind": name.kind, "skeleton": _stored(name)}
+        columns = {"value": name.value, "kind": name.kind, "skeleton": claims.stored(name)}
         mine = (identifiers.c.key == name.key) & (identifiers.c.kuid == kuid)
         await db.execute(update(identifiers).where(mine).values(**columns))
     for name in planned.new:
-        await _take(db, kuid, name, _until(names, instant), instant)
+        await claims.take(db, kuid, name, _until(names, instant), instant)
     if planned.dropped or planned.new:
         # It may have been sent to an address that is gone (security.md, PWD-10).
         void = (tickets.c.kuid == kuid) & (tickets.c.purpose == "reset")
@@ -126,7 +121,7 @@ async def confirm(db: Database, kuid: str, name: Name, instant: int) -> None:
     :raises errors.TooManyNames: there is no place for it.
     :raises sqlalchemy.exc.IntegrityError: another was faster.
     """
-    await claimed(db, kuid, name)
+    await claims.claimed(db, kuid, name)
     rows = await held(db, [kuid])
     if any(row.key == name.key for row in rows):
         columns = {"kind": name.kind, "value": name.value}
@@ -135,23 +130,8 @@ async def confirm(db: Database, kuid: str, name: Name, instant: int) -> None:
         return await _mark(db, kuid, name.key, instant)
     if len(rows) >= MOST:
         raise errors.TooManyNames(MOST)
-    await _take(db, kuid, name, None, instant)
+    await claims.take(db, kuid, name, None, instant)
     return None
-
-
-async def claimed(db: Database, kuid: str, name: Name) -> str:
-    """Return how an address is spelled that this account, or another without proof, claims.
-
-    :raises errors.NoSuchName: nobody claims it.
-    :raises errors.UsernameTaken: another has verified it.
-    """
-    holder = (await db.execute(select(*COLUMNS).where(identifiers.c.key == name.key))).first()
-    if holder is None:
-        raise errors.NoSuchName(kuid)
-    if holder.kuid != kuid and holder.verified_at is not None:
-        raise errors.UsernameTaken(name.value)
-    mine = holder.kuid == kuid and holder.kind == name.kind
-    return str(holder.value) if mine else name.value
 
 
 def _planned(rows: Sequence[Held], names: Names) -> tuple[Plan, int]:
@@ -166,66 +146,6 @@ def _planned(rows: Sequence[Held], names: Names) -> tuple[Plan, int]:
         elif name.kind != USERNAME or row.kind in names.given:
             changed.append(name)
     return Plan(dropped, changed, list(wanted.values())), len(rows) - len(dropped)
-
-
-async def _check_free(db: Database, kuid: str, name: Name, until: int | None) -> None:
-    """Refuse a name that is another's, or that another's may be taken for."""
-    same = (identifiers.c.key == name.key) | (identifiers.c.value == name.value)
-    others = identifiers.c.kuid != kuid
-    held = select(identifiers.c.key).where(same, others, ~_yields(name, until)).limit(1)
-    if (await db.execute(held)).first() is not None:
-        raise errors.UsernameTaken(name.value)
-    if name.kind != USERNAME or not name.skeletons:
-        return
-    alike = identifiers.c.skeleton.in_(name.skeletons) & (identifiers.c.key != name.key)
-    found = (await db.execute(select(identifiers.c.value).where(alike, others))).scalars()
-    # In ASCII, user1 and userl are two.
-    if any(not name.value.isascii() or not value.isascii() for value in found):
-        raise errors.UsernameTaken(name.value)
-
-
-def _yields(name: Name, until: int | None) -> ColumnElement[bool]:
-    """Return whether the name that another holds gives way to a claim of the same.
-
-    What is verified never does, and to what is verified everything else does. To anything less
-    neither a user name gives way, nor the last name of an account: its user could not sign in
-    any more, because somebody says so.
-
-    :param until: an address that is not verified gives way if it is claimed since then.
-    """
-    mine = identifiers.c.key == name.key
-    unproved = mine & identifiers.c.verified_at.is_(None)
-    if name.verified:
-        return unproved
-    if until is None:
-        return identifiers.c.key.is_(None)
-    other = identifiers.alias()
-    more = exists().where(other.c.kuid == identifiers.c.kuid, other.c.key != identifiers.c.key)
-    old = identifiers.c.created_at <= until
-    return unproved & (identifiers.c.kind != USERNAME) & old & more
-
-
-async def _take(db: Database, kuid: str, name: Name, until: int | None, instant: int) -> None:
-    """Write a new name; who holds it loses it, if that one still gives way."""
-    lost = (identifiers.c.kuid != kuid) & _yields(name, until)
-    if not name.verified:
-        # What else the loser has does not change meanwhile.
-        losers = select(identifiers.c.kuid).where(lost)
-        await db.execute(
-            select(accounts.c.kuid).where(accounts.c.kuid.in_(losers)).with_for_update()
-        )
-    await db.execute(delete(identifiers).where(lost))
-    await db.execute(
-        insert(identifiers).values(
-            kuid=kuid,
-            value=name.value,
-            key=name.key,
-            kind=name.kind,
-            skeleton=_stored(name),
-            verified_at=instant if name.verified else None,
-            created_at=instant,
-        )
-    )
 
 
 async def _drop(db: Database, kuid: str, rows: Sequence[Held]) -> None:
@@ -251,7 +171,3 @@ async def _mark(db: Database, kuid: str, key: str, instant: int) -> None:
 
 def _until(names: Names, instant: int) -> int | None:
     return None if names.lasting is None else instant - names.lasting
-
-
-def _stored(name: Name) -> str | None:
-    return name.skeletons[0] if name.skeletons else None

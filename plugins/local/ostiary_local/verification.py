@@ -12,7 +12,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import POST, Call, Controller, Directory, Store, Strategy
-from ostiary_local import accounts, errors, identifiers, naming, tickets
+from ostiary_local import accounts, claims, errors, identifiers, naming, tickets
 from ostiary_local.accounts import now
 from ostiary_local.naming import Name
 from ostiary_local.strategy import LocalStrategy
@@ -87,7 +87,7 @@ async def token(strategy: LocalStrategy, store: Store, kuid: str, value: str) ->
     if name is None:
         raise errors.NoSuchName(kuid)
     async with store.read() as db:
-        spelled = await identifiers.claimed(db, kuid, name)
+        spelled = await claims.claimed(db, kuid, name)
     return await tickets.issue(store, "verify", kuid, spelled, LIFETIME)
 
 

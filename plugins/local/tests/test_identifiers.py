@@ -107,7 +107,8 @@ async def test_an_update_replaces_the_names_of_the_kinds_it_gives(local: Local) 
 
 async def test_the_last_name_stays(local: Local) -> None:
     await local.create("ann", email=ANN, password="x")
-    for fields in ({"email": []}, {"email": None, "phone": None}):
+    emptied: tuple[dict[str, Any], ...] = ({"email": []}, {"email": None, "phone": None})
+    for fields in emptied:
         with pytest.raises(NoNameLeft):
             await local.update("ann", **fields)
     assert await local.login(ANN, "x") == "ann"
@@ -253,7 +254,8 @@ async def test_nobody_is_shut_out_by_a_mere_claim(local: Local) -> None:
     await local.age(ANN)
     await local.age(BOB)
     for taken in (ANN, BOB):
-        for fields in ({"email": taken}, {"username": taken}):
+        attempts: tuple[dict[str, Any], ...] = ({"email": taken}, {"username": taken})
+        for fields in attempts:
             with pytest.raises(UsernameTaken):
                 await local.create("eve", password="x", **fields)
     assert await local.login(ANN, "x") == "ann"
