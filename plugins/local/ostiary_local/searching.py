@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, func, select
 
 from ostiary import (
     Field,
@@ -65,9 +65,10 @@ def _holds(leaf: Leaf) -> ColumnElement[bool]:
     assert isinstance(leaf, Field)
     if leaf.path == "kuid":
         return condition(leaf, {"kuid": accounts.c.kuid})
-    names = identifiers.alias()
-    one = names.c.kuid == accounts.c.kuid, names.c.kind == leaf.path
-    return exists().where(*one, condition(leaf, {leaf.path: names.c.value}))
+    value = condition(leaf, {leaf.path: identifiers.c.value})
+    return accounts.c.kuid.in_(
+        select(identifiers.c.kuid).where(value, identifiers.c.kind == leaf.path)
+    )
 
 
 def _sorted_by(order: Order) -> ColumnElement[Any]:

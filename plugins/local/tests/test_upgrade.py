@@ -14,6 +14,7 @@ from ostiary.hashing import Argon2Parameters, HashPool
 from ostiary.storage import migrate
 from ostiary.storage.store import Backend
 from ostiary_local.errors import UsernameTaken
+from ostiary_local.names import PROFILES
 from ostiary_local.strategy import LocalStrategy
 
 from .conftest import Local, open_store
@@ -62,7 +63,7 @@ async def upgraded(tmp_path: Path, provisioned: Backend, storage: Storage, pool:
 
 
 async def test_everybody_signs_in_after_the_upgrade(upgraded: Local) -> None:
-    for matching in ("Nickname", "exact"):
+    for matching in (*PROFILES, "exact"):
         local = upgraded.configured(usernameMatching=matching)
         for kuid, (username, _) in NAMES.items():
             assert await local.login(username, "x") == kuid
