@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -89,11 +89,26 @@ def gives_one(credentials: Mapping[str, Any]) -> bool:
     return credentials.get(USERNAME) is not None or any(map(credentials.get, ADDRESSES))
 
 
+def of_kind(strategy: LocalStrategy, kind: Kind, value: object) -> Name:
+    """Return a name of a kind, as it is to be written.
+
+    :raises errors.InvalidUsername: nobody can have it; likewise InvalidEmail, InvalidPhone.
+    """
+    if kind == USERNAME:
+        return _username(strategy, value)
+    if kind == "email":
+        fit = emails.fit(value)
+    else:
+        fit = phones.fit(value, strategy.settings.phone_region)
+    asked = strategy.settings.refuses_lookalikes and fit.isascii()
+    return Name(fit, strategy.key(fit), kind, (lookalikes.skeleton(fit.lower()),) if asked else ())
+
+
 def address(strategy: LocalStrategy, value: str) -> Name | None:
     """Return a name that is an e-mail address or a telephone number, verified; else None."""
     kind: Kind = "email" if "@" in value else "phone"
     try:
-        return _address(strategy, kind, value, verified=True)
+        return replace(of_kind(strategy, kind, value), verified=True)
     except (errors.InvalidEmail, errors.InvalidPhone):
         return None
 
@@ -103,12 +118,11 @@ def _read(strategy: LocalStrategy, credentials: Mapping[str, Any], call: Call) -
     given: dict[Kind, tuple[Name, ...]] = {}
     for kind in ADDRESSES:
         if kind in credentials:
-            given[kind] = tuple(
-                _address(strategy, kind, value, verified=strategy.key(value) in verified)
-                for value in _texts(kind, credentials[kind])
-            )
+            texts = _texts(kind, credentials[kind])
+            found = [of_kind(strategy, kind, value) for value in texts]
+            given[kind] = tuple(replace(one, verified=one.key in verified) for one in found)
     if USERNAME in credentials and (credentials[USERNAME] is not None or not any(given.values())):
-        given[USERNAME] = (_username(strategy, credentials[USERNAME]),)
+        given[USERNAME] = (of_kind(strategy, USERNAME, credentials[USERNAME]),)
     return Names(_distinct(given), verified, strategy.settings.lasting)
 
 
@@ -122,16 +136,6 @@ def _username(strategy: LocalStrategy, value: object) -> Name:
     # As it is compared, and as it is shown: other letters look alike when they are large.
     skeletons = lookalikes.skeleton(names.folded(username)), lookalikes.skeleton(username)
     return Name(username, key, USERNAME, skeletons)
-
-
-def _address(strategy: LocalStrategy, kind: Kind, value: object, *, verified: bool) -> Name:
-    if kind == "email":
-        value = emails.fit(value)
-    else:
-        value = phones.fit(value, strategy.settings.phone_region)
-    asked = strategy.settings.refuses_lookalikes and value.isascii()
-    skeletons = (lookalikes.skeleton(value.lower()),) if asked else ()
-    return Name(value, strategy.key(value), kind, skeletons, verified)
 
 
 def _verified(
