@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -92,7 +92,7 @@ class Model:
 async def write(local: Local, user: str, addresses: list[str], verified: list[str]) -> None:
     emails = [one for one in addresses if "@" in one]
     phones = [one for one in addresses if "@" not in one]
-    more = {"verified": verified} if verified else {}
+    more: dict[str, Any] = {"verified": verified} if verified else {}
     await local.update(user, email=emails, phone=phones, **more)
 
 
