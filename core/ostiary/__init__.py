@@ -22,6 +22,7 @@ from ostiary.events import (
     PluginRestored,
     ProfileChanged,
     ProfileDeleted,
+    ReauthenticationRefused,
     Refusal,
     RightsRestricted,
     RoleChanged,
@@ -45,6 +46,7 @@ from ostiary.events import (
 from ostiary.filters import Field, Filter, Leaf, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
 from ostiary.request import Reply
+from ostiary.sealing import SealBroken
 from ostiary.settings import SettingsError, read_settings
 from ostiary.settings.kinds import Lifetime
 from ostiary.storage import Database, Storage
@@ -108,6 +110,7 @@ __all__ = [
     "Prefix",
     "ProfileChanged",
     "ProfileDeleted",
+    "ReauthenticationRefused",
     "Redirect",
     "Refusal",
     "Reply",
@@ -115,6 +118,7 @@ __all__ = [
     "RoleChanged",
     "RoleDeleted",
     "Route",
+    "SealBroken",
     "Sealed",
     "SecurityReset",
     "SessionsEnded",

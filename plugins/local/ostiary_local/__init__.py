@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from ostiary import (
     Call,
+    Command,
     Controller,
     Filter,
     FoundCredentials,
@@ -23,14 +21,20 @@ from ostiary import (
     hookimpl,
     read_settings,
 )
-from ostiary import errors as core
-from ostiary_local import accounts, errors, naming, passwords, searching, verification
-from ostiary_local.accounts import Account
+from ostiary_local import (
+    accounts,
+    errors,
+    list_commands,
+    logins,
+    naming,
+    passwords,
+    searching,
+    verification,
+    vetting,
+)
 from ostiary_local.settings import LocalSettings
 from ostiary_local.strategy import LocalStrategy
 from ostiary_local.tables import metadata
-
-logger = logging.getLogger(__name__)
 
 
 @hookimpl
@@ -49,6 +53,11 @@ def ostiary_storage() -> Storage:
 
 
 @hookimpl
+def ostiary_commands() -> Iterable[Command]:
+    return list_commands.COMMANDS
+
+
+@hookimpl
 def ostiary_controllers() -> Iterable[Controller]:
     return [verification.identifier]
 
@@ -57,20 +66,7 @@ def ostiary_controllers() -> Iterable[Controller]:
 async def ostiary_verify_credentials(
     strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any]
 ) -> Verified:
-    username, password = _given(credentials)
-    if passwords.too_long(password):
-        raise core.LoginRefused(strategy.refusal, reason="the password is too long")
-    account = await accounts.called(strategy, store, username)
-    # Nobody's password is as much work as somebody's.
-    stored = None if account is None else account.hash
-    genuine = await store.hasher.matches(stored, passwords.normal(password))
-    if account is None:
-        raise core.LoginRefused(strategy.refusal, reason="unknown account")
-    if not genuine:
-        raise core.LoginRefused(strategy.refusal, kuid=account.kuid, reason="wrong password")
-    if stored is not None and store.hasher.outdated(stored):
-        await _renew(store, account, password)
-    return Verified(account.kuid)
+    return await logins.verify(strategy, store, credentials)
 
 
 @hookimpl
@@ -93,7 +89,9 @@ async def ostiary_validate_credentials(
     wanted = await naming.read(strategy, store, credentials, call)
     await accounts.check(store, user.kuid, wanted)
     if "password" in credentials:
-        passwords.fit(credentials["password"], strategy.settings.shortest)
+        given = [name.value for name in wanted.every()]
+        known = [user.kuid, *given, *await vetting.names_of(store, user.kuid)]
+        await vetting.vet(store, strategy.settings, credentials["password"], known)
 
 
 @hookimpl
@@ -141,14 +139,6 @@ async def ostiary_search_credentials(
     return await searching.search(store, filter, sort, offset=offset, limit=limit)
 
 
-def _given(credentials: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the user name and the password of a login."""
-    username, password = credentials.get("username"), credentials.get("password")
-    if isinstance(username, str) and isinstance(password, str) and username and password:
-        return username, password
-    raise core.LoginRefused("Missing credentials.", reason="missing credentials")
-
-
 async def _view(store: Store, kuid: str) -> Mapping[str, Any]:
     seen = await accounts.view(store, kuid)
     if seen is None:
@@ -174,17 +164,3 @@ async def _columns(store: Store, credentials: Mapping[str, Any], call: Call) -> 
         "updater": call.kuid,
         "password_set_at": accounts.now(),
     }
-
-
-async def _renew(store: Store, account: Account, password: str) -> None:
-    """Hash a password at the cost now in force; a login does not fail over it."""
-    try:
-        hash_ = await store.hasher.hash(passwords.normal(password))
-        await accounts.renew(store, account, hash_)
-    except (core.OstiaryError, SQLAlchemyError) as failure:
-        # Not the text of the failure, which may hold the row.
-        logger.warning(
-            "the hash of user %r is outdated and was not renewed: %s",
-            account.kuid,
-            type(failure).__name__,
-        )

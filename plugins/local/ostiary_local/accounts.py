@@ -139,10 +139,14 @@ async def view(store: Store, kuid: str) -> dict[str, Any] | None:
 
 
 async def renew(store: Store, account: Account, hash_: str) -> None:
-    """Store another hash of the same password, unless the password was changed meanwhile."""
+    """Store a hash of our own of the same password, unless the password was changed meanwhile.
+
+    It takes the place of what was imported. The password stays as old as it is, and of whom.
+    """
     same = (accounts.c.kuid == account.kuid) & (accounts.c.hash == account.hash)
+    same &= accounts.c.imported == account.imported
     async with store.begin() as db:
-        await db.execute(update(accounts).where(same).values(hash=hash_))
+        await db.execute(update(accounts).where(same).values(hash=hash_, imported=None))
 
 
 async def erase(store: Store, kuid: str) -> None:

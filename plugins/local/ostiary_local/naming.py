@@ -61,6 +61,11 @@ class Names:
     verified: frozenset[str] = field(default=frozenset())
     lasting: int | None = None
 
+    @classmethod
+    def of(cls, name: Name) -> Names:
+        """Return that an account is to have one name of a kind."""
+        return cls({name.kind: (name,)})
+
     def every(self) -> Iterator[Name]:
         """Return the names of all kinds."""
         for kind in KINDS:

@@ -10,8 +10,10 @@ import pytest
 from ostiary import Storage, errors
 from ostiary.storage import migrate
 from ostiary.storage.store import Backend
-from ostiary_local import accounts
+from ostiary_local import accounts, tables
 from ostiary_local.errors import AccountExists, NoAccount, UsernameTaken
+from ostiary_local.foreign import parse
+from ostiary_local.naming import Name, Names
 
 if TYPE_CHECKING:
     from .conftest import Local
@@ -73,6 +75,31 @@ async def test_a_user_who_is_given_accounts_at_once_has_one(local: Local) -> Non
     )
     assert sum(isinstance(result, dict) for result in results) == 1
     assert sum(isinstance(result, AccountExists) for result in results) == 5
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["alone", "wrapped"])
+async def test_an_account_from_elsewhere_has_our_hash_after_its_first_logins(
+    local: Local, wrapped: bool
+) -> None:
+    """PWD-07."""
+    theirs = parse("{SSHA}fXdCFmLm7PVEh9muNjvZtKlvLx2ldE6pNUaode7de68VQuh9")
+    text = theirs.outline if wrapped else theirs.text
+    column = tables.accounts.c.imported
+    columns = {
+        "hash": await local.store.hasher.hash(theirs.value.hex()) if wrapped else None,
+        "imported": local.store.sealer.seal(text.encode(), column=column, row="ann"),
+        "updater": "-1",
+        "password_set_at": 1,
+    }
+    await accounts.add(local.store, "ann", Names.of(Name("ann", "ann")), columns)
+    with pytest.raises(errors.LoginRefused):
+        await local.login("ann", "wrong")
+    logins = [local.login("ann", "pässword with späces") for _ in range(5)]
+    assert await asyncio.gather(*logins) == ["ann"] * 5
+    after = await accounts.of(local.store, "ann")
+    assert after is not None
+    assert (after.imported, after.password_set_at, after.updater) == (None, 1, "-1")
+    assert await local.store.hasher.matches(after.hash, "pässword with späces")
 
 
 async def test_the_revisions_build_the_tables(backend: Backend, storage: Storage) -> None:
