@@ -43,15 +43,15 @@ from ostiary.events import (
     UserEnabled,
     UserProfilesChanged,
 )
-from ostiary.filters import Field, Filter, OneOf, Order, Prefix, Words, leaves
+from ostiary.filters import Field, Filter, Leaf, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
 from ostiary.request import Reply
 from ostiary.seals import SealBroken
 from ostiary.settings import SettingsError, read_settings
 from ostiary.settings.kinds import Lifetime
+from ostiary.storage import Database, Storage
 from ostiary.storage import OwnStore as Store
-from ostiary.storage import Storage
-from ostiary.storage.conditions import condition
+from ostiary.storage.conditions import combined, condition
 from ostiary.storage.sealed import Sealed
 from ostiary.strategies import (
     Call,
@@ -88,6 +88,7 @@ __all__ = [
     "CredentialsChanged",
     "CredentialsCreated",
     "CredentialsDeleted",
+    "Database",
     "Directory",
     "Duration",
     "Enrolled",
@@ -97,6 +98,7 @@ __all__ = [
     "Filter",
     "FoundCredentials",
     "Kind",
+    "Leaf",
     "Lifetime",
     "MasterKeyRotated",
     "Newcomer",
@@ -144,6 +146,7 @@ __all__ = [
     "Verified",
     "Words",
     "Workplace",
+    "combined",
     "condition",
     "errors",
     "hookimpl",

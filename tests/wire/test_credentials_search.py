@@ -40,8 +40,9 @@ def test_the_fields_of_credentials_are_listed(api: Api, closed: Any) -> None:
     def call(action: str, **args: Any) -> Outcome:
         return api.call(f"security:{action}", jwt=closed.admin.jwt, **args)
 
-    assert call("getCredentialFields", strategy="local").result == ["username", "password"]
-    assert call("getAllCredentialFields").result == {"local": ["username", "password"]}
+    fields = ["username", "password", "email", "phone"]
+    assert call("getCredentialFields", strategy="local").result == fields
+    assert call("getAllCredentialFields").result == {"local": fields}
     unknown = call("getCredentialFields", strategy="nope")
     assert unknown.error["props"] == ["nope"]
 

@@ -297,4 +297,6 @@ def test_public_api_lists_every_route_for_the_sdk(http: HttpApi) -> None:
         assert [(route["verb"], route["url"], route["path"]) for route in entry["http"]] == [
             (route.verb, route.kuzzle_path, route.kuzzle_path) for route in action.routes
         ]
-    assert sum(map(len, listed.values())) == len(ACTIONS)
+    # Those of plugins have a slash in their name.
+    own = {name: actions for name, actions in listed.items() if "/" not in name}
+    assert sum(map(len, own.values())) == len(ACTIONS)

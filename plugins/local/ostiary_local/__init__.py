@@ -29,15 +29,15 @@ from ostiary_local import (
     errors,
     history,
     logins,
-    names,
+    naming,
     passwords,
     policies,
     reauthentication,
     resets,
     searching,
+    verification,
     vetting,
 )
-from ostiary_local.accounts import Name
 from ostiary_local.settings import LocalSettings
 from ostiary_local.strategy import LocalStrategy
 from ostiary_local.tables import metadata
@@ -55,7 +55,7 @@ def ostiary_wire_name() -> str:
 
 @hookimpl
 def ostiary_controllers() -> Iterable[Controller]:
-    return [resets.password]
+    return [resets.password, verification.identifier]
 
 
 @hookimpl
@@ -89,17 +89,15 @@ async def ostiary_validate_credentials(
         raise errors.KuidForbidden
     if not partial:
         _require_both(credentials)
-    elif not {"username", "password"} & credentials.keys():
+    elif not {*naming.KINDS, "password", "verified"} & credentials.keys():
         raise errors.NothingToUpdate
     elif await accounts.of(store, user.kuid) is None:
         raise errors.NoAccount(user.kuid)
-    if "username" in credentials:
-        username = names.fit(credentials["username"])
-        holder = await accounts.named(store, username, strategy.key(username))
-        if holder is not None and holder.kuid != user.kuid:
-            raise errors.UsernameTaken(username)
+    wanted = await naming.read(strategy, store, credentials, call)
+    await accounts.check(store, user.kuid, wanted)
     if "password" in credentials:
-        known = await _names(strategy, store, user, credentials)
+        given = [name.value for name in wanted.every()]
+        known = [user.kuid, *given, *await vetting.names_of(store, user.kuid)]
         await vetting.vet(store, strategy.settings, credentials["password"], known)
         await policies.check_new(strategy, store, user, credentials, call, directory)
 
@@ -108,10 +106,9 @@ async def ostiary_validate_credentials(
 async def ostiary_create_credentials(
     strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
 ) -> Mapping[str, Any]:
-    username = credentials["username"]
-    name = Name(username, strategy.key(username))
-    await accounts.add(store, kuid, name, await _columns(store, kuid, credentials, call))
-    return {"username": credentials["username"]}
+    wanted = await naming.read(strategy, store, credentials, call)
+    await accounts.add(store, kuid, wanted, await _columns(store, kuid, credentials, call))
+    return await _view(store, kuid)
 
 
 @hookimpl
@@ -123,15 +120,12 @@ async def ostiary_update_credentials(
     call: Call,
     directory: Directory,
 ) -> Mapping[str, Any]:
-    name = None
-    if "username" in credentials:
-        username = credentials["username"]
-        name = Name(username, strategy.key(username))
+    wanted = await naming.read(strategy, store, credentials, call)
     columns = await _columns(store, kuid, credentials, call)
     keep = await policies.kept(strategy, kuid, directory) if columns else 0
     archive = partial(history.archive, store, kuid, keep)
-    ticket = resets.spent_by(call)
-    return {"username": await accounts.change(store, kuid, name, columns, archive, ticket=ticket)}
+    await accounts.change(store, kuid, wanted, columns, archive, ticket=resets.spent_by(call))
+    return await _view(store, kuid)
 
 
 @hookimpl
@@ -141,20 +135,17 @@ async def ostiary_delete_credentials(store: Store, kuid: str) -> None:
 
 @hookimpl
 async def ostiary_get_credentials(store: Store, kuid: str) -> Mapping[str, Any] | None:
-    account = await accounts.of(store, kuid)
-    return None if account is None else {"username": account.username}
+    return await accounts.view(store, kuid)
 
 
 @hookimpl
 async def ostiary_get_credentials_by_id(
     strategy: LocalStrategy, store: Store, id: str
 ) -> Mapping[str, Any]:
-    account = None
-    if names.fault(id) is None:
-        account = await accounts.named(store, id, strategy.key(id))
+    account = await accounts.called(strategy, store, id)
     if account is None:
         raise errors.NoSuchAccount(id)
-    return {"username": account.username, "kuid": account.kuid}
+    return {**await _view(store, account.kuid), "kuid": account.kuid}
 
 
 @hookimpl
@@ -171,17 +162,15 @@ async def ostiary_search_credentials(
     return await searching.search(store, filter, sort, offset=offset, limit=limit)
 
 
-async def _names(
-    strategy: LocalStrategy, store: Store, user: User, credentials: Mapping[str, Any]
-) -> list[str]:
-    """Return what is called like the user: the names of now, and those that are to be."""
-    told = [credentials.get(key) for key in strategy.field_names if key != "password"]
-    short = [one for one in told if isinstance(one, str) and len(one) <= names.LONGEST]
-    return [user.kuid, *short, *await vetting.names_of(store, user.kuid)]
+async def _view(store: Store, kuid: str) -> Mapping[str, Any]:
+    seen = await accounts.view(store, kuid)
+    if seen is None:
+        raise errors.NoAccount(kuid)
+    return seen
 
 
 def _require_both(credentials: Mapping[str, Any]) -> None:
-    if credentials.get("username") is None:
+    if not naming.gives_one(credentials):
         raise errors.MissingUsername
     if credentials.get("password") is None:
         raise errors.MissingPassword

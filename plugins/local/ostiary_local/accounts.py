@@ -7,19 +7,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import Store
-from ostiary_local import errors
+from ostiary.errors import OstiaryError
+from ostiary_local import errors, names
+from ostiary_local.identifiers import SHOWN_FIRST, held, plan, shown, write
+from ostiary_local.naming import Names
 from ostiary_local.tables import accounts, former_passwords, identifiers, outbox, tickets
 
 if TYPE_CHECKING:
     from ostiary.storage.store import Database
+    from ostiary_local.strategy import LocalStrategy
 
     Archive = Callable[[Database, int], Awaitable[None]]
-
-USERNAME = "username"
 
 COLUMNS = (
     accounts.c.kuid,
@@ -34,7 +36,8 @@ COLUMNS = (
 class Account:
     """Whose account it is, and what proves it; instants in ms.
 
-    :ivar username: the user name; the first of the other names if there is none.
+    :ivar username: the user name; the first of the other names if there is none, and nothing if
+        others have proved that all of them are theirs.
     :ivar hash: see ``tables``.
     :ivar updater: who set the password.
     """
@@ -45,15 +48,6 @@ class Account:
     imported: bytes | None = field(repr=False)
     updater: str
     password_set_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A name to be written: what it is spelled like, and what its spellings share."""
-
-    value: str
-    key: str
-    kind: str = USERNAME
 
 
 async def named(store: Store, value: str, key: str) -> Account | None:
@@ -68,34 +62,50 @@ async def named(store: Store, value: str, key: str) -> Account | None:
     return await _first(store, _shown().where(accounts.c.kuid == kuid))
 
 
+async def called(strategy: LocalStrategy, store: Store, name: str) -> Account | None:
+    """Return the account that has a name, of whatever kind and however it is typed.
+
+    Keyboards add blanks at its end; they are no part of it.
+    """
+    if names.fault(name.strip()) is not None:
+        return None
+    return await named(store, name, strategy.key(name))
+
+
 async def of(store: Store, kuid: str) -> Account | None:
     """Return the account of a user."""
     return await _first(store, _shown().where(accounts.c.kuid == kuid))
 
 
-async def add(store: Store, kuid: str, name: Name, columns: Mapping[str, Any]) -> None:
+async def check(store: Store, kuid: str, names: Names) -> None:
+    """Refuse names that an account could not be given now; errors as of ``change``."""
+    async with store.read() as db:
+        await plan(db, kuid, names, now())
+
+
+async def add(store: Store, kuid: str, names: Names, columns: Mapping[str, Any]) -> None:
     """Add the account of a user.
 
     :raises errors.AccountExists: the user has one.
-    :raises errors.UsernameTaken: another user has the name.
+    :raises errors.UsernameTaken: another user has one of the names.
     """
     instant = now()
     row = {"kuid": kuid, "created_at": instant, "updated_at": instant, **columns}
     try:
         async with store.begin() as db:
             await db.execute(insert(accounts).values(row))
-            await db.execute(insert(identifiers).values(_row(kuid, name, instant)))
+            await write(db, kuid, names, instant)
     except IntegrityError:
         # From None, here and below: the text of the cause holds the hash.
         if await of(store, kuid) is not None:
             raise errors.AccountExists(kuid) from None
-        raise errors.UsernameTaken(name.value) from None
+        raise await _taken(store, kuid, names) from None
 
 
 async def change(
     store: Store,
     kuid: str,
-    name: Name | None,
+    names: Names | None,
     columns: Mapping[str, Any],
     archive: Archive | None = None,
     *,
@@ -103,12 +113,14 @@ async def change(
 ) -> str:
     """Change the account of a user and return the user name.
 
-    :param name: takes the place of the user name; None leaves it.
+    :param names: what becomes of its names; None leaves them.
     :param archive: called in the transaction, with now, before another password is written.
     :param ticket: the fingerprint of a ticket that is spent with this; None for none.
     :raises errors.InvalidToken: the ticket is spent already, or void.
     :raises errors.NoAccount: the user has none.
-    :raises errors.UsernameTaken: another user has the name.
+    :raises errors.UsernameTaken: another user has one of the names.
+    :raises errors.NoNameLeft: the account would have no name; likewise TooManyNames.
+    :raises errors.NoSuchName: what is said to be verified is no address of the account.
     """
     instant = now()
     try:
@@ -120,17 +132,24 @@ async def change(
             if (await db.execute(changed)).rowcount == 0:
                 raise errors.NoAccount(kuid)
             await _void_tickets(db, kuid, ticket, every="hash" in columns)
-            if name is not None:
-                old = (identifiers.c.kuid == kuid) & (identifiers.c.kind == USERNAME)
-                await db.execute(delete(identifiers).where(old))
-                await db.execute(insert(identifiers).values(_row(kuid, name, instant)))
+            if names is not None:
+                await write(db, kuid, names, instant)
     except IntegrityError:
-        assert name is not None
-        raise errors.UsernameTaken(name.value) from None
+        assert names is not None
+        raise await _taken(store, kuid, names) from None
     account = await of(store, kuid)
     if account is None:
         raise errors.NoAccount(kuid)
     return account.username
+
+
+async def view(store: Store, kuid: str) -> dict[str, Any] | None:
+    """Return what a client may see of the account of a user, or None without one."""
+    mine = select(accounts.c.kuid).where(accounts.c.kuid == kuid)
+    async with store.read() as db:
+        if (await db.execute(mine)).first() is None:
+            return None
+        return shown(await held(db, [kuid]))
 
 
 async def renew(store: Store, account: Account, hash_: str) -> None:
@@ -173,21 +192,25 @@ async def _void_tickets(db: Any, kuid: str, spent: bytes | None, *, every: bool)
     await db.execute(delete(tickets).where(void))
 
 
-def _shown() -> Select[Any]:
-    first = case((identifiers.c.kind == USERNAME, 0), else_=1)
+def username() -> ColumnElement[str]:
+    """Return the user name of an account, or the first of its other names, as an expression."""
     name = select(identifiers.c.value).where(identifiers.c.kuid == accounts.c.kuid)
-    name = name.order_by(first, identifiers.c.created_at).limit(1)
-    return select(*COLUMNS, name.scalar_subquery().label("username"))
+    name = name.order_by(*SHOWN_FIRST).limit(1)
+    return func.coalesce(name.scalar_subquery(), "")
 
 
-def _row(kuid: str, name: Name, instant: int) -> dict[str, Any]:
-    return {
-        "kuid": kuid,
-        "value": name.value,
-        "key": name.key,
-        "kind": name.kind,
-        "created_at": instant,
-    }
+def _shown() -> Select[Any]:
+    return select(*COLUMNS, username().label("username"))
+
+
+async def _taken(store: Store, kuid: str, names: Names) -> OstiaryError:
+    """Return the refusal of a name that another was faster to take."""
+    try:
+        await check(store, kuid, names)
+    except errors.UsernameTaken as refusal:
+        return refusal
+    # It is free again.
+    return errors.UsernameTaken(next(names.every()).value)
 
 
 async def _first(store: Store, wanted: Select[Any]) -> Account | None:

@@ -38,4 +38,12 @@ InvalidToken = errors.BadRequestError.declare(_ID + "invalid_token", 0x04_00_000
 MissingCurrentPassword = errors.BadRequestError.declare(_ID + "missing_current_password", 0x04_00_0130, "The current password is needed.")
 WrongCurrentPassword = errors.ForbiddenError.declare(_ID + "wrong_current_password", 0x04_00_0131, "The current password is wrong.")
 NothingToReset = errors.BadRequestError.declare(_ID + "nothing_to_reset", 0x04_00_0132, 'User "{0}" has no password to reset.')
+InvalidEmail = errors.BadRequestError.declare(_ID + "invalid_email", 0x04_00_0128, "The e-mail address {0}.")
+InvalidPhone = errors.BadRequestError.declare(_ID + "invalid_phone", 0x04_00_0129, "The telephone number {0}.")
+NoNameLeft = errors.BadRequestError.declare(_ID + "no_name_left", 0x04_00_012A, "An account needs a user name, an e-mail address or a telephone number.")
+TooManyNames = errors.BadRequestError.declare(_ID + "too_many_names", 0x04_00_012B, "An account has at most {0} names.")
+VerifiedForbidden = errors.ForbiddenError.declare(_ID + "verified_forbidden", 0x04_00_012C, "Only administrators say that an address is verified.")
+InvalidVerified = errors.BadRequestError.declare(_ID + "invalid_verified", 0x04_00_012D, "What is verified {0}.")
+NoSuchName = errors.PreconditionError.declare(_ID + "no_such_name", 0x04_00_012E, 'User "{0}" has no such e-mail address or telephone number.')
+InvalidVerificationToken = errors.BadRequestError.declare(_ID + "invalid_verification_token", 0x04_00_012F, "The token verifies nothing, or no more.")
 # fmt: on

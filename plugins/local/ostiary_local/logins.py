@@ -7,8 +7,7 @@ from typing import Any
 
 from ostiary import Directory, Store, Verified
 from ostiary import errors as core
-from ostiary_local import accounts, names, passwords, proofs, resets
-from ostiary_local.accounts import Account
+from ostiary_local import accounts, passwords, proofs, resets
 from ostiary_local.strategy import LocalStrategy
 
 
@@ -24,7 +23,7 @@ async def verify(
     username, password = _given(credentials)
     if passwords.too_long(password):
         raise core.LoginRefused(strategy.refusal, reason="the password is too long")
-    account = await _account(strategy, store, username)
+    account = await accounts.called(strategy, store, username)
     genuine = await proofs.proves(store, account, password)
     if account is None:
         raise core.LoginRefused(strategy.refusal, reason="unknown account")
@@ -41,9 +40,3 @@ def _given(credentials: Mapping[str, Any]) -> tuple[str, str]:
     if isinstance(username, str) and isinstance(password, str) and username and password:
         return username, password
     raise core.LoginRefused("Missing credentials.", reason="missing credentials")
-
-
-async def _account(strategy: LocalStrategy, store: Store, username: str) -> Account | None:
-    if names.fault(username) is not None:
-        return None
-    return await accounts.named(store, username, strategy.key(username))

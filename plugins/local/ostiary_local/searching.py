@@ -1,30 +1,35 @@
-"""Searching accounts: by user name and kuid, and by nothing that a client may not see."""
+"""Searching accounts: by names and kuid, and by nothing that a client may not see."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from ostiary import (
     Field,
     Filter,
     FoundCredentials,
+    Leaf,
     OneOf,
     Order,
     Prefix,
     Store,
     Words,
+    combined,
     condition,
     leaves,
 )
 from ostiary_local import errors
-from ostiary_local.accounts import USERNAME
+from ostiary_local.accounts import username
+from ostiary_local.identifiers import held, shown
+from ostiary_local.naming import KINDS
 from ostiary_local.tables import accounts, identifiers
 
-FIELDS = {"username": identifiers.c.value, "kuid": identifiers.c.kuid}
+FIELDS = {*KINDS, "kuid"}
 
-PRIVATE = {column.name for column in (*accounts.c, *identifiers.c)} - FIELDS.keys() | {
+PRIVATE = {column.name for column in (*accounts.c, *identifiers.c)} - FIELDS | {
     "password",
     # What Kuzzle stores, and clients know of.
     *("userPassword", "userSalt", "passwordHistory", "algorithm", "stretching", "encryption"),
@@ -42,15 +47,37 @@ async def search(
     :raises errors.NotSearched: another one is, or in a way that is not searched in.
     """
     _check(filter, sort)
-    where = condition(filter, FIELDS) & (identifiers.c.kind == USERNAME)
-    order = [FIELDS[one.path].desc() if one.descending else FIELDS[one.path].asc() for one in sort]
-    shown = (column.label(name) for name, column in FIELDS.items())
-    page = select(*shown).where(where)
-    page = page.order_by(*order, identifiers.c.value).limit(limit).offset(offset)
+    where = combined(filter, _holds)
+    order = [_sorted_by(one) for one in sort]
+    page = select(accounts.c.kuid).where(where).order_by(*order, username(), accounts.c.kuid)
     async with store.read(apart=True) as db:
-        total = await db.scalar(select(func.count()).select_from(identifiers).where(where))
-        rows = (await db.execute(page)).all()
-    return FoundCredentials([row._asdict() for row in rows], total)
+        total = await db.scalar(select(func.count()).select_from(accounts).where(where))
+        kuids = (await db.execute(page.limit(limit).offset(offset))).scalars().all()
+        rows = await held(db, kuids)
+    return FoundCredentials(
+        [{**shown([row for row in rows if row.kuid == kuid]), "kuid": kuid} for kuid in kuids],
+        total or 0,
+    )
+
+
+def _holds(leaf: Leaf) -> ColumnElement[bool]:
+    """Return whether an account has a name, or the kuid, that is asked for."""
+    assert isinstance(leaf, Field)
+    if leaf.path == "kuid":
+        return condition(leaf, {"kuid": accounts.c.kuid})
+    value = condition(leaf, {leaf.path: identifiers.c.value})
+    return accounts.c.kuid.in_(
+        select(identifiers.c.kuid).where(value, identifiers.c.kind == leaf.path)
+    )
+
+
+def _sorted_by(order: Order) -> ColumnElement[Any]:
+    by: ColumnElement[Any] = accounts.c.kuid
+    if order.path != "kuid":
+        names = identifiers.alias()
+        one = names.c.kuid == accounts.c.kuid, names.c.kind == order.path
+        by = select(func.min(names.c.value)).where(*one).scalar_subquery()
+    return by.desc().nulls_last() if order.descending else by.asc().nulls_last()
 
 
 def _check(filter: Filter, sort: Sequence[Order]) -> None:

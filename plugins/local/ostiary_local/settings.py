@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from ostiary import Lifetime
-from ostiary_local import passwords, strength
+from ostiary_local import passwords, phones, strength
 from ostiary_local.blocklists import SHIPPED, Blocklist, Damaged
+from ostiary_local.names import Matching
 from ostiary_local.rules import PasswordPolicy
 
-MINUTE, HOUR = 60_000, 3_600_000
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +45,19 @@ class LocalSettings:
         "stronger.",
     ] = ()
     username_matching: Annotated[
-        Literal["folded", "exact"], "Whether `Ann` and `ann` are one user name or two."
-    ] = "folded"
+        Matching,
+        "Which user names there are, and which are spellings of one: a profile of PRECIS, or `exact`.",
+    ] = "Nickname"
+    confusables: Annotated[
+        Literal["refuse", "allow"] | None,
+        "What becomes of a new user name that looks like another: `refuse`, and with `exact` `allow`.",
+    ] = None
+    phone_region: Annotated[
+        str | None, "Where telephone numbers without a country are from, such as `FR`."
+    ] = None
+    unverified_expires: Annotated[
+        Lifetime, "How long an address that is not verified keeps others from claiming it."
+    ] = DAY
     require_password: Annotated[
         bool | None,
         "Users give their current password when they change or give up their own credentials:"
@@ -62,6 +74,8 @@ class LocalSettings:
 
     def __post_init__(self) -> None:
         self._check_passwords()
+        if self.phone_region is not None and self.phone_region not in phones.regions():
+            raise ValueError("phoneRegion: wanted: a country of ISO 3166-1, such as FR")
         if not 0 < self.reset_password_expires_in <= HOUR:
             raise ValueError(
                 "resetPasswordExpiresIn: wanted: at most 1h. Kuzzle's -1, without end, is not"
@@ -98,6 +112,18 @@ class LocalSettings:
     def expected_refused(self) -> bool:
         """Whether names of the user and forbidden words are no passwords."""
         return not self.dev or bool(self.forbidden_words)
+
+    @property
+    def refuses_lookalikes(self) -> bool:
+        """Whether a new user name may not look like another's."""
+        if self.confusables is not None:
+            return self.confusables == "refuse"
+        return self.username_matching != "exact"
+
+    @property
+    def lasting(self) -> int | None:
+        """How long an address that is not verified is claimed, in ms; None is for ever."""
+        return None if self.unverified_expires < 0 else self.unverified_expires
 
     def _check_passwords(self) -> None:
         if self.min_length is not None:

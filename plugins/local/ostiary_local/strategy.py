@@ -13,13 +13,15 @@ from ostiary_local.settings import LocalSettings
 
 @dataclass(frozen=True, kw_only=True)
 class LocalStrategy(Strategy):
-    """Users sign in with a user name and a password."""
+    """Users sign in with a name, an e-mail address or a telephone number, and a password."""
 
     name: str = "local"
     label: str = "User name and password"
     fields: tuple[CredentialField | str, ...] = (
         CredentialField("username", label="User name"),
         CredentialField("password", kind="password", secret=True),
+        CredentialField("email", kind="email", label="E-mail address", login=False, required=False),
+        CredentialField("phone", kind="tel", label="Telephone number", login=False, required=False),
     )
     factors: tuple[Factor, ...] = ("knowledge",)
     identifier: str | None = "username"
@@ -27,15 +29,12 @@ class LocalStrategy(Strategy):
     settings: LocalSettings = LocalSettings()
 
     def account(self, credentials: Mapping[str, Any]) -> str | None:
-        """Return what the spellings of the user name share that a login gives."""
+        """Return what the spellings of the name share that a login gives."""
         username = credentials.get("username")
         if not isinstance(username, str) or not username:
             return None
-        # Folding takes its time, and what nobody can have needs none.
-        return username if len(username) > names.LONGEST else self.key(username)
+        return self.key(username)
 
-    def key(self, username: str) -> str:
-        """Return what the spellings of a user name share."""
-        if self.settings.username_matching == "exact":
-            return username
-        return names.folded(username)
+    def key(self, name: str) -> str:
+        """Return what the spellings of a name share, be it an address or a user name."""
+        return names.key(name, self.settings.username_matching, self.settings.phone_region)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import pytest
+from sqlalchemy import update
 
 import ostiary_local
 from ostiary import Call, Directory, Storage, Store, User, Verified
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
 from ostiary.storage import migrate
+from ostiary.storage.postgresql import PostgreSQL
+from ostiary.storage.provision import provision
 from ostiary.storage.sqlite import SQLite
 from ostiary.storage.store import Backend
+from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
 from ostiary_local.strategy import LocalStrategy
+from ostiary_local.tables import identifiers
 
 MASTER = MasterKey(
     bytes.fromhex("8d0a6bf2c1497e35d8a2903bfc51e764170b9e8fd3426ac5013fe9b87a6c24d0")
@@ -50,6 +55,7 @@ class Local:
     backend: Backend
     folder: Path
     people: People = field(default_factory=People)
+    call: Call = Call(controller="security")
 
     @property
     def directory(self) -> Directory:
@@ -61,6 +67,10 @@ class Local:
         assert isinstance(strategy, LocalStrategy)
         return replace(self, strategy=strategy)
 
+    def called(self, controller: str, action: str = "") -> Local:
+        """Return the plugin as an action of the API calls it."""
+        return replace(self, call=Call(controller=controller, action=action))
+
     async def reopened(self, pool: HashPool, parameters: Argon2Parameters) -> Local:
         """Return the plugin with the same accounts, and another way to hash."""
         return replace(self, store=await open_store(self.backend, pool, parameters))
@@ -70,6 +80,18 @@ class Local:
         with closing(sqlite3.connect(self.folder / "local.db")) as file:
             file.row_factory = sqlite3.Row
             return dict(file.execute("SELECT * FROM accounts WHERE kuid = ?", (kuid,)).fetchone())
+
+    async def age(self, value: str, by: int = 2 * 86_400_000) -> None:
+        """Make the claim of a name older, in ms."""
+        older = {"created_at": identifiers.c.created_at - by}
+        async with self.store.begin() as db:
+            claim = update(identifiers).where(identifiers.c.value == value).values(older)
+            assert (await db.execute(claim)).rowcount == 1
+
+    async def by_id(self, id: str) -> Mapping[str, Any]:
+        return await ostiary_local.ostiary_get_credentials_by_id(
+            strategy=self.strategy, store=self.store, id=id
+        )
 
     async def login(self, username: Any, password: Any) -> str:
         fields = {"username": username, "password": password}
@@ -97,7 +119,7 @@ class Local:
             store=self.store,
             user=User(kuid=kuid, profile_ids=self.people.profiles.get(kuid, ())),
             credentials=fields,
-            call=Call(kuid=by, action=action),
+            call=replace(self.call, kuid=by, action=action or self.call.action),
             partial=partial,
             directory=self.directory,
         )
@@ -111,7 +133,7 @@ class Local:
             store=self.store,
             kuid=kuid,
             credentials=fields,
-            call=Call(kuid=by, action=action),
+            call=replace(self.call, kuid=by, action=action or self.call.action),
         )
 
     async def update(self, kuid: str, /, *, by: str = "-1", **fields: Any) -> Mapping[str, Any]:
@@ -121,7 +143,7 @@ class Local:
             store=self.store,
             kuid=kuid,
             credentials=fields,
-            call=Call(kuid=by),
+            call=replace(self.call, kuid=by),
             directory=self.directory,
         )
 
@@ -154,12 +176,36 @@ def storage() -> Storage:
     return ostiary_local.ostiary_storage()
 
 
+@pytest.fixture(scope="session")
+def server(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
+    try:
+        throw_away = ThrowAwayPostgreSQL()
+    except PostgreSQLMissing as reason:
+        missing("PostgreSQL", str(reason))
+    with throw_away:
+        yield throw_away
+
+
 @pytest.fixture
-async def backend(tmp_path: Path, storage: Storage) -> AsyncIterator[Backend]:
-    backend = SQLite(tmp_path / "data")
-    await migrate.upgrade(backend, "local", storage)
+async def provisioned(
+    request: pytest.FixtureRequest, tmp_path: Path, master: MasterKey
+) -> AsyncIterator[Backend]:
+    """A data base in which no revision has been run: SQLite, or what a test is parametrised by."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        backend: Backend = SQLite(tmp_path / "data")
+    else:
+        server = request.getfixturevalue("server")
+        database = await server.create_database()
+        await provision(server.admin_url(), ["local"], master, database)
+        backend = PostgreSQL(server.url(database), master=master)
     yield backend
     await backend.close()
+
+
+@pytest.fixture
+async def backend(provisioned: Backend, storage: Storage) -> Backend:
+    await migrate.upgrade(provisioned, "local", storage)
+    return provisioned
 
 
 @pytest.fixture

@@ -19,8 +19,9 @@ import pytest
 from ostiary import errors
 from ostiary.hashing import Argon2Parameters, HashPool
 from ostiary_local import accounts, proofs, tables
-from ostiary_local.accounts import Account, Name
+from ostiary_local.accounts import Account
 from ostiary_local.foreign import Foreign, parse
+from ostiary_local.naming import Name, Names
 
 if TYPE_CHECKING:
     from .conftest import Local
@@ -75,7 +76,7 @@ async def bring(
     imported = local.store.sealer.seal(text.encode(), column=column, row=kuid)
     columns = {"hash": hash, "imported": imported, "updater": kuid, "password_set_at": LONG_AGO}
     name = username or kuid
-    await accounts.add(local.store, kuid, Name(name, local.strategy.key(name)), columns)
+    await accounts.add(local.store, kuid, Names.of(Name(name, local.strategy.key(name))), columns)
     return theirs
 
 
@@ -365,7 +366,7 @@ async def test_an_imported_text_that_is_none_is_told_without_it(
     for kuid, hash in (("ann", None), ("bob", await local.store.hasher.hash("secret"))):
         sealed = local.store.sealer.seal(b"$6$rounds=5$imported-text", column=column, row=kuid)
         columns = {"hash": hash, "imported": sealed, "updater": kuid, "password_set_at": LONG_AGO}
-        await accounts.add(local.store, kuid, Name(kuid, kuid), columns)
+        await accounts.add(local.store, kuid, Names.of(Name(kuid, kuid)), columns)
         with pytest.raises(errors.LoginRefused):
             await local.login(kuid, "secret")
     told = [one.getMessage() for one in caplog.records if one.name == "ostiary_local.proofs"]

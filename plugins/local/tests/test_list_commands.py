@@ -8,12 +8,12 @@ import hashlib
 import io
 import sys
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pytest
 
 import ostiary_local
-from ostiary import CommandError, Strategy
+from ostiary import CommandError, Workplace
 from ostiary_local import list_reading
 from ostiary_local.blocklists import Blocklist
 from ostiary_local.list_reading import Tally
@@ -21,19 +21,11 @@ from ostiary_local.list_reading import Tally
 pytestmark = pytest.mark.anyio
 
 
-class Nowhere:
-    """A workplace of which nothing is needed."""
-
-    strategies: dict[str, Strategy] = {}
-    store: Any = None
-    directory: Any = None
-
-
 async def run(name: str, *arguments: str) -> None:
     (command,) = [one for one in ostiary_local.ostiary_commands() if one.name == name]
     parser = argparse.ArgumentParser(exit_on_error=False)
     command.arguments(parser)
-    await command.run(parser.parse_args(arguments), Nowhere())
+    await command.run(parser.parse_args(arguments), cast("Workplace", None))
 
 
 def sha1(password: str) -> str:

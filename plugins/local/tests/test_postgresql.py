@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ostiary import Storage, errors
-from ostiary.keys import MasterKey
 from ostiary.storage import migrate
-from ostiary.storage.postgresql import PostgreSQL
-from ostiary.storage.provision import provision
 from ostiary.storage.store import Backend
-from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
 from ostiary_local import accounts, history, resets, tables, tickets
 from ostiary_local.errors import (
     AccountExists,
@@ -24,34 +19,15 @@ from ostiary_local.errors import (
     UsernameTaken,
 )
 from ostiary_local.foreign import parse
+from ostiary_local.naming import Name, Names
 
 if TYPE_CHECKING:
     from .conftest import Local
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def server(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
-    try:
-        throw_away = ThrowAwayPostgreSQL()
-    except PostgreSQLMissing as reason:
-        missing("PostgreSQL", str(reason))
-    with throw_away:
-        yield throw_away
-
-
-@pytest.fixture
-async def backend(
-    server: ThrowAwayPostgreSQL, storage: Storage, master: MasterKey
-) -> AsyncIterator[Backend]:
-    """The store of ``local``, in the place of the one on SQLite."""
-    database = await server.create_database()
-    await provision(server.admin_url(), ["local"], master, database)
-    backend = PostgreSQL(server.url(database), master=master)
-    await migrate.upgrade(backend, "local", storage)
-    yield backend
-    await backend.close()
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("provisioned", ["postgresql"], indirect=True),
+]
 
 
 async def test_an_account_lives_its_life(local: Local) -> None:
@@ -138,7 +114,7 @@ async def test_an_account_from_elsewhere_has_our_hash_after_its_first_logins(
         "updater": "-1",
         "password_set_at": 1,
     }
-    await accounts.add(local.store, "ann", accounts.Name("ann", "ann"), columns)
+    await accounts.add(local.store, "ann", Names.of(Name("ann", "ann")), columns)
     with pytest.raises(errors.LoginRefused):
         await local.login("ann", "wrong")
     logins = [local.login("ann", "pässword with späces") for _ in range(5)]

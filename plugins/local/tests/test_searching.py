@@ -62,6 +62,26 @@ async def test_accounts_are_found_by_user_name_and_kuid(
     assert await search(three, filter) == FoundCredentials(hits, len(hits))
 
 
+async def test_accounts_are_found_by_any_of_their_addresses(three: Local) -> None:
+    eve = await three.create("eve", email=["e@x.example", "v@x.example"], password="x")
+    hit = {**eve, "kuid": "eve"}
+    await three.update("kuid-bob", phone="+33612345678")
+    for filter, kuids in (
+        (Field("email", OneOf(("v@x.example",))), ["eve"]),
+        (Field("email", Prefix("e@")), ["eve"]),
+        (Not(Field("email", OneOf(("v@x.example",)))), ["kuid-Ann", "kuid-bob", "kuid-dan"]),
+        (Field("phone", OneOf(("+33612345678",))), ["kuid-bob"]),
+        (All((username("bob"), Field("phone", Prefix("+33")))), ["kuid-bob"]),
+        (username("e@x.example"), []),
+    ):
+        found = await search(three, filter)
+        assert [one["kuid"] for one in found.hits] == kuids
+        assert found.total == len(kuids)
+    assert (await search(three, Everything(), Order("email"), limit=1)).hits == [hit]
+    last = await search(three, Everything(), Order("email", descending=True), offset=3)
+    assert last.hits == [DAN]
+
+
 async def test_a_page_is_a_part_of_the_whole_in_the_order_asked_for(three: Local) -> None:
     down = Order("kuid", descending=True)
     assert await search(three, Everything(), down, limit=2) == FoundCredentials([DAN, BOB], 3)

@@ -23,7 +23,8 @@ def declared(**settings: Any) -> LocalStrategy:
 def test_the_strategy_is_what_clients_expect() -> None:
     strategy = declared()
     assert strategy.name == "local"
-    assert strategy.field_names == ("username", "password")
+    assert strategy.field_names == ("username", "password", "email", "phone")
+    assert [field.name for field in strategy.described if field.login] == ["username", "password"]
     assert strategy.identifier == "username"
 
 
@@ -79,10 +80,25 @@ def test_a_reset_token_lives_a_quarter_of_an_hour_and_never_longer_than_an_hour(
     assert declared(resetPasswordExpiresIn=1).settings.reset_password_expires_in == 1
 
 
-def test_names_are_folded_unless_told_otherwise() -> None:
-    assert declared().key("Ann") == "ann"
-    assert declared(usernameMatching="folded").key("Ann") == "ann"
+def test_names_are_nicknames_unless_told_otherwise() -> None:
+    assert declared().key("Ada  Lovelace") == "ada lovelace"
+    assert declared(usernameMatching="UsernameCaseMapped").key("Ann") == "ann"
+    assert declared(usernameMatching="UsernameCasePreserved").key("Ann") == "Ann"
     assert declared(usernameMatching="exact").key("Ann") == "Ann"
+
+
+def test_look_alikes_are_refused_unless_names_are_exact() -> None:
+    assert declared().settings.refuses_lookalikes
+    assert not declared(confusables="allow").settings.refuses_lookalikes
+    assert not declared(usernameMatching="exact").settings.refuses_lookalikes
+    both = declared(usernameMatching="exact", confusables="refuse")
+    assert both.settings.refuses_lookalikes
+
+
+def test_a_claim_lasts_a_day_or_for_ever() -> None:
+    assert declared().settings.lasting == 86_400_000
+    assert declared(unverifiedExpires="2h").settings.lasting == 7_200_000
+    assert declared(unverifiedExpires=-1).settings.lasting is None
 
 
 @pytest.mark.parametrize(
@@ -100,6 +116,11 @@ def test_names_are_folded_unless_told_otherwise() -> None:
         ({"blocklists": "words"}, "blocklists"),
         ({"forbiddenWords": [1]}, "forbiddenWords"),
         ({"usernameMatching": "loose"}, "usernameMatching"),
+        ({"usernameMatching": "folded"}, "usernameMatching"),
+        ({"confusables": "perhaps"}, "confusables"),
+        ({"phoneRegion": "33"}, "phoneRegion"),
+        ({"phoneRegion": "fr"}, "phoneRegion"),
+        ({"unverifiedExpires": "soon"}, "unverifiedExpires"),
         ({"minLenght": 8}, "minLength"),
         ({"min_length": 8}, "minLength"),
         ({"requirePassword": "yes"}, "requirePassword"),

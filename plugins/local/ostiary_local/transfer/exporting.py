@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from sqlalchemy import select
 
 from ostiary import CommandError, SealBroken, Store, User, Workplace
-from ostiary_local.accounts import USERNAME
+from ostiary_local.naming import USERNAME
 from ostiary_local.tables import accounts, former_passwords, identifiers
 from ostiary_local.transfer import header
 from ostiary_local.transfer.files import STANDARD
