@@ -45,9 +45,11 @@ from ostiary.events import (
 from ostiary.filters import Field, Filter, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
 from ostiary.request import Reply
+from ostiary.sealing import SealBroken
 from ostiary.settings import SettingsError, read_settings
+from ostiary.settings.kinds import Folder, Span
+from ostiary.storage import Database, Storage
 from ostiary.storage import OwnStore as Store
-from ostiary.storage import Storage
 from ostiary.storage.conditions import condition
 from ostiary.storage.sealed import Sealed
 from ostiary.strategies import (
@@ -85,12 +87,14 @@ __all__ = [
     "CredentialsChanged",
     "CredentialsCreated",
     "CredentialsDeleted",
+    "Database",
     "Directory",
     "Duration",
     "Event",
     "Factor",
     "Field",
     "Filter",
+    "Folder",
     "FoundCredentials",
     "Kind",
     "MasterKeyRotated",
@@ -111,6 +115,7 @@ __all__ = [
     "RoleChanged",
     "RoleDeleted",
     "Route",
+    "SealBroken",
     "Sealed",
     "SecurityReset",
     "SessionsEnded",
@@ -120,6 +125,7 @@ __all__ = [
     "SignedIn",
     "SignedOut",
     "SigningKeyRotated",
+    "Span",
     "Storage",
     "Store",
     "Strategy",

@@ -130,11 +130,15 @@ class Strategy:
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """Whom credentials belong to; may not be stored yet while they are validated."""
+    """Whom credentials belong to; may not be stored yet while they are validated.
+
+    :ivar enabled: they may sign in; the core refuses who may not, whatever a plugin says.
+    """
 
     kuid: str
     profile_ids: tuple[str, ...] = ()
     content: Mapping[str, Any] = field(default_factory=dict)
+    enabled: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

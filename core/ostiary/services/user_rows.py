@@ -50,7 +50,12 @@ class StoredUser:
 
     def shown(self) -> User:
         """Return the user as strategies see them."""
-        return User(kuid=self.kuid, profile_ids=self.profile_ids, content=self.content)
+        return User(
+            kuid=self.kuid,
+            profile_ids=self.profile_ids,
+            content=self.content,
+            enabled=self.enabled,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the user as clients see them."""

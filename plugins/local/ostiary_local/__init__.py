@@ -11,6 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ostiary import (
     Call,
+    Controller,
+    Directory,
     Filter,
     FoundCredentials,
     Order,
@@ -25,6 +27,7 @@ from ostiary import (
 from ostiary import errors as core
 from ostiary_local import accounts, errors, names, passwords, searching
 from ostiary_local.accounts import Account, Name
+from ostiary_local.mail import actions, notices
 from ostiary_local.settings import LocalSettings
 from ostiary_local.strategy import LocalStrategy
 from ostiary_local.tables import metadata
@@ -45,6 +48,23 @@ def ostiary_wire_name() -> str:
 @hookimpl
 def ostiary_storage() -> Storage:
     return Storage(metadata, files(__name__) / "migrations")
+
+
+@hookimpl
+def ostiary_controllers() -> Iterable[Controller]:
+    return [actions.password, actions.identifier]
+
+
+@hookimpl
+async def ostiary_background(
+    settings: Mapping[str, Any], store: Store, directory: Directory
+) -> None:
+    configured = read_settings(settings, LocalSettings)
+    if configured.mail is not None:
+        # Only now: a server without mail does not pay for what sends it.
+        from ostiary_local.mail.delivery import deliver
+
+        await deliver(LocalStrategy(settings=configured), configured.mail, store, directory)
 
 
 @hookimpl
@@ -109,7 +129,8 @@ async def ostiary_update_credentials(
         username = credentials["username"]
         name = Name(username, strategy.key(username))
     columns = await _columns(store, credentials, call)
-    return {"username": await accounts.change(store, kuid, name, columns)}
+    telling = notices.of_change(strategy, store, kuid, credentials, call)
+    return {"username": await accounts.change(store, kuid, name, columns, telling)}
 
 
 @hookimpl

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Select, case, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ostiary import Store
+from ostiary import Database, Store
 from ostiary_local import errors
 from ostiary_local.tables import accounts, former_passwords, identifiers, outbox, tickets
 
@@ -87,10 +87,17 @@ async def add(store: Store, kuid: str, name: Name, columns: Mapping[str, Any]) -
         raise errors.UsernameTaken(name.value) from None
 
 
-async def change(store: Store, kuid: str, name: Name | None, columns: Mapping[str, Any]) -> str:
+async def change(
+    store: Store,
+    kuid: str,
+    name: Name | None,
+    columns: Mapping[str, Any],
+    telling: Callable[[Database], Awaitable[None]] | None = None,
+) -> str:
     """Change the account of a user and return the user name.
 
     :param name: takes the place of the user name; None leaves it.
+    :param telling: is called in the transaction, when the names are still those of before.
     :raises errors.NoAccount: the user has none.
     :raises errors.UsernameTaken: another user has the name.
     """
@@ -101,6 +108,8 @@ async def change(store: Store, kuid: str, name: Name | None, columns: Mapping[st
             changed = update(accounts).where(mine).values(updated_at=instant, **columns)
             if (await db.execute(changed)).rowcount == 0:
                 raise errors.NoAccount(kuid)
+            if telling is not None:
+                await telling(db)
             if "hash" in columns:
                 # What was given out for the old password is void with it.
                 await db.execute(delete(tickets).where(tickets.c.kuid == kuid))

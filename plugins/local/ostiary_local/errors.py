@@ -23,4 +23,7 @@ NoAccount = errors.PreconditionError.declare(_ID + "no_account", 0x04_00_010A, '
 NoSuchAccount = errors.PreconditionError.declare(_ID + "no_such_account", 0x04_00_010B, 'There is no user name "{0}".')
 PrivateField = errors.ForbiddenError.declare(_ID + "private_field", 0x04_00_010C, '"{0}" cannot be searched for: nobody may see it.')
 NotSearched = errors.BadRequestError.declare(_ID + "not_searched", 0x04_00_010D, 'Accounts are not searched by "{0}".')
+MailOff = errors.PreconditionError.declare(_ID + "mail_off", 0x04_00_0138, "This server sends no such mail.")
+NothingToVerify = errors.PreconditionError.declare(_ID + "nothing_to_verify", 0x04_00_0139, "This is no e-mail address of yours that waits to be verified.")
+TooMuchMail = errors.TooManyRequestsError.declare(_ID + "too_much_mail", 0x04_00_013A, "Too much mail was asked for; try again later.")
 # fmt: on

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from ostiary_local import passwords
+from ostiary_local.mail.settings import MailSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,7 @@ class LocalSettings:
     username_matching: Annotated[
         Literal["folded", "exact"], "Whether `Ann` and `ann` are one user name or two."
     ] = "folded"
+    mail: Annotated[MailSettings | None, "Mail to users; none by default."] = None
     dev: Annotated[bool, "The server runs with `--dev`; told by the server itself."] = False
 
     def __post_init__(self) -> None:
