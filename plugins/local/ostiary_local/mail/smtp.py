@@ -57,10 +57,11 @@ class Mailer:
             raise Undelivered(f"{type(error).__name__} {error.code}") from None
         except library.SMTPNotSupported:
             raise Refused("the server takes no such address") from None
+        except (library.SMTPException, OSError) as error:
+            # Before what follows: a certificate that nobody trusts is a ValueError, too.
+            raise Undelivered(type(error).__name__) from None
         except ValueError as error:
             raise Refused(type(error).__name__) from None
-        except (library.SMTPException, OSError) as error:
-            raise Undelivered(type(error).__name__) from None
 
     def _options(self, context: ssl.SSLContext | None) -> dict[str, Any]:
         settings = self._settings

@@ -42,6 +42,27 @@ DELIVERED, BUSY, UNKNOWN = "250 OK", "451 come back later", "550 no such mailbox
 Reply = Callable[[str], str]
 
 
+class Server(Controller):
+    """Closes every connection when it stops; its own stop leaves those that clients have left."""
+
+    def factory(self) -> Any:
+        made = super().factory()
+        self.connections: list[Any] = [*getattr(self, "connections", []), made]
+        return made
+
+    def stop(self, no_assert: bool = False) -> None:
+        asyncio.run_coroutine_threadsafe(self._abort(), self.loop).result()
+        super().stop(no_assert)
+
+    async def _abort(self) -> None:
+        for connection in getattr(self, "connections", []):
+            # The second is what a TLS that failed has left of it.
+            for transport in (connection.transport, connection._original_transport):  # noqa: SLF001 - nothing else has it
+                if transport is not None:
+                    transport.abort()
+        await asyncio.sleep(0.01)
+
+
 @dataclass
 class Inbox:
     """What a server has taken, and what it says to whom.
@@ -57,16 +78,17 @@ class Inbox:
     tried: list[str] = field(default_factory=list)
     signed_in: list[tuple[bytes, bytes]] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
-    controller: Controller | None = None
+    controller: Server | None = None
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd calls it so
-        self, _server: Any, session: Any, envelope: Any, address: str, _options: Any
+        self, server: Any, _session: Any, envelope: Any, address: str, _options: Any
     ) -> str:
         self.tried.append(address)
         reply = self.replies.pop(0) if self.replies else DELIVERED
         if reply == DELIVERED:
             envelope.rcpt_tos.append(address)
-            self.encrypted.append(session.ssl is not None)
+            tls = server.transport.get_extra_info("ssl_object")
+            self.encrypted.append(tls is not None)
         return reply
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802 - the same
@@ -81,10 +103,11 @@ class Inbox:
     ) -> AuthResult:
         assert isinstance(given, LoginPassword)
         self.signed_in.append((given.login, given.password))
-        return AuthResult(success=(given.login, given.password) == (b"ostiary", b"a pass phrase"))
+        right = (given.login, given.password) == (b"ostiary", b"a pass phrase")
+        return AuthResult(success=right, handled=False)
 
     def open(self, **options: Any) -> None:
-        self.controller = Controller(
+        self.controller = Server(
             self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True, **options
         )
         self.controller.start()

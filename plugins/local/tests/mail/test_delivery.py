@@ -234,11 +234,13 @@ async def test_what_was_sent_is_counted_without_its_contents(post: Post) -> None
     assert (row.kind, row.kuid, row.typed) == ("sent", "ann", None)
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH:UserWarning")
 @pytest.mark.parametrize("security", ["tls", "starttls"])
 async def test_mail_goes_over_tls_and_signs_in(
     post: Post, inbox: Inbox, certificate: Certificate, settings: dict[str, Any], security: str
 ) -> None:
-    options: dict[str, Any] = {"ssl_context": certificate.context}
+    # By TLS it means STARTTLS.
+    options: dict[str, Any] = {"ssl_context": certificate.context, "auth_require_tls": False}
     if security == "starttls":
         options = {"tls_context": certificate.context, "require_starttls": True}
     inbox.close()
@@ -288,6 +290,7 @@ async def test_starttls_that_is_not_offered_ends_it(
     assert len(await post.rows()) == 1
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH:UserWarning")
 async def test_a_wrong_password_of_the_mail_server_is_told_and_tried_again(
     post: Post, inbox: Inbox, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
