@@ -42,7 +42,8 @@ def _routable(name: str, local: str, domain: str) -> Address:
         # UTS 46 without the mappings of 2003, by which ß would be another domain.
         domain = idna.encode(domain, uts46=True).decode("ascii")
     try:
-        return Address(display_name=name, username=local, domain=domain)
+        # Put together it is read again: what would have to be quoted is no address of a user.
+        return Address(display_name=name, addr_spec=f"{local}@{domain}")
     except Exception as fault:
         # It may be of any of the classes of its parser.
         raise ValueError("not an address") from fault

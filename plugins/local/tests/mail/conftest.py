@@ -46,7 +46,7 @@ class Server(Controller):
     """Closes every connection when it stops; its own stop leaves those that clients have left."""
 
     def factory(self) -> Any:
-        made = super().factory()
+        made = super().factory()  # type: ignore[no-untyped-call]
         self.connections: list[Any] = [*getattr(self, "connections", []), made]
         return made
 
@@ -57,7 +57,7 @@ class Server(Controller):
     async def _abort(self) -> None:
         for connection in getattr(self, "connections", []):
             # The second is what a TLS that failed has left of it.
-            for transport in (connection.transport, connection._original_transport):  # noqa: SLF001 - nothing else has it
+            for transport in (connection.transport, connection._original_transport):
                 if transport is not None:
                     transport.abort()
         await asyncio.sleep(0.01)
@@ -95,7 +95,7 @@ class Inbox:
         content = envelope.content
         assert isinstance(content, bytes)
         self.envelopes.append(envelope)
-        self.mails.append(message_from_bytes(content, policy=policy.default))  # type: ignore[arg-type]
+        self.mails.append(message_from_bytes(content, policy=policy.default))
         return DELIVERED
 
     def admit(
