@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from email.headerregistry import Address
 from email.policy import SMTP
 from typing import Any
@@ -42,8 +43,9 @@ def _routable(name: str, local: str, domain: str) -> Address:
         # UTS 46 without the mappings of 2003, by which ß would be another domain.
         domain = idna.encode(domain, uts46=True).decode("ascii")
     try:
-        # Put together it is read again: what would have to be quoted is no address of a user.
-        return Address(display_name=name, addr_spec=f"{local}@{domain}")
+        # Read again, what would have to be quoted is no address. It knows no letters beyond ASCII.
+        Address(addr_spec=f"{re.sub(r'[^ -~]', 'x', local)}@{domain}")
+        return Address(display_name=name, username=local, domain=domain)
     except Exception as fault:
         # It may be of any of the classes of its parser.
         raise ValueError("not an address") from fault
