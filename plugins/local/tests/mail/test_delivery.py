@@ -172,7 +172,6 @@ async def test_mail_that_fails_for_too_long_is_given_up_and_told_to_operators(
 
 
 async def test_of_many_processes_one_sends_each_mail(post: Post, inbox: Inbox) -> None:
-    """RACE-02"""
     for number in range(12):
         await post.account(f"user{number}", f"user{number}@example.org")
         await post.ask(f"user{number}")
