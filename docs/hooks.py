@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from itertools import groupby
 from types import FunctionType, UnionType
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import ostiary
 from ostiary import errors, hookspecs
@@ -107,6 +107,9 @@ def _shown(kind: Any) -> str:
     """Write a type as one writes it in code."""
     if get_origin(kind) is UnionType:
         return " | ".join(one.__name__ for one in get_args(kind))
+    if get_origin(kind) is Annotated:
+        # How a setting is read is a function, whose place in memory differs each time.
+        return f"Annotated[{get_args(kind)[0].__name__}, ...]  # {get_args(kind)[1].wanted}"
     written = str(kind)
     return written.replace("typing.", "").replace("'", '"').replace("collections.abc.", "")
 

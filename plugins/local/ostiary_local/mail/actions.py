@@ -61,7 +61,7 @@ async def request_reset(
         raise errors.InvalidUsername(f"must not have more than {names.LONGEST} bytes")
     _take(settings, call)
     letter = Letter("reset", None, typed, now())
-    if not await outbox.put_unknown(store, letter, settings.max_waiting):
+    if not await outbox.put_unknown(store, letter, settings.max_waiting, settings.delay):
         _warn(settings.max_waiting)
     return {"acknowledged": True}
 

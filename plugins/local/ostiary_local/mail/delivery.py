@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ostiary import SealBroken, errors
@@ -39,9 +40,10 @@ async def deliver(
     with BELL.heard() as rung:
         while True:
             rung.clear()
-            if not await office.round():
+            pause = await office.round()
+            if pause > 0:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(rung.wait(), POLL)
+                    await asyncio.wait_for(rung.wait(), pause)
 
 
 class Delivery:
@@ -60,14 +62,16 @@ class Delivery:
         # Twice what a delivery may take: who holds a row for longer is gone.
         self._lease = 2 * settings.timeout
 
-    async def round(self) -> bool:
-        """Deliver some of what is due; tell whether there may be more.
+    async def round(self) -> float:
+        """Deliver some of what is due; return in how many seconds there may be more.
 
         While the store cannot be reached, there is nothing.
         """
         try:
-            if not await outbox.is_due(self._store):
-                return False
+            due_at = await outbox.next_due(self._store)
+            pause = POLL if due_at is None else min((due_at - now()) / 1000, POLL)
+            if pause > 0:
+                return pause
             claimed = await outbox.claim(self._store, self._lease)
             handled = map(self._handle, claimed)
             for failure in await asyncio.gather(*handled, return_exceptions=True):
@@ -75,8 +79,8 @@ class Delivery:
                     raise failure
         except errors.ServiceUnavailableError as error:
             logger.warning("mail is put off: %s", error.id)
-            return False
-        return bool(claimed)
+            return POLL
+        return 0.0
 
     async def _handle(self, claimed: Claimed) -> None:
         """Do what is to be done about a row, and say so where it fails: others follow it."""
@@ -106,7 +110,9 @@ class Delivery:
         await self._check(claimed, letter.kuid)
         values = await link(self._strategy, self._settings, self._store, letter)
         try:
-            message = written(letter, self._settings, id=claimed.id, values=values)
+            # It takes its time, and nobody's request is to tell when.
+            write = partial(written, letter, self._settings, id=claimed.id, values=values)
+            message = await self._store.hasher.run(write)
         except ValueError:
             raise Refused("no mail can be sent to such an address") from None
         await self._mailer.deliver(message)

@@ -67,12 +67,15 @@ async def put(store: Store, db: Database, letters: Iterable[Letter]) -> None:
         db.after_commit(BELL.ring)
 
 
-async def put_unknown(store: Store, letter: Letter, most: int) -> bool:
+async def put_unknown(store: Store, letter: Letter, most: int, delay: int) -> bool:
     """Put in what somebody has typed; tell whether there was room for it.
 
     It is the same work whatever was typed.
+
+    :param delay: it is looked at after a random time of at most this, in ms: what comes after
+        the request is not to tell by its pace what was found.
     """
-    row = _row(store, letter, now())
+    row = _row(store, letter, now() + secrets.randbelow(delay + 1))
     nobodys = select(outbox.c.id).where(outbox.c.kuid.is_(None)).limit(most)
     async with store.begin() as db:
         waiting = await db.scalar(select(func.count()).select_from(nobodys.subquery()))
@@ -82,11 +85,11 @@ async def put_unknown(store: Store, letter: Letter, most: int) -> bool:
     return bool(waiting < most)
 
 
-async def is_due(store: Store) -> bool:
-    """Tell whether there is anything to be done now."""
+async def next_due(store: Store) -> int | None:
+    """Return when there is something to be done, in ms; None if there is nothing."""
     async with store.read() as db:
-        first = await db.scalar(select(func.min(outbox.c.due_at)))
-    return first is not None and first <= now()
+        first: int | None = await db.scalar(select(func.min(outbox.c.due_at)))
+    return first
 
 
 async def claim(store: Store, lease: int) -> Sequence[Claimed]:
@@ -169,7 +172,7 @@ def _asked(kuid: str | None) -> ColumnElement[bool]:
     return (outbox.c.kuid == kuid) & outbox.c.kind.in_((SENT, *ASKED))
 
 
-def _row(store: Store, letter: Letter, instant: int) -> dict[str, Any]:
+def _row(store: Store, letter: Letter, due_at: int) -> dict[str, Any]:
     id = secrets.token_urlsafe(18)
     return {
         "id": id,
@@ -177,7 +180,7 @@ def _row(store: Store, letter: Letter, instant: int) -> dict[str, Any]:
         "kuid": letter.kuid,
         "typed": store.sealer.seal(letter.packed(), column=outbox.c.typed, row=id),
         "created_at": letter.created_at,
-        "due_at": instant,
+        "due_at": due_at,
         "attempts": 0,
     }
 

@@ -15,7 +15,7 @@ from ostiary_local.mail.templates import Templates, read
 if TYPE_CHECKING:
     from email.headerregistry import Address
 
-SECOND, HOUR, DAY = 1000, 3_600_000, 86_400_000
+SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 
 LEAST_DELAY, MOST_MAILS = 100, 100
 """Milliseconds between two attempts, and mails an hour."""
@@ -69,6 +69,11 @@ class MailSettings:
     timeout: Annotated[Span, "How long the delivery of one mail may take, at most `10m`."] = (
         30 * SECOND
     )
+    delay: Annotated[
+        Span,
+        "Resets are looked at after a random time of at most this, so that the pace of what"
+        " follows tells nothing.",
+    ] = 2 * SECOND
     retry_after: Annotated[
         Span, "How long after a failure a mail is tried again; three times as long every time."
     ] = 10 * SECOND
@@ -127,6 +132,7 @@ class MailSettings:
             ("service", not _one_line(self.service) and "a name on one line"),
             ("language", not LANGUAGE.fullmatch(self.language) and "a language such as en"),
             ("timeout", not SECOND <= self.timeout <= HOUR // 6 and "from 1s to 10m"),
+            ("delay", self.delay > MINUTE and "at most 1m"),
             ("retryAfter", not LEAST_DELAY <= self.retry_after <= HOUR and "from 100 to 1h"),
             ("retryFor", not 0 <= self.retry_for <= 7 * DAY and "from 0 to 7d"),
             ("maxPerAccount", not 1 <= self.max_per_account <= MOST_MAILS and "from 1 to 100"),

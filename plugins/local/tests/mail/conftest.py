@@ -187,7 +187,7 @@ class Post:
     async def deliver(self, delivery: Delivery | None = None) -> None:
         """Deliver until nothing is due."""
         working = delivery or self.delivery()
-        while await working.round():
+        while await working.round() <= 0:
             pass
 
     async def rows(self, *, counted: bool = False) -> list[Any]:
@@ -243,6 +243,7 @@ def settings(inbox: Inbox) -> dict[str, Any]:
         "resetUrl": "https://app.example.com/reset",
         "verifyUrl": "https://app.example.com/verify",
         "timeout": "10s",
+        "delay": 0,
         "retryAfter": 100,
         # They are counted in this process, whatever test asks.
         "maxPerAddress": 100_000,

@@ -38,6 +38,20 @@ async def test_every_request_does_the_same_whoever_is_named(post: Post) -> None:
     assert len(done[0]) >= 2
 
 
+async def test_what_was_typed_is_looked_at_after_a_random_time(
+    post: Post, settings: dict[str, Any]
+) -> None:
+    """AUTH-02: the work that a known name makes does not follow its request."""
+    post.local = post.local.configured(mail={**settings, "delay": "1m"})
+    await post.account("ann", "ann@example.org")
+    for name in ("ann", "nobody") * 5:
+        await post.ask(name)
+    await post.deliver()
+    delays = {row.due_at - row.created_at for row in await post.rows()}
+    assert len(delays) > 3
+    assert all(0 <= delay <= 61_000 for delay in delays)
+
+
 async def test_asking_changes_nothing_of_the_account(post: Post) -> None:
     """AUTH-22"""
     await post.account("ann", "ann@example.org")

@@ -80,6 +80,7 @@ def test_mail_goes_in_clear_to_this_machine_only(host: str) -> None:
         ({"caFile": "/nowhere/ca.pem"}, "caFile"),
         ({"timeout": 0}, "timeout"),
         ({"timeout": "1h"}, "timeout"),
+        ({"delay": "2m"}, "delay"),
         ({"retryAfter": 0}, "retryAfter"),
         ({"retryFor": "8d"}, "retryFor"),
         ({"retryFor": -1}, "retryFor"),
