@@ -132,7 +132,9 @@ async def open_core(
             stack.callback(watchdog.stop)
         plugins = await _ready(plugins, backend)
         hashing = settings.security.hashing
-        pool = HashPool(hashing.threads, hashing.queue, hashing.nice)
+        pool = HashPool(
+            hashing.threads, hashing.queue, hashing.nice, max_wait=hashing.max_wait / 1000
+        )
         stack.callback(pool.close)
         costs = Argon2Parameters(hashing.time_cost, hashing.memory_cost, hashing.parallelism)
 

@@ -81,6 +81,20 @@ class SignInHeldBack(Refusal):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReauthenticationRefused(Refusal):
+    """Somebody who is signed in did not prove once more who they are, or was not asked any more.
+
+    It was asked for before a change of their own credentials, which was not made. Who guesses at
+    a password with a stolen token is seen here.
+
+    :ivar kuid: of the user whose token it is.
+    """
+
+    kuid: str | None
+    strategy: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ActionRefused(Refusal):
     """An action that changes something was refused, or failed.
 
@@ -114,10 +128,12 @@ class SessionsEnded(Event):
 
     :ivar kuid: whose; None is everybody's.
     :ivar session: the id of the one; None is every one.
+    :ivar kept: the id of the one that goes on, where every other was ended.
     """
 
     kuid: str | None
     session: str | None = None
+    kept: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ TOLD: dict[str, str] = {
     "SignedIn": "signed in",
     "SignInRefused": "login refused",
     "SignInHeldBack": "login held back",
+    "ReauthenticationRefused": "proof before a change refused",
     "SignedOut": "signed out",
     "SessionsEnded": "sessions ended",
     "UserCreated": "user created",
@@ -178,6 +179,7 @@ def _circumstances(entry: Entry) -> Iterator[str]:
         "fields": lambda names: f": {_listed(names)}",
         "profiles": lambda names: f", with the profiles {_listed(names)}",
         "strategies": lambda names: f", who signs in with {_listed(names) or 'nothing'}",
+        "kept": lambda session: f", all but {session}",
         "session": lambda session: f", session {session}",
         "id": lambda key: f" {key}",
     }

@@ -10,10 +10,12 @@ import asyncio
 import base64
 import hmac
 import logging
+import math
 import os
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,7 +33,14 @@ T = TypeVar("T")
 FLOOR = ((47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5))
 """Memory (KiB) and passes of the five weakest sets that OWASP's cheat sheet admits."""
 
+PROFILES = {"owasp": (2, 19456, 1), "rfc9106": (3, 65536, 4)}
+"""Passes, memory (KiB) and lanes by name: the set that OWASP's cheat sheet names for two passes,
+and the second choice of RFC 9106 (section 4), for less memory."""
+
 LOWEST_PRIORITY = 19
+
+LATELY = 16
+"""Hashes by which it is known how long the next ones take."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +51,15 @@ class HashPool:
     :param threads: hashes made at once; each holds the memory of one.
     :param queue: hashes that may wait beyond those.
     :param nice: how far the threads stand back behind the event loop (Linux).
+    :param max_wait: seconds that a hash may have to wait for its thread, going by how long the
+        last ones took; None is any time.
     """
 
-    def __init__(self, threads: int, queue: int, nice: int = 10) -> None:
+    def __init__(
+        self, threads: int, queue: int, nice: int = 10, max_wait: float | None = None
+    ) -> None:
         self._places = threading.BoundedSemaphore(threads + queue)
+        self._max_wait, self._took = max_wait, 0.0
         self._count, self._accepted, self._at_once = threading.Lock(), 0, threads
         self._threads = ThreadPoolExecutor(
             threads, thread_name_prefix="hash", initializer=_stand_back, initargs=(nice,)
@@ -56,16 +70,24 @@ class HashPool:
         """How many hashes were accepted and wait for a thread."""
         return max(0, self._accepted - self._at_once)
 
+    @property
+    def wait(self) -> float:
+        """How many seconds a hash would wait for its thread, if it were accepted now."""
+        ahead = self._accepted + 1 - self._at_once
+        return max(0, ahead) * self._took / self._at_once
+
     async def run(self, work: Callable[[], T]) -> T:
         """Run some work in a thread; if the caller is cancelled first, it may never start.
 
-        :raises errors.Overloaded: as much waits as may wait.
+        :raises errors.Overloaded: as much waits as may wait; it tells when to come again.
         """
-        if not self._places.acquire(blocking=False):
-            raise errors.Overloaded(retry_after=1)
+        wait = self.wait
+        too_long = self._max_wait is not None and wait > self._max_wait
+        if too_long or not self._places.acquire(blocking=False):
+            raise errors.Overloaded(retry_after=max(1, math.ceil(wait)))
         self._change(+1)
         try:
-            future = self._threads.submit(work)
+            future = self._threads.submit(self._timed, work)
         except BaseException:
             self._change(-1)
             self._places.release()
@@ -78,6 +100,16 @@ class HashPool:
     def close(self) -> None:
         """Finish what was accepted, then end the threads."""
         self._threads.shutdown()
+
+    def _timed(self, work: Callable[[], T]) -> T:
+        """Do some work, and remember how long the last few took, on average."""
+        begun = time.monotonic()
+        try:
+            return work()
+        finally:
+            took = time.monotonic() - begun
+            with self._count:
+                self._took += (took - self._took) / LATELY if self._took else took
 
     def _release(self, _: Future[T]) -> None:
         self._change(-1)

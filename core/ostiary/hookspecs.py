@@ -291,10 +291,12 @@ async def ostiary_reauthenticate(
 
     The core calls this before users change or give up their own credentials of this strategy,
     and before anything else is looked at: a stolen token must not be enough. Attempts are
-    limited as logins are. Without this hook, or where it raises nothing, they may.
+    limited as logins are, and counted together with them. Without this hook, or where it raises
+    nothing, they may. Nobody is asked who holds no credentials of the strategy, nor an
+    administrator who changes those of others.
 
-    :param credentials: the body of the request; besides the fields of the strategy it may hold
-        what proves it, such as ``currentPassword``.
+    :param credentials: the body of the request, which may be empty; besides the fields of the
+        strategy it may hold what proves it, such as ``currentPassword``.
     :raises errors.BadRequestError: one of your own, if the proof is missing; it is no attempt.
     :raises errors.ForbiddenError: one of your own, if it is wrong.
     """

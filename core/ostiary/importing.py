@@ -89,7 +89,7 @@ async def import_kuzzle(
         stopped = existing == "fail" and any(step.why == EXISTS for step in steps)
         if not check and not stopped:
             hashing = settings.security.hashing
-            await importer.write(steps, at_once=hashing.threads + hashing.queue)
+            await importer.write(steps, at_once=2 * hashing.threads)
         return Report(steps, exports.left_out, written=not (check or stopped))
 
 

@@ -27,7 +27,8 @@ REQUIRED = tuple(
 )
 
 BY_ID, SEARCH = "ostiary_get_credentials_by_id", "ostiary_search_credentials"
-OPTIONAL = (BY_ID, SEARCH, "ostiary_refresh_session")
+REAUTHENTICATE = "ostiary_reauthenticate"
+OPTIONAL = (BY_ID, SEARCH, REAUTHENTICATE, "ostiary_refresh_session")
 HOOKS = (*REQUIRED, *OPTIONAL)
 BEFORE_LOGIN, AFTER_LOGIN = "ostiary_before_login", "ostiary_after_login"
 LOGIN_HOOKS = {BEFORE_LOGIN, AFTER_LOGIN}
@@ -167,6 +168,10 @@ class Strategies:
         """Tell whether a strategy can say whose credentials a name opens."""
         return self._implements(BY_ID, name)
 
+    def reauthenticates(self, name: str) -> bool:
+        """Tell whether a strategy may ask its users to prove once more who they are."""
+        return self._implements(REAUTHENTICATE, name)
+
     def account(self, name: str, credentials: Mapping[str, Any]) -> str | None:
         """Return by what attempts with such credentials are counted, if they name an account."""
         work = self.find(name).account
@@ -184,6 +189,12 @@ class Strategies:
             "verify", name, call, check, credentials=credentials, directory=directory
         )
         return verdict
+
+    async def reauthenticate(
+        self, name: str, kuid: str, credentials: Mapping[str, Any], call: Call
+    ) -> None:
+        """Have a user who is signed in prove once more who they are."""
+        await self._ask(REAUTHENTICATE, name, call, kuid=kuid, credentials=credentials)
 
     async def validate(
         self,

@@ -103,6 +103,12 @@ class Strategy:
         """The names of the fields."""
         return tuple(field.name for field in self.described)
 
+    @cached_property
+    def opening(self) -> frozenset[str]:
+        """The names of the fields that open an account; where none is secret, each may."""
+        secret = frozenset(field.name for field in self.described if field.secret)
+        return secret or frozenset(self.field_names)
+
     def to_json(self) -> dict[str, Any]:
         """Return what a page needs to offer the strategy."""
         return {
@@ -258,12 +264,16 @@ class Directory(Protocol):
         """Change the credentials of a user who has proved who they are in another way.
 
         They are validated and written by the hooks of this plugin, the caches of all processes
-        are told, and the other sessions of the user end, as if a client had changed them.
+        are told, and every session of the user ends, as if an administrator had changed them;
+        ``open_session`` opens a new one. The time that the hooks take is not counted as the
+        caller's.
 
         :param strategy: one of this plugin.
         :param call: given to the hooks; ``kuid`` of the user, if it is done by the user.
-        :returns: what a client may see of them.
+        :returns: what a client may see of them, and the ``kuid``.
+        :raises errors.UnknownStrategy: it is none of this plugin.
         :raises errors.NoCredentials: the user holds none of this strategy.
+        :raises errors.CredentialsRejected: or another error of the hooks; nothing was changed.
         """
 
     async def open_session(

@@ -51,6 +51,7 @@ from ostiary.services.metrics import Metrics
 from ostiary.services.native import Names
 from ostiary.services.places import Places
 from ostiary.services.profiles import Profiles
+from ostiary.services.reauthentication import Reauthentication
 from ostiary.services.refusals import Refusals
 from ostiary.services.resets import Resets
 from ostiary.services.roles import Roles
@@ -126,7 +127,16 @@ def make_services(parts: Parts) -> Services:
     config = settings.masked()
     roles = Roles(store, changes, events, now, Names.of(registry))
     profiles = Profiles(store, changes, events, now)
-    credentials = Credentials(store, strategies, users, parts.journal, changes, events, now)
+    credentials = Credentials(
+        store,
+        strategies,
+        users,
+        parts.journal,
+        changes,
+        events,
+        now,
+        ends_sessions=security.end_sessions_on_credentials_change,
+    )
     authority = Authority(accounts, grants, profiles)
     sessions, hooks = (
         Sessions(store, changes, events, activity, lifetimes, now),
@@ -147,6 +157,7 @@ def make_services(parts: Parts) -> Services:
         changed,
         grants,
         authority,
+        credentials,
     )
     strategies.direct_by(directories.of)
     return Services(
@@ -209,6 +220,9 @@ def make_services(parts: Parts) -> Services:
             for plugin in plugins.loaded
         },
         profiles=profiles,
+        reauthentication=Reauthentication(
+            strategies, credentials, parts.login_limits, refusals, changes
+        ),
         refusals=refusals,
         resets=Resets(
             store, changes, events, parts.journal, defaults, parts.locks, allowed=settings.dev

@@ -145,6 +145,8 @@ def test_the_wheel_of_local_holds_its_revisions_and_no_tests(wheels: dict[str, P
     names = names_in(wheels["ostiary_local"])
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"ostiary_local"}
     assert any(name.startswith("ostiary_local/migrations/0001_") for name in names)
+    list_ = {"ostiary_local/common-passwords.blocklist", "ostiary_local/common-passwords.md"}
+    assert list_ <= set(names)
     assert not any("test" in name for name in names)
 
 
@@ -187,6 +189,13 @@ def test_the_main_job_works_from_wheels(installed: Installed, data: str) -> None
         )
         token = ask(f"{url}/_login/local", credentials)
     assert token["_id"] == user["_id"]
+
+
+def test_the_list_of_common_passwords_is_found_and_whole(installed: Installed) -> None:
+    look = (
+        "from ostiary_local.blocklists import SHIPPED as s; s.verify(); print(s.holds('password'))"
+    )
+    assert installed.run(str(installed.programs / "python"), "-c", look).strip() == "True"
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from ostiary.testing.wire import HttpApi
 if TYPE_CHECKING:
     from .conftest import Database, Serve
 
-PASSWORD = "0123456789abcdef0123456789abcdef01234567"
+PASSWORD = "a password long enough"
 FILES: dict[str, Any] = {
     "users": {
         "ann": {

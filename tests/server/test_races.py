@@ -143,9 +143,10 @@ def test_of_many_users_one_takes_a_user_name(crowd: Crowd) -> None:
     """RACE-04: each for themselves, after having given up their own."""
     kuids, name = crowd.people(FEWER), crowd.name()
     tokens = [crowd.sign_in(kuid).result["jwt"] for kuid in kuids]
-    for kuid in kuids:
-        given = {"_id": kuid, "strategy": "local"}
-        assert crowd.ask("security:deleteCredentials", **given).status == 200
+    for token in tokens:
+        proof = {"currentPassword": PASSWORD}
+        given = crowd.apis[0].call("auth:deleteMyCredentials", proof, jwt=token, strategy="local")
+        assert given.status == 200
     fields = {"username": name, "password": PASSWORD}
 
     def taking(token: str) -> Call:

@@ -8,6 +8,7 @@ import os
 import pickle
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -210,6 +211,34 @@ async def test_what_does_not_fit_is_refused_and_may_come_again(narrow: HashPool)
     gate.opened.set()
     assert await asyncio.gather(*accepted) == [True, True]
     assert await narrow.run(gate.work)
+
+
+async def test_who_would_wait_too_long_is_told_when_to_come_again() -> None:
+    """PWD-04."""
+    pool, gate = HashPool(1, 100, max_wait=0.5), Gate()
+    assert pool.wait == 0
+    await pool.run(lambda: time.sleep(1.1))
+    running = asyncio.create_task(pool.run(gate.work))
+    await gate.entered()
+    with pytest.raises(errors.Overloaded) as refusal:
+        await pool.run(gate.work)
+    assert refusal.value.retry_after is not None
+    assert refusal.value.retry_after >= 2
+    gate.opened.set()
+    assert await running
+    pool.close()
+
+
+async def test_when_hashes_become_quick_again_more_may_wait() -> None:
+    pool, gate = HashPool(1, 100, max_wait=0.001), Gate()
+    await pool.run(lambda: time.sleep(0.01))
+    for _ in range(100):
+        await pool.run(lambda: None)
+    accepted = [asyncio.create_task(pool.run(gate.work)) for _ in range(2)]
+    await gate.entered()
+    gate.opened.set()
+    assert await asyncio.gather(*accepted) == [True, True]
+    pool.close()
 
 
 async def test_a_cancelled_caller_gives_its_place_in_the_queue_back(narrow: HashPool) -> None:

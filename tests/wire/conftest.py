@@ -290,8 +290,13 @@ class World:
         return self.site.person("member")
 
     def _stripped_person(self) -> Person:
+        """Somebody who has given up their own credentials: with others' help they were signed out."""
         person = self.site.person("member")
-        self._do("security:deleteCredentials", _id=person.kuid, strategy="local")
+        proof = {"currentPassword": person.password}
+        given = self.site.http.call(
+            "auth:deleteMyCredentials", proof, jwt=person.jwt, strategy="local"
+        )
+        assert given.status == 200, given.body
         return person
 
     def _manager_person(self) -> Person:

@@ -50,6 +50,13 @@ UNMET = {
         "auth:login",
         "ostiary.user.last_administrator",
     ): "a strategy has to give profiles: tests/unit/services/test_directory.py",
+    **{
+        (
+            f"auth:{name}MyCredentials",
+            "api.process.too_many_logins_requests",
+        ): "a strategy has to ask for a proof: test_reauthentication.py"
+        for name in ("update", "delete")
+    },
     ("security:upsertUser", "security.user.not_found"): "the user would have to go meanwhile",
     (
         "realtime:subscribe",
@@ -75,6 +82,8 @@ UNMET = {
 ONE_PROTOCOL = {
     ("realtime:subscribe", "api.assert.unsupported_protocol"): "http",
     ("auth:login", "ostiary.request.secret_in_url"): "http",
+    ("auth:updateMyCredentials", "ostiary.request.secret_in_url"): "http",
+    ("auth:deleteMyCredentials", "ostiary.request.secret_in_url"): "http",
     ("realtime:subscribe", "core.realtime.invalid_scope"): "websocket",
     ("realtime:subscribe", "core.realtime.invalid_users"): "websocket",
 }

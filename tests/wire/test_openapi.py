@@ -61,7 +61,7 @@ PROFILE = {"policies": [{"roleId": "default"}]}
 MAPPING = {"properties": {"colour": {"type": "keyword"}}}
 
 
-def body_for(action: str, username: str) -> Any:
+def body_for(action: str, username: str, password: str) -> Any:
     """Return a body with which an action succeeds, once for a user.
 
     A role and a profile have the user's name too.
@@ -77,7 +77,8 @@ def body_for(action: str, username: str) -> Any:
         "auth:createApiKey": {"description": "for a test"},
         "auth:updateSelf": {"colour": "red"},
         "auth:createMyCredentials": fresh,
-        "auth:updateMyCredentials": {"password": NEW},
+        "auth:updateMyCredentials": {"password": NEW, "currentPassword": password},
+        "auth:deleteMyCredentials": {"currentPassword": password},
         "auth:validateMyCredentials": fresh,
         "security:checkRights": {"controller": "auth", "action": "login"},
         "security:createApiKey": {"description": "for a test"},
@@ -104,11 +105,11 @@ def succeed(closed: Any, http: HttpApi, action: Action, route: Route) -> Outcome
     """Call an action by one of its routes so that it succeeds."""
     name = f"{action.controller}:{action.name}"
     person = closed.person("member")
-    body = None if route.verb == "GET" else body_for(name, person.username)
+    body = None if route.verb == "GET" else body_for(name, person.username, person.password)
     jwt = person.jwt if action.controller == "auth" else closed.admin.jwt
     if name.endswith(("createMyCredentials", "createCredentials")):
-        given = {"strategy": "local", "_id": person.kuid}
-        http.call("security:deleteCredentials", jwt=closed.admin.jwt, **given)
+        proof = {"currentPassword": person.password}
+        http.call("auth:deleteMyCredentials", proof, jwt=person.jwt, strategy="local")
     if name.endswith(("Role", "Roles", "Profile", "Profiles", "ProfileRights")):
         rights = {"roles": {person.kuid: ROLE}, "profiles": {person.kuid: PROFILE}}
         http.call("admin:loadSecurities", rights, jwt=closed.admin.jwt)

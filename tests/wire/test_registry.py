@@ -135,6 +135,13 @@ RAISED_HERE: dict[tuple[str, str], str] = {
         "api.assert.unsupported_protocol",
     ): "so does Kuzzle; nothing can be sent",
     ("*", "ostiary"): "errors of ours (decision 9)",
+    **{
+        (
+            f"auth:{name}MyCredentials",
+            "api.process.too_many_logins_requests",
+        ): "AUTH-23: guesses at the current password are limited as logins are"
+        for name in ("update", "delete")
+    },
     ("auth:createToken", "security.rights.unauthorized"): "nobody has a token without a session",
     ("auth:createToken", "security.token.invalid"): "the session may end while it is made",
     ("auth:refreshToken", "security.credentials.unknown_strategy"): "Kuzzle fails with a 500",

@@ -69,14 +69,13 @@ async def login(
     connection = request.connection
     fields, handle = fields_of(services, request, strategy, body or {})
     origin = origin_of(request, strategy)
-    place = Place(origin.address or "", services.cookies.device_of(connection))
     outcome = await services.logins.sign_in(
         strategy,
         fields,
         call_of(request),
         expires_in,
         origin,
-        place,
+        place_of(services, request),
         handle=handle,
         holder=holder_of(services, connection),
     )
@@ -154,6 +153,12 @@ def handed_over(
     if device:
         cookies.append(device)
     return Reply(answer, cookies=tuple(cookies)) if cookies else answer
+
+
+def place_of(services: Services, request: Request) -> Place:
+    """Return where somebody proves who they are, as such attempts are counted."""
+    connection = request.connection
+    return Place(connection.address, services.cookies.device_of(connection))
 
 
 def origin_of(request: Request, strategy: str | None = None) -> Origin:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT
-from ostiary.controllers.auth import StrategyName, auth
+from ostiary.controllers.auth import StrategyName, auth, place_of
 from ostiary.controllers.credentials import WRITING
 from ostiary.narrowing import call_of
 from ostiary.request import Request
@@ -14,6 +14,9 @@ from ostiary.services import Services
 
 SINCE = "2.4.0"
 """The version of the API since when the routes below ``/_me`` are to be used."""
+
+PROVING = (errors.NoCredentials, errors.TooManyLogins, errors.SecretInUrl)
+"""What a change can end with that may have to be proved to be the owner's."""
 
 
 @auth.action(
@@ -35,13 +38,20 @@ async def create_my_credentials(
     PUT("/credentials/{strategy}/_me/_update", deprecated=SINCE),
     signed_in=True,
     strict=True,
-    raises=[*WRITING, errors.NoCredentials],
+    raises=[*WRITING, *PROVING],
 )
 async def update_my_credentials(
     services: Services, request: Request, strategy: StrategyName, body: dict[str, Any]
 ) -> dict[str, Any]:
-    """Change some fields of one's own credentials."""
-    return await services.credentials.update(strategy, request.kuid, body, call_of(request))
+    """Change some fields of one's own credentials.
+
+    If one of them is a secret, the other sessions of the user end. The strategy may ask for a proof that it is their owner who does it, such as the
+    `currentPassword` in the body. Without one it refuses; wrong ones are counted as failed logins.
+    """
+    since = await _prove(services, request, strategy, body)
+    return await services.credentials.update(
+        strategy, request.kuid, body, call_of(request), keep=_session(request), since=since
+    )
 
 
 @auth.action(
@@ -63,13 +73,21 @@ async def validate_my_credentials(
     DELETE("/_me/credentials/{strategy}"),
     DELETE("/credentials/{strategy}/_me", deprecated=SINCE),
     signed_in=True,
-    raises=[errors.UnknownStrategy, errors.NoCredentials],
+    strict=True,
+    raises=[errors.UnknownStrategy, *PROVING],
 )
 async def delete_my_credentials(
-    services: Services, request: Request, strategy: StrategyName
+    services: Services,
+    request: Request,
+    strategy: StrategyName,
+    body: dict[str, Any] | None = None,
 ) -> dict[str, bool]:
-    """Give up one's own credentials for a strategy."""
-    await services.credentials.delete(strategy, request.kuid)
+    """Give up one's own credentials for a strategy; the other sessions of the user end.
+
+    The body holds the proof that it is their owner who does it, if the strategy asks for one.
+    """
+    since = await _prove(services, request, strategy, body or {})
+    await services.credentials.delete(strategy, request.kuid, keep=_session(request), since=since)
     return {"acknowledged": True}
 
 
@@ -95,3 +113,21 @@ async def get_my_credentials(
 async def credentials_exist(services: Services, request: Request, strategy: StrategyName) -> bool:
     """Tell whether one has credentials for a strategy."""
     return await services.credentials.held(strategy, request.kuid)
+
+
+async def _prove(services: Services, request: Request, strategy: str, body: dict[str, Any]) -> int:
+    """Have the caller prove that the credentials are theirs; return until which change it holds."""
+    await services.strategies.settle(strategy)
+    if request.in_url and not services.secrets_in_urls:
+        for field in services.strategies.find(strategy).described:
+            if field.secret and field.name in request.args:
+                raise errors.SecretInUrl(field.name)
+    return await services.reauthentication.demand(
+        strategy, request.kuid, body, call_of(request), place_of(services, request)
+    )
+
+
+def _session(request: Request) -> str | None:
+    """Return the id of the session that asks; an API key is none."""
+    session = request.session
+    return None if session is None or session.api_key else session.id

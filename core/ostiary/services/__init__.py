@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ostiary.services.metrics import Metrics
     from ostiary.services.places import Places
     from ostiary.services.profiles import Profiles
+    from ostiary.services.reauthentication import Reauthentication
     from ostiary.services.refusals import Refusals
     from ostiary.services.resets import Resets
     from ostiary.services.roles import Roles
@@ -87,6 +88,7 @@ class Services:
     places: Places
     plugin_sides: Mapping[str, PluginSide]
     profiles: Profiles
+    reauthentication: Reauthentication
     search: Search
     sessions: Sessions
     statuses: Statuses

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from ostiary.storage import Database, Store, Watch
 from ostiary.storage.tables import MODE, changes, installation
@@ -25,6 +25,20 @@ EVERY = ""
 
 RETENTION = 3_600_000
 """How long rows are kept, in ms. Who was asleep for half of it forgets everything instead."""
+
+NEWEST = "SELECT sequence FROM changes ORDER BY sequence DESC LIMIT 1"
+
+# Built once: every login asks.
+INSERT = insert(changes)
+LATER = (
+    select(changes.c.sequence)
+    .where(
+        changes.c.sequence > bindparam("position"),
+        changes.c.what == bindparam("changed"),
+        changes.c.id == bindparam("changed_id"),
+    )
+    .limit(1)
+)
 
 
 async def take_turn(db: Database) -> None:
@@ -68,16 +82,13 @@ class Changes:
 
     async def newest(self) -> int:
         """Return the number of the last change in the store, or 0."""
-        newest = select(changes.c.sequence).order_by(changes.c.sequence.desc()).limit(1)
-        async with self._store.read() as db:
-            return await db.scalar(newest) or 0
+        row = await self._store.fetch(NEWEST)
+        return 0 if row is None else int(row[0])
 
     async def since(self, db: Database, sequence: int, what: What, id: str) -> bool:
         """Tell whether something has changed after a change of that number."""
-        later = select(changes.c.sequence).where(
-            changes.c.sequence > sequence, changes.c.what == what, changes.c.id == id
-        )
-        return await db.scalar(later.limit(1)) is not None
+        asked = {"position": sequence, "changed": what, "changed_id": id}
+        return await db.scalar(LATER, asked) is not None
 
     def listen(self, listener: Listener) -> None:
         """Call a function with ``what`` and ``id`` of every change."""
@@ -103,7 +114,7 @@ class Changes:
         visible in their order, and no two lock each other's rows.
         """
         await take_turn(db)
-        await db.execute(insert(changes).values(what=what, id=id, at=self._clock()))
+        await db.execute(INSERT, {"what": what, "id": id, "at": self._clock()})
         await self._announce(db)
         # On PostgreSQL an announcement takes its time, even to the process that made it.
         db.after_commit(self._wake)

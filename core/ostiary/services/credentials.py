@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import delete, insert, select
 
 from ostiary import errors
-from ostiary.events import CredentialsChanged, CredentialsCreated, CredentialsDeleted
+from ostiary.events import (
+    CredentialsChanged,
+    CredentialsCreated,
+    CredentialsDeleted,
+    SessionsEnded,
+)
 from ostiary.plugins import Strategies
-from ostiary.services.changes import Changes
+from ostiary.services.access import end_sessions
+from ostiary.services.changes import Changes, take_turn
 from ostiary.services.events import Events
 from ostiary.services.journal import Journal
 from ostiary.services.search.asking import Asked
 from ostiary.services.users import Users
-from ostiary.storage import Store
+from ostiary.storage import Database, Store
 from ostiary.storage.tables import user_strategies
-from ostiary.strategies import Call, CredentialField, FoundCredentials, User
+from ostiary.strategies import Call, FoundCredentials, User
+
+DOUBTFUL = (errors.PluginImplementationError, errors.PluginTimeoutError, errors.StoreUnavailable)
+"""Where a hook ends with one of these, it may have written before."""
 
 
 class Credentials:
-    """What the core does around the hooks of a strategy."""
+    """What the core does around the hooks of a strategy.
+
+    :param ends_sessions: a change of what opens an account ends the sessions of its user.
+    """
 
     def __init__(
         self,
@@ -33,10 +45,12 @@ class Credentials:
         changes: Changes,
         events: Events,
         clock: Callable[[], int],
+        *,
+        ends_sessions: bool = True,
     ) -> None:
         self._store, self._strategies, self._users = store, strategies, users
         self._journal, self._changes, self._clock = journal, changes, clock
-        self._events = events
+        self._events, self._ends_sessions = events, ends_sessions
 
     async def held(self, strategy: str, kuid: str) -> bool:
         """Tell whether a user holds credentials."""
@@ -118,46 +132,87 @@ class Credentials:
         return {**seen, "kuid": kuid}
 
     async def update(
-        self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
+        self,
+        strategy: str,
+        kuid: str,
+        fields: Mapping[str, Any],
+        call: Call,
+        *,
+        keep: str | None = None,
+        since: int | None = None,
     ) -> dict[str, Any]:
-        """Change some fields of a user's credentials."""
+        """Change some fields of a user's credentials; what they opened before ends (ASVS 7.4.3).
+
+        :param keep: the id of the session that asks, and goes on.
+        :param since: the last change that the user's proof of who they are can know of.
+        :raises errors.ActionLocked: the user has changed since, or their credentials.
+        """
         await self._strategies.settle(strategy)
-        known = self._strategies.find(strategy).field_names
+        declared = self._strategies.find(strategy)
         user = await self._user(kuid)
         if not await self.held(strategy, kuid):
             raise errors.NoCredentials(kuid, strategy)
         await self._strategies.validate(strategy, user, fields, call, partial=True)
-        seen = await self._strategies.update(strategy, kuid, fields, call)
-        changed = CredentialsChanged(kuid=kuid, strategy=strategy, fields=_named(known, fields))
-        async with self._store.begin() as db:
-            await self._changes.record(db, "user", kuid)
-            await self._events.record(db, changed)
+        if since is not None:
+            async with self._store.read() as db:
+                await self._check_unchanged(db, kuid, since)
+        replaces = not declared.opening.isdisjoint(fields)
+        try:
+            seen = await self._strategies.update(strategy, kuid, fields, call)
+        except DOUBTFUL:
+            await self._record(kuid, keep, None, ends=replaces)
+            raise
+        names = tuple(name for name in declared.field_names if name in fields)
+        changed = CredentialsChanged(kuid=kuid, strategy=strategy, fields=names)
+        await self._record(kuid, keep, changed, ends=replaces)
         return {**seen, "kuid": kuid}
 
-    async def delete(self, strategy: str, kuid: str) -> None:
+    async def delete(
+        self, strategy: str, kuid: str, *, keep: str | None = None, since: int | None = None
+    ) -> None:
         """Take credentials off a user; what the strategy keeps of them is erased right after.
 
+        :param keep: see ``update``, also for ``since``.
         :raises errors.NoCredentials: there are none.
         """
         await self._strategies.settle(strategy)
         self._strategies.find(strategy)
         held = (user_strategies.c.kuid == kuid) & (user_strategies.c.strategy == strategy)
         async with self._store.begin() as db:
+            await take_turn(db)
+            await self._check_unchanged(db, kuid, since)
             await self._changes.record(db, "user", kuid)
             if (await db.execute(delete(user_strategies).where(held))).rowcount == 0:
                 raise errors.NoCredentials(kuid, strategy)
             await self._journal.delete_one(db, kuid, strategy)
             await self._events.record(db, CredentialsDeleted(kuid=kuid, strategy=strategy))
+            await self._end_sessions(db, kuid, keep)
         await self._journal.settle(kuid)
+
+    async def _record(
+        self, kuid: str, keep: str | None, told: CredentialsChanged | None, *, ends: bool
+    ) -> None:
+        """Tell every process of a change; logins under way by what was before come to nothing.
+
+        :param ends: the sessions end, too.
+        """
+        async with self._store.begin() as db:
+            await self._changes.record(db, "user", kuid)
+            if told is not None:
+                await self._events.record(db, told)
+            if ends:
+                await self._end_sessions(db, kuid, keep)
+
+    async def _end_sessions(self, db: Database, kuid: str, keep: str | None) -> None:
+        if self._ends_sessions and await end_sessions(db, kuid, but=keep):
+            await self._events.record(db, SessionsEnded(kuid=kuid, kept=keep))
+
+    async def _check_unchanged(self, db: Database, kuid: str, since: int | None) -> None:
+        if since is not None and await self._changes.since(db, since, "user", kuid):
+            raise errors.ActionLocked("change of credentials")
 
     async def _user(self, kuid: str) -> User:
         user = await self._users.find(kuid)
         if user is None:
             raise errors.UserNotFound(kuid)
         return user.shown()
-
-
-def _named(known: Iterable[CredentialField | str], given: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return which fields of a strategy are given; any other name may be a secret, misplaced."""
-    names = (one if isinstance(one, str) else one.name for one in known)
-    return tuple(name for name in names if name in given)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from ostiary import errors
 from ostiary.arguments import Duration
 from ostiary.durations import duration
 from ostiary.login_hooks import LoginHooks
+from ostiary.patience import not_counted
 from ostiary.plugins import Strategies
 from ostiary.services.accounts import Account, Accounts
 from ostiary.services.authority import Authority
 from ostiary.services.changes import Changes
+from ostiary.services.credentials import Credentials
 from ostiary.services.door import Door
 from ostiary.services.grants import Grants
 from ostiary.services.sessions import Origin, Sessions
@@ -46,11 +48,12 @@ class Directories:
         changed: Callable[[str], Awaitable[None]],
         grants: Grants,
         authority: Authority,
+        credentials: Credentials,
     ) -> None:
         self.strategies, self.users, self.accounts = strategies, users, accounts
         self.tokens, self.sessions, self.changes = tokens, sessions, changes
         self.door, self.hooks, self.changed = door, hooks, changed
-        self.grants, self.authority = grants, authority
+        self.grants, self.authority, self.credentials = grants, authority, credentials
         self._made: dict[str, PluginDirectory] = {}
 
     def of(self, plugin: str) -> PluginDirectory:
@@ -84,6 +87,19 @@ class PluginDirectory:
         if caller is None:
             raise errors.TargetTooPowerful(kuid)
         await self._services.authority.check_target(caller, kuid)
+
+    async def change_credentials(
+        self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
+    ) -> dict[str, Any]:
+        """Change credentials of this plugin's, through its own hooks."""
+        credentials = self._services.credentials
+        if strategy not in self._services.strategies.of(self._plugin):
+            raise errors.UnknownStrategy(strategy)
+        # Each hook has a time of its own, and what it waits for the server is not counted.
+        with not_counted():
+            if not await credentials.held(strategy, kuid):
+                raise errors.NoCredentials(kuid, strategy)
+            return await credentials.update(strategy, kuid, fields, call)
 
     async def open_session(
         self, kuid: str, call: Call, *, lifetime: int | None = None, session: str | None = None

@@ -14,7 +14,13 @@ from dataclasses import replace
 
 from ostiary import errors
 from ostiary.acting import Source, acting, source
-from ostiary.events import ActionRefused, Refusal, SignInHeldBack, SignInRefused
+from ostiary.events import (
+    ActionRefused,
+    ReauthenticationRefused,
+    Refusal,
+    SignInHeldBack,
+    SignInRefused,
+)
 from ostiary.services.events import Events
 
 logger = logging.getLogger(__name__)
@@ -27,6 +33,7 @@ MOST_REASONS = 50
 OTHERS = "for several reasons"
 PLUGIN_FAILED = "the plugin failed"
 REFUSED = "refused by the strategy"
+TOO_MANY = "too many failures"
 
 Key = tuple[object, ...]
 
@@ -53,6 +60,22 @@ class Refusals:
             yield
         except errors.OstiaryError as error:
             await self.note(_refused_sign_in(error, strategy, account))
+            error.noted = True
+            raise
+
+    @asynccontextmanager
+    async def of_reauthentication(self, strategy: str, kuid: str) -> AsyncIterator[None]:
+        """Tell why a proof that is asked for in here was refused, if it is.
+
+        That a proof is missing is told of the action, as any other mistake.
+        """
+        try:
+            yield
+        except errors.BadRequestError:
+            raise
+        except errors.OstiaryError as error:
+            told = ReauthenticationRefused(reason=_reason(error), kuid=kuid, strategy=strategy)
+            await self.note(told)
             error.noted = True
             raise
 
@@ -122,16 +145,25 @@ def _refused_sign_in(
     error: errors.OstiaryError, strategy: str, account: bytes | None
 ) -> SignInRefused | SignInHeldBack:
     if isinstance(error, errors.TooManyLogins):
-        reason = "too many failures"
         return SignInHeldBack(
-            reason=reason, strategy=strategy, account=account, wait=error.retry_after
+            reason=TOO_MANY, strategy=strategy, account=account, wait=error.retry_after
         )
-    kuid, reason = None, error.id
-    if isinstance(error, errors.LoginRefusal):
-        kuid, reason = error.kuid, error.reason or REFUSED
-    elif isinstance(error, errors.PluginImplementationError):
-        reason = PLUGIN_FAILED
-    return SignInRefused(reason=reason, kuid=kuid, strategy=strategy, account=account)
+    kuid = error.kuid if isinstance(error, errors.LoginRefusal) else None
+    return SignInRefused(reason=_reason(error), kuid=kuid, strategy=strategy, account=account)
+
+
+def _reason(error: errors.OstiaryError) -> str:
+    """Return why somebody was refused, for who watches; nothing that a client has sent."""
+    match error:
+        case errors.LoginRefusal(reason=str(reason)) if reason:
+            return reason
+        case errors.LoginRefused():
+            return REFUSED
+        case errors.TooManyLogins():
+            return TOO_MANY
+        case errors.PluginImplementationError():
+            return PLUGIN_FAILED
+    return error.id
 
 
 def _key(event: Refusal) -> Key:
@@ -140,6 +172,8 @@ def _key(event: Refusal) -> Key:
     match event:
         case SignInRefused() | SignInHeldBack():
             same = (event.strategy, event.account)
+        case ReauthenticationRefused():
+            same = (event.strategy, event.kuid)
         case ActionRefused():
             same = (event.author, event.action)
         case _:
@@ -154,6 +188,8 @@ def _anonymous(event: Refusal, reason: str) -> Refusal:
             return SignInRefused(reason=reason, strategy=None, at=event.at)
         case SignInHeldBack():
             return SignInHeldBack(reason=reason, strategy=None, at=event.at)
+        case ReauthenticationRefused():
+            return ReauthenticationRefused(reason=reason, kuid=None, strategy=None, at=event.at)
         case ActionRefused():
             return ActionRefused(reason=reason, action="*", at=event.at)
         case _:

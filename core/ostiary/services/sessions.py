@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 
 from ostiary import errors
 from ostiary.events import SessionsEnded
+from ostiary.services.access import session_id
 from ostiary.services.accounts import Account
 from ostiary.services.activity import Activity
 from ostiary.services.changes import Changes, take_turn
@@ -110,8 +111,6 @@ class OpenSession:
         }
 
 
-# A token with neither is the first of its session.
-session_id = func.coalesce(tokens.c.session, tokens.c.jti)
 began_at = func.coalesce(tokens.c.began_at, tokens.c.issued_at)
 
 

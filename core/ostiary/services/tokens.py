@@ -29,6 +29,8 @@ from ostiary.services.signing import API_KEY, SESSION, SigningKeys
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import api_keys, tokens
 
+INSERT = insert(tokens)
+
 LONGEST = 4096
 """Characters of a token that are looked at; longer ones are refused undecoded (TOK-08)."""
 
@@ -129,7 +131,7 @@ class Tokens:
             await take_turn(db)
             if await self._changes.since(db, unless_changed_since, "user", account.kuid):
                 return None
-            await db.execute(insert(tokens).values(row))
+            await db.execute(INSERT, row)
             told = SignedIn(kuid=account.kuid, strategy=origin.strategy, session=issued.session.id)
             await self._events.record(db, told)
             if along is not None:
@@ -154,7 +156,7 @@ class Tokens:
             await take_turn(db)
             if not await self._lives(db, session, since):
                 raise errors.TokenInvalid
-            await db.execute(insert(tokens).values(row))
+            await db.execute(INSERT, row)
             told = TokenCreated(
                 kuid=session.account.kuid, session=issued.session.id, single_use=single_use
             )
@@ -185,7 +187,7 @@ class Tokens:
             await self._changes.record(db, "token", session.fingerprint.hex())
             done = await db.execute(supersede.where(this, tokens.c.replaced_at.is_(None)))
             if done.rowcount:
-                await db.execute(insert(tokens).values(row))
+                await db.execute(INSERT, row)
                 told = TokenRefreshed(kuid=session.account.kuid, session=session.id)
                 await self._events.record(db, told)
         return issued if done.rowcount else await self._mint.repeat(session)

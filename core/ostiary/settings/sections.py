@@ -121,25 +121,43 @@ class Standard:
 class Hashing:
     """What the hash of a password costs (argon2id), and who pays."""
 
-    time_cost: Annotated[Count, "Passes over the memory."] = 2
-    memory_cost: Annotated[Count, "Memory of one hash, in KiB."] = 19456
-    parallelism: Annotated[Count, "Lanes of one hash."] = 1
+    profile: Annotated[
+        Literal["owasp", "rfc9106"],
+        "Costs by a name: 2 passes over 19 MiB in 1 lane (OWASP), or 3 over 64 MiB in 4, which "
+        "takes some seven times as long (RFC 9106, the second choice).",
+    ] = "owasp"
+    time_cost: Annotated[int, Meta(ge=0), "Passes over the memory; 0 is as the profile says."] = 0
+    memory_cost: Annotated[
+        int, Meta(ge=0), "Memory of one hash, in KiB; 0 is as the profile says."
+    ] = 0
+    parallelism: Annotated[int, Meta(ge=0), "Lanes of one hash; 0 is as the profile says."] = 0
     threads: Annotated[int, Meta(ge=0, le=256), "Hashes made at once; 0 is one for each core."] = 0
     queue: Annotated[
-        int, Meta(ge=0), "Hashes that may wait, before 503; 0 is four for each thread."
+        int, Meta(ge=0), "Hashes that may wait, before 503; 0 is a hundred for each thread."
     ] = 0
+    max_wait: Annotated[
+        Span, "How long a hash may have to wait, going by the last ones, before 503."
+    ] = 5_000
     nice: Annotated[
         int, Meta(ge=0, le=19), "How far hashing stands back behind requests (Linux)."
     ] = 10
 
     def __post_init__(self) -> None:
         """Refuse costs below the floor, and put real numbers where 0 stands for them."""
-        from ostiary.hashing import Argon2Parameters
+        from ostiary.hashing import PROFILES, Argon2Parameters
 
-        Argon2Parameters(self.time_cost, self.memory_cost, self.parallelism)
+        time_cost, memory_cost, parallelism = PROFILES[self.profile]
         threads = self.threads or _cores()
-        object.__setattr__(self, "threads", threads)
-        object.__setattr__(self, "queue", self.queue or 4 * threads)
+        meant = {
+            "time_cost": self.time_cost or time_cost,
+            "memory_cost": self.memory_cost or memory_cost,
+            "parallelism": self.parallelism or parallelism,
+            "threads": threads,
+            "queue": self.queue or 100 * threads,
+        }
+        for name, value in meant.items():
+            object.__setattr__(self, name, value)
+        Argon2Parameters(self.time_cost, self.memory_cost, self.parallelism)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +177,10 @@ class Security:
     restricted_profile_ids: Annotated[
         tuple[Text, ...], Meta(min_length=1), "Profiles of who signs up without an administrator."
     ] = ("default",)
+    end_sessions_on_credentials_change: Annotated[
+        bool,
+        "End the other sessions of a user whose secrets change or whose credentials are deleted.",
+    ] = True
     auth_token: Annotated[AuthToken, "Authentication tokens."] = setting(AuthToken(), alias="jwt")
     api_key: Annotated[ApiKey, "API keys."] = ApiKey()
     standard: Annotated[Standard, "Restricted rights."] = Standard()

@@ -42,6 +42,8 @@ class StrategyContract:
     :cvar good: right credentials of a user; or a function that gives those of the n-th.
     :cvar other: right credentials of a second user, if ``good`` is no function.
     :cvar wrong: what differs from ``good`` in a login with a wrong secret.
+    :cvar proof: by what ``good`` proves once more who they are, where the strategy asks for it:
+        members of a body, such as ``{"currentPassword": …}``.
     :cvar updates: what ``good`` is changed to; by default ``other``.
     :cvar secrets: secret fields that the strategy does not declare as such.
     :cvar not_asked: promises that mean nothing for this strategy, each with the reason.
@@ -54,6 +56,7 @@ class StrategyContract:
     good: Any = None
     other: ClassVar[Mapping[str, Any] | None] = None
     wrong: Any = None
+    proof: ClassVar[Mapping[str, Any] | None] = None
     updates: ClassVar[Mapping[str, Any] | None] = None
     secrets: ClassVar[tuple[str, ...]] = ()
     not_asked: ClassVar[Mapping[str, str]] = {}
@@ -74,6 +77,7 @@ class StrategyContract:
             good=author.good,
             other=cls.other,
             wrong=author.wrong,
+            proof=cls.proof,
             updates=cls.updates,
             secrets=cls.secrets,
             not_asked=cls.not_asked,

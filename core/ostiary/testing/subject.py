@@ -35,6 +35,8 @@ class Subject:
     :param good: right credentials of the first user, or a function that gives those of the n-th.
     :param other: right credentials of a second user, where ``good`` is no function.
     :param wrong: what differs from ``good`` in a login with a wrong secret.
+    :param proof: by what the first user proves once more who they are, where the strategy asks
+        for it (``ostiary_reauthenticate``): members of a body.
     :param updates: what the first user's credentials are changed to; by default ``other``'s.
     :param secrets: fields that are secret, beside those that the strategy declares.
     :param not_asked: promises that mean nothing for it, and why.
@@ -47,6 +49,7 @@ class Subject:
     good: Given | None = field(default=None, repr=False)
     other: Mapping[str, Any] | None = field(default=None, repr=False)
     wrong: Given | None = field(default=None, repr=False)
+    proof: Mapping[str, Any] | None = field(default=None, repr=False)
     updates: Mapping[str, Any] | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = ()
     not_asked: Mapping[str, str] = field(default_factory=dict)
@@ -83,6 +86,16 @@ class Sample:
         if not self.secrets:
             return None
         return {**self.good(), **{name: _varied(self.good()[name], 7) for name in self.secrets}}
+
+    @property
+    def proof(self) -> Credentials:
+        """By what the first user proves once more who they are; empty if the author names nothing."""
+        return dict(self.subject.proof or {})
+
+    @property
+    def wrong_proof(self) -> Credentials:
+        """A proof that is none, and looks like one."""
+        return {name: _varied(value, 7) for name, value in self.proof.items()}
 
     @property
     def unknown(self) -> Credentials:

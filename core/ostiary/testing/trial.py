@@ -140,6 +140,11 @@ class Bench:
         """Have the strategy write credentials, whatever ``validate`` says."""
         return await self.asked(self.door.create(self.name, kuid, credentials, CALL))
 
+    async def prove(self, kuid: str, body: Credentials) -> None:
+        """Have a user prove once more who they are, as ``auth:updateMyCredentials`` does."""
+        call = Call(kuid=kuid, controller="auth", action="updateMyCredentials", protocol="http")
+        await self.asked(self.door.reauthenticate(self.name, kuid, body, call))
+
     async def erase(self, kuid: str) -> None:
         """Have the strategy erase credentials."""
         await self.asked(self.door.erase(self.name, kuid))

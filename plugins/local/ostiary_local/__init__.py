@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ostiary import (
     Call,
+    Command,
     Controller,
     Directory,
     Filter,
@@ -25,7 +26,7 @@ from ostiary import (
     read_settings,
 )
 from ostiary import errors as core
-from ostiary_local import accounts, errors, names, passwords, searching
+from ostiary_local import accounts, errors, list_commands, names, passwords, searching, vetting
 from ostiary_local.accounts import Account, Name
 from ostiary_local.mail import actions, notices
 from ostiary_local.settings import LocalSettings
@@ -68,6 +69,11 @@ async def ostiary_background(
 
 
 @hookimpl
+def ostiary_commands() -> Iterable[Command]:
+    return list_commands.COMMANDS
+
+
+@hookimpl
 async def ostiary_verify_credentials(
     strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any]
 ) -> Verified:
@@ -107,7 +113,8 @@ async def ostiary_validate_credentials(
         if holder is not None and holder.kuid != user.kuid:
             raise errors.UsernameTaken(username)
     if "password" in credentials:
-        passwords.fit(credentials["password"], strategy.settings.shortest)
+        known = await _names(strategy, store, user, credentials)
+        await vetting.vet(store, strategy.settings, credentials["password"], known)
 
 
 @hookimpl
@@ -169,6 +176,15 @@ def _given(credentials: Mapping[str, Any]) -> tuple[str, str]:
     if isinstance(username, str) and isinstance(password, str) and username and password:
         return username, password
     raise core.LoginRefused("Missing credentials.", reason="missing credentials")
+
+
+async def _names(
+    strategy: LocalStrategy, store: Store, user: User, credentials: Mapping[str, Any]
+) -> list[str]:
+    """Return what is called like the user: the names of now, and those that are to be."""
+    told = [credentials.get(key) for key in strategy.field_names if key != "password"]
+    short = [one for one in told if isinstance(one, str) and len(one) <= names.LONGEST]
+    return [user.kuid, *short, *await vetting.names_of(store, user.kuid)]
 
 
 def _require_both(credentials: Mapping[str, Any]) -> None:

@@ -26,4 +26,8 @@ NotSearched = errors.BadRequestError.declare(_ID + "not_searched", 0x04_00_010D,
 MailOff = errors.PreconditionError.declare(_ID + "mail_off", 0x04_00_0138, "This server sends no such mail.")
 NothingToVerify = errors.PreconditionError.declare(_ID + "nothing_to_verify", 0x04_00_0139, "This is no e-mail address of yours that waits to be verified.")
 TooMuchMail = errors.TooManyRequestsError.declare(_ID + "too_much_mail", 0x04_00_013A, "Too much mail was asked for; try again later.")
+PasswordTooLong = errors.BadRequestError.declare(_ID + "password_too_long", 0x04_00_0120, "A password has at most {0} characters.")
+ExpectedPassword = errors.BadRequestError.declare(_ID + "expected_password", 0x04_00_0121, "The password is a name of the user or a word of this service. Choose another one.")
+CommonPassword = errors.BadRequestError.declare(_ID + "common_password", 0x04_00_0122, "The password is on a list of common or leaked passwords. Choose another one.")
+GuessablePassword = errors.BadRequestError.declare(_ID + "guessable_password", 0x04_00_0123, "The password is too easy to guess. {0}")
 # fmt: on

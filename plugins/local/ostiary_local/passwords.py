@@ -1,4 +1,4 @@
-"""Passwords: which ones may be set, and what of them is hashed."""
+"""Passwords: which texts may be one, and what of them is hashed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,33 @@ LONGEST = 4096
 SHORTEST = 15
 """Characters of a password that is the only factor (NIST SP 800-63B-4, 3.1.1.2)."""
 
+ALWAYS_ACCEPTED = 64
+"""Characters that a password may have whatever is configured (same)."""
 
-def fit(password: object, shortest: int) -> str:
-    """Return a password that may be set.
+_UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 
+
+def fit(password: object, shortest: int, longest: int | None = None) -> str:
+    """Return a text that may become a password.
+
+    A character is a code point of the normalised text (NIST SP 800-63B-4, 3.1.1.2).
+
+    :param shortest: characters that it has at least.
+    :param longest: characters that it has at most, besides ``LONGEST``, which always holds.
     :raises errors.InvalidPassword: it may not, and the error says why.
-    :raises errors.PasswordTooShort: it has less characters than it must have.
+    :raises errors.PasswordTooShort: it has fewer characters than it must have.
+    :raises errors.PasswordTooLong: it has more than it may have.
     """
     if not isinstance(password, str):
         raise errors.InvalidPassword("must be a text")
     if too_long(password):
         raise errors.InvalidPassword(f"must not have more than {LONGEST} bytes")
-    if not password.strip():
-        raise errors.InvalidPassword("must not be blank")
-    if len(normal(password)) < shortest:
+    _check_characters(password)
+    length = len(normal(password))
+    if length < shortest:
         raise errors.PasswordTooShort(shortest)
+    if longest is not None and length > longest:
+        raise errors.PasswordTooLong(longest)
     return password
 
 
@@ -38,6 +50,21 @@ def too_long(password: str) -> bool:
 def normal(password: str) -> str:
     """Return what is hashed: every character, in one of the forms that Unicode calls equal.
 
-    Keyboards write accented letters in two ways (RFC 8265, 4.2.2).
+    Keyboards write accented letters in two ways; the form is the one that NIST SP 800-63B-4,
+    3.1.1.2 and RFC 8265, 4.2.2 ask for.
     """
     return unicodedata.normalize("NFC", password)
+
+
+def _check_characters(password: str) -> None:
+    categories = {unicodedata.category(character) for character in password}
+    if categories <= _UNSEEN:
+        raise errors.InvalidPassword("must not be blank")
+    if "Cs" in categories:
+        raise errors.InvalidPassword("must be Unicode, without halves of characters")
+    if "Cn" in categories:
+        # The form of a character that is not known may change with the next version of Unicode,
+        # and its owner could not sign in any more (UAX #15, 12.1: stabilized strings).
+        raise errors.InvalidPassword(
+            f"has a character that Unicode {unicodedata.unidata_version} does not know"
+        )

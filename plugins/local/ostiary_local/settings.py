@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
-from ostiary_local import passwords
+from ostiary_local import passwords, strength
+from ostiary_local.blocklists import SHIPPED, Blocklist, Damaged
 from ostiary_local.mail.settings import MailSettings
 
 
@@ -14,8 +16,30 @@ class LocalSettings:
     """The table ``[plugins.local]``."""
 
     min_length: Annotated[
-        int | None, "Characters that a new password has at least: 15, and no rule in `--dev`."
+        int | None,
+        "Characters that a new password has at least: 15, and no rule in `--dev`. "
+        "8 is enough where every login has a second factor.",
     ] = None
+    max_length: Annotated[
+        int | None,
+        "Characters that a new password has at most, 64 or more; 4096 bytes are the most anyway.",
+    ] = None
+    min_strength: Annotated[
+        int | None,
+        "The score of zxcvbn, from 0 to 4, that a new password has at least: 3, and 0 in `--dev`. "
+        "0 is no rule.",
+    ] = None
+    blocklists: Annotated[
+        tuple[str, ...] | None,
+        "Files made by `ostiary local build-blocklist`, whose passwords nobody may set. The list "
+        "that comes with the plugin holds beside them, and without this setting, except in "
+        "`--dev`; `[]` is no list at all.",
+    ] = None
+    forbidden_words: Annotated[
+        tuple[str, ...],
+        "Names of your service and the like: no password may be one of them, and they make none "
+        "stronger.",
+    ] = ()
     username_matching: Annotated[
         Literal["folded", "exact"], "Whether `Ann` and `ann` are one user name or two."
     ] = "folded"
@@ -23,8 +47,21 @@ class LocalSettings:
     dev: Annotated[bool, "The server runs with `--dev`; told by the server itself."] = False
 
     def __post_init__(self) -> None:
-        if self.min_length is not None and not 0 <= self.min_length <= passwords.LONGEST:
-            raise ValueError(f"minLength: wanted: from 0 to {passwords.LONGEST}")
+        if self.min_length is not None:
+            _check("minLength", self.min_length, 0, passwords.LONGEST)
+        if self.max_length is not None:
+            _check("maxLength", self.max_length, passwords.ALWAYS_ACCEPTED, passwords.LONGEST)
+            if self.max_length < self.shortest:
+                raise ValueError(f"maxLength: wanted: no less than minLength, {self.shortest}")
+        if self.min_strength is not None:
+            _check("minStrength", self.min_strength, 0, strength.STRONGEST)
+        for path in self.blocklists or ():
+            try:
+                Blocklist(Path(path)).header()
+            except OSError as failure:
+                raise ValueError(f"blocklists: {path}: {failure.strerror}") from None
+            except Damaged as failure:
+                raise ValueError(f"blocklists: {path} {failure}") from None
 
     @property
     def shortest(self) -> int:
@@ -32,3 +69,27 @@ class LocalSettings:
         if self.min_length is not None:
             return self.min_length
         return 0 if self.dev else passwords.SHORTEST
+
+    @property
+    def weakest(self) -> int:
+        """The score that a new password has at least."""
+        if self.min_strength is not None:
+            return self.min_strength
+        return 0 if self.dev else strength.ENOUGH
+
+    @property
+    def lists(self) -> tuple[Blocklist, ...]:
+        """The lists whose passwords nobody may set."""
+        if not self.blocklists:
+            return () if self.dev or self.blocklists is not None else (SHIPPED,)
+        return (SHIPPED, *(Blocklist(Path(one)) for one in self.blocklists))
+
+    @property
+    def expected_refused(self) -> bool:
+        """Whether names of the user and forbidden words are no passwords."""
+        return not self.dev or bool(self.forbidden_words)
+
+
+def _check(key: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{key}: wanted: from {least} to {most}")

@@ -93,6 +93,14 @@ async def test_some_failures_are_free_and_then_the_wait_doubles_up_to_a_quarter_
         assert await door.fail() == 0
 
 
+async def test_a_refusal_after_a_right_secret_is_no_failure(door: Door) -> None:
+    """AUTH-22: who has to change a password first is not held back for it."""
+    proved = errors.LoginRefused("Too old.", proved=True)
+    assert [await door.fail(error=proved) for _ in range(3 * FREE)] == [0] * 3 * FREE
+    assert await door.fails(FREE) == [0] * FREE
+    assert await door.fail() > 0
+
+
 async def test_who_asks_while_waiting_does_not_wait_longer(door: Door) -> None:
     """AUTH-22"""
     await door.fails(FREE + 1)

@@ -18,6 +18,10 @@ pytestmark = pytest.mark.anyio
 MINUTE = 60_000
 
 
+class Expired(errors.LoginRefusal):
+    id, code, message = "plugin.toy.expired", 0x04_7A_0001, "Too old."
+
+
 def wrong(account: bytes = b"ann", reason: str = "wrong password") -> SignInRefused:
     return SignInRefused(reason=reason, strategy="badge", account=account)
 
@@ -103,6 +107,8 @@ async def test_what_was_counted_is_told_when_the_process_ends(open_house: Any) -
     [
         (errors.LoginRefused("No.", kuid="ann", reason="wrong badge"), "wrong badge"),
         (errors.LoginRefused("No."), "refused by the strategy"),
+        (Expired(kuid="ann", resetToken="secret"), Expired.id),
+        (Expired(reason="too old"), "too old"),
         (errors.PluginUnexpectedError("strategy badge failed"), "the plugin failed"),
         (errors.TtlExceeded(), "security.token.ttl_exceeded"),
     ],

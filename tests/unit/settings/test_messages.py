@@ -78,6 +78,8 @@ def test_an_unknown_variable_stops_the_start_and_names_the_nearest_one(
         ("[security]\nsetupSecret = 'short'", "security.setupSecret", "length >= 16"),
         ("[security]\nrestrictedProfileIds = []", "security.restrictedProfileIds", "length >= 1"),
         ("[security.hashing]\ntimeCost = 1", "security.hashing", "floor"),
+        ("[security.hashing]\nprofile = 'rfc9106'\nmemoryCost = 7168", "security.hashing", "floor"),
+        ("[security.hashing]\nprofile = 'cheap'", "security.hashing.profile", "'owasp', 'rfc9106'"),
         ("[security.hashing]\nnice = 20", "security.hashing.nice", "<= 19"),
         ("[limits]\nloginsPerSecond = 0", "limits.loginsPerSecond", "wanted: int >= 1"),
         ("[database]\nurl = 'mysql://u:hush@h/d'", "database.url", "postgresql://host/database"),

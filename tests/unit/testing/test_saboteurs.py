@@ -24,6 +24,7 @@ SUBJECT = Subject(
     good={"name": "ann", "pin": "4321"},
     other={"name": "bob", "pin": "9876"},
     wrong={"pin": "1234"},
+    proof={"currentPin": "4321"},
 )
 
 
@@ -94,6 +95,7 @@ SABOTEURS: Mapping[str, Changes] = {
             ),
         ),
     ),
+    "proof": (("if not proved:", 'if not proved and "name" not in credentials:'),),
     "deletion": (
         (
             ERASE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ostiary.testing.promise import Promise
 from ostiary.testing.promises.crash import crash
 from ostiary.testing.promises.hostile import hostile
-from ostiary.testing.promises.life import absence, deletion, old_secret, partial, update
+from ostiary.testing.promises.life import absence, deletion, old_secret, partial, proof, update
 from ostiary.testing.promises.loading import loads
 from ostiary.testing.promises.logins import answers, login, work
 from ostiary.testing.promises.races import uniqueness, validation
@@ -23,6 +23,7 @@ PROMISES: tuple[Promise, ...] = (
     update,
     partial,
     old_secret,
+    proof,
     deletion,
     absence,
     views,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ostiary import errors
 from ostiary.testing.promise import NotAsked, expect, promise
 from ostiary.testing.trial import Bench, Trial
 
@@ -76,6 +77,28 @@ async def old_secret(trial: Trial) -> None:
             await bench.update(kuid, {name: new[name]})
             expect(await bench.opens(good) is None, f"the old {name} still opens the account")
             await bench.delete(kuid)
+
+
+@promise("a missing or wrong proof of who one is is refused, a right one is not; none writes")
+async def proof(trial: Trial) -> None:
+    """Ask for a proof as before a change of one's own credentials."""
+    async with trial.open() as bench:
+        if not bench.door.reauthenticates(bench.name):
+            raise NotAsked("the strategy asks for no proof")
+        right, wrong, new = bench.sample.proof, bench.sample.wrong_proof, bench.sample.updates
+        if not right:
+            raise NotAsked("what proves it is not named; proof = {...} says so")
+        await bench.create(FIRST, bench.sample.good())
+        before = await bench.rows()
+        for what, body, kind in (
+            ("a missing proof", {}, errors.BadRequestError),
+            ("a wrong proof", wrong, errors.ForbiddenError),
+        ):
+            error = await bench.refusal(bench.prove(FIRST, {**new, **body}))
+            expect(isinstance(error, kind), f"{what} gives {error!r}, wanted: a {kind.__name__}")
+        error = await bench.refusal(bench.prove(FIRST, {**new, **right}))
+        expect(error is None, f"a right proof is refused: {error}")
+        expect(await bench.rows() == before, "a proof changed what the plugin keeps")
 
 
 @promise("without credentials there is nothing to show: get gives None")

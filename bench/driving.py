@@ -1,0 +1,145 @@
+"""What the measurements share: servers on cores of their own, and wrk on the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+CONNECTIONS = 16
+SERVER_CORE, CLIENT_CORE = "0", "1"
+CREDENTIALS = {"username": "ann", "password": "correct horse battery staple"}
+IN_MS = {"us": 0.001, "ms": 1, "s": 1000}
+
+CHECKED = """
+    function response(status, headers, body)
+      if status ~= 200 or not string.find(body, 'WANTED', 1, true) then
+        io.stderr:write("wrong answer: " .. status .. " " .. body .. "\\n")
+        os.exit(1)
+      end
+    end
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Requests per second, and in ms how long 99 of 100 answers took at most, and all of them."""
+
+    rate: float
+    p99: float
+    slowest: float
+
+
+@contextmanager
+def ostiary(folder: str, cores: str = SERVER_CORE, **settings: str) -> Iterator[str]:
+    """Run the server, one worker, SQLite, in a folder of its own.
+
+    :param settings: variables of the environment.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "ostiary", "serve", "--dev", "--data", folder]
+    with running([*command, "--port", str(port)], port, cores, settings):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def running(
+    command: list[str], port: int, cores: str = SERVER_CORE, environment: Mapping[str, str] = {}
+) -> Iterator[None]:
+    """Run a server on its cores until the block ends."""
+    pinned = ["taskset", "-c", cores, *command]
+    process = subprocess.Popen(pinned, stderr=subprocess.DEVNULL, env={**os.environ, **environment})
+    try:
+        deadline = time.monotonic() + 20
+        while not listening(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                sys.exit(f"{command[2]} does not start")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def sign_up(url: str) -> str:
+    """Create a user and return a token of theirs."""
+    content = {"profileIds": ["default"], "name": "Ann"}
+    post(f"{url}/users/_create", {"content": content, "credentials": {"local": CREDENTIALS}})
+    token: str = post(f"{url}/_login/local", CREDENTIALS)["jwt"]
+    return token
+
+
+def post(url: str, body: Any) -> Any:
+    """Post JSON and return the result."""
+    headers = {"Content-Type": "application/json"}
+    with urlopen(Request(url, json.dumps(body).encode(), headers)) as answer:
+        return json.load(answer)["result"]
+
+
+def posting(body: Any, wanted: str) -> str:
+    """Return a wrk script that posts JSON, and ends when an answer does not hold what it must."""
+    return f"""
+        wrk.method = "POST"
+        wrk.body = '{json.dumps(body)}'
+        wrk.headers["Content-Type"] = "application/json"
+        {CHECKED.replace("WANTED", wanted)}
+    """
+
+
+def wrk(url: str, script: str, seconds: int) -> Measured:
+    """Ask again and again, over several connections."""
+    process = started(url, script, seconds)
+    return result(process)
+
+
+def started(url: str, script: str, seconds: int, core: str = CLIENT_CORE) -> subprocess.Popen[str]:
+    """Begin to ask; several may do so at once."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua", delete=False) as file:
+        file.write(script)
+    command = ["taskset", "-c", core, "wrk", "-t1", f"-c{CONNECTIONS}", "--latency"]
+    command += [f"-d{seconds}s", "-s", file.name, url]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def result(process: subprocess.Popen[str]) -> Measured:
+    """Wait for wrk, and return what it has measured."""
+    output, errors = process.communicate()
+    Path(process.args[-2]).unlink()  # type: ignore[index]
+    if errors or process.returncode:
+        sys.exit(errors or output)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    slow = re.search(r"99%\s+([\d.]+)(us|ms|s)", output)
+    slowest = re.search(r"Latency(?:\s+[\d.]+(?:us|ms|s)){2}\s+([\d.]+)(us|ms|s)", output)
+    assert rate is not None
+    assert slow is not None
+    assert slowest is not None
+    return Measured(float(rate[1]), _ms(slow), _ms(slowest))
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listening(port: int) -> bool:
+    """Tell whether somebody listens on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _ms(found: re.Match[str]) -> float:
+    return float(found[1]) * IN_MS[found[2]]
