@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ostiary_local import tickets
+from ostiary_local import tables, tickets
 from ostiary_local.mail import outbox
 from ostiary_local.mail.delivery import deliver
 
@@ -134,6 +134,33 @@ async def test_a_refusal_for_ever_ends_it_at_once_and_names_nobody(
     assert await post.rows() == []
     assert "mail (reset) to user 'ann' is refused: SMTPRecipientRefused 550" in caplog.text
     assert "example.org" not in caplog.text
+
+
+async def test_an_address_that_there_cannot_be_is_dropped_and_harms_no_other(
+    post: Post, inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    await post.account("ann", "ann@exa mple.org", "ann@example.org\r\nBcc: e@evil.example")
+    await post.account("bob", "bob@example.org")
+    await post.ask("ann")
+    await post.ask("bob")
+    await post.deliver()
+    assert inbox.tried == ["bob@example.org"]
+    assert await post.rows() == []
+    assert caplog.text.count("no mail can be sent to such an address") == 2
+    assert "example.org" not in caplog.text
+
+
+async def test_a_key_that_is_gone_costs_its_mail_and_no_other(
+    post: Post, inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    await post.account("ann", "ann@example.org")
+    await post.ask("ann")
+    async with post.store.begin() as db:
+        await db.execute(tables.outbox.update().values(typed=b"\xffsealed by another"))
+    await post.ask("ann")
+    await post.deliver()
+    assert inbox.told() == [("ann@example.org", RESET)]
+    assert "cannot be read: its key is gone" in caplog.text
 
 
 async def test_one_refused_address_costs_the_others_nothing(post: Post, inbox: Inbox) -> None:
