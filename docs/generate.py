@@ -31,7 +31,7 @@ from ostiary_local.settings import LocalSettings
 
 FOLDER = Path(__file__).parent / "reference"
 NOTICE = "<!-- Made by docs/generate.py; changes belong in the code. -->"
-WORDS = {str: "text", int: "whole number", bool: "true or false"}
+WORDS = {str: "text", int: "whole number", bool: "true or false", Any: "text or table"}
 
 
 def main() -> int:
@@ -106,13 +106,13 @@ def settings_page() -> Iterator[str]:
     for described in describe(LocalSettings):
         if described.key != "dev":
             words = described.variable.removeprefix(PREFIX)
-            yield from _setting(
-                dataclasses.replace(
-                    described,
-                    key=f"plugins.local.{described.key}",
-                    variable=f"{PREFIX}PLUGINS__LOCAL__{words}",
-                )
+            shown = dataclasses.replace(
+                described,
+                key=f"plugins.local.{described.key}",
+                variable=f"{PREFIX}PLUGINS__LOCAL__{words}",
             )
+            yield from _setting(shown)
+            yield from _entries(shown)
 
 
 def cli_page() -> Iterator[str]:
@@ -157,6 +157,16 @@ def _wanted(*, required: bool) -> str:
     return "required" if required else "none"
 
 
+def _entries(described: Described) -> Iterator[str]:
+    """Describe the settings of each entry, where a setting is a list of tables."""
+    for entry in get_args(described.declared.type):
+        if dataclasses.is_dataclass(entry) and isinstance(entry, type):
+            for inner in describe(entry):
+                yield from _setting(
+                    dataclasses.replace(inner, key=f"{described.key}[].{inner.key}")
+                )
+
+
 def _setting(described: Described) -> Iterator[str]:
     declared = described.declared
     yield f"### {described.key}"
@@ -169,7 +179,7 @@ def _setting(described: Described) -> Iterator[str]:
         facts.append("required")
     else:
         facts.append(f"default: {_value(described.default)}")
-    if "<" not in described.key:
+    if not {"<", "["} & set(described.key):
         facts.append(f"environment: `{described.variable}`")
     if described.key in OPTIONS:
         facts.append(f"command line: `{OPTIONS[described.key]}`")
@@ -194,7 +204,9 @@ def _type(kind: Any, notes: tuple[Any, ...]) -> str:
         return f"a list; each entry: {_type(inner[0], ())}"
     if origin is not None:
         return f"a table; each value: {_type(inner[-1], ())}"
-    return WORDS[kind] + "".join(_bounds(note) for note in notes if isinstance(note, Meta))
+    return WORDS.get(kind, "a table") + "".join(
+        _bounds(note) for note in notes if isinstance(note, Meta)
+    )
 
 
 def _bounds(meta: Meta) -> str:

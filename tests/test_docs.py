@@ -33,7 +33,7 @@ from ostiary.testing.server import free_port
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-GUIDES = ("clients", "mail", "operators", "plugins", "rights", "searching", "security")
+GUIDES = ("clients", "mail", "operators", "plugins", "policies", "rights", "searching", "security")
 BLOCK = re.compile(r"^```(?P<words>[^\n]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?P<page>[^)#\s:]*)(?:#(?P<heading>[^)\s]*))?\)")
 PATIENCE = 60

@@ -48,7 +48,7 @@ from ostiary.hookspecs import hookimpl
 from ostiary.request import Reply
 from ostiary.sealing import SealBroken
 from ostiary.settings import SettingsError, read_settings
-from ostiary.settings.kinds import Folder, Span
+from ostiary.settings.kinds import Folder, Lifetime, Span
 from ostiary.storage import Database, Storage
 from ostiary.storage import OwnStore as Store
 from ostiary.storage.conditions import condition
@@ -98,6 +98,7 @@ __all__ = [
     "Folder",
     "FoundCredentials",
     "Kind",
+    "Lifetime",
     "MasterKeyRotated",
     "Newcomer",
     "OneOf",

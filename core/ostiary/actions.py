@@ -122,6 +122,7 @@ class Action:
     :param ignored: arguments that clients of Kuzzle send, and that nothing depends on here.
     :param raw: the content types of an answer that comes over HTTP without an envelope.
     :param redirects: the answer may send the client elsewhere.
+    :param noted: the audit log tells of it, although its name says that it only reads.
     """
 
     controller: str
@@ -137,6 +138,7 @@ class Action:
     ignored: tuple[str, ...] = ()
     raw: tuple[str, ...] = ()
     redirects: bool = False
+    noted: bool = False
 
     @property
     def errors(self) -> frozenset[str]:
@@ -191,8 +193,9 @@ class Controller:
         ignored: Iterable[str] = (),
         raw: Iterable[str] = (),
         redirects: bool = False,
+        noted: bool = False,
     ) -> Callable[[Function], Function]:
-        """Declare the decorated function as an action."""
+        """Declare the decorated function as an action; ``Action`` has the parameters."""
 
         def declare(function: Function) -> Function:
             arguments, body, given = _signature(function)
@@ -211,6 +214,7 @@ class Controller:
                     ignored=tuple(ignored),
                     raw=tuple(raw),
                     redirects=redirects,
+                    noted=noted,
                 )
             )
             return function

@@ -25,7 +25,8 @@ ABOUT_NOBODY = {"server", "realtime", "index", "collection"}
 
 def is_noted(action: Action) -> bool:
     """Tell whether an action is written to the log."""
-    return action.controller not in ABOUT_NOBODY and not READING.match(action.name)
+    reading = READING.match(action.name) and not action.noted
+    return action.controller not in ABOUT_NOBODY and not reading
 
 
 def source_of(request: Request) -> Source:

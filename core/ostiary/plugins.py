@@ -168,6 +168,12 @@ class Strategies:
         """Tell whether a strategy can say whose credentials a name opens."""
         return self._implements(BY_ID, name)
 
+    def wrapped_by_others(self, name: str) -> bool:
+        """Tell whether a plugin takes part in the logins of another's strategy."""
+        _, _, callers = self._find(name)
+        verify, owner = callers["ostiary_verify_credentials"], self.owner(name)
+        return any(one.plugin_name != owner for one in verify.get_hookimpls())
+
     def reauthenticates(self, name: str) -> bool:
         """Tell whether a strategy may ask its users to prove once more who they are."""
         return self._implements(REAUTHENTICATE, name)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from ostiary import errors
 
@@ -16,6 +16,8 @@ Factor = Literal["knowledge", "possession", "inherence"]
 """What is proved: that one knows, has or is something (NIST SP 800-63B-4, 2)."""
 
 FIVE_MINUTES = 300_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +276,30 @@ class Directory(Protocol):
         :raises errors.UnknownStrategy: it is none of this plugin.
         :raises errors.NoCredentials: the user holds none of this strategy.
         :raises errors.CredentialsRejected: or another error of the hooks; nothing was changed.
+        """
+
+    async def attempt(
+        self, strategy: str, account: str | None, call: Call, prove: Callable[[], Awaitable[T]]
+    ) -> T:
+        """Return what ``prove`` returns; an error that it raises counts as a failed login.
+
+        Guesses are limited together, by whatever door they come (OWASP ASVS 6.3.4): call this
+        wherever something secret is looked at that is not given to ``verify``.
+
+        :param strategy: one of this plugin.
+        :param account: what ``Strategy.account`` returns for it; None if there is no telling
+            before the secret is looked at, and only the address counts.
+        :raises errors.TooManyLogins: it has to wait, and ``prove`` is not called. An action
+            names it in ``raises``.
+        """
+
+    def others_take_part(self, strategy: str) -> bool:
+        """Tell whether another plugin wraps the logins of a strategy, such as a second factor.
+
+        Then right credentials are not all that is asked at a login, and ``open_session``
+        instead of one would leave the other plugin out (OWASP ASVS 6.4.3).
+
+        :param strategy: one of this plugin.
         """
 
     async def open_session(

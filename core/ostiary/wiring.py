@@ -158,6 +158,7 @@ def make_services(parts: Parts) -> Services:
         grants,
         authority,
         credentials,
+        parts.login_limits,
     )
     strategies.direct_by(directories.of)
     return Services(

@@ -24,6 +24,8 @@ FEWER = 40
 BUSY = 503
 PASSWORD = "correct horse battery staple"
 TAKEN = "plugin.kuzzle-plugin-auth-passport-local.username_taken"
+INVALID = "plugin.kuzzle-plugin-auth-passport-local.invalid_token"
+RESETS = "kuzzle-plugin-auth-passport-local/password"
 MEMBER = "member"
 
 Call = Callable[[HttpApi], Outcome]
@@ -263,6 +265,25 @@ def test_of_a_hundred_changes_none_is_lost(crowd: Crowd) -> None:
     assert {outcome.status for outcome in outcomes} == {200}
     found = crowd.ask("security:getUser", _id=kuid).result["_source"]
     assert {name: found.get(name) for name in wanted} == wanted
+
+
+def test_of_a_hundred_resets_with_one_token_one_sets_a_password(crowd: Crowd) -> None:
+    """PWD-10: each wants another password, and only that of the winner opens the account."""
+    (kuid,) = crowd.people(1)
+    token = crowd.ask(f"{RESETS}:getResetPasswordToken", _id=kuid).result["resetToken"]
+    passwords = [f"{PASSWORD} {number}" for number in range(CROWD)]
+    outcomes = crowd.at_once(
+        crowd.asking(f"{RESETS}:reset", {"password": password, "token": token})
+        for password in passwords
+    )
+    winner = only_winner(outcomes, passwords, 400, {INVALID})
+    (session,) = (outcome.result["jwt"] for outcome in outcomes if outcome.status == 200)
+    # What the losers have tried does not end what the winner was given.
+    assert crowd.apis[0].call("auth:getCurrentUser", jwt=session).result["_id"] == kuid
+    for password in (winner, PASSWORD, passwords[0], passwords[-1]):
+        fields = {"username": kuid, "password": password}
+        signed_in = crowd.apis[0].call("auth:login", fields, strategy="local")
+        assert (signed_in.status == 200) == (password == winner)
 
 
 def only_winner(outcomes: list[Outcome], names: list[str], status: int, ids: set[str]) -> str:

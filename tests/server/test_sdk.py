@@ -122,6 +122,26 @@ def test_an_application_answers_a_challenge_with_a_query(
     ]
 
 
+@pytest.mark.parametrize("protocol", ["WebSocket", "Http"])
+def test_an_application_sets_a_password_that_has_to_be_changed(
+    protocol: str, javascript: Callable[..., str], serve: Serve, connect: Connect
+) -> None:
+    """As ``docs/clients.md`` has it: the error that the SDK throws leaves the token out."""
+    policy = '[[plugins.local.passwordPolicies]]\nappliesTo = "*"\n'
+    server = serve(dev=True, settings=f"{policy}mustChangePasswordIfSetByAdmin = true\n")
+    credentials = {"local": {"username": "ann", "password": "secret"}}
+    user = {"content": {"profileIds": ["default"]}, "credentials": credentials}
+    assert connect(server).call("security:createUser", user, _id="ann").status == 200
+    printed = javascript("reset.js", protocol, str(server.port), "ann", "secret", "my own")
+    local = "plugin.kuzzle-plugin-auth-passport-local"
+    assert printed.splitlines() == [
+        f"login: 401 {local}.must_change_password false",
+        "user: ann",
+        f"again: {local}.invalid_token",
+        "signed in: true",
+    ]
+
+
 def test_the_sdk_hears_that_its_token_has_expired(
     javascript: Callable[..., str], serve: Serve, connect: Connect
 ) -> None:

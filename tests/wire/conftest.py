@@ -22,6 +22,7 @@ from ostiary.startup import establish, opened
 from ostiary.storage.store import CORE
 from ostiary.storage.tables import profiles, roles
 from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.registry import registry_of
 from ostiary.testing.wire import Api, HttpApi, Outcome, WebSocketApi, serving
 
 SETUP_SECRET = "the setup secret of a test"
@@ -43,13 +44,14 @@ UNHURRIED = {
     "security.setupSecret": SETUP_SECRET,
 }
 DATA = Path(__file__).parent / "data"
-FRESH = {"name", "new", "number", "room", "user_scroll", "profile_scroll"}
+FRESH = {"name", "new", "number", "reset_token", "room", "user_scroll", "profile_scroll"}
 """What no two tests share: names that must be free, and what does not live long."""
 
+RESETS = "kuzzle-plugin-auth-passport-local/password"
 WORD = re.compile(r"<(\w+)>")
 GRANTS = {
     "member": {"auth": ["*"]},
-    "manager": {"security": ["*"]},
+    "manager": {"security": ["*"], RESETS: ["*"]},
     "loader": {"admin": ["*"], "security": ["*"]},
     "clerk": {"auth": ["*"], "security": ["createUser", "updateUser", "getUser"]},
     "warden": {"auth": ["*"], "security": ["createApiKey", "disableUser", "enableUser"]},
@@ -118,7 +120,8 @@ class Site:
         return self.login(name)
 
     def open(self, protocol: str) -> Api:
-        return HttpApi(self.port) if protocol == "http" else WebSocketApi(self.port)
+        kind = HttpApi if protocol == "http" else WebSocketApi
+        return kind(self.port, registry=registry_of("local"))
 
 
 def settings_of(
@@ -352,6 +355,11 @@ class World:
 
     def _session(self) -> str:
         return str(self._do("security:getSessions", _id=self["user"])["hits"][0]["_id"])
+
+    def _reset_token(self) -> str:
+        """Return a token of somebody whom nothing else is asked of: a reset ends sessions."""
+        kuid = self.site.person("member").kuid
+        return str(self._do(f"{RESETS}:getResetPasswordToken", _id=kuid)["resetToken"])
 
     def _role(self) -> str:
         body = {"controllers": {"auth": {"actions": {"login": True}}}}

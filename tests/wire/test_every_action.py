@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ostiary.composition import make_registry
+from ostiary.testing.registry import registry_of
 from ostiary.testing.wire import Api, HttpApi
 
-ACTIONS = {f"{action.controller}:{action.name}": action for action in make_registry()}
+ACTIONS = {f"{action.controller}:{action.name}": action for action in registry_of("local")}
 ELSEWHERE = {
     "security:createFirstAdmin": "there is an administrator: tests/server/test_first_admin.py",
     "admin:resetSecurity": "it would take the users of all other tests: test_resets.py",

@@ -19,16 +19,19 @@ import pytest
 
 from ostiary import errors
 from ostiary.actions import Action, Argument
-from ostiary.composition import make_registry
 from ostiary.settings import Settings
 from ostiary.testing.packages import badge, installed
+from ostiary.testing.registry import registry_of
 
 FAULTS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "data" / "faults.json").read_text(encoding="utf-8")
 )
-ACTIONS = {f"{action.controller}:{action.name}": action for action in make_registry()}
+ACTIONS = {f"{action.controller}:{action.name}": action for action in registry_of("local")}
 WRONG = {"boolean": "yes", "integer": "many", "string": {"a": 1}, "array": 1, "object": 1}
 INVALID = errors.InvalidType.id
+
+LOCAL = "kuzzle-plugin-auth-passport-local"
+PASSWORD = f"{LOCAL}/password"
 
 UNMET = {
     **{
@@ -50,6 +53,18 @@ UNMET = {
         "auth:login",
         "ostiary.user.last_administrator",
     ): "a strategy has to give profiles: tests/unit/services/test_directory.py",
+    (
+        f"{PASSWORD}:reset",
+        "api.process.too_many_logins_requests",
+    ): "guesses by the hundred: test_password_resets.py",
+    **{
+        (f"{PASSWORD}:reset", f"plugin.{LOCAL}.{id}"): "a policy: plugins/local/tests"
+        for id in ("login_in_password", "reused_password", "weak_password")
+    },
+    (
+        f"{PASSWORD}:reset",
+        "plugin.strategy.missing_user",
+    ): "a hook around logins has to refuse: test_password_resets.py",
     **{
         (
             f"auth:{name}MyCredentials",
@@ -97,6 +112,7 @@ TIGHT = {
     "limits__documentsFetchCount": 2,
     "limits__documentsWriteCount": 2,
     "limits__loginFailuresPerAccount": 1,
+    "plugins__<name>__local__resetPasswordExpiresIn": 1,
 }
 
 

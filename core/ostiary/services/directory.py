@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ostiary import errors
 from ostiary.arguments import Duration
@@ -17,7 +17,9 @@ from ostiary.services.changes import Changes
 from ostiary.services.credentials import Credentials
 from ostiary.services.door import Door
 from ostiary.services.grants import Grants
+from ostiary.services.login_limits import LoginLimits
 from ostiary.services.sessions import Origin, Sessions
+from ostiary.services.subjects import Place
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.strategies import Call, Strategy, User
@@ -27,6 +29,8 @@ ATTEMPTS = 3
 
 LONGEST_NAME = 512
 """Characters by which a plugin may name a session."""
+
+T = TypeVar("T")
 
 
 class Directories:
@@ -49,11 +53,13 @@ class Directories:
         grants: Grants,
         authority: Authority,
         credentials: Credentials,
+        limits: LoginLimits,
     ) -> None:
         self.strategies, self.users, self.accounts = strategies, users, accounts
         self.tokens, self.sessions, self.changes = tokens, sessions, changes
         self.door, self.hooks, self.changed = door, hooks, changed
         self.grants, self.authority, self.credentials = grants, authority, credentials
+        self.limits = limits
         self._made: dict[str, PluginDirectory] = {}
 
     def of(self, plugin: str) -> PluginDirectory:
@@ -88,13 +94,28 @@ class PluginDirectory:
             raise errors.TargetTooPowerful(kuid)
         await self._services.authority.check_target(caller, kuid)
 
+    async def attempt(
+        self, strategy: str, account: str | None, call: Call, prove: Callable[[], Awaitable[T]]
+    ) -> T:
+        """Have something proved, within the limits of failed logins."""
+        self._own(strategy)
+        limits = self._services.limits
+        async with limits.attempt(strategy, account, Place(call.address)) as attempt:
+            proved = await prove()
+            await limits.give_back(attempt)
+        return proved
+
+    def others_take_part(self, strategy: str) -> bool:
+        """Tell whether another plugin wraps the logins of a strategy."""
+        self._own(strategy)
+        return self._services.strategies.wrapped_by_others(strategy)
+
     async def change_credentials(
         self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
     ) -> dict[str, Any]:
         """Change credentials of this plugin's, through its own hooks."""
+        self._own(strategy)
         credentials = self._services.credentials
-        if strategy not in self._services.strategies.of(self._plugin):
-            raise errors.UnknownStrategy(strategy)
         # Each hook has a time of its own, and what it waits for the server is not counted.
         with not_counted():
             if not await credentials.held(strategy, kuid):
@@ -133,6 +154,11 @@ class PluginDirectory:
     async def strategies_changed(self) -> None:
         """Have every worker ask the plugin for its strategies again."""
         await self._services.changed(self._plugin)
+
+    def _own(self, strategy: str) -> None:
+        """Refuse a strategy that is none of this plugin's."""
+        if strategy not in self._services.strategies.of(self._plugin):
+            raise errors.UnknownStrategy(strategy)
 
     def _lifetime(self, told: Any) -> Duration:
         try:

@@ -24,7 +24,7 @@ from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
-from ostiary.strategies import Call, Challenge, Newcomer, Redirect, Verified
+from ostiary.strategies import Call, Challenge, Newcomer, Redirect, Verdict, Verified
 
 ATTEMPTS = 3
 """How often a verdict is asked for while the user keeps changing."""
@@ -238,8 +238,7 @@ class Logins:
         if since is None:
             since = await self._changes.newest()
         await self._strategies.settle(name)
-        directory = self._directories.of(self._strategies.owner(name))
-        verdict = await self._strategies.verify(name, credentials, call, directory)
+        verdict = await self._verdict(name, credentials, call)
         if isinstance(verdict, Challenge | Redirect):
             return Asked(verdict, since)
         if created := isinstance(verdict, Newcomer):
@@ -250,6 +249,16 @@ class Logins:
         profiles = verdict.profiles if isinstance(verdict, Verified) else None
         account = await self._account(name, kuid)
         return Identified(account, since, verdict.session, profiles, created)
+
+    async def _verdict(self, name: str, credentials: Mapping[str, Any], call: Call) -> Verdict:
+        """Ask the strategy; who may not sign in is not told either what else is wrong."""
+        directory = self._directories.of(self._strategies.owner(name))
+        try:
+            return await self._strategies.verify(name, credentials, call, directory)
+        except errors.LoginRefusal as refusal:
+            if refusal.proved and refusal.kuid is not None:
+                await self._account(name, refusal.kuid)
+            raise
 
     async def _account(self, name: str, kuid: str) -> Account:
         """Return an account that a strategy may open.

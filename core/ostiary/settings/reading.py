@@ -88,7 +88,7 @@ def _value(declared: Declared, at: Place, value: Any) -> Any:
         return read_section(value, declared.type, at, declared.base)
     inner = _entry_type(declared.type)
     if inner is not None:
-        return _sections(get_origin(declared.type), inner, at, value)
+        return _sections(get_origin(declared.type), inner, at, _unpacked(value, at, declared.type))
     return _leaf(declared, at, value)
 
 
@@ -126,6 +126,14 @@ def _leaf(declared: Declared, at: Place, value: Any) -> Any:
         return msgspec.convert(_parsed(value, at, declared.type), kind, strict=not at.loose)
     except msgspec.MsgspecError as error:
         raise at.error(str(error).replace("`", "").replace("Expected", "wanted:")) from None
+
+
+def _unpacked(value: Any, at: Place, kind: Any) -> Any:
+    """Return the list or table of tables that a text of the environment stands for."""
+    try:
+        return _parsed(value, at, kind)
+    except msgspec.MsgspecError as error:
+        raise at.error(f"it is not JSON: {error}") from None
 
 
 def _parsed(value: Any, at: Place, kind: Any) -> Any:

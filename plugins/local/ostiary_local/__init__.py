@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 from typing import Any
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from ostiary import (
     Call,
@@ -25,15 +23,25 @@ from ostiary import (
     hookimpl,
     read_settings,
 )
-from ostiary import errors as core
-from ostiary_local import accounts, errors, list_commands, names, passwords, searching, vetting
-from ostiary_local.accounts import Account, Name
+from ostiary_local import (
+    accounts,
+    errors,
+    history,
+    list_commands,
+    logins,
+    names,
+    passwords,
+    policies,
+    reauthentication,
+    resets,
+    searching,
+    vetting,
+)
+from ostiary_local.accounts import Name
 from ostiary_local.mail import actions, notices
 from ostiary_local.settings import LocalSettings
 from ostiary_local.strategy import LocalStrategy
 from ostiary_local.tables import metadata
-
-logger = logging.getLogger(__name__)
 
 
 @hookimpl
@@ -47,13 +55,13 @@ def ostiary_wire_name() -> str:
 
 
 @hookimpl
-def ostiary_storage() -> Storage:
-    return Storage(metadata, files(__name__) / "migrations")
+def ostiary_controllers() -> Iterable[Controller]:
+    return [resets.password, actions.password, actions.identifier]
 
 
 @hookimpl
-def ostiary_controllers() -> Iterable[Controller]:
-    return [actions.password, actions.identifier]
+def ostiary_storage() -> Storage:
+    return Storage(metadata, files(__name__) / "migrations")
 
 
 @hookimpl
@@ -75,29 +83,20 @@ def ostiary_commands() -> Iterable[Command]:
 
 @hookimpl
 async def ostiary_verify_credentials(
-    strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any]
+    strategy: LocalStrategy, store: Store, credentials: Mapping[str, Any], directory: Directory
 ) -> Verified:
-    username, password = _given(credentials)
-    if passwords.too_long(password):
-        raise core.LoginRefused(strategy.refusal, reason="the password is too long")
-    account = None
-    if names.fault(username) is None:
-        account = await accounts.named(store, username, strategy.key(username))
-    # Nobody's password is as much work as somebody's.
-    stored = None if account is None else account.hash
-    genuine = await store.hasher.matches(stored, passwords.normal(password))
-    if account is None:
-        raise core.LoginRefused(strategy.refusal, reason="unknown account")
-    if not genuine:
-        raise core.LoginRefused(strategy.refusal, kuid=account.kuid, reason="wrong password")
-    if stored is not None and store.hasher.outdated(stored):
-        await _renew(store, account, password)
-    return Verified(account.kuid)
+    return await logins.verify(strategy, store, credentials, directory)
 
 
 @hookimpl
 async def ostiary_validate_credentials(
-    strategy: LocalStrategy, store: Store, user: User, credentials: Mapping[str, Any], partial: bool
+    strategy: LocalStrategy,
+    store: Store,
+    user: User,
+    credentials: Mapping[str, Any],
+    call: Call,
+    partial: bool,
+    directory: Directory,
 ) -> None:
     if not {"kuid", "_id"}.isdisjoint(credentials):
         raise errors.KuidForbidden
@@ -115,6 +114,7 @@ async def ostiary_validate_credentials(
     if "password" in credentials:
         known = await _names(strategy, store, user, credentials)
         await vetting.vet(store, strategy.settings, credentials["password"], known)
+        await policies.check_new(strategy, store, user, credentials, call, directory)
 
 
 @hookimpl
@@ -123,21 +123,32 @@ async def ostiary_create_credentials(
 ) -> Mapping[str, Any]:
     username = credentials["username"]
     name = Name(username, strategy.key(username))
-    await accounts.add(store, kuid, name, await _columns(store, credentials, call))
+    await accounts.add(store, kuid, name, await _columns(store, kuid, credentials, call))
     return {"username": credentials["username"]}
 
 
 @hookimpl
 async def ostiary_update_credentials(
-    strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+    strategy: LocalStrategy,
+    store: Store,
+    kuid: str,
+    credentials: Mapping[str, Any],
+    call: Call,
+    directory: Directory,
 ) -> Mapping[str, Any]:
     name = None
     if "username" in credentials:
         username = credentials["username"]
         name = Name(username, strategy.key(username))
-    columns = await _columns(store, credentials, call)
+    columns = await _columns(store, kuid, credentials, call)
+    keep = await policies.kept(strategy, kuid, directory) if columns else 0
+    archive = partial(history.archive, store, kuid, keep)
+    ticket = resets.spent_by(call)
     telling = notices.of_change(strategy, store, kuid, credentials, call)
-    return {"username": await accounts.change(store, kuid, name, columns, telling)}
+    username = await accounts.change(
+        store, kuid, name, columns, archive, ticket=ticket, telling=telling
+    )
+    return {"username": username}
 
 
 @hookimpl
@@ -164,18 +175,17 @@ async def ostiary_get_credentials_by_id(
 
 
 @hookimpl
+async def ostiary_reauthenticate(
+    strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+) -> None:
+    await reauthentication.check(strategy, store, kuid, credentials, call)
+
+
+@hookimpl
 async def ostiary_search_credentials(
     store: Store, filter: Filter, sort: Sequence[Order], offset: int, limit: int
 ) -> FoundCredentials:
     return await searching.search(store, filter, sort, offset=offset, limit=limit)
-
-
-def _given(credentials: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the user name and the password of a login."""
-    username, password = credentials.get("username"), credentials.get("password")
-    if isinstance(username, str) and isinstance(password, str) and username and password:
-        return username, password
-    raise core.LoginRefused("Missing credentials.", reason="missing credentials")
 
 
 async def _names(
@@ -194,7 +204,9 @@ def _require_both(credentials: Mapping[str, Any]) -> None:
         raise errors.MissingPassword
 
 
-async def _columns(store: Store, credentials: Mapping[str, Any], call: Call) -> dict[str, Any]:
+async def _columns(
+    store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+) -> dict[str, Any]:
     """Return the columns of a new password, hashed; none without one."""
     if "password" not in credentials:
         return {}
@@ -202,20 +214,6 @@ async def _columns(store: Store, credentials: Mapping[str, Any], call: Call) -> 
     return {
         "hash": hash_,
         "imported": None,
-        "updater": call.kuid,
+        "updater": policies.author(call, kuid),
         "password_set_at": accounts.now(),
     }
-
-
-async def _renew(store: Store, account: Account, password: str) -> None:
-    """Hash a password at the cost now in force; a login does not fail over it."""
-    try:
-        hash_ = await store.hasher.hash(passwords.normal(password))
-        await accounts.renew(store, account, hash_)
-    except (core.OstiaryError, SQLAlchemyError) as failure:
-        # Not the text of the failure, which may hold the row.
-        logger.warning(
-            "the hash of user %r is outdated and was not renewed: %s",
-            account.kuid,
-            type(failure).__name__,
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, case, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -13,6 +13,11 @@ from sqlalchemy.exc import IntegrityError
 from ostiary import Database, Store
 from ostiary_local import errors
 from ostiary_local.tables import accounts, former_passwords, identifiers, outbox, tickets
+
+if TYPE_CHECKING:
+    from ostiary.storage.store import Database
+
+    Archive = Callable[[Database, int], Awaitable[None]]
 
 USERNAME = "username"
 
@@ -92,27 +97,33 @@ async def change(
     kuid: str,
     name: Name | None,
     columns: Mapping[str, Any],
+    archive: Archive | None = None,
+    *,
+    ticket: bytes | None = None,
     telling: Callable[[Database], Awaitable[None]] | None = None,
 ) -> str:
     """Change the account of a user and return the user name.
 
     :param name: takes the place of the user name; None leaves it.
+    :param archive: called in the transaction, with now, before another password is written.
+    :param ticket: the fingerprint of a ticket that is spent with this; None for none.
     :param telling: is called in the transaction, when the names are still those of before.
+    :raises errors.InvalidToken: the ticket is spent already, or void.
     :raises errors.NoAccount: the user has none.
     :raises errors.UsernameTaken: another user has the name.
     """
     instant = now()
     try:
         async with store.begin() as db:
+            if "hash" in columns and archive is not None:
+                await archive(db, instant)
             mine = accounts.c.kuid == kuid
             changed = update(accounts).where(mine).values(updated_at=instant, **columns)
             if (await db.execute(changed)).rowcount == 0:
                 raise errors.NoAccount(kuid)
             if telling is not None:
                 await telling(db)
-            if "hash" in columns:
-                # What was given out for the old password is void with it.
-                await db.execute(delete(tickets).where(tickets.c.kuid == kuid))
+            await _void_tickets(db, kuid, ticket, every="hash" in columns)
             if name is not None:
                 old = (identifiers.c.kuid == kuid) & (identifiers.c.kind == USERNAME)
                 await db.execute(delete(identifiers).where(old))
@@ -127,10 +138,14 @@ async def change(
 
 
 async def renew(store: Store, account: Account, hash_: str) -> None:
-    """Store another hash of the same password, unless the password was changed meanwhile."""
+    """Store a hash of our own of the same password, unless the password was changed meanwhile.
+
+    It takes the place of what was imported. The password stays as old as it is, and of whom.
+    """
     same = (accounts.c.kuid == account.kuid) & (accounts.c.hash == account.hash)
+    same &= accounts.c.imported == account.imported
     async with store.begin() as db:
-        await db.execute(update(accounts).where(same).values(hash=hash_))
+        await db.execute(update(accounts).where(same).values(hash=hash_, imported=None))
 
 
 async def erase(store: Store, kuid: str) -> None:
@@ -143,6 +158,23 @@ async def erase(store: Store, kuid: str) -> None:
 def now() -> int:
     """Return the instant to write, in milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+async def _void_tickets(db: Any, kuid: str, spent: bytes | None, *, every: bool) -> None:
+    """Take back what was given out for credentials that change (PWD-10).
+
+    :param spent: the fingerprint of a ticket by which they change; None for none.
+    :param every: the password changes, which nothing outlives.
+    :raises errors.InvalidToken: that ticket is not there any more.
+    """
+    if spent is not None:
+        mine = delete(tickets).where(tickets.c.fingerprint == spent)
+        if (await db.execute(mine)).rowcount == 0:
+            raise errors.InvalidToken
+    void = tickets.c.kuid == kuid
+    if not every:
+        void &= tickets.c.purpose == "reset"
+    await db.execute(delete(tickets).where(void))
 
 
 def _shown() -> Select[Any]:

@@ -10,6 +10,11 @@ WIRE_NAME = "kuzzle-plugin-auth-passport-local"
 _ID = f"plugin.{WIRE_NAME}."
 
 # fmt: off
+ExpiredPassword = errors.LoginRefusal.declare(_ID + "expired_password", 0x04_00_0001, "The password has expired: it has to be changed.")
+LoginInPassword = errors.BadRequestError.declare(_ID + "login_in_password", 0x04_00_0004, "The password must not contain the name of its user.")
+MustChangePassword = errors.LoginRefusal.declare(_ID + "must_change_password", 0x04_00_0005, "The password was set by somebody else: it has to be changed.")
+ReusedPassword = errors.BadRequestError.declare(_ID + "reused_password", 0x04_00_0006, "The password was used before.")
+WeakPassword = errors.BadRequestError.declare(_ID + "weak_password", 0x04_00_0007, "The password is not what the rules for it ask for.")
 KuidForbidden = errors.BadRequestError.declare(_ID + "kuid_forbidden", 0x04_00_0101, "Credentials may not name a kuid.")
 MissingUsername = errors.BadRequestError.declare(_ID + "missing_username", 0x04_00_0102, "A user name is needed.")
 MissingPassword = errors.BadRequestError.declare(_ID + "missing_password", 0x04_00_0103, "A password is needed.")
@@ -30,4 +35,10 @@ PasswordTooLong = errors.BadRequestError.declare(_ID + "password_too_long", 0x04
 ExpectedPassword = errors.BadRequestError.declare(_ID + "expected_password", 0x04_00_0121, "The password is a name of the user or a word of this service. Choose another one.")
 CommonPassword = errors.BadRequestError.declare(_ID + "common_password", 0x04_00_0122, "The password is on a list of common or leaked passwords. Choose another one.")
 GuessablePassword = errors.BadRequestError.declare(_ID + "guessable_password", 0x04_00_0123, "The password is too easy to guess. {0}")
+
+ExpiredToken = errors.UnauthorizedError.declare(_ID + "expired_token", 0x04_00_0002, "The reset token has expired.")
+InvalidToken = errors.BadRequestError.declare(_ID + "invalid_token", 0x04_00_0003, "The reset token is not valid.")
+MissingCurrentPassword = errors.BadRequestError.declare(_ID + "missing_current_password", 0x04_00_0130, "The current password is needed.")
+WrongCurrentPassword = errors.ForbiddenError.declare(_ID + "wrong_current_password", 0x04_00_0131, "The current password is wrong.")
+NothingToReset = errors.BadRequestError.declare(_ID + "nothing_to_reset", 0x04_00_0132, 'User "{0}" has no password to reset.')
 # fmt: on

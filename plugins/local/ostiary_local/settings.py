@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from ostiary import Lifetime
 from ostiary_local import passwords, strength
 from ostiary_local.blocklists import SHIPPED, Blocklist, Damaged
 from ostiary_local.mail.settings import MailSettings
+from ostiary_local.rules import PasswordPolicy
+
+MINUTE, HOUR = 60_000, 3_600_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,25 +47,28 @@ class LocalSettings:
     username_matching: Annotated[
         Literal["folded", "exact"], "Whether `Ann` and `ann` are one user name or two."
     ] = "folded"
+    require_password: Annotated[
+        bool | None,
+        "Users give their current password when they change or give up their own credentials:"
+        " true, and false in `--dev`.",
+    ] = None
+    reset_password_expires_in: Annotated[Lifetime, "Lifetime of a reset token, at most `1h`."] = (
+        15 * MINUTE
+    )
+    password_policies: Annotated[
+        tuple[PasswordPolicy, ...],
+        "Rules for the passwords of all users, or of some; all that bind a user hold.",
+    ] = ()
     mail: Annotated[MailSettings | None, "Mail to users; none by default."] = None
     dev: Annotated[bool, "The server runs with `--dev`; told by the server itself."] = False
 
     def __post_init__(self) -> None:
-        if self.min_length is not None:
-            _check("minLength", self.min_length, 0, passwords.LONGEST)
-        if self.max_length is not None:
-            _check("maxLength", self.max_length, passwords.ALWAYS_ACCEPTED, passwords.LONGEST)
-            if self.max_length < self.shortest:
-                raise ValueError(f"maxLength: wanted: no less than minLength, {self.shortest}")
-        if self.min_strength is not None:
-            _check("minStrength", self.min_strength, 0, strength.STRONGEST)
-        for path in self.blocklists or ():
-            try:
-                Blocklist(Path(path)).header()
-            except OSError as failure:
-                raise ValueError(f"blocklists: {path}: {failure.strerror}") from None
-            except Damaged as failure:
-                raise ValueError(f"blocklists: {path} {failure}") from None
+        self._check_passwords()
+        if not 0 < self.reset_password_expires_in <= HOUR:
+            raise ValueError(
+                "resetPasswordExpiresIn: wanted: at most 1h. Kuzzle's -1, without end, is not"
+                " taken: whoever finds an old token or mail could take the account over"
+            )
 
     @property
     def shortest(self) -> int:
@@ -69,6 +76,11 @@ class LocalSettings:
         if self.min_length is not None:
             return self.min_length
         return 0 if self.dev else passwords.SHORTEST
+
+    @property
+    def asks_current_password(self) -> bool:
+        """Whether users prove their current password before they change their credentials."""
+        return not self.dev if self.require_password is None else self.require_password
 
     @property
     def weakest(self) -> int:
@@ -88,6 +100,23 @@ class LocalSettings:
     def expected_refused(self) -> bool:
         """Whether names of the user and forbidden words are no passwords."""
         return not self.dev or bool(self.forbidden_words)
+
+    def _check_passwords(self) -> None:
+        if self.min_length is not None:
+            _check("minLength", self.min_length, 0, passwords.LONGEST)
+        if self.max_length is not None:
+            _check("maxLength", self.max_length, passwords.ALWAYS_ACCEPTED, passwords.LONGEST)
+            if self.max_length < self.shortest:
+                raise ValueError(f"maxLength: wanted: no less than minLength, {self.shortest}")
+        if self.min_strength is not None:
+            _check("minStrength", self.min_strength, 0, strength.STRONGEST)
+        for path in self.blocklists or ():
+            try:
+                Blocklist(Path(path)).header()
+            except OSError as failure:
+                raise ValueError(f"blocklists: {path}: {failure.strerror}") from None
+            except Damaged as failure:
+                raise ValueError(f"blocklists: {path} {failure}") from None
 
 
 def _check(key: str, value: int, least: int, most: int) -> None:

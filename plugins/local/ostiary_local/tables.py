@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
 
 from ostiary import Sealed
 
@@ -22,6 +31,10 @@ accounts = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
 )
+
+# Logins ask for one such account: see ``decoys``.
+_wrapped = accounts.c.hash.is_not(None) & accounts.c.imported.is_not(None)
+Index("wrapped_accounts", accounts.c.kuid, sqlite_where=_wrapped, postgresql_where=_wrapped)
 
 # The names by which users sign in: user names, e-mail addresses, telephone numbers.
 identifiers = Table(

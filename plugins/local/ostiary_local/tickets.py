@@ -8,18 +8,24 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Select, delete, insert, select
 
 from ostiary import Store
 from ostiary_local.accounts import now
-from ostiary_local.tables import tickets
+from ostiary_local.tables import accounts, tickets
 
 Purpose = Literal["reset", "verify"]
 
 MOST = 5
 """Tickets of a user for one purpose: the oldest gives way to another."""
+
+KEPT = 86_400_000
+"""Milliseconds that an expired ticket is kept, so that its holder can be told that it expired."""
+
+SWEPT = 100
+"""Expired tickets that are removed when one is issued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +51,13 @@ async def issue(store: Store, purpose: Purpose, kuid: str, bound: str, lifetime:
     same = (tickets.c.kuid == kuid) & (tickets.c.purpose == purpose)
     kept = select(tickets.c.fingerprint).where(same).order_by(tickets.c.created_at.desc())
     async with store.begin() as db:
+        # Those issued at once for one account take turns, or there would be more than a few.
+        mine = select(accounts.c.kuid).where(accounts.c.kuid == kuid)
+        await db.execute(mine.with_for_update())
         newest = (await db.execute(kept.limit(MOST - 1))).scalars().all()
-        await db.execute(delete(tickets).where(same, tickets.c.fingerprint.not_in(newest)))
+        old = (await db.execute(_old(instant))).scalars().all()
+        gone = (same & tickets.c.fingerprint.not_in(newest)) | tickets.c.fingerprint.in_(old)
+        await db.execute(delete(tickets).where(gone))
         await db.execute(
             insert(tickets).values(
                 fingerprint=_fingerprint(ticket),
@@ -69,6 +80,12 @@ async def find(store: Store, purpose: Purpose, ticket: str) -> Ticket | None:
     if row is None:
         return None
     return Ticket(_fingerprint(ticket), row.kuid, row.bound, row.expires_at <= now())
+
+
+def _old(instant: int) -> Select[Any]:
+    """Return some tickets that expired long ago; who removes others at this moment has theirs."""
+    old = select(tickets.c.fingerprint).where(tickets.c.expires_at < instant - KEPT)
+    return old.limit(SWEPT).with_for_update(skip_locked=True)
 
 
 def _fingerprint(ticket: str) -> bytes:

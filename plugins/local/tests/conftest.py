@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import ostiary_local
-from ostiary import Call, Storage, Store, User, Verified
+from ostiary import Call, Directory, Storage, Store, User, Verified
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
 from ostiary.storage import migrate
@@ -27,6 +27,21 @@ CHEAPEST = Argon2Parameters(time_cost=5, memory_cost=7168)
 
 
 @dataclass(frozen=True)
+class People:
+    """Who there is: the profiles of each user, and the roles of each profile."""
+
+    profiles: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    role_ids: dict[str, set[str]] = field(default_factory=dict)
+
+    async def find(self, kuid: str) -> User | None:
+        ids = self.profiles.get(kuid)
+        return None if ids is None else User(kuid=kuid, profile_ids=ids)
+
+    async def roles(self, profile_ids: Iterable[str]) -> frozenset[str]:
+        return frozenset[str]().union(*(self.role_ids.get(id, ()) for id in profile_ids))
+
+
+@dataclass(frozen=True)
 class Local:
     """What the core does: every change is validated first, and every hook gets what it asks for."""
 
@@ -34,6 +49,11 @@ class Local:
     strategy: LocalStrategy
     backend: Backend
     folder: Path
+    people: People = field(default_factory=People)
+
+    @property
+    def directory(self) -> Directory:
+        return cast("Directory", self.people)
 
     def configured(self, **settings: Any) -> Local:
         """Return the plugin with other settings."""
@@ -57,38 +77,52 @@ class Local:
 
     async def verify(self, fields: Mapping[str, Any]) -> Verified:
         return await ostiary_local.ostiary_verify_credentials(
-            strategy=self.strategy, store=self.store, credentials=fields
+            strategy=self.strategy,
+            store=self.store,
+            credentials=fields,
+            directory=self.directory,
         )
 
     async def validate(
-        self, kuid: str, fields: Mapping[str, Any], *, partial: bool = False
+        self,
+        kuid: str,
+        fields: Mapping[str, Any],
+        *,
+        partial: bool = False,
+        by: str = "-1",
+        action: str = "",
     ) -> None:
         await ostiary_local.ostiary_validate_credentials(
             strategy=self.strategy,
             store=self.store,
-            user=User(kuid=kuid),
+            user=User(kuid=kuid, profile_ids=self.people.profiles.get(kuid, ())),
             credentials=fields,
+            call=Call(kuid=by, action=action),
             partial=partial,
+            directory=self.directory,
         )
 
-    async def create(self, kuid: str, /, *, by: str = "-1", **fields: Any) -> Mapping[str, Any]:
-        await self.validate(kuid, fields)
+    async def create(
+        self, kuid: str, /, *, by: str = "-1", action: str = "", **fields: Any
+    ) -> Mapping[str, Any]:
+        await self.validate(kuid, fields, by=by, action=action)
         return await ostiary_local.ostiary_create_credentials(
             strategy=self.strategy,
             store=self.store,
             kuid=kuid,
             credentials=fields,
-            call=Call(kuid=by),
+            call=Call(kuid=by, action=action),
         )
 
     async def update(self, kuid: str, /, *, by: str = "-1", **fields: Any) -> Mapping[str, Any]:
-        await self.validate(kuid, fields, partial=True)
+        await self.validate(kuid, fields, partial=True, by=by)
         return await ostiary_local.ostiary_update_credentials(
             strategy=self.strategy,
             store=self.store,
             kuid=kuid,
             credentials=fields,
             call=Call(kuid=by),
+            directory=self.directory,
         )
 
     async def delete(self, kuid: str) -> None:

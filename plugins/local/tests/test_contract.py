@@ -10,3 +10,4 @@ class TestLocal(StrategyContract):
     good = {"username": "ann", "password": "correct horse battery staple"}
     other = {"username": "bob", "password": "staple battery horse correct"}
     wrong = {"password": "incorrect horse battery staple"}
+    proof = {"currentPassword": "correct horse battery staple"}

@@ -238,7 +238,7 @@ async def test_a_renewal_that_fails_is_told_and_the_login_succeeds(
     later = await local.reopened(pool, DEARER)
     assert await later.login("ann", "secret-of-ann") == "ann"
     assert local.row("ann")["hash"] == stored
-    (record,) = [one for one in caplog.records if one.name == "ostiary_local"]
+    (record,) = [one for one in caplog.records if one.name == "ostiary_local.proofs"]
     assert record.levelno == logging.WARNING
     assert record.getMessage() == (
         "the hash of user 'ann' is outdated and was not renewed: IntegrityError"

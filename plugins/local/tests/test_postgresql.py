@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -15,8 +15,9 @@ from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.provision import provision
 from ostiary.storage.store import Backend
 from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
-from ostiary_local import accounts
-from ostiary_local.errors import AccountExists, NoAccount, UsernameTaken
+from ostiary_local import accounts, history, tables
+from ostiary_local.errors import AccountExists, NoAccount, ReusedPassword, UsernameTaken
+from ostiary_local.foreign import parse
 
 if TYPE_CHECKING:
     from .conftest import Local
@@ -98,6 +99,48 @@ async def test_a_user_who_is_given_accounts_at_once_has_one(local: Local) -> Non
     )
     assert sum(isinstance(result, dict) for result in results) == 1
     assert sum(isinstance(result, AccountExists) for result in results) == 5
+
+
+async def test_former_passwords_are_kept_as_long_as_a_policy_asks(local: Local) -> None:
+    """RACE-05."""
+    policy: dict[str, Any] = {"appliesTo": "*", "forbidReusedPasswordCount": 9}
+    strict = local.configured(passwordPolicies=[policy])
+    await strict.create("ann", username="ann", password="p0")
+    await asyncio.gather(*(strict.update("ann", password=f"p{n}") for n in range(1, 7)))
+    assert len(await history.former(local.store, "ann", 24)) == 6
+    for number in range(7):
+        with pytest.raises(ReusedPassword):
+            await strict.update("ann", password=f"p{number}")
+    policy["forbidReusedPasswordCount"] = 3
+    await local.configured(passwordPolicies=[policy]).update("ann", password="p7")
+    assert len(await history.former(local.store, "ann", 24)) == 2
+    await local.update("ann", password="p8")
+    assert await history.former(local.store, "ann", 24) == []
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["alone", "wrapped"])
+async def test_an_account_from_elsewhere_has_our_hash_after_its_first_logins(
+    local: Local, wrapped: bool
+) -> None:
+    """PWD-07."""
+    theirs = parse("{SSHA}fXdCFmLm7PVEh9muNjvZtKlvLx2ldE6pNUaode7de68VQuh9")
+    text = theirs.outline if wrapped else theirs.text
+    column = tables.accounts.c.imported
+    columns = {
+        "hash": await local.store.hasher.hash(theirs.value.hex()) if wrapped else None,
+        "imported": local.store.sealer.seal(text.encode(), column=column, row="ann"),
+        "updater": "-1",
+        "password_set_at": 1,
+    }
+    await accounts.add(local.store, "ann", accounts.Name("ann", "ann"), columns)
+    with pytest.raises(errors.LoginRefused):
+        await local.login("ann", "wrong")
+    logins = [local.login("ann", "pässword with späces") for _ in range(5)]
+    assert await asyncio.gather(*logins) == ["ann"] * 5
+    after = await accounts.of(local.store, "ann")
+    assert after is not None
+    assert (after.imported, after.password_set_at, after.updater) == (None, 1, "-1")
+    assert await local.store.hasher.matches(after.hash, "pässword with späces")
 
 
 async def test_the_revisions_build_the_tables(backend: Backend, storage: Storage) -> None:

@@ -59,10 +59,24 @@ def test_a_file_that_is_no_list_stops_the_start(tmp_path: Path) -> None:
         declared(blocklists=[str(tmp_path / "none")])
 
 
+def test_users_prove_themselves_unless_in_dev() -> None:
+    assert declared().settings.asks_current_password
+    assert not declared(dev=True).settings.asks_current_password
+    assert declared(dev=True, requirePassword=True).settings.asks_current_password
+    assert not declared(requirePassword=False).settings.asks_current_password
+
+
 @pytest.mark.parametrize("dev", [False, True])
 def test_a_configured_length_holds_everywhere(dev: bool) -> None:
     assert declared(dev=dev, minLength=8).settings.shortest == 8
     assert declared(dev=dev, minLength=0).settings.shortest == 0
+
+
+def test_a_reset_token_lives_a_quarter_of_an_hour_and_never_longer_than_an_hour() -> None:
+    """PWD-10"""
+    assert declared().settings.reset_password_expires_in == 900_000
+    assert declared(resetPasswordExpiresIn="1h").settings.reset_password_expires_in == 3_600_000
+    assert declared(resetPasswordExpiresIn=1).settings.reset_password_expires_in == 1
 
 
 def test_names_are_folded_unless_told_otherwise() -> None:
@@ -88,8 +102,77 @@ def test_names_are_folded_unless_told_otherwise() -> None:
         ({"usernameMatching": "loose"}, "usernameMatching"),
         ({"minLenght": 8}, "minLength"),
         ({"min_length": 8}, "minLength"),
+        ({"requirePassword": "yes"}, "requirePassword"),
+        ({"resetPasswordExpiresIn": -1}, "Kuzzle's -1"),
+        ({"resetPasswordExpiresIn": "61m"}, "at most 1h"),
+        ({"resetPasswordExpiresIn": 0}, "resetPasswordExpiresIn"),
+        ({"resetPasswordExpiresIn": "soon"}, "resetPasswordExpiresIn"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         declared(**settings)
+
+
+# Policies
+
+EVERYBODY = {"appliesTo": "*"}
+
+
+@pytest.mark.parametrize(
+    "policy, told",
+    [
+        ({}, r"passwordPolicies\[0\].appliesTo: is missing"),
+        ({"appliesTo": "all"}, "appliesTo"),
+        ({"appliesTo": 7}, "appliesTo"),
+        ({"appliesTo": ["ann"]}, "appliesTo"),
+        ({"appliesTo": {}}, "appliesTo"),
+        ({"appliesTo": {"users": []}}, "appliesTo: the lists are empty"),
+        ({"appliesTo": {"users": "ann"}}, "appliesTo.users"),
+        ({"appliesTo": {"profiles": [7]}}, "appliesTo.profiles"),
+        ({"appliesTo": {"user": ["ann"]}}, "appliesTo.user is not a setting"),
+        ({**EVERYBODY, "passwordRegex": "("}, "passwordRegex"),
+        ({**EVERYBODY, "passwordRegex": ""}, "passwordRegex"),
+        ({**EVERYBODY, "passwordRegex": 7}, "passwordRegex"),
+        ({**EVERYBODY, "forbidLoginInPassword": "yes"}, "forbidLoginInPassword"),
+        ({**EVERYBODY, "forbidReusedPasswordCount": -1}, "forbidReusedPasswordCount.*0 to 24"),
+        ({**EVERYBODY, "forbidReusedPasswordCount": 25}, "forbidReusedPasswordCount.*0 to 24"),
+        ({**EVERYBODY, "forbidReusedPasswordCount": True}, "forbidReusedPasswordCount"),
+        ({**EVERYBODY, "expiresAfter": "soon"}, "expiresAfter.*such as"),
+        ({**EVERYBODY, "expiresAfter": 0}, "expiresAfter"),
+        ({**EVERYBODY, "expiresAfter": -2}, "expiresAfter"),
+        ({**EVERYBODY, "expiresAfter": ["30d"]}, "expiresAfter"),
+        ({**EVERYBODY, "mustChangePasswordIfSetByAdmin": 1}, "mustChangePasswordIfSetByAdmin"),
+        # What the manual of Kuzzle's plugin prints, and nothing reads.
+        ({**EVERYBODY, "forbidLoginPassword": True}, "did you mean .*forbidLoginInPassword"),
+    ],
+)
+def test_a_wrong_policy_stops_the_start_and_names_the_key(
+    policy: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(SettingsError, match=told):
+        declared(passwordPolicies=[policy])
+
+
+def test_policies_are_a_list() -> None:
+    with pytest.raises(SettingsError, match="passwordPolicies"):
+        declared(passwordPolicies=EVERYBODY)
+
+
+def test_the_mistaken_policy_is_numbered() -> None:
+    with pytest.raises(SettingsError, match=r"passwordPolicies\[1\]"):
+        declared(passwordPolicies=[EVERYBODY, {}])
+
+
+def test_policies_are_read_in_their_order() -> None:
+    policies = [
+        {"appliesTo": {"users": ["ann"], "roles": []}, "expiresAfter": "30d"},
+        {**EVERYBODY, "forbidReusedPasswordCount": 24, "expiresAfter": 1000},
+        {**EVERYBODY, "expiresAfter": -1},
+    ]
+    first, second, third = declared(passwordPolicies=policies).settings.password_policies
+    assert first.lifetime == 30 * 24 * 3600 * 1000
+    assert first.bound.users == {"ann"}
+    assert (second.lifetime, second.forbid_reused_password_count) == (1000, 24)
+    assert (third.lifetime, third.expression, third.bound.everybody) == (None, None, True)
+    assert declared().settings.password_policies == ()

@@ -185,7 +185,8 @@ async def test_a_plugin_gets_its_store_bare_of_everything_else(inside: Any) -> N
                 *("execute", "scalar", "after_commit")
             }
         assert {name for name in dir(held.directory) if name[0] != "_"} == {
-            *("find", "roles", "check_authority", "change_credentials"),
+            *("find", "roles", "check_authority", "attempt", "others_take_part"),
+            *("change_credentials",),
             *("open_session", "end_sessions", "strategies_changed"),
         }
 

@@ -60,6 +60,17 @@ def test_the_environment_reaches_a_plugin_and_beats_the_file(loaded: Load) -> No
     assert read.providers["google"].client_id == "0123"
 
 
+def test_the_environment_gives_a_list_of_tables_as_json(loaded: Load) -> None:
+    variable = "OSTIARY_PLUGINS__OAUTH__FALLBACKS"
+    given = {variable: '[{"clientId": "a", "scopes": ["b"]}]'}
+    read = read_settings(loaded("", **given).plugins.tables["oauth"], Oauth)
+    assert read.fallbacks == (Provider(client_id="a", scopes=("b",)),)
+    for wrong in ("[{", "a", '["a"]', '{"clientId": "a"}'):
+        table = loaded("", **{variable: wrong}).plugins.tables["oauth"]
+        with pytest.raises(SettingsError, match=r"plugins\.oauth\.fallbacks.*variable"):
+            read_settings(table, Oauth)
+
+
 def test_a_plugin_learns_dev_only_where_it_asks(loaded: Load) -> None:
     @dataclass(frozen=True)
     class Curious:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ostiary_local import accounts, tickets
+from ostiary_local import accounts, resets, tickets
 from ostiary_local.mail import recipients
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ostiary_local.strategy import LocalStrategy
 
 MINUTE, HOUR = 60_000, 3_600_000
-RESET, VERIFY = 15 * MINUTE, 24 * HOUR
-"""How long the tokens are good for, in ms."""
+VERIFY = 24 * HOUR
+"""How long a token is good for that verifies an address, in ms."""
 
 
 class Void(Exception):
@@ -33,7 +33,7 @@ async def link(
     match letter.kind:
         case "reset":
             token = await _reset(strategy, store, letter)
-            return {"link": _opened(settings.reset_url, token), "minutes": str(RESET // MINUTE)}
+            return {"link": _opened(settings.reset_url, token), "minutes": _minutes(strategy)}
         case "verify":
             token = await _verify(strategy, store, letter)
             return {"link": _opened(settings.verify_url, token), "hours": str(VERIFY // HOUR)}
@@ -47,7 +47,7 @@ async def _reset(strategy: LocalStrategy, store: Store, letter: Letter) -> str:
     async with store.read() as db:
         if account is None or letter.to not in await recipients.verified(db, letter.kuid):
             raise Void("the address is not the user's any more")
-    return await tickets.issue(store, "reset", account.kuid, str(account.password_set_at), RESET)
+    return await resets.issue(strategy, store, account)
 
 
 async def _verify(strategy: LocalStrategy, store: Store, letter: Letter) -> str:
@@ -56,6 +56,10 @@ async def _verify(strategy: LocalStrategy, store: Store, letter: Letter) -> str:
         if letter.to not in await recipients.unverified(db, letter.kuid):
             raise Void("the address is verified, or not the user's any more")
     return await tickets.issue(store, "verify", letter.kuid, letter.to, VERIFY)
+
+
+def _minutes(strategy: LocalStrategy) -> str:
+    return str(max(1, strategy.settings.reset_password_expires_in // MINUTE))
 
 
 def _opened(url: str | None, token: str) -> str:

@@ -78,3 +78,7 @@ def _replace_accounts() -> None:
     new = sa.table("accounts", *map(sa.column, kept))
     op.execute(sa.insert(new).from_select(list(kept), sa.select(*old.c)))
     op.drop_table("old_accounts")
+    wrapped = sa.text("hash IS NOT NULL AND imported IS NOT NULL")
+    op.create_index(
+        "wrapped_accounts", "accounts", ["kuid"], sqlite_where=wrapped, postgresql_where=wrapped
+    )

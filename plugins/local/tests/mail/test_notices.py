@@ -25,7 +25,12 @@ BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.
 async def update(post: Post, kuid: str, call: Call, **fields: Any) -> None:
     await post.local.validate(kuid, fields, partial=True)
     await ostiary_local.ostiary_update_credentials(
-        strategy=post.strategy, store=post.store, kuid=kuid, credentials=fields, call=call
+        strategy=post.strategy,
+        store=post.store,
+        kuid=kuid,
+        credentials=fields,
+        call=call,
+        directory=post.local.directory,
     )
 
 
@@ -82,7 +87,7 @@ async def test_of_a_change_that_fails_nothing_is_told(post: Post) -> None:
     )
     assert telling is not None
     with pytest.raises(UsernameTaken):
-        await accounts.change(post.store, "ann", name, {}, telling)
+        await accounts.change(post.store, "ann", name, {}, telling=telling)
     assert await post.rows() == []
 
 

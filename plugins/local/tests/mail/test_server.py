@@ -102,6 +102,29 @@ def test_a_reset_that_is_asked_for_comes_by_mail(
     assert token not in server.log
 
 
+def test_a_forgotten_password_is_set_anew_and_its_owner_told(
+    serve: Serve, inbox: Inbox, link: Callable[[Any], str]
+) -> None:
+    """PWD-10: the token is good once."""
+    server = serve()
+    make_user(server, "ann", "ann@example.org")
+    ask(server, "ann@example.org")
+    wait_for(lambda: inbox.mails)
+    fields = {"token": link(inbox.mails[0]), "password": "another pass phrase"}
+    with closing(HttpApi(server.port)) as api:
+        done = api.send("POST", "/_/password/reset", fields)
+        assert done.status == 200, done.body
+        assert done.result["_id"] == "ann"
+        again = api.send("POST", "/_/password/reset", fields)
+        assert again.status == 400, again.body
+        given = {"username": "ann", "password": "another pass phrase"}
+        assert api.call("auth:login", given, strategy="local").status == 200
+    wait_for(lambda: len(inbox.mails) == 2)
+    told = "Your password for example.com was changed"
+    assert inbox.told()[1] == ("ann@example.org", told)
+    assert "127.0.0.1" in str(inbox.mails[1])
+
+
 def test_the_answer_is_the_same_for_everybody(serve: Serve) -> None:
     """AUTH-01, AUTH-03: status, body and headers, but for the time and the number of a request."""
     server = serve()
