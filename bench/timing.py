@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
-from checks import free_port, post, running
+from driving import free_port, post, running
 
 WITHIN = 0.10
 """How far the ratio of the medians may be from one."""

@@ -32,7 +32,7 @@ LAYERS = (
     "commands",
     "hookspecs",
     "declarations login_hooks narrowing plugin_commands plugin_controllers plugin_loading plugin_names plugins stored_strategies",
-    "event_hooks",
+    "background_hooks event_hooks",
     "services",
     "controllers",
     "audit identity",
@@ -59,7 +59,7 @@ LAYERS = (
 LIBRARIES = {
     "starlette": "websocket app pages testing",
     "sqlalchemy": "storage services operations testing",
-    "pluggy": "event_hooks hookspecs plugins login_hooks plugin_loading plugin_names composition testing",
+    "pluggy": "background_hooks event_hooks hookspecs plugins login_hooks plugin_loading plugin_names composition testing",
     "alembic": "storage.migrate",
     "asyncpg": "storage testing",
     "uvicorn": "serving http_protocol websocket_protocol testing",

@@ -35,6 +35,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 GUIDES = (
     "clients",
+    "mail",
     "moving",
     "operators",
     "plugins",

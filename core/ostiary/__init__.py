@@ -48,7 +48,7 @@ from ostiary.hookspecs import hookimpl
 from ostiary.request import Reply
 from ostiary.seals import SealBroken
 from ostiary.settings import SettingsError, read_settings
-from ostiary.settings.kinds import Lifetime
+from ostiary.settings.kinds import Folder, Lifetime, Span
 from ostiary.storage import Database, Storage
 from ostiary.storage import OwnStore as Store
 from ostiary.storage.conditions import combined, condition
@@ -96,6 +96,7 @@ __all__ = [
     "Factor",
     "Field",
     "Filter",
+    "Folder",
     "FoundCredentials",
     "Kind",
     "Leaf",
@@ -130,6 +131,7 @@ __all__ = [
     "SignedIn",
     "SignedOut",
     "SigningKeyRotated",
+    "Span",
     "Storage",
     "Store",
     "Strategy",

@@ -22,6 +22,7 @@ from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostiary import errors, log
+from ostiary.background_hooks import BackgroundHooks
 from ostiary.composition import Core, find_plugins, make_backend, open_core
 from ostiary.dispatch import Dispatcher
 from ostiary.failsafe import FailsafeDispatcher
@@ -106,6 +107,8 @@ class Application:
             await core.stores[CORE].hasher.prepare()
             self._serve(core, around)
             stopping = asyncio.Event()
+            sides = core.services.plugin_sides
+            background = BackgroundHooks(core.plugins, sides, self._watchdog)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_house(core.services, stopping))
                 tasks.create_task(watch_tokens(core.services, stopping))
@@ -113,10 +116,12 @@ class Application:
                 # What is there now stays: the collector need not walk it again and again.
                 gc.collect()
                 gc.freeze()
+                background.start()
                 yield
                 self._ready = False
                 self._ending()
                 stopping.set()
+                await background.stop()
                 await core.services.background.finish()
 
     def _serve(self, core: Core, around: Starlette) -> None:

@@ -116,8 +116,9 @@ async def ostiary_background(
     """Do in the background what no request should wait for, such as sending mail.
 
     Every process calls this once, when it is ready for requests, and cancels it when it stops.
-    What it raises is logged, and it is called again after a while. Several processes, and
-    machines, do this at the same time: claim a piece of work in the store before you do it.
+    What it raises is logged, and it is called again after a while, which grows; when it returns,
+    it is done. Several processes, and machines, do this at the same time: claim a piece of work
+    in the store before you do it. It is called neither by commands nor with ``--failsafe``.
 
     :param settings: as in ``ostiary_strategies``.
     """

@@ -27,7 +27,15 @@ from ostiary.plugin_names import (
     whose,
     wire_name,
 )
-from ostiary.plugins import HOOKS, LOGIN_HOOKS, REQUIRED, Plugin, PluginError, Plugins
+from ostiary.plugins import (
+    BACKGROUND,
+    HOOKS,
+    LOGIN_HOOKS,
+    REQUIRED,
+    Plugin,
+    PluginError,
+    Plugins,
+)
 from ostiary.settings import SettingsError
 from ostiary.settings.table import Table
 from ostiary.storage import Storage
@@ -176,7 +184,7 @@ def _check_implementation(name: str, caller: HookCaller, implementation: HookImp
     assert caller.spec is not None
     asynchronous = inspect.iscoroutinefunction(caller.spec.function)
     if implementation.wrapper or implementation.hookwrapper:
-        if caller.name in LOGIN_HOOKS:
+        if caller.name in {*LOGIN_HOOKS, BACKGROUND}:
             raise PluginError(f"plugin {name}: hook {caller.name} is asked of each, not wrapped")
         return  # pluggy has made sure that it is a generator.
     if asynchronous and not inspect.iscoroutinefunction(implementation.function):

@@ -32,6 +32,7 @@ OPTIONAL = (BY_ID, SEARCH, REAUTHENTICATE, "ostiary_refresh_session")
 HOOKS = (*REQUIRED, *OPTIONAL)
 BEFORE_LOGIN, AFTER_LOGIN = "ostiary_before_login", "ostiary_after_login"
 LOGIN_HOOKS = {BEFORE_LOGIN, AFTER_LOGIN}
+BACKGROUND = "ostiary_background"
 
 REFUSALS = (errors.UnauthorizedError, errors.ForbiddenError)
 """Whatever of these a refresh is refused with, the client is told the same."""

@@ -38,6 +38,7 @@ from ostiary_local import (
     verification,
     vetting,
 )
+from ostiary_local.mail import actions, notices
 from ostiary_local.settings import LocalSettings
 from ostiary_local.strategy import LocalStrategy
 from ostiary_local.tables import metadata
@@ -55,12 +56,29 @@ def ostiary_wire_name() -> str:
 
 @hookimpl
 def ostiary_controllers() -> Iterable[Controller]:
-    return [resets.password, verification.identifier]
+    return [
+        resets.password,
+        verification.identifier,
+        actions.password,
+        actions.identifier,
+    ]
 
 
 @hookimpl
 def ostiary_storage() -> Storage:
     return Storage(metadata, files(__name__) / "migrations")
+
+
+@hookimpl
+async def ostiary_background(
+    settings: Mapping[str, Any], store: Store, directory: Directory
+) -> None:
+    configured = read_settings(settings, LocalSettings)
+    if configured.mail is not None:
+        # Only now: a server without mail does not pay for what sends it.
+        from ostiary_local.mail.delivery import deliver
+
+        await deliver(LocalStrategy(settings=configured), configured.mail, store, directory)
 
 
 @hookimpl
@@ -124,7 +142,9 @@ async def ostiary_update_credentials(
     columns = await _columns(store, kuid, credentials, call)
     keep = await policies.kept(strategy, kuid, directory) if columns else 0
     archive = partial(history.archive, store, kuid, keep)
-    await accounts.change(store, kuid, wanted, columns, archive, ticket=resets.spent_by(call))
+    ticket = resets.spent_by(call)
+    telling = notices.of_change(strategy, store, kuid, credentials, call)
+    await accounts.change(store, kuid, wanted, columns, archive, ticket=ticket, telling=telling)
     return await _view(store, kuid)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ostiary import Store
+from ostiary import Database, Store
 from ostiary.errors import OstiaryError
 from ostiary_local import errors, names
 from ostiary_local.identifiers import SHOWN_FIRST, held, plan, shown, write
@@ -18,7 +18,6 @@ from ostiary_local.naming import Names
 from ostiary_local.tables import accounts, former_passwords, identifiers, outbox, tickets
 
 if TYPE_CHECKING:
-    from ostiary.storage.store import Database
     from ostiary_local.strategy import LocalStrategy
 
     Archive = Callable[[Database, int], Awaitable[None]]
@@ -110,12 +109,14 @@ async def change(
     archive: Archive | None = None,
     *,
     ticket: bytes | None = None,
+    telling: Callable[[Database], Awaitable[None]] | None = None,
 ) -> str:
     """Change the account of a user and return the user name.
 
     :param names: what becomes of its names; None leaves them.
     :param archive: called in the transaction, with now, before another password is written.
     :param ticket: the fingerprint of a ticket that is spent with this; None for none.
+    :param telling: is called in the transaction, when the names are still those of before.
     :raises errors.InvalidToken: the ticket is spent already, or void.
     :raises errors.NoAccount: the user has none.
     :raises errors.UsernameTaken: another user has one of the names.
@@ -131,6 +132,8 @@ async def change(
             changed = update(accounts).where(mine).values(updated_at=instant, **columns)
             if (await db.execute(changed)).rowcount == 0:
                 raise errors.NoAccount(kuid)
+            if telling is not None:
+                await telling(db)
             await _void_tickets(db, kuid, ticket, every="hash" in columns)
             if names is not None:
                 await write(db, kuid, names, instant)

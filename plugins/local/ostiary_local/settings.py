@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from ostiary import Lifetime
 from ostiary_local import passwords, phones, strength
 from ostiary_local.blocklists import SHIPPED, Blocklist, Damaged
+from ostiary_local.mail.settings import MailSettings
 from ostiary_local.names import Matching
 from ostiary_local.rules import PasswordPolicy
 
@@ -70,6 +71,7 @@ class LocalSettings:
         tuple[PasswordPolicy, ...],
         "Rules for the passwords of all users, or of some; all that bind a user hold.",
     ] = ()
+    mail: Annotated[MailSettings | None, "Mail to users; none by default."] = None
     dev: Annotated[bool, "The server runs with `--dev`; told by the server itself."] = False
 
     def __post_init__(self) -> None:

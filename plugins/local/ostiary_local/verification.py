@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from ostiary import POST, Call, Controller, Directory, Store, Strategy
 from ostiary_local import accounts, claims, errors, identifiers, naming, tickets
 from ostiary_local.accounts import now
+from ostiary_local.mail import notices
 from ostiary_local.naming import Name
 from ostiary_local.strategy import LocalStrategy
 from ostiary_local.tables import tickets as table
@@ -40,19 +41,22 @@ class Claimed(TypedDict):
     POST("/identifier/_verify"),
     raises=[errors.InvalidVerificationToken, errors.UsernameTaken, errors.TooManyNames],
 )
-async def verify(store: Store, strategies: Mapping[str, Strategy], body: Token) -> dict[str, Any]:
+async def verify(
+    store: Store, strategies: Mapping[str, Strategy], call: Call, body: Token
+) -> dict[str, Any]:
     """Mark an e-mail address or a telephone number as verified, with the token that was sent there.
 
     The token is spent. If the address was claimed by another user, who had not verified it, it
     is not theirs any more.
     """
-    name = await confirm(_local(strategies), store, body["token"])
+    name = await confirm(_local(strategies), store, body["token"], call)
     return {"kind": name.kind, "value": name.value, "verified": True}
 
 
 @identifier.action(
     POST("/identifier/{_id}/_verificationToken"),
     raises=[errors.NoAccount, errors.NoSuchName, errors.UsernameTaken],
+    noted=True,
 )
 async def get_verification_token(
     store: Store,
@@ -91,7 +95,7 @@ async def token(strategy: LocalStrategy, store: Store, kuid: str, value: str) ->
     return await tickets.issue(store, "verify", kuid, spelled, LIFETIME)
 
 
-async def confirm(strategy: LocalStrategy, store: Store, token: str) -> Name:
+async def confirm(strategy: LocalStrategy, store: Store, token: str, call: Call) -> Name:
     """Spend a token and return the address that is verified with it.
 
     :raises errors.InvalidVerificationToken: there is no such token, or no more.
@@ -107,6 +111,7 @@ async def confirm(strategy: LocalStrategy, store: Store, token: str) -> Name:
             spent = delete(table).where(table.c.fingerprint == ticket.fingerprint)
             if (await db.execute(spent)).rowcount == 0:
                 raise errors.InvalidVerificationToken
+            await notices.tell(strategy, store, db, notices.NAMES, ticket.kuid, call)
             await identifiers.confirm(db, ticket.kuid, name, now())
     except IntegrityError:
         raise errors.UsernameTaken(name.value) from None

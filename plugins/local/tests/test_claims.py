@@ -51,7 +51,7 @@ async def test_who_verifies_while_others_take_an_old_claim_keeps_it(local: Local
     one = await verification.token(local.strategy, local.store, "ann", ANN)
     await local.age(ANN)
     results: list[Any] = await asyncio.gather(
-        verification.confirm(local.strategy, local.store, one),
+        verification.confirm(local.strategy, local.store, one, local.call),
         *(local.create(f"k{n}", username=f"k{n}", email=ANN, password="x") for n in range(4)),
         return_exceptions=True,
     )
@@ -67,7 +67,7 @@ async def test_a_token_used_by_many_at_once_is_spent_once(local: Local) -> None:
     await local.create("ann", email=ANN, password="x")
     one = await verification.token(local.strategy, local.store, "ann", ANN)
     results = await asyncio.gather(
-        *(verification.confirm(local.strategy, local.store, one) for _ in range(50)),
+        *(verification.confirm(local.strategy, local.store, one, local.call) for _ in range(50)),
         return_exceptions=True,
     )
     assert sum(isinstance(result, InvalidVerificationToken) for result in results) == 49
@@ -81,7 +81,7 @@ async def test_of_two_who_verify_one_address_the_first_has_it(local: Local) -> N
         await verification.token(local.strategy, local.store, kuid, ANN) for kuid in ("one", "two")
     ]
     results = await asyncio.gather(
-        *(verification.confirm(local.strategy, local.store, one) for one in both),
+        *(verification.confirm(local.strategy, local.store, one, local.call) for one in both),
         return_exceptions=True,
     )
     assert sum(isinstance(result, UsernameTaken) for result in results) == 1

@@ -108,7 +108,7 @@ async def do(local: Local, model: Model, step: str, user: str, address: str) -> 
             await write(local, user, [one for one in before if one != address], [])
         case "confirm":
             token = await verification.token(local.strategy, local.store, user, address)
-            await verification.confirm(local.strategy, local.store, token)
+            await verification.confirm(local.strategy, local.store, token, local.call)
         case "age" if address in model.claims:
             await local.age(address)
 

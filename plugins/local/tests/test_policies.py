@@ -198,20 +198,20 @@ async def test_every_name_of_a_user_counts(local: Local) -> None:
     local = bound(local, {"forbidLoginInPassword": True})
     await local.create("ann", username="ann", password="secret")
     row = {
-        "key": "lee.old@x",
-        "value": "Lee.Old@x",
+        "key": "lee.old@x.example",
+        "value": "Lee.Old@x.example",
         "kind": "email",
         "kuid": "ann",
         "created_at": 1,
     }
     async with local.store.begin() as db:
         await db.execute(insert(identifiers).values(row))
-    for password in ("for lee.old@X", "lee.old 1999"):
+    for password in ("for lee.old@X.example", "lee.old 1999"):
         with pytest.raises(LoginInPassword):
             await local.update("ann", password=password)
         with pytest.raises(LoginInPassword):
             await local.update("ann", username="other", password=password)
-    for given in ("bob.lee@x", [7, "bob.lee@x", "lee.bob@x"]):
+    for given in ("bob.lee@x.example", ["bob.lee@x.example", "lee.bob@x.example"]):
         with pytest.raises(LoginInPassword):
             await local.update("ann", email=given, password="bob.lee 1999")
         await local.validate("ann", {"email": given, "password": "lee.old"}, partial=True)

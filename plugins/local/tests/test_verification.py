@@ -30,7 +30,7 @@ async def token(local: Local, kuid: str, value: str) -> str:
 
 
 async def confirm(local: Local, token: str) -> Any:
-    return await verification.confirm(local.strategy, local.store, token)
+    return await verification.confirm(local.strategy, local.store, token, local.call)
 
 
 async def verified(local: Local, kuid: str) -> list[str]:
