@@ -44,16 +44,31 @@ UNHURRIED = {
     "security.setupSecret": SETUP_SECRET,
 }
 DATA = Path(__file__).parent / "data"
-FRESH = {"name", "new", "number", "reset_token", "room", "user_scroll", "profile_scroll"}
+MAIL = {
+    "host": "127.0.0.1",
+    "port": 9,
+    "security": "none",
+    "from": "Wire <wire@mail.example>",
+    "resetUrl": "https://app.example/reset",
+    "verifyUrl": "https://app.example/verify",
+}
+"""Mail that waits: nobody listens at this port."""
+
+FRESH = {
+    *("name", "new", "number", "room", "user_scroll", "profile_scroll"),
+    *("reset_token", "verification_token"),
+}
 """What no two tests share: names that must be free, and what does not live long."""
 
 RESETS = "kuzzle-plugin-auth-passport-local/password"
+NAMES = "kuzzle-plugin-auth-passport-local/identifier"
 WORD = re.compile(r"<(\w+)>")
 GRANTS = {
     "member": {"auth": ["*"]},
-    "manager": {"security": ["*"], RESETS: ["*"]},
+    "manager": {"security": ["*"], RESETS: ["*"], NAMES: ["*"]},
     "loader": {"admin": ["*"], "security": ["*"]},
     "clerk": {"auth": ["*"], "security": ["createUser", "updateUser", "getUser"]},
+    "claimant": {"auth": ["*"], NAMES: ["requestVerification"]},
     "warden": {"auth": ["*"], "security": ["createApiKey", "disableUser", "enableUser"]},
 }
 """What the profiles of tests grant, besides the base ones."""
@@ -277,6 +292,29 @@ class World:
     def _do(self, name: str, body: Any = None, **args: Any) -> Any:
         return self.site.http.call(name, body, jwt=self.site.jwt, **args).result
 
+    def _address(self) -> str:
+        return f"wire-{next(numbers)}@names.example"
+
+    def _claiming(self, *addresses: str) -> Person:
+        """Make somebody who has addresses that are not verified; they give them to themselves."""
+        person = self.site.person("claimant")
+        body = {"email": list(addresses), "currentPassword": person.password}
+        given = self.site.http.call(
+            "auth:updateMyCredentials", body, jwt=person.jwt, strategy="local"
+        )
+        assert given.status == 200, given.body
+        return person
+
+    def _prove(self, address: str) -> None:
+        """Make somebody else to whom an administrator gives an address as verified."""
+        body = {"email": [address], "verified": [address]}
+        kuid = self.site.person("member").kuid
+        self._do("security:updateCredentials", body, _id=kuid, strategy="local")
+
+    def _token_of(self, person: Person, address: str) -> str:
+        body = {"value": address}
+        return str(self._do(f"{NAMES}:getVerificationToken", body, _id=person.kuid)["token"])
+
     def _number(self) -> int:
         return next(numbers)
 
@@ -361,6 +399,44 @@ class World:
         kuid = self.site.person("member").kuid
         return str(self._do(f"{RESETS}:getResetPasswordToken", _id=kuid)["resetToken"])
 
+    def _claimant_person(self) -> Person:
+        """Somebody who has not verified their address."""
+        return self._claiming(self["claimed"])
+
+    def _claimant(self) -> str:
+        return str(self["claimant_person"].kuid)
+
+    def _claimed(self) -> str:
+        return self._address()
+
+    def _proved(self) -> str:
+        """Return an address that somebody has verified."""
+        address = self._address()
+        self._prove(address)
+        return address
+
+    def _verification_token(self) -> str:
+        """Return a token of somebody whom nothing else is asked of."""
+        address = self._address()
+        return self._token_of(self._claiming(address), address)
+
+    def _outrun_token(self) -> str:
+        """Return a token for an address that another has verified meanwhile."""
+        address = self._address()
+        token = self._token_of(self._claiming(address), address)
+        self._prove(address)
+        return token
+
+    def _crowded_token(self) -> str:
+        """Return a token for an address that another claims, of somebody with all names there may be."""
+        address = self._address()
+        self._claiming(address)
+        return self._token_of(self._claiming(*(self._address() for _ in range(9))), address)
+
+    def _too_long(self) -> str:
+        """Return what is one byte longer than any name."""
+        return "x" * 513
+
     def _role(self) -> str:
         body = {"controllers": {"auth": {"actions": {"login": True}}}}
         return str(self._do("security:createRole", body, _id=f"role-{next(numbers)}")["_id"])
@@ -407,7 +483,7 @@ class World:
 @pytest.fixture(scope="session")
 def workshop(settings_here: Callable[..., Settings]) -> Iterator[Site]:
     """A closed server where nobody but its first administrator is one."""
-    with site(settings_here("workshop")) as running:
+    with site(settings_here("workshop", **{"plugins__<name>__local__mail": MAIL})) as running:
         yield running
 
 
@@ -440,6 +516,12 @@ def asked() -> Callable[..., Asked]:
 def new_site() -> Callable[[Settings], Any]:
     """Serve with settings of one's own."""
     return site
+
+
+@pytest.fixture(scope="session")
+def mail() -> Mapping[str, Any]:
+    """The table of mail that waits."""
+    return MAIL
 
 
 @pytest.fixture(scope="session")

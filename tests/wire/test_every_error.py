@@ -8,7 +8,7 @@ first one that fits counts. A declared error without a fault fails.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -68,13 +68,6 @@ UNMET = {
         f"{PASSWORD}:reset",
         "plugin.strategy.missing_user",
     ): "a hook around logins has to refuse: test_password_resets.py",
-    **{
-        (
-            f"auth:{name}MyCredentials",
-            "api.process.too_many_logins_requests",
-        ): "a strategy has to ask for a proof: test_reauthentication.py"
-        for name in ("update", "delete")
-    },
     ("security:upsertUser", "security.user.not_found"): "the user would have to go meanwhile",
     (
         "realtime:subscribe",
@@ -120,9 +113,12 @@ TIGHT = {
 
 
 @pytest.fixture(scope="session")
-def tight(settings_here: Callable[..., Settings], new_site: Callable[..., Any]) -> Iterator[Any]:
+def tight(
+    settings_here: Callable[..., Settings], new_site: Callable[..., Any], mail: Mapping[str, Any]
+) -> Iterator[Any]:
     """A server whose every limit is low."""
-    with new_site(settings_here("tight", **TIGHT)) as running:
+    rare = {"plugins__<name>__local__mail": {**mail, "maxPerAddress": 1, "maxPerAccount": 1}}
+    with new_site(settings_here("tight", **TIGHT, **rare)) as running:
         yield running
 
 

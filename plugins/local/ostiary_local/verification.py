@@ -12,6 +12,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import POST, Call, Controller, Directory, Store, Strategy
+from ostiary import errors as core
 from ostiary_local import accounts, claims, errors, identifiers, naming, tickets
 from ostiary_local.accounts import now
 from ostiary_local.mail import notices
@@ -55,7 +56,7 @@ async def verify(
 
 @identifier.action(
     POST("/identifier/{_id}/_verificationToken"),
-    raises=[errors.NoAccount, errors.NoSuchName, errors.UsernameTaken],
+    raises=[errors.NoAccount, errors.NoSuchName, errors.UsernameTaken, core.TargetTooPowerful],
     noted=True,
 )
 async def get_verification_token(
