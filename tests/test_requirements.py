@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = [ROOT / "tests", *ROOT.glob("plugins/*/tests")]
 NUMBERS: dict[str, list[range]] = {
     "AUTH": [range(1, 4), range(10, 17), range(20, 27)],
+    "PWD": [range(1, 14)],
     "TOK": [range(1, 35)],
     "KEY": [range(1, 10)],
     "AZ": [range(1, 16), range(20, 21)],
@@ -28,8 +29,8 @@ REQUIREMENTS = [
     for family, numbers in NUMBERS.items()
     for span in numbers
     for number in span
-]
-ID = re.compile(r"\b[A-Z]+-\d\d\b")
+] + ["PWD-02b"]
+ID = re.compile(r"\b[A-Z]+-\d\db?\b")
 
 
 def texts() -> Iterator[str]:

@@ -168,11 +168,13 @@ def test_hashes_of_another_kind_are_outdated(hasher: Hasher) -> None:
 
 
 def test_the_default_is_owasps_first_choice_for_two_passes() -> None:
+    """PWD-01"""
     assert Argon2Parameters() == Argon2Parameters(time_cost=2, memory_cost=19456, parallelism=1)
 
 
 @pytest.mark.parametrize("memory, passes", FLOOR)
 def test_owasps_sets_and_stronger_ones_are_admitted(memory: int, passes: int) -> None:
+    """PWD-01"""
     Argon2Parameters(time_cost=passes, memory_cost=memory)
     Argon2Parameters(time_cost=passes + 1, memory_cost=memory)
     Argon2Parameters(time_cost=passes, memory_cost=memory + 1, parallelism=4)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import Database, Store
@@ -55,10 +55,9 @@ async def named(store: Store, value: str, key: str) -> Account | None:
     One that is spelled exactly so goes before one that only shares its key: the
     matching of names may have been another when they were written.
     """
-    exact = identifiers.c.value == value
-    found = select(identifiers.c.kuid).where(exact | (identifiers.c.key == key))
-    kuid = found.order_by(exact.desc()).limit(1).scalar_subquery()
-    return await _first(store, _shown().where(accounts.c.kuid == kuid))
+    async with store.read() as db:
+        row = (await db.execute(NAMED, {"typed": value, "shared": key})).first()
+    return None if row is None else Account(**row._asdict())
 
 
 async def called(strategy: LocalStrategy, store: Store, name: str) -> Account | None:
@@ -220,3 +219,14 @@ async def _first(store: Store, wanted: Select[Any]) -> Account | None:
     async with store.read() as db:
         row = (await db.execute(wanted)).first()
     return None if row is None else Account(**row._asdict())
+
+
+def _named() -> Select[Any]:
+    exact = identifiers.c.value == bindparam("typed")
+    found = select(identifiers.c.kuid).where(exact | (identifiers.c.key == bindparam("shared")))
+    kuid = found.order_by(exact.desc()).limit(1).scalar_subquery()
+    return _shown().where(accounts.c.kuid == kuid)
+
+
+# Built once: every login asks.
+NAMED = _named()

@@ -22,13 +22,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# Built once: every login asks.
+FIRST_WRAPPED = (
+    select(accounts.c.kuid, accounts.c.imported)
+    .where(accounts.c.hash.is_not(None), accounts.c.imported.is_not(None))
+    .order_by(accounts.c.kuid)
+    .limit(1)
+)
+
 
 async def decoy(store: Store) -> Outline | None:
     """Return how the value of a wrapped hash is made; None if the store has none."""
-    wrapped = accounts.c.hash.is_not(None) & accounts.c.imported.is_not(None)
-    wanted = select(accounts.c.kuid, accounts.c.imported).where(wrapped).order_by(accounts.c.kuid)
     async with store.read() as db:
-        row = (await db.execute(wanted.limit(1))).first()
+        row = (await db.execute(FIRST_WRAPPED)).first()
     if row is None:
         return None
     from ostiary_local import foreign
