@@ -19,20 +19,18 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, redirect_stdout, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
     RuleBasedStateMachine,
     initialize,
     invariant,
-    multiple,
     rule,
     run_state_machine_as_test,
 )
@@ -42,8 +40,8 @@ from ostiary.settings import Settings
 from ostiary.testing.wire import Outcome
 from ostiary_local.commands import commands
 
-HISTORIES = int(os.environ.get("HISTORIES", "12"))
-STEPS = 25
+HISTORIES = int(os.environ.get("HISTORIES", "30"))
+STEPS = 30
 
 LOCAL = "plugin.kuzzle-plugin-auth-passport-local."
 RESETS = "kuzzle-plugin-auth-passport-local/password"
@@ -71,6 +69,8 @@ LENIENT = {
 TABLES = ("accounts", "identifiers", "former_passwords", "tickets", "outbox")
 
 numbers = itertools.count(1)
+
+F = TypeVar("F", bound=Callable[..., None])
 
 
 @dataclass
@@ -102,7 +102,9 @@ class Model:
     users: set[str] = field(default_factory=set)
     accounts: dict[str, Account] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
-    ended: set[str] = field(default_factory=set)
+    ended: list[str] = field(default_factory=list)
+    issued: list[str] = field(default_factory=list)
+    """All reset tokens that there ever were."""
 
     def holder(self, name: str | None) -> str | None:
         return next((kuid for kuid, one in self.accounts.items() if name in one.names()), None)
@@ -115,7 +117,9 @@ class Model:
             return "security.user.not_found"
         return "" if kuid in self.accounts else "ostiary.credentials.missing"
 
-    def change(self, kuid: str, what: str, value: Any, *, own: bool, keep: str | None = None) -> str:
+    def change(
+        self, kuid: str, what: str, value: Any, *, own: bool, keep: str | None = None
+    ) -> str:
         """Change one field, and return why not."""
         account = self.accounts[kuid]
         if what == "password":
@@ -143,10 +147,11 @@ class Model:
     def issue(self, kuid: str, token: str) -> None:
         account = self.accounts[kuid]
         account.tokens = [*account.tokens, token][-TICKETS:]
+        self.issued.append(token)
 
     def end(self, kuid: str, keep: str | None = None) -> None:
-        gone = {jwt for jwt, one in self.sessions.items() if one == kuid and jwt != keep}
-        self.ended |= gone
+        gone = [jwt for jwt, one in self.sessions.items() if one == kuid and jwt != keep]
+        self.ended += gone
         for jwt in gone:
             del self.sessions[jwt]
 
@@ -165,16 +170,20 @@ class Model:
         return "made"
 
 
-KUIDS = st.sampled_from(("k", "l", "m"))
-NAMES = st.sampled_from(("ann", "bob"))
+KUIDS = st.sampled_from(("k", "l", "k", "l", "m"))
+NAMES = st.sampled_from(("ann", "bob", "cy"))
 EMAILS = st.sampled_from((None, "a@x.example", "b@x.example"))
-PASSWORDS = st.sampled_from(("first secret", "second secret", "third secret", "fourth secret"))
+WORDS = ("first secret", "second secret", "third secret", "fourth secret")
+PASSWORDS = st.sampled_from(WORDS)
+PROOFS = st.sampled_from(("right", "right", "right", "right", None, *WORDS))
 SPELLINGS = st.sampled_from((str, str.upper, str.title, "{} ".format))
 CHANGES = st.one_of(
     st.tuples(st.just("password"), PASSWORDS),
     st.tuples(st.just("username"), NAMES),
     st.tuples(st.just("email"), EMAILS),
 )
+FEW, MANY = 6, 8
+WHICH = st.integers(0, MANY)
 HASHES = st.sampled_from(("plain", "ldap", "werkzeug"))
 
 
@@ -189,15 +198,35 @@ def hashed(how: str, password: str) -> dict[str, str]:
     return {"hash": f"pbkdf2:sha256:9$salt${hashlib.pbkdf2_hmac('sha256', secret, salt, 9).hex()}"}
 
 
+def picked(good: Sequence[str], gone: Sequence[str], which: int) -> str:
+    """Return mostly something good, else what was so last, or what never was."""
+    if good and which < FEW:
+        return good[which % len(good)]
+    return (gone[-1:] or ["of nobody"])[0] if which < MANY else "of nobody"
+
+
 def told(outcome: Outcome) -> str:
     return outcome.error_id.removeprefix(LOCAL) if outcome.status >= 400 else ""
 
 
+steps: list[st.SearchStrategy[tuple[str, dict[str, Any]]]] = []
+
+
+def step(**given: st.SearchStrategy[Any]) -> Callable[[F], F]:
+    """Have a method be a step of histories; all of them are as likely.
+
+    Of rules, Hypothesis leaves out so many in each history that few ever meet.
+    """
+
+    def note(method: F) -> F:
+        steps.append(st.tuples(st.just(method.__name__), st.fixed_dictionaries(given)))
+        return method
+
+    return note
+
+
 class Histories(RuleBasedStateMachine):
     """One history on the server of all of them; nobody and no name of another one is in it."""
-
-    tokens: Bundle[str] = Bundle("tokens")
-    sessions: Bundle[str] = Bundle("sessions")
 
     def __init__(self, site: Any) -> None:
         super().__init__()
@@ -215,10 +244,25 @@ class Histories(RuleBasedStateMachine):
         given = {"username": self.of(name), "password": password}
         return given | ({"email": self.of(email)} if email else {})
 
-    def signed_in(self, outcome: Outcome, kuid: str) -> Any:
-        self.model.sessions[outcome.result["jwt"]] = kuid
+    def signed_in(self, outcome: Outcome, kuid: str) -> None:
         assert outcome.result["_id"] == kuid
-        return outcome.result["jwt"]
+        self.model.sessions[outcome.result["jwt"]] = kuid
+
+    def a_session(self, which: int) -> str:
+        """Return the token of one that is open, or was until just now."""
+        for account in list(self.model.accounts.values()):
+            if not self.model.sessions and which < FEW:
+                self.try_login(account.username, str, account.password)
+        return picked(list(self.model.sessions), self.model.ended, which)
+
+    def a_token(self, which: int) -> str:
+        """Return a reset token that is good, or was until just now."""
+        for kuid in self.model.accounts:
+            if not any(one.tokens for one in self.model.accounts.values()) and which < FEW:
+                self.ask_token(kuid.removesuffix(self.mark))
+        good = [token for one in self.model.accounts.values() for token in one.tokens]
+        spent = [token for token in self.model.issued if token not in good]
+        return picked(good, spent, which)
 
     def add(self, kuid: str, fields: dict[str, Any], *, own: bool) -> None:
         self.model.users.add(kuid)
@@ -227,18 +271,19 @@ class Histories(RuleBasedStateMachine):
 
     @initialize(password=PASSWORDS)
     def begin(self, password: str) -> None:
+        """Nothing happens to nobody: two are there, of whom one is signed in."""
         self.create("k", "ann", "a@x.example", password, "createRestrictedUser")
+        self.create("l", "bob", None, password, "createUser")
+        self.try_login(f"ann{self.mark}", str, password)
 
-    @rule(
+    @step(
         kuid=KUIDS,
         name=NAMES,
         email=EMAILS,
         password=PASSWORDS,
         action=st.sampled_from(("createUser", "createRestrictedUser")),
     )
-    def create(
-        self, kuid: str, name: str, email: str | None, password: str, action: str
-    ) -> None:
+    def create(self, kuid: str, name: str, email: str | None, password: str, action: str) -> None:
         own, fields = action == "createRestrictedUser", self.fields(name, email, password)
         kuid += self.mark
         content = {} if own else {"profileIds": ["member"]}
@@ -254,16 +299,16 @@ class Histories(RuleBasedStateMachine):
             assert told(outcome) == ""
             self.add(kuid, fields, own=own)
 
-    @rule(kuid=KUIDS, name=NAMES, email=EMAILS, password=PASSWORDS)
+    @step(kuid=KUIDS, name=NAMES, email=EMAILS, password=PASSWORDS)
     def give(self, kuid: str, name: str, email: str | None, password: str) -> None:
         kuid, fields = kuid + self.mark, self.fields(name, email, password)
         args = {"_id": kuid, "strategy": "local"}
         outcome = self.call("security:createCredentials", fields, **args)
         self.given(outcome, kuid, fields, own=False)
 
-    @rule(jwt=sessions, name=NAMES, email=EMAILS, password=PASSWORDS)
-    def give_oneself(self, jwt: str, name: str, email: str | None, password: str) -> None:
-        fields = self.fields(name, email, password)
+    @step(which=WHICH, name=NAMES, email=EMAILS, password=PASSWORDS)
+    def give_oneself(self, which: int, name: str, email: str | None, password: str) -> None:
+        jwt, fields = self.a_session(which), self.fields(name, email, password)
         outcome = self.call("auth:createMyCredentials", fields, jwt=jwt, strategy="local")
         if jwt in self.model.sessions:
             self.given(outcome, self.model.sessions[jwt], fields, own=True)
@@ -281,50 +326,49 @@ class Histories(RuleBasedStateMachine):
             assert told(outcome) == ""
             self.add(kuid, fields, own=own)
 
-    @rule(
-        targets=(tokens, sessions),
+    @step(
         name=st.one_of(NAMES, EMAILS.filter(bool)),
         spelling=SPELLINGS,
         password=PASSWORDS,
     )
-    def log_in(self, name: str, spelling: Callable[[str], str], password: str) -> Any:
-        return self.try_login(str(self.of(name)), spelling, password)
+    def log_in(self, name: str, spelling: Callable[[str], str], password: str) -> None:
+        self.try_login(str(self.of(name)), spelling, password)
 
-    @rule(targets=(tokens, sessions), kuid=KUIDS, spelling=SPELLINGS)
-    def log_in_rightly(self, kuid: str, spelling: Callable[[str], str]) -> Any:
+    @step(kuid=KUIDS, spelling=SPELLINGS)
+    def log_in_rightly(self, kuid: str, spelling: Callable[[str], str]) -> None:
         account = self.model.accounts.get(kuid + self.mark)
-        if account is None:
-            return multiple()
-        return self.try_login(max(account.names()), spelling, account.password)
+        if account is not None:
+            self.try_login(max(account.names()), spelling, account.password)
 
-    def try_login(self, name: str, spelling: Callable[[str], str], password: str) -> Any:
+    def try_login(self, name: str, spelling: Callable[[str], str], password: str) -> None:
         kuid = self.model.holder(name)
         account = self.model.accounts.get(kuid or "")
         fields = {"username": spelling(name), "password": password}
         outcome = self.call("auth:login", fields, strategy="local", jwt=None)
         assert told(outcome) == self.model.login(account, password)
         if outcome.status == 200:
-            return self.signed_in(outcome, str(kuid))
-        assert ("resetToken" in outcome.error) == (told(outcome) != WRONG)
-        if kuid is None or told(outcome) == WRONG:
-            return multiple()
-        self.model.issue(kuid, outcome.error["resetToken"])
-        return outcome.error["resetToken"]
+            self.signed_in(outcome, str(kuid))
+        elif kuid is not None and told(outcome) != WRONG:
+            self.model.issue(kuid, outcome.error["resetToken"])
+        else:
+            assert "resetToken" not in outcome.error
 
-    @rule(jwt=sessions, change=CHANGES, proof=st.one_of(st.none(), st.just("right"), PASSWORDS))
-    def change_oneself(self, jwt: str, change: tuple[str, Any], proof: str | None) -> None:
+    @step(which=WHICH, change=CHANGES, proof=PROOFS)
+    def change_oneself(self, which: int, change: tuple[str, Any], proof: str | None) -> None:
         what, value = change[0], change[1] if change[0] == "password" else self.of(change[1])
+        jwt = self.a_session(which)
         kuid = self.model.sessions.get(jwt, "")
-        account = self.model.accounts.get(kuid)
-        proof = account.password if account and proof == "right" else proof
+        proof = self.proof(jwt, proof)
         body = {what: value} | ({"currentPassword": proof} if proof else {})
         outcome = self.call("auth:updateMyCredentials", body, jwt=jwt, strategy="local")
         if (refusal := self.unproved(jwt, proof)) is None:
             refusal = self.model.change(kuid, what, value, own=True, keep=jwt)
         assert told(outcome) == refusal
 
-    @rule(jwt=sessions, proof=st.one_of(st.none(), PASSWORDS))
-    def give_up(self, jwt: str, proof: str | None) -> None:
+    @step(which=WHICH, proof=PROOFS)
+    def give_up(self, which: int, proof: str | None) -> None:
+        jwt = self.a_session(which)
+        proof = self.proof(jwt, proof)
         body = {"currentPassword": proof} if proof else {}
         outcome = self.call("auth:deleteMyCredentials", body, jwt=jwt, strategy="local")
         refusal = self.unproved(jwt, proof)
@@ -333,6 +377,10 @@ class Histories(RuleBasedStateMachine):
             kuid = self.model.sessions[jwt]
             del self.model.accounts[kuid]
             self.model.end(kuid, keep=jwt)
+
+    def proof(self, jwt: str, proof: str | None) -> str | None:
+        account = self.model.accounts.get(self.model.sessions.get(jwt, ""))
+        return account.password if account and proof == "right" else proof
 
     def unproved(self, jwt: str, proof: str | None) -> str | None:
         """Return why a session may not change credentials; None if it may."""
@@ -345,7 +393,7 @@ class Histories(RuleBasedStateMachine):
             return "missing_current_password"
         return None if proof == account.password else "wrong_current_password"
 
-    @rule(kuid=KUIDS, change=CHANGES)
+    @step(kuid=KUIDS, change=CHANGES)
     def change_another(self, kuid: str, change: tuple[str, Any]) -> None:
         what, value = change[0], change[1] if change[0] == "password" else self.of(change[1])
         kuid += self.mark
@@ -354,29 +402,29 @@ class Histories(RuleBasedStateMachine):
         refusal = self.model.missing(kuid) or self.model.change(kuid, what, value, own=False)
         assert told(outcome) == refusal
 
-    @rule(target=tokens, kuid=KUIDS)
-    def ask_token(self, kuid: str) -> Any:
+    @step(kuid=KUIDS)
+    def ask_token(self, kuid: str) -> None:
         kuid += self.mark
         outcome = self.call(f"{RESETS}:getResetPasswordToken", _id=kuid)
-        if kuid not in self.model.accounts:
+        if kuid in self.model.accounts:
+            self.model.issue(kuid, outcome.result["resetToken"])
+        else:
             assert told(outcome) == "nothing_to_reset"
-            return multiple()
-        self.model.issue(kuid, outcome.result["resetToken"])
-        return outcome.result["resetToken"]
 
-    @rule(target=sessions, token=tokens, password=PASSWORDS)
-    def reset(self, token: str, password: str) -> Any:
-        accounts = self.model.accounts.items()
+    @step(which=WHICH, password=PASSWORDS)
+    def reset(self, which: int, password: str) -> None:
+        token, accounts = self.a_token(which), self.model.accounts.items()
         kuid = next((kuid for kuid, one in accounts if token in one.tokens), None)
         body = {"password": password, "token": token}
         outcome = self.call(f"{RESETS}:reset", body, jwt=None)
         if kuid is None:
             assert told(outcome) == "invalid_token"
-            return multiple()
+            return
         assert told(outcome) == self.model.change(kuid, "password", password, own=True)
-        return self.signed_in(outcome, kuid) if outcome.status == 200 else multiple()
+        if outcome.status == 200:
+            self.signed_in(outcome, kuid)
 
-    @rule(kuid=KUIDS)
+    @step(kuid=KUIDS)
     def expire(self, kuid: str) -> None:
         """Let a password grow old, and what is bound to the instant at which it was set."""
         kuid += self.mark
@@ -388,9 +436,9 @@ class Histories(RuleBasedStateMachine):
         if kuid in self.model.accounts:
             self.model.accounts[kuid].expired = True
 
-    @rule(
-        kuid=KUIDS,
-        name=NAMES,
+    @step(
+        kuid=st.sampled_from(("m", "m", "m", "l", "k")),
+        name=st.sampled_from(("cy", "cy", "cy", "bob", "ann")),
         email=EMAILS,
         password=PASSWORDS,
         how=HASHES,
@@ -441,7 +489,7 @@ class Histories(RuleBasedStateMachine):
             asyncio.run(workplaces.run(self.site.settings, "local", command, options))
         return out.getvalue()
 
-    @rule(kuid=KUIDS)
+    @step(kuid=KUIDS)
     def take_away(self, kuid: str) -> None:
         kuid += self.mark
         outcome = self.call("security:deleteCredentials", _id=kuid, strategy="local")
@@ -449,7 +497,7 @@ class Histories(RuleBasedStateMachine):
         if self.model.accounts.pop(kuid, None):
             self.model.end(kuid)
 
-    @rule(kuid=KUIDS)
+    @step(kuid=KUIDS)
     def delete(self, kuid: str) -> None:
         kuid += self.mark
         outcome = self.call("security:deleteUser", _id=kuid)
@@ -457,6 +505,11 @@ class Histories(RuleBasedStateMachine):
         self.model.users.discard(kuid)
         self.model.accounts.pop(kuid, None)
         self.model.end(kuid)
+
+    @rule(step=st.deferred(lambda: st.one_of(steps)))
+    def take(self, step: tuple[str, dict[str, Any]]) -> None:
+        name, given = step
+        getattr(self, name)(**given)
 
     @invariant()
     def the_store_holds_what_is_known(self) -> None:
