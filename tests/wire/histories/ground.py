@@ -35,6 +35,7 @@ class Ground(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.agreed = False
         self.model, self.mark = Model(), f"-{next(numbers)}"
 
     def call(self, name: str, body: Any = None, **args: Any) -> Outcome:
