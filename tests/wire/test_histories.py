@@ -29,6 +29,7 @@ from ostiary.settings import Settings
 from ostiary.testing.wire import Outcome
 
 from .histories.drawing import (
+    CHANGED,
     CHANGES,
     CREATING,
     EMAILS,
@@ -41,10 +42,12 @@ from .histories.drawing import (
     NAMES,
     NEW_FIELDS,
     NEW_KUIDS,
+    OLDEST,
     PASSWORDS,
     PROOFS,
     SPELLINGS,
     WHICH,
+    WORDS,
     Given,
     hashed,
     picked,
@@ -54,7 +57,7 @@ from .histories.drawing import (
 from .histories.ground import MONTH, Ground
 from .histories.model import REMEMBERED, WRONG, Account
 
-HISTORIES = int(os.environ.get("HISTORIES", "30"))
+HISTORIES = int(os.environ.get("HISTORIES", "24"))
 STEPS = 30
 
 LOCAL = "plugin.kuzzle-plugin-auth-passport-local."
@@ -164,9 +167,9 @@ class Histories(Ground):
 
     @step(which=WHICH, change=CHANGES, proof=PROOFS)
     def change_oneself(self, which: int, change: tuple[str, Any], proof: str | None) -> None:
-        what, value = change[0], change[1] if change[0] == "password" else self.of(change[1])
         jwt = self.a_session(which)
         kuid = self.model.sessions.get(jwt, "")
+        what, value = self.resolved(kuid, *change)
         proof = self.proof(jwt, proof)
         body = {what: value} | ({"currentPassword": proof} if proof else {})
         outcome = self.call("auth:updateMyCredentials", body, jwt=jwt, strategy="local")
@@ -187,6 +190,13 @@ class Histories(Ground):
             del self.model.accounts[kuid]
             self.model.end(kuid, keep=jwt)
 
+    def resolved(self, kuid: str, what: str, value: Any) -> tuple[str, Any]:
+        if what != "password":
+            return what, self.of(value)
+        account = self.model.accounts.get(kuid)
+        former = account.former if account else []
+        return what, (former[-1:] or WORDS[:1])[0] if value == OLDEST else value
+
     def proof(self, jwt: str, proof: str | None) -> str | None:
         account = self.model.accounts.get(self.model.sessions.get(jwt, ""))
         return account.password if account and proof == "right" else proof
@@ -204,8 +214,8 @@ class Histories(Ground):
 
     @step(kuid=KUIDS, change=CHANGES)
     def change_another(self, kuid: str, change: tuple[str, Any]) -> None:
-        what, value = change[0], change[1] if change[0] == "password" else self.of(change[1])
         kuid += self.mark
+        what, value = self.resolved(kuid, *change)
         args = {"_id": kuid, "strategy": "local"}
         outcome = self.call("security:updateCredentials", {what: value}, **args)
         refusal = self.model.missing(kuid) or self.model.change(kuid, what, value, own=False)
@@ -220,10 +230,11 @@ class Histories(Ground):
         else:
             assert told(outcome) == "nothing_to_reset"
 
-    @step(which=WHICH, password=PASSWORDS)
+    @step(which=WHICH, password=CHANGED)
     def reset(self, which: int, password: str) -> None:
         token, accounts = self.a_token(which), self.model.accounts.items()
         kuid = next((kuid for kuid, one in accounts if token in one.tokens), None)
+        password = self.resolved(kuid or "", "password", password)[1]
         body = {"password": password, "token": token}
         outcome = self.call(f"{RESETS}:reset", body, jwt=None)
         if kuid is None:

@@ -20,8 +20,13 @@ WORDS = ("first secret", "second secret", "third secret", "fourth secret")
 PASSWORDS = st.sampled_from(WORDS)
 PROOFS = st.sampled_from(("right", "right", "right", "right", None, *WORDS))
 SPELLINGS = st.sampled_from((str, str.upper, str.title, "{} ".format))
+OLDEST = "the oldest"
+"""Stands for the oldest password of an account that may not be set again."""
+
+CHANGED = st.sampled_from((*WORDS, OLDEST, OLDEST))
 CHANGES = st.one_of(
-    st.tuples(st.just("password"), PASSWORDS),
+    st.tuples(st.just("password"), CHANGED),
+    st.tuples(st.just("password"), CHANGED),
     st.tuples(st.just("username"), NAMES),
     st.tuples(st.just("email"), EMAILS),
 )
