@@ -105,12 +105,15 @@ class Histories(Ground):
         spent = [token for token in self.model.issued if token not in good]
         return picked(good, spent, which)
 
-    @initialize(password=PASSWORDS)
-    def begin(self, password: str) -> None:
-        """Nothing happens to nobody: two are there, of whom one is signed in."""
+    @initialize(words=st.permutations(WORDS))
+    def begin(self, words: list[str]) -> None:
+        """Nothing happens to nobody: two are there, of whom one has had other passwords."""
+        password, *later, _ = words
         self.create("k", ("ann", "a@x.example", password), "createRestrictedUser")
         self.create("l", ("bob", None, password), "createUser")
         self.try_login(f"ann{self.mark}", str, password)
+        for word in later:
+            self.change_oneself(0, ("password", word), "right")
 
     @step(kuid=KUIDS, given=FIELDS, action=CREATING)
     def create(self, kuid: str, given: Given, action: str) -> None:
