@@ -144,7 +144,8 @@ def test_a_removed_plugin_is_restored_with_its_users_but_not_for_who_came_later(
 ) -> None:
     api = connect(server)
     for kuid in ("ann", "bob", "cem"):
-        create(api, kuid, badge={"badge": kuid}, local={"username": kuid, "password": kuid * 6})
+        local = {"username": kuid, "password": "a pass phrase of one of three"}
+        create(api, kuid, badge={"badge": kuid}, local=local)
     jwt = sign_in(api, "badge", badge="ann").result["jwt"]
     assert "have the plugin badge loaded" in refused(server, "plugins", "remove", "badge", "--yes")
     run(server, "plugins", "disable", "badge", "--yes")

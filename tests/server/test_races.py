@@ -277,9 +277,7 @@ def test_of_a_hundred_resets_with_one_token_one_sets_a_password(crowd: Crowd) ->
         for password in passwords
     )
     winner = only_winner(outcomes, passwords, 400, {INVALID})
-    (session,) = (outcome.result["jwt"] for outcome in outcomes if outcome.status == 200)
-    # What the losers have tried does not end what the winner was given.
-    assert crowd.apis[0].call("auth:getCurrentUser", jwt=session).result["_id"] == kuid
+    # Sessions are no promise here: a loser whose store was busy may have written, and ends them.
     for password in (winner, PASSWORD, passwords[0], passwords[-1]):
         fields = {"username": kuid, "password": password}
         signed_in = crowd.apis[0].call("auth:login", fields, strategy="local")

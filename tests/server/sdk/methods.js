@@ -12,6 +12,7 @@ const ANN = { username: 'ann', password: PASSWORD };
 const NEW = 'another password, long enough';
 const MEMBER = { auth: { actions: { '*': true } } };
 const ACKNOWLEDGED = { acknowledged: true };
+const FIELDS = ['username', 'password', 'email', 'phone'];
 
 let root; // signed in as the administrator
 let ann; // signed in as somebody with the actions of `auth`
@@ -266,10 +267,10 @@ const cases = {
     }
   },
   async 'security.getAllCredentialFields'() {
-    assert.deepEqual(await root.security.getAllCredentialFields(), { local: ['username', 'password'] });
+    assert.deepEqual(await root.security.getAllCredentialFields(), { local: FIELDS });
   },
   async 'security.getCredentialFields'() {
-    assert.deepEqual(await root.security.getCredentialFields('local'), ['username', 'password']);
+    assert.deepEqual(await root.security.getCredentialFields('local'), FIELDS);
   },
   async 'security.hasCredentials'() {
     assert.equal(await root.security.hasCredentials('local', 'ann'), true);
