@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ostiary.commands import Command
 
 EPILOG = (
-    "Plugins have commands of their own: `ostiary PLUGIN --help` lists those of one, such as "
+    "Plugins may have commands of their own: `ostiary PLUGIN --help` lists those of one, such as "
     "`ostiary local --help`, and `ostiary plugins list` names the plugins."
 )
 
