@@ -24,11 +24,12 @@ from hooks import events_page, hooks_page, prose
 from ostiary import cli, errors
 from ostiary.actions import Action, Argument
 from ostiary.cli.plugin_commands import parser_of
-from ostiary.composition import make_registry
 from ostiary.settings import Described, described_settings
 from ostiary.settings.declaring import Kind
 from ostiary.settings.sources import OPTIONS, PREFIX, describe
+from ostiary.testing.registry import registry_of
 from ostiary_local.commands import commands
+from ostiary_local.errors import WIRE_NAME
 from ostiary_local.settings import LocalSettings
 
 FOLDER = Path(__file__).parent / "reference"
@@ -67,9 +68,11 @@ def actions_page() -> Iterator[str]:
     yield (
         "What the server can be asked, over HTTP and WebSocket alike. An argument stands in the "
         "path or in the query string of HTTP, and beside `controller` and `action` in a WebSocket "
-        "message. [Clients](../clients.md) says how a request and its answer look."
+        "message. [Clients](../clients.md) says how a request and its answer look. The controllers "
+        f"whose names begin with `{WIRE_NAME}/` are those of the plugin `local`; a server describes what "
+        "its other plugins add at `/_openapi?scope=app`."
     )
-    for controller, actions in groupby(make_registry(), key=lambda action: action.controller):
+    for controller, actions in groupby(registry_of("local"), key=lambda one: one.controller):
         yield f"## {controller}"
         for action in actions:
             yield from _action(action)
@@ -97,7 +100,7 @@ def settings_page() -> Iterator[str]:
     yield (
         "A setting stands in `ostiary.toml` under its key, in the environment under the name of its "
         "variable, or on the command line. [Operators](../operators.md#settings) says which "
-        "of them holds."
+        "of them holds. What holds where a setting is not set by default, its description says."
     )
     for table, declared in groupby(described_settings(), key=lambda one: _table(one.key)):
         yield f"## {table}"
@@ -180,6 +183,8 @@ def _setting(described: Described) -> Iterator[str]:
     facts = [f"type: {_type(declared.type, declared.notes)}"]
     if described.default is dataclasses.MISSING:
         facts.append("required")
+    elif described.default is None:
+        facts.append("not set by default")
     else:
         facts.append(f"default: {_value(described.default)}")
     if not {"<", "["} & set(described.key):

@@ -37,8 +37,9 @@ CONSTANT_HEADERS = [
 ]
 CLOSE = (b"connection", b"close")
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
-TOKENS = (b"kauth-", b"kapikey-")
-"""How tokens begin: an answer that holds one is never compressed."""
+SECRETS = (b"kauth-", b"kapikey-", b'"token":"', b'"resetToken":"', b'"challenge":"')
+"""How tokens begin, and the members in which other secrets stand: an answer that holds one of
+them is never compressed."""
 
 
 class _Head:
@@ -120,9 +121,9 @@ def _coding(headers: Mapping[bytes, bytes], content: bytes) -> Coding | None:
 
     How well a text compresses tells what is in it (BREACH). Who is to guess a secret needs
     many answers with it, so a page would have the browser ask again and again with its cookie:
-    such answers are left alone, and all that hold a token.
+    such answers are left alone, and all that hold a secret themselves.
     """
-    if b"cookie" in headers or any(token in content for token in TOKENS):
+    if b"cookie" in headers or any(secret in content for secret in SECRETS):
         return None
     return encodings.choose(headers[b"accept-encoding"])
 

@@ -189,6 +189,25 @@ def test_a_secret_is_not_compressed_beside_what_a_client_chose(http: HttpApi, me
     assert signed_in.headers["content-encoding"] == "gzip"
 
 
+def test_no_answer_with_a_token_of_a_plugin_is_compressed(closed: Any) -> None:
+    """LEAK-03: nor with one that sets a password, or verifies an address."""
+    headers = {"Accept-Encoding": "gzip"}
+    email = "compressed@example.org"
+    person = closed.person("member")
+    with closing(closed.open("http")) as http:
+        body = {"username": email}
+        args = {"jwt": closed.jwt, "_id": person.kuid, "strategy": "local"}
+        assert http.call("security:updateCredentials", body, **args).status == 200
+        reset_url = f"/_/password/resetToken/{person.kuid}"
+        reset = http.send("GET", reset_url, None, headers, closed.jwt)
+        verification_url = f"/_/identifier/{person.kuid}/_verificationToken"
+        verification = http.send("POST", verification_url, {"value": email}, headers, closed.jwt)
+    assert reset.result["resetToken"]
+    assert verification.result["token"]
+    for outcome in (reset, verification):
+        assert outcome.headers["content-encoding"] == "identity"
+
+
 def test_a_large_body_stops_nobody(closed: Any) -> None:
     """INP-13: others are answered while a body is inflated."""
     bomb = layers(b" " * 32 * MEGABYTE, 2)

@@ -88,6 +88,13 @@ def test_a_challenge_says_what_to_answer(over: Api, ann: str) -> None:
     assert set(outcome.result) == {"challenge", "expiresAt", "question", "fields"}
 
 
+def test_a_challenge_is_not_compressed(house: Any, ann: str) -> None:
+    """LEAK-03"""
+    outcome = house.http.send("POST", "/_login/steps", {"badge": ann}, {"Accept-Encoding": "gzip"})
+    assert outcome.result["challenge"]
+    assert outcome.headers["content-encoding"] == "identity"
+
+
 def test_the_right_answer_signs_in_as_the_last_step_wants(over: Api, ann: str) -> None:
     answer = {"challenge": challenged(over, ann), "pin": PIN}
     signed = login(over, answer, expiresIn="1h").result

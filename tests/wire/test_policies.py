@@ -134,6 +134,15 @@ def test_a_right_password_that_has_to_be_changed_opens_nothing(
     assert wrong.error_id == "plugin.strategy.missing_user"
 
 
+def test_a_refusal_that_holds_a_reset_token_is_not_compressed(strict: Any) -> None:
+    """LEAK-03"""
+    name, _ = create(strict.http, strict.jwt, "clerk")
+    body = {"username": name, "password": GOOD}
+    refused = strict.http.send("POST", "/_login/local", body, {"Accept-Encoding": "gzip"})
+    assert refused.error["resetToken"]
+    assert refused.headers["content-encoding"] == "identity"
+
+
 @pytest.mark.parametrize("profile", ["warden", "clerk"])
 def test_who_is_disabled_is_not_told_that_the_password_has_to_be_changed(
     strict: Any, api: Api, profile: str

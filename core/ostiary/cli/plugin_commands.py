@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ostiary.commands import Command
 
 EPILOG = (
-    "Plugins may have commands of their own: `ostiary PLUGIN --help` lists those of one, and "
-    "`ostiary plugins list` names the plugins."
+    "Plugins may have commands of their own: `ostiary PLUGIN --help` lists those of one, such as "
+    "`ostiary local --help`, and `ostiary plugins list` names the plugins."
 )
 
 
