@@ -59,6 +59,9 @@ def test_csv_has_a_header_and_lines_are_numbered_as_editors_do() -> None:
         ("username,username\n", "'username' stands twice"),
         (f"ann,{PASSWORD}\n", "names no field in column 1"),
         ('username,"\n', "is no CSV"),
+        ("username;email;password\n", "3 names in it: a comma"),
+        ("username\temail\n", "2 names in it: a comma"),
+        ("username,mail\n", r"column 2 \('mail'\); known"),
     ],
 )
 def test_a_header_that_is_none_is_refused_and_not_quoted(header: str, why: str) -> None:

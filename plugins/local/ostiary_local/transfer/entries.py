@@ -31,6 +31,14 @@ FIELDS = frozenset(
 OWN_HASH = re.compile(r"[0-9]*\$argon2id\$[\x21-\x7e]+")
 MOST_FORMER = 100
 
+NO_PROOF = (
+    "the hash needs the master key of the server that made it, and the file does not begin with "
+    "the line which proves that this server has the same one"
+)
+OTHER_KEY = (
+    "the hash needs the master key of the server that made it, and this server has another one"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -82,7 +90,8 @@ class Reader:
     """Reads lines into entries.
 
     :param parameters: members that all hashes of the file share, such as Firebase's signer key.
-    :param trusted: the file was made by a server with this master key: its own hashes are good.
+    :ivar trusted: the file was made by a server with this master key: its own hashes are good.
+    :ivar proof_seen: the file said which master key its server had.
     """
 
     def __init__(
@@ -90,6 +99,7 @@ class Reader:
     ) -> None:
         self._strategy, self._parameters, self._instant = strategy, parameters, instant
         self.trusted = False
+        self.proof_seen = False
 
     def read(self, line: Mapping[str, Any]) -> Entry:
         """Return the account that a line describes.
@@ -143,10 +153,7 @@ class Reader:
 
     def _own(self, hash_: Any, outline: str | None) -> Proof:
         if not self.trusted:
-            raise Refused(
-                "the hash needs the master key of the server that made it, and the file does not "
-                "begin with the line which proves that this server has the same one"
-            )
+            raise Refused(OTHER_KEY if self.proof_seen else NO_PROOF)
         if not isinstance(hash_, str) or not OWN_HASH.fullmatch(hash_):
             raise Refused("hash: is none that a server like this one makes")
         if outline is not None:
