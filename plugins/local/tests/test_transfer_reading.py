@@ -256,3 +256,18 @@ def test_what_all_hashes_of_a_file_share_is_told_once() -> None:
     whole = read({**line, "hash": {**user, **shared}}).proof
     assert read(line, **shared).proof == whole
     assert read({**line, "hash": json.dumps(user)}, **shared).proof == whole
+
+
+def test_who_has_a_verified_address_and_no_password_gets_one_that_nobody_knows() -> None:
+    line = {"username": "ann", "email": "ann@example.org", "emailVerified": True}
+    one, other = (read(line).proof.password for _ in range(2))
+    assert one is not None
+    assert other is not None
+    assert one != other
+    assert len(one) >= 43
+    for nobody in (
+        {"username": "ann"},
+        {"username": "ann", "email": "ann@example.org"},
+        {"username": "ann", "phone": "+33612345678", "phoneVerified": True},
+    ):
+        assert fault(nobody).startswith("wanted: either a password or a hash")

@@ -6,7 +6,8 @@ Nothing that is raised here quotes what a field holds: it may be a password, in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -110,10 +111,11 @@ class Reader:
         fields = {name: value for name, value in fields.items() if value not in (None, "")}
         if unknown := fields.keys() - FIELDS:
             raise Refused(f"unknown field {min(unknown)!r}")
+        names = naming.names_of(self._strategy, fields, self._instant)
         return Entry(
             kuid=values.text(fields, "kuid"),
-            names=naming.names_of(self._strategy, fields, self._instant),
-            proof=self._proof(fields),
+            names=names,
+            proof=self._proof(fields, names),
             former=tuple(self._former(fields)),
             profile_ids=values.texts(fields, "profileIds"),
             content=values.table(fields, "content"),
@@ -121,10 +123,13 @@ class Reader:
             updater=values.text(fields, "updater"),
         )
 
-    def _proof(self, fields: Mapping[str, Any]) -> Proof:
+    def _proof(self, fields: Mapping[str, Any], names: Sequence[Named]) -> Proof:
         password, hash_ = fields.get("password"), fields.get("hash")
+        if password is None and hash_ is None and any(map(_receives_resets, names)):
+            # A secret that nobody knows: they set their own with a reset token from a mail.
+            return Proof(password=secrets.token_urlsafe(32))
         if (password is None) == (hash_ is None):
-            raise Refused("wanted: either a password or a hash")
+            raise Refused("wanted: either a password or a hash; or a verified email for neither")
         if password is None:
             return self._hashed(fields)
         try:
@@ -180,3 +185,8 @@ class Reader:
                 yield Former(self._hashed(one), set_at, archived_at)
             except Refused as error:
                 raise Refused(f"formerPasswords: {error}") from None
+
+
+def _receives_resets(named: Named) -> bool:
+    name, verified_at = named
+    return name.kind == "email" and verified_at is not None
