@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ostiary.errors import OstiaryError
 from ostiary.storage import OwnStore
@@ -83,6 +83,11 @@ class Workplace(Protocol):
         """
 
 
+Stores = Literal["there", "made", "unused"]
+"""What a command does where no server has ever kept anything: refuse, make a new server, or work
+without stores."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A command, run as ``ostiary <plugin> <name>``.
@@ -92,9 +97,14 @@ class Command:
         what it has to say with ``tell``, and raises ``CommandError`` where it fails.
     :param arguments: adds what the command line may hold, besides ``--config``, ``--data`` and
         ``--database``, which all commands have.
+    :param stores: tells, from what was read of the command line, which stores it needs. By
+        default they must be ``there``: a mistyped ``--data`` is refused. With ``made`` a new
+        server is made where there is none, and the operator is told. With ``unused`` no store is
+        opened at all, and the workplace can only ``tell``.
     """
 
     name: str
     help: str
     run: Callable[[argparse.Namespace, Workplace], Awaitable[None]]
     arguments: Callable[[argparse.ArgumentParser], None] = lambda _: None
+    stores: Callable[[argparse.Namespace], Stores] = lambda _: "there"

@@ -89,8 +89,13 @@ def require_stores(settings: Settings) -> None:
 
     :raises StorageError: a mistyped folder would be filled, and look like a success.
     """
-    if settings.database.url is None and not any(settings.data.dir.glob("*.db")):
+    if not has_stores(settings):
         raise StorageError(NO_STORES)
+
+
+def has_stores(settings: Settings) -> bool:
+    """Tell whether a server has kept anything here; of PostgreSQL only the server can tell."""
+    return settings.database.url is not None or any(settings.data.dir.glob("*.db"))
 
 
 def make_backend(settings: Settings, master: MasterKey) -> Backend:

@@ -212,10 +212,10 @@ class Importer:
         if step.user is None or step.end not in WRITTEN:
             return
         try:
+            credentials, kuid = self._services.credentials, step.item.id
             for strategy, fields in step.user.credentials.items():
-                await self._services.credentials.validate(
-                    strategy, step.item.id, fields, OPERATOR.call
-                )
+                held = await credentials.held(strategy, kuid)
+                await credentials.validate(strategy, kuid, fields, OPERATOR.call, partial=held)
         except errors.OstiaryError as error:
             step.end, step.why = "refused", str(error)
 

@@ -7,11 +7,11 @@ import asyncio
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn, cast
 
 from ostiary import __version__
 from ostiary.commands import Command, CommandError, Enrolled, Recruit, Workplace, Write
-from ostiary.composition import Core, make_backend
+from ostiary.composition import Core, has_stores, make_backend, require_stores
 from ostiary.errors import OstiaryError, UnknownStrategy
 from ostiary.key_settings import load_master_key
 from ostiary.log import origin, printable
@@ -48,21 +48,23 @@ async def run(
     """Run a command of a plugin, with the server running or not.
 
     :raises CommandError: as the command says.
+    :raises StorageError: there are no stores, and the command makes none.
     :raises PluginError: the plugin is not loaded, or has failed; the log of neither quotes what
         it worked with.
     """
+    needed = command.stores(options)
+    if needed == "unused":
+        await _run(plugin, command, options, cast("Workplace", _NoStores(plugin)))
+        return
+    if needed == "there":
+        require_stores(settings)
+    elif not has_stores(settings):
+        sys.stderr.write(printable(f"a new server is made in {settings.data.dir}") + "\n")
     async with opened(settings) as core:
         await establish(core)
         # What an interrupted command has left would stand in the way of the same again.
         await core.services.journal.sweep()
-        workplace = _workplace(core, plugin)
-        try:
-            await command.run(options, workplace)
-        except (CommandError, OstiaryError, SettingsError, StorageError, BrokenPipeError):
-            raise
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-            told = f"plugin {plugin}: {command.name} failed: {origin(error)}"
-            raise PluginError(told) from None
+        await _run(plugin, command, options, _workplace(core, plugin))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class _PluginWorkplace:
     _enrolment: Enrolment
 
     def tell(self, line: str) -> None:
-        sys.stdout.write(f"{printable(line)}\n")
+        _tell(line)
 
     async def users(self, kuids: Iterable[str]) -> Mapping[str, User]:
         return {user.kuid: user.shown() for user in await self._users.many(kuids)}
@@ -97,6 +99,35 @@ class _PluginWorkplace:
         return strategy
 
 
+@dataclass(frozen=True, slots=True)
+class _NoStores:
+    """The workplace of a command that needs no stores."""
+
+    plugin: str
+
+    def tell(self, line: str) -> None:
+        _tell(line)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise PluginError(f"plugin {self.plugin}: a command without stores has no {name}")
+
+
+async def _run(
+    plugin: str, command: Command, options: argparse.Namespace, workplace: Workplace
+) -> None:
+    try:
+        await command.run(options, workplace)
+    except (CommandError, OstiaryError, PluginError, SettingsError, StorageError, BrokenPipeError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        told = f"plugin {plugin}: {command.name} failed: {origin(error)}"
+        raise PluginError(told) from None
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{printable(line)}\n")
+
+
 def _workplace(core: Core, plugin: str) -> Workplace:
     if plugin not in (one.name for one in core.plugins.loaded):
         reason = core.plugins.refused.get(plugin, "it is not installed")
@@ -114,7 +145,7 @@ def _workplace(core: Core, plugin: str) -> Workplace:
 
 async def _disabled(settings: Settings) -> frozenset[str]:
     """Return the plugins that an operator has disabled; none where nothing was ever kept."""
-    if settings.database.url is None and not any(settings.data.dir.glob("*.db")):
+    if not has_stores(settings):
         return frozenset()
     backend = make_backend(settings, load_master_key(settings))
     try:

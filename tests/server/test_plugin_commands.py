@@ -37,6 +37,15 @@ async def fill(options, place):
     place.tell("\\x1b[2Jgone\\nforged")
 
 
+async def count(options, place):
+    async with place.store.read() as db:
+        place.tell(f"{len((await db.execute(badges.select())).all())} badges")
+
+
+async def greet(options, place):
+    place.tell("hello")
+
+
 async def fail(options, place):
     raise CommandError("there is no paper\\nleft")
 
@@ -57,10 +66,13 @@ def arguments(parser):
 @hookimpl
 def ostiary_commands():
     return [
-        Command("fill", "Give badges to new users.", fill, arguments),
-        Command("fail", "Fail.", fail),
-        Command("crash", "Crash.", crash),
-        Command("borrow", "Use the strategy of another plugin.", borrow),
+        Command("fill", "Give badges to new users.", fill, arguments, lambda _: "made"),
+        Command("count", "Count badges.", count),
+        Command("greet", "Say hello.", greet, stores=lambda _: "unused"),
+        Command("reach", "Reach for a store.", count, stores=lambda _: "unused"),
+        Command("fail", "Fail.", fail, stores=lambda _: "unused"),
+        Command("crash", "Crash.", crash, stores=lambda _: "unused"),
+        Command("borrow", "Use the strategy of another plugin.", borrow, stores=lambda _: "made"),
     ]
 """
 LOUD = "print('I am imported')\n"
@@ -101,6 +113,25 @@ def test_a_command_works_with_its_store_and_makes_users_beside_the_server(
         signed_in = api.call("auth:login", {"badge": "of ann"}, strategy="badge")
         jwt = signed_in.result["jwt"]
         assert api.call("auth:getCurrentUser", jwt=jwt).result["_source"]["floor"] == 3
+
+
+def test_a_command_refuses_where_there_are_no_stores(install: Installed) -> None:
+    server = install(badge(extra=COMMANDS))
+    status, output, error = told(server.run("badge", "count"))
+    assert (status, output) == (1, "")
+    assert "there are no stores here; is --data or --database right?" in error
+    assert not server.data.exists()
+    status, _, error = told(server.run("badge", "fill", "ann"))
+    assert (status, error) == (0, f"a new server is made in {server.data}\n")
+    assert told(server.run("badge", "count")) == (0, "1 badges\n", "")
+
+
+def test_a_command_that_needs_no_stores_opens_none(install: Installed) -> None:
+    server = install(badge(extra=COMMANDS))
+    assert told(server.run("badge", "greet")) == (0, "hello\n", "")
+    error = "ostiary: plugin badge: a command without stores has no store\n"
+    assert told(server.run("badge", "reach")) == (1, "", error)
+    assert not server.data.exists()
 
 
 def test_the_audit_log_tells_that_an_operator_did_it(install: Installed) -> None:

@@ -104,6 +104,20 @@ def test_existing_users_are_overwritten(api: Api, load: Any, get: Any, name: str
     assert login(api, f"{name}-renamed").result["_id"] == name
 
 
+def test_credentials_that_are_overwritten_may_leave_fields_out(
+    api: Api, load: Any, name: str
+) -> None:
+    load(securities(name))
+    fields = {"local": {"password": PASSWORD + " anew"}}
+    again = {"users": {name: {"content": {"profileIds": [name]}, "credentials": fields}}}
+    assert load(again, onExistingUsers="overwrite").status == 200
+    assert login(api, name).status == 401
+    changed = api.call(
+        "auth:login", {"username": name, "password": PASSWORD + " anew"}, strategy="local"
+    )
+    assert changed.result["_id"] == name
+
+
 def test_who_is_overwritten_keeps_credentials_that_are_not_named(
     api: Api, load: Any, name: str
 ) -> None:

@@ -97,14 +97,23 @@ class Credentials:
         return FoundCredentials(hits, found.total - len(found.hits) + len(hits))
 
     async def validate(
-        self, strategy: str, kuid: str | None, fields: Mapping[str, Any], call: Call
+        self,
+        strategy: str,
+        kuid: str | None,
+        fields: Mapping[str, Any],
+        call: Call,
+        *,
+        partial: bool = False,
     ) -> None:
-        """Refuse credentials that could not be created; None is a user yet to come."""
+        """Refuse credentials that could not be created; None is a user yet to come.
+
+        :param partial: they would update existing ones, and may leave fields out.
+        """
         await self._strategies.settle(strategy)
         self._strategies.find(strategy)
         found = await self._users.find(kuid) if kuid else None
         user = User(kuid=kuid or "") if found is None else found.shown()
-        await self._strategies.validate(strategy, user, fields, call)
+        await self._strategies.validate(strategy, user, fields, call, partial=partial)
 
     async def create(
         self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call

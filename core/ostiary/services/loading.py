@@ -114,7 +114,8 @@ class Loading:
         await self._authority.check_grant(author.account, user.profile_ids)
         await self._authority.check_target(author.account, user.kuid)
         for strategy, fields in user.credentials.items():
-            await self._credentials.validate(strategy, user.kuid, fields, author.call)
+            held = await self._credentials.held(strategy, user.kuid)
+            await self._credentials.validate(strategy, user.kuid, fields, author.call, partial=held)
         await self._users.replace(
             user.kuid, user.content, author.call.kuid, user.profile_ids, by=author.account
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ostiary.settings.declaring import declarations
+from ostiary.settings.kinds import secrets_in
 from ostiary.settings.reading import read_section, read_settings
 from ostiary.settings.sections import (
     PLUGIN_TABLES,
@@ -150,15 +151,20 @@ def _warnings(file: Path, written: Table, known: tuple[Described, ...]) -> tuple
     """Warn of secrets that others on this machine can read."""
     if not file.stat().st_mode & 0o077:
         return ()
-    secret = [one.key for one in known if one.declared.masked and _hides(one, written)]
+    secret = [key for one in known if one.declared.masked for key in _secrets(one, written)]
     if not secret:
         return ()
     return (f"{file} holds secrets ({', '.join(secret)}) and others can read it: chmod 600",)
 
 
-def _hides(described: Described, table: Any) -> bool:
-    """Tell whether a table gives a setting of which something must be hidden."""
+def _secrets(described: Described, table: Any) -> Iterator[str]:
+    """Yield the keys of what must be hidden of a setting that a table gives."""
     for key in described.key.split("."):
         table = table.get(key) if isinstance(table, Mapping) else None
+    if described.key == f"plugins.{PLUGIN_TABLES}":
+        for name, one in (table or {}).items():
+            yield from secrets_in(one, f"plugins.{name}")
+        return
     masked = described.declared.masked
-    return table is not None and masked is not None and masked(table) != table
+    if table is not None and masked is not None and masked(table) != table:
+        yield described.key

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from msgspec import Meta
 
@@ -17,6 +17,9 @@ HIDDEN = "********"
 EVERY_ORIGIN = "*"
 
 _SECRET = re.compile("secret|password|key|token", re.IGNORECASE)
+_SECRET_ITSELF = re.compile(
+    "(secret|password|passphrase|key|token)s?_?(base64|hex|pem)?", re.IGNORECASE
+)
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *(b|kb|mb|gb)?", re.IGNORECASE)
 _BYTES = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
 _NODE_NAME = re.compile(r"[!-~](?:[ -~]{0,126}[!-~])?")
@@ -132,6 +135,42 @@ def hide_secrets(value: Any, *, hidden: bool = False) -> Any:
     if isinstance(value, list | tuple):
         return [hide_secrets(entry, hidden=hidden) for entry in value]
     return hide(value) if hidden else hide_password(value)
+
+
+def secrets_in(value: Any, key: str, *, below: bool = False) -> Iterator[str]:
+    """Yield the dotted keys of a plugin's table that hold a secret, and not only speak of one.
+
+    ``smtpPassword`` is one, ``passwordPolicies`` is none, and a number or a flag never is. What
+    is shown is hidden more broadly, see ``hide_secrets``: too much there alarms nobody.
+
+    :param below: it stands below a key that calls it a secret.
+    """
+    if isinstance(value, Mapping):
+        for name, entry in value.items():
+            yield from secrets_in(entry, f"{key}.{name}", below=below or _names_secret(name))
+    elif isinstance(value, list | tuple):
+        for index, entry in enumerate(value):
+            yield from secrets_in(entry, f"{key}[{index}]", below=below)
+    elif isinstance(value, str) and value and (below or _carries_secret(value)):
+        yield key
+
+
+def _names_secret(key: str) -> bool:
+    """Tell whether the last word of a key is one for secrets."""
+    found = list(_SECRET_ITSELF.finditer(key))
+    return bool(found) and found[-1].end() == len(key)
+
+
+def _carries_secret(text: str) -> bool:
+    """Tell whether a text is a URL with a password; a placeholder as ``{token}`` is none."""
+    if "://" not in text:
+        return False
+    parts = urlsplit(text)
+    _, colon, password = parts.netloc.rpartition("@")[0].partition(":")
+    query = parse_qsl(parts.query)
+    return bool(colon and password) or any(
+        _names_secret(name) and "{" not in value for name, value in query
+    )
 
 
 def _listed(value: Any) -> list[str]:

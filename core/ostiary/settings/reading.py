@@ -23,7 +23,8 @@ def read_settings(table: Mapping[str, Any], into: type[T], *, where: str | None 
     ``minLength`` in the table is the field ``min_length``; a field may name its
     key itself, in its metadata: ``{"key": "maxTTL"}``. A field may be a dataclass,
     or a list, tuple or mapping of dataclasses. A ValueError of ``__post_init__``
-    becomes a SettingsError. ``dev``, which the core adds, is left out where the
+    becomes a SettingsError; if its text begins with a key of the table and a colon,
+    it says where that was given. ``dev``, which the core adds, is left out where the
     dataclass has no such field.
 
     :param where: what messages put before a key; by default the table's own name.
@@ -38,7 +39,7 @@ def read_settings(table: Mapping[str, Any], into: type[T], *, where: str | None 
 
 def read_section(table: Any, into: type[T], place: Place, base: Any = None) -> T:
     """Read a table into a dataclass; what is left out comes from ``base``, if there is one."""
-    return _built(into, _values(table, into, place), place, base)
+    return _built(into, _values(table, into, place), place, base, table)
 
 
 def _values(table: Any, into: type, place: Place) -> dict[str, Any]:
@@ -147,7 +148,9 @@ def _parsed(value: Any, at: Place, kind: Any) -> Any:
     return [entry.strip() for entry in value.split(",")] if listed else value
 
 
-def _built(into: type[T], values: Mapping[str, Any], place: Place, base: Any) -> T:
+def _built(
+    into: type[T], values: Mapping[str, Any], place: Place, base: Any, table: Any = None
+) -> T:
     if base is None:
         for declared in declarations(into):
             if declared.default is MISSING and declared.name not in values:
@@ -155,4 +158,7 @@ def _built(into: type[T], values: Mapping[str, Any], place: Place, base: Any) ->
     try:
         return into(**values) if base is None else replace(base, **values)
     except ValueError as error:
+        key, colon, text = str(error).partition(": ")
+        if colon and isinstance(table, Table) and key in table:
+            raise place.within(table, key).error(text) from None
         raise place.error(str(error)) from None

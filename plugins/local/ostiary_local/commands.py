@@ -14,6 +14,7 @@ from ostiary_local import accounts
 from ostiary_local.strategy import LocalStrategy
 
 if TYPE_CHECKING:
+    from ostiary.commands import Stores
     from ostiary_local.transfer.importing import Importer
 
 WANTED = "yes"
@@ -24,7 +25,7 @@ def commands() -> Iterable[Command]:
     from ostiary_local import list_commands
 
     return (
-        Command("import", import_.__doc__ or "", import_, _import_arguments),
+        Command("import", import_.__doc__ or "", import_, _import_arguments, _import_stores),
         Command("export", export.__doc__ or "", export, _export_arguments),
         *list_commands.COMMANDS,
     )
@@ -96,6 +97,10 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _import_stores(options: argparse.Namespace) -> Stores:
+    return "there" if options.check else "made"
+
+
 def _export_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "file",
@@ -128,9 +133,20 @@ def _report(place: Workplace, importer: Importer, *, check: bool) -> None:
         place.tell("Nothing was written. It would be:")
     place.tell(", ".join(f"{importer.ends[end]} {end}" for end in ENDS))
     if importer.weak:
-        place.tell(f"{importer.weak} hashes are weak, without salt or cheap to guess: --wrap helps")
+        place.tell(
+            f"{importer.weak} hashes are weak, without salt or cheap to guess: {_advice(check)}"
+        )
     if refused := importer.ends["refused"]:
         raise CommandError(f"{refused} of {importer.ends.total()} lines are refused")
+
+
+def _advice(check: bool) -> str:
+    if check:
+        return "import them with --wrap"
+    return (
+        "each is replaced at its user's next login; --wrap makes them strong at once, but only "
+        "when they are imported first"
+    )
 
 
 def _confirm() -> None:

@@ -7,9 +7,6 @@ from collections.abc import Iterable
 
 from ostiary_local import passwords
 
-DIGITS = 4
-"""Digits that may be added to names without making another password of them: a year."""
-
 SHORTEST_WORD = 3
 """Letters of a word that counts; a shorter name is only no password by itself."""
 
@@ -20,7 +17,7 @@ _WORD = re.compile(r"[^\W_]{3,}")
 
 
 def expected(password: str, known: Iterable[str]) -> bool:
-    """Tell whether a password is a name, or names in a row with a few digits and no other letters.
+    """Tell whether a password is a name, or names in a row with digits and punctuation, and no other letters.
 
     These are the context-specific words of NIST SP 800-63B-4, 3.1.1.2, and their derivatives;
     a password that only has a name in it is none.
@@ -39,8 +36,7 @@ def expected(password: str, known: Iterable[str]) -> bool:
     if not longest_first:
         return False
     rest, found = re.subn("|".join(map(re.escape, longest_first)), " ", folded)
-    others = [one for one in rest if one.isalnum()]
-    return found > 0 and len(others) <= DIGITS and all(map(str.isdigit, others))
+    return found > 0 and not any(one.isalnum() and not one.isdigit() for one in rest)
 
 
 def pieces(known: Iterable[str]) -> list[str]:

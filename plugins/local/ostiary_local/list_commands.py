@@ -55,23 +55,31 @@ async def build_blocklist(options: argparse.Namespace, workplace: Workplace) -> 
     try:
         header = await asyncio.to_thread(_built, options, tally)
     except (OSError, EOFError, zlib.error) as failure:
-        raise CommandError(f"the list was not built: {failure}") from failure
+        raise CommandError(f"the list was not built: {_reason(failure)}") from failure
+    for line in tally.first_broken:
+        _say(line)
     _say(f"{tally.lines} lines: {tally.rare} too rare, {tally.broken} broken")
     _say(f"{options.output}: {_outline(header)}, {time.monotonic() - began:.1f} s")
 
 
 async def check_blocklist(options: argparse.Namespace, workplace: Workplace) -> None:
-    """Look whether a list is whole, ask for a password and tell whether it is in the list."""
+    """Look whether a list is whole, ask for a password and tell whether it is in the list.
+
+    As a check that may fail: what is in the list ends it with status 1.
+    """
     list_ = Blocklist(options.list)
     try:
         header = await asyncio.to_thread(list_.verify)
         _say(f"{options.list}: {_outline(header)}")
         password = await asyncio.to_thread(_asked)
-        _say("yes, it is in the list" if list_.holds(password) else "no, it is not in the list")
+        found = list_.holds(password)
     except Damaged as failure:
         raise CommandError(f"{options.list} {failure}") from failure
     except OSError as failure:
-        raise CommandError(str(failure)) from failure
+        raise CommandError(_reason(failure)) from failure
+    if found:
+        raise CommandError("yes, it is in the list: nobody may set it")
+    _say("no, it is not in the list")
 
 
 COMMANDS = (
@@ -80,12 +88,14 @@ COMMANDS = (
         "Build a list of passwords that nobody may set, from files.",
         build_blocklist,
         build_arguments,
+        lambda _: "unused",
     ),
     Command(
         "check-blocklist",
         "Check a list, and look whether a password is in it.",
         check_blocklist,
         check_arguments,
+        lambda _: "unused",
     ),
 )
 
@@ -101,6 +111,12 @@ def _built(options: argparse.Namespace, tally: Tally) -> Header:
         false_positives=1 / options.false_positives,
         progress=lambda number: _say(f"{number} passwords read"),
     )
+
+
+def _reason(failure: Exception) -> str:
+    if isinstance(failure, OSError) and failure.strerror:
+        return f"{failure.filename}: {failure.strerror}" if failure.filename else failure.strerror
+    return str(failure)
 
 
 def _asked() -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedIOBase
 from pathlib import Path
 
 from ostiary_local import blocklists, passwords
 
 LONGEST_LINE = 8192
+MOST_TOLD = 5
+"""Broken lines that are told one by one."""
+
 _GZIP = b"\x1f\x8b"
 _HASH = re.compile(rb"([0-9A-Fa-f]{40})(?::\s*(\d{1,18}))?\s*")
 _OTHER_HASH = re.compile(rb"[0-9A-Fa-f]{32}:\s*\d+\s*")
@@ -23,11 +26,19 @@ class Tally:
 
     :ivar rare: those left out since their count is too low.
     :ivar broken: those that say no password: no UTF-8, too long, or an NTLM hash.
+    :ivar first_broken: which the first ones are, and why.
     """
 
     lines: int = 0
     rare: int = 0
     broken: int = 0
+    first_broken: list[str] = field(default_factory=list)
+
+    def note_broken(self, path: Path, number: int, why: str) -> None:
+        """Count a broken line."""
+        self.broken += 1
+        if self.broken <= MOST_TOLD:
+            self.first_broken.append(f"{path}: line {number}: {why}")
 
 
 def digests(path: Path, tally: Tally, *, least: int = 1) -> Iterator[bytes]:
@@ -42,14 +53,16 @@ def digests(path: Path, tally: Tally, *, least: int = 1) -> Iterator[bytes]:
         compression is damaged.
     """
     with _opened(path) as file:
-        for line in _lines(file):
+        for number, line in enumerate(_lines(file), 1):
             tally.lines += 1
             known = _HASH.fullmatch(line)
             if known is None:
-                password = _password(line)
-                if password is None:
-                    tally.broken += 1
-                elif password:
+                try:
+                    password = _password(line)
+                except ValueError as broken:
+                    tally.note_broken(path, number, str(broken))
+                    continue
+                if password:
                     yield blocklists.digest(passwords.normal(password))
             elif known[2] is not None and int(known[2]) < least:
                 tally.rare += 1
@@ -72,11 +85,17 @@ def _lines(file: BufferedIOBase) -> Iterator[bytes]:
         yield line
 
 
-def _password(line: bytes) -> str | None:
+def _password(line: bytes) -> str:
+    """Return the password that a line is.
+
+    :raises ValueError: it is none; says why, and nothing of the line.
+    """
     text = line.rstrip(b"\r\n")
-    if len(text) > passwords.LONGEST or _OTHER_HASH.fullmatch(text):
-        return None
+    if len(text) > passwords.LONGEST:
+        raise ValueError(f"longer than {passwords.LONGEST} bytes")
+    if _OTHER_HASH.fullmatch(text):
+        raise ValueError("an NTLM hash, of which no use can be made")
     try:
         return text.decode()
     except UnicodeDecodeError:
-        return None
+        raise ValueError("no UTF-8") from None

@@ -18,6 +18,8 @@ KNOWN = ("theodora.blankenship@tannenbaum.example", "li", "Straße", "user-0042"
         "blankenship, theodora 1987",
         "tannenbaumtannenbaum",
         "Tannenbaum2026!!!",
+        "tannenbaum19870412",
+        "theodora blankenship 12345678",
         "li",
         "strasse",
         "STRASSE-theodora",
@@ -32,7 +34,6 @@ def test_names_and_what_is_made_of_them_are_expected(password: str) -> None:
     "password",
     [
         "theodora likes long passwords",
-        "tannenbaum19870412",
         "blankenship x",
         "19870412198704",
         "!!!!!!!!!!!!!!!!",

@@ -81,6 +81,12 @@ def test_broken_lines_are_counted_and_the_others_read(tmp_path: Path) -> None:
     tally = Tally()
     assert len(list(list_reading.digests(file, tally))) == 2
     assert (tally.lines, tally.broken) == (6, 4)
+    assert tally.first_broken == [
+        f"{file}: line 2: no UTF-8",
+        f"{file}: line 3: longer than 4096 bytes",
+        f"{file}: line 4: longer than 4096 bytes",
+        f"{file}: line 5: an NTLM hash, of which no use can be made",
+    ]
 
 
 def test_the_longest_password_is_no_broken_line(tmp_path: Path) -> None:
@@ -98,9 +104,21 @@ async def test_a_file_that_cannot_be_read_or_written_is_told(tmp_path: Path, wha
         source.write_bytes(gzip.compress(b"word\n" * 1000)[: 20 if what == "truncated" else None])
     if what == "no folder":
         output = tmp_path / "none" / "list"
-    with pytest.raises(CommandError, match="not built"):
+    with pytest.raises(CommandError, match="not built") as refused:
         await run("build-blocklist", str(source), "--output", str(output))
     assert not output.exists()
+    assert "Errno" not in str(refused.value)
+
+
+async def test_only_the_first_broken_lines_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "words"
+    source.write_bytes(b"\xff\n" * 100)
+    await run("build-blocklist", str(source), "--output", str(tmp_path / "list"))
+    said = capsys.readouterr().out
+    assert said.count("no UTF-8") == list_reading.MOST_TOLD
+    assert "100 lines: 0 too rare, 100 broken" in said
 
 
 @pytest.mark.parametrize(
@@ -123,9 +141,13 @@ async def test_a_list_can_be_asked(
     (tmp_path / "words").write_text("hunter2\n")
     await run("build-blocklist", str(tmp_path / "words"), "--output", str(tmp_path / "list"))
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{password}\n"))
-    await run("check-blocklist", str(tmp_path / "list"))
+    if answer == "yes":
+        with pytest.raises(CommandError, match="yes, it is in the list"):
+            await run("check-blocklist", str(tmp_path / "list"))
+    else:
+        await run("check-blocklist", str(tmp_path / "list"))
     said = capsys.readouterr().out
-    assert f"{answer}, it is" in said
+    assert ("no, it is not" in said) == (answer == "no")
     assert password not in said.replace("it is not in the list", "") or password == "x"
 
 
@@ -138,5 +160,5 @@ async def test_a_damaged_list_is_told_before_anything_is_asked(tmp_path: Path) -
     output.write_bytes(data)
     with pytest.raises(CommandError, match="damaged"):
         await run("check-blocklist", str(output))
-    with pytest.raises(CommandError, match="No such file"):
+    with pytest.raises(CommandError, match="none: No such file"):
         await run("check-blocklist", str(tmp_path / "none"))

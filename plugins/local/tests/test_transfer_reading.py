@@ -59,6 +59,9 @@ def test_csv_has_a_header_and_lines_are_numbered_as_editors_do() -> None:
         ("username,username\n", "'username' stands twice"),
         (f"ann,{PASSWORD}\n", "names no field in column 1"),
         ('username,"\n', "is no CSV"),
+        ("username;email;password\n", "3 names in it: a comma"),
+        ("username\temail\n", "2 names in it: a comma"),
+        ("username,mail\n", r"column 2 \('mail'\); known"),
     ],
 )
 def test_a_header_that_is_none_is_refused_and_not_quoted(header: str, why: str) -> None:
@@ -253,3 +256,18 @@ def test_what_all_hashes_of_a_file_share_is_told_once() -> None:
     whole = read({**line, "hash": {**user, **shared}}).proof
     assert read(line, **shared).proof == whole
     assert read({**line, "hash": json.dumps(user)}, **shared).proof == whole
+
+
+def test_who_has_a_verified_address_and_no_password_gets_one_that_nobody_knows() -> None:
+    line = {"username": "ann", "email": "ann@example.org", "emailVerified": True}
+    one, other = (read(line).proof.password for _ in range(2))
+    assert one is not None
+    assert other is not None
+    assert one != other
+    assert len(one) >= 43
+    for nobody in (
+        {"username": "ann"},
+        {"username": "ann", "email": "ann@example.org"},
+        {"username": "ann", "phone": "+33612345678", "phoneVerified": True},
+    ):
+        assert fault(nobody).startswith("wanted: either a password or a hash")

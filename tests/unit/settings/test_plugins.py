@@ -116,3 +116,21 @@ def test_a_plugin_sees_its_own_table_only(loaded: Load) -> None:
     toml = "[plugins.one]\na = 1\n[plugins.two]\nb = 2"
     tables = loaded(toml).plugins.tables
     assert tables == {"one": {"a": 1}, "two": {"b": 2}}
+
+
+def test_what_a_dataclass_refuses_says_where_it_was_given(loaded: Load) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Strict:
+        shortest: int = 1
+        longest: int = 9
+
+        def __post_init__(self) -> None:
+            if self.shortest > self.longest:
+                raise ValueError("shortest: wanted: no more than longest")
+
+    table = loaded("[plugins.strict]\nshortest = 10").plugins.tables["strict"]
+    with pytest.raises(SettingsError, match=r"^plugins\.strict\.shortest \(.*toml\): wanted: no"):
+        read_settings(table, Strict)
+    table = loaded("[plugins.strict]\nlongest = 0").plugins.tables["strict"]
+    with pytest.raises(SettingsError, match=r"^plugins\.strict: shortest: wanted"):
+        read_settings(table, Strict)

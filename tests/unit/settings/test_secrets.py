@@ -80,3 +80,40 @@ def test_a_file_without_secrets_may_be_read_by_all(tmp_path: Path) -> None:
     file.write_text("[server]\nport = 1\n[database]\nurl = 'postgresql://h/d'", encoding="utf-8")
     file.chmod(0o644)
     assert load(config=file, environment={}, overrides={}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        "[[plugins.local.passwordPolicies]]\nappliesTo = '*'\nexpiresAfter = '30d'",
+        "[plugins.local]\nrequirePassword = true\nresetPasswordExpiresIn = '5m'",
+        "[plugins.local.mail]\nresetUrl = 'https://app.example/?token={token}'",
+    ],
+)
+def test_what_only_speaks_of_secrets_may_be_read_by_all(tmp_path: Path, toml: str) -> None:
+    assert warnings_of(tmp_path, toml) == ()
+
+
+@pytest.mark.parametrize(
+    "toml, key",
+    [
+        ("[plugins.local.mail]\npassword = 'hush'", "plugins.local.mail.password"),
+        ("[plugins.oauth.apiKeys]\nfirst = 'hush'", "plugins.oauth.apiKeys.first"),
+        ("[[plugins.x.many]]\nclientSecret = 'hush'", "plugins.x.many[0].clientSecret"),
+        ("[plugins.x]\nsigner_key_base64 = 'hush'", "plugins.x.signer_key_base64"),
+        ("[plugins.x]\nproxy = 'http://me:hush@h/'", "plugins.x.proxy"),
+        ("[plugins.x]\nhook = 'http://h/?key=hush'", "plugins.x.hook"),
+    ],
+)
+def test_the_warning_names_the_secret_of_a_plugin(tmp_path: Path, toml: str, key: str) -> None:
+    (warning,) = warnings_of(tmp_path, toml)
+    assert f"({key})" in warning
+    assert "hush" not in warning
+
+
+def warnings_of(tmp_path: Path, toml: str) -> tuple[str, ...]:
+    """Return what is said of a file that everybody can read."""
+    file = tmp_path / "open.toml"
+    file.write_text(toml, encoding="utf-8")
+    file.chmod(0o644)
+    return load(config=file, environment={}, overrides={}).warnings

@@ -6,7 +6,8 @@ Nothing that is raised here quotes what a field holds: it may be a password, in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,14 @@ FIELDS = frozenset(
 
 OWN_HASH = re.compile(r"[0-9]*\$argon2id\$[\x21-\x7e]+")
 MOST_FORMER = 100
+
+NO_PROOF = (
+    "the hash needs the master key of the server that made it, and the file does not begin with "
+    "the line which proves that this server has the same one"
+)
+OTHER_KEY = (
+    "the hash needs the master key of the server that made it, and this server has another one"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,8 @@ class Reader:
     """Reads lines into entries.
 
     :param parameters: members that all hashes of the file share, such as Firebase's signer key.
-    :param trusted: the file was made by a server with this master key: its own hashes are good.
+    :ivar trusted: the file was made by a server with this master key: its own hashes are good.
+    :ivar proof_seen: the file said which master key its server had.
     """
 
     def __init__(
@@ -90,6 +100,7 @@ class Reader:
     ) -> None:
         self._strategy, self._parameters, self._instant = strategy, parameters, instant
         self.trusted = False
+        self.proof_seen = False
 
     def read(self, line: Mapping[str, Any]) -> Entry:
         """Return the account that a line describes.
@@ -100,10 +111,11 @@ class Reader:
         fields = {name: value for name, value in fields.items() if value not in (None, "")}
         if unknown := fields.keys() - FIELDS:
             raise Refused(f"unknown field {min(unknown)!r}")
+        names = naming.names_of(self._strategy, fields, self._instant)
         return Entry(
             kuid=values.text(fields, "kuid"),
-            names=naming.names_of(self._strategy, fields, self._instant),
-            proof=self._proof(fields),
+            names=names,
+            proof=self._proof(fields, names),
             former=tuple(self._former(fields)),
             profile_ids=values.texts(fields, "profileIds"),
             content=values.table(fields, "content"),
@@ -111,10 +123,13 @@ class Reader:
             updater=values.text(fields, "updater"),
         )
 
-    def _proof(self, fields: Mapping[str, Any]) -> Proof:
+    def _proof(self, fields: Mapping[str, Any], names: Sequence[Named]) -> Proof:
         password, hash_ = fields.get("password"), fields.get("hash")
+        if password is None and hash_ is None and any(map(_receives_resets, names)):
+            # A secret that nobody knows: they set their own with a reset token from a mail.
+            return Proof(password=secrets.token_urlsafe(32))
         if (password is None) == (hash_ is None):
-            raise Refused("wanted: either a password or a hash")
+            raise Refused("wanted: either a password or a hash; or a verified email for neither")
         if password is None:
             return self._hashed(fields)
         try:
@@ -143,10 +158,7 @@ class Reader:
 
     def _own(self, hash_: Any, outline: str | None) -> Proof:
         if not self.trusted:
-            raise Refused(
-                "the hash needs the master key of the server that made it, and the file does not "
-                "begin with the line which proves that this server has the same one"
-            )
+            raise Refused(OTHER_KEY if self.proof_seen else NO_PROOF)
         if not isinstance(hash_, str) or not OWN_HASH.fullmatch(hash_):
             raise Refused("hash: is none that a server like this one makes")
         if outline is not None:
@@ -173,3 +185,8 @@ class Reader:
                 yield Former(self._hashed(one), set_at, archived_at)
             except Refused as error:
                 raise Refused(f"formerPasswords: {error}") from None
+
+
+def _receives_resets(named: Named) -> bool:
+    name, verified_at = named
+    return name.kind == "email" and verified_at is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -141,16 +142,31 @@ def _csv(stream: BinaryIO) -> Iterator[Line]:
 
 def _header(names: list[str]) -> list[str]:
     names = [name.strip() for name in names]
+    if len(names) == 1 and not FIELDS.isdisjoint(parts := re.split(r"[;\t|]", names[0])[1:]):
+        raise CommandError(
+            f"the header is one column, with {len(parts) + 1} names in it: a comma is wanted "
+            "between cells, not a semicolon, tab or bar"
+        )
     for number, name in enumerate(names, 1):
         if name not in FIELDS:
-            # Not what it says: without a header it is somebody's name, or password.
             known = ", ".join(sorted(FIELDS))
-            raise CommandError(f"the header names no field in column {number}; known: {known}")
+            told = f" ({name!r})" if _is_header(names) else ""
+            raise CommandError(
+                f"the header names no field in column {number}{told}; known: {known}"
+            )
         if names.count(name) > 1:
             raise CommandError(f"the column {name!r} stands twice in the header")
     if not names:
         raise CommandError("the file is empty: a header is wanted")
     return names
+
+
+def _is_header(names: list[str]) -> bool:
+    """Tell whether a first line may be quoted: without a header it is somebody's, with a password.
+
+    One that has a field by its name has no accounts in it.
+    """
+    return not FIELDS.isdisjoint(names)
 
 
 def _named(header: list[str], row: list[str]) -> Mapping[str, Any] | Refused:

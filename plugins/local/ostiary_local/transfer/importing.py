@@ -31,6 +31,9 @@ BATCH = 500
 HEAVY = 2**23
 """Bytes of the lines of a batch after which it is written, however few there are."""
 
+MOST_WAITING = 10_000
+"""Lines that wait to be told in their order; more than that is told as it comes."""
+
 STRATEGY = "local"
 
 
@@ -65,13 +68,18 @@ class Importer:
         self._hashing = Hashing(place.store, wrap=wishes.wrap)
         self.ends: Counter[End] = Counter()
         self.weak = 0
+        self._told: list[tuple[int, str]] = []
 
     async def bring(self, lines: Iterable[Line]) -> None:
         """Bring accounts, and tell of each that is refused or left out."""
         with standing.nothing_seen() as seen:
-            for batch in _batches(self._entries(lines, seen)):
-                await self._bring(batch)
-                self._progress()
+            try:
+                for batch in _batches(self._entries(lines, seen)):
+                    await self._bring(batch)
+                    self._tell()
+                    self._progress()
+            finally:
+                self._tell()
         self._progress(last=True)
 
     def _entries(self, lines: Iterable[Line], seen: Seen) -> Iterator[Read]:
@@ -81,6 +89,7 @@ class Importer:
                 self._end(line.number, "refused", str(fields))
             elif header.is_header(fields):
                 self._reader.trusted = header.is_ours(self._place.store, fields)
+                self._reader.proof_seen = True
             else:
                 try:
                     entry = self._reader.read(fields)
@@ -106,8 +115,6 @@ class Importer:
                 self._end(number, "skipped" if self._wishes.skip else "refused", why)
             else:
                 self._end(number, "unchanged")
-        if not self._wishes.wrap:
-            self.weak += sum(entry.proof.weak for _, entry in wanted)
         if wanted and self._wishes.check:
             await self._examine(wanted)
         elif wanted:
@@ -119,11 +126,10 @@ class Importer:
     async def _examine(self, wanted: Sequence[Numbered]) -> None:
         recruits = [_recruit(entry) for _, entry in wanted]
         found = await self._place.examine(STRATEGY, recruits, join=self._wishes.join)
-        self._note([number for number, _ in wanted], found)
+        self._note(wanted, found)
 
     async def _make(self, ready: Sequence[tuple[int, Ready]]) -> None:
         """Make accounts; where one of them cannot be written, each by itself."""
-        numbers = [number for number, _ in ready]
 
         async def write_these(kuids: Enrolled) -> None:
             named = zip(kuids, ready, strict=True)
@@ -140,17 +146,18 @@ class Importer:
         except (Taken, core.ActionLocked, core.ProfileNotFound):
             if len(ready) == 1:
                 why = "somebody else has changed what it depends on meanwhile: run it again"
-                self._end(numbers[0], "refused", why)
+                self._end(ready[0][0], "refused", why)
                 return
             for one in ready:
                 await self._make([one])
         else:
-            self._note(numbers, made)
+            self._note([(number, one.entry) for number, one in ready], made)
 
-    def _note(self, numbers: Sequence[int], found: Enrolled) -> None:
-        for number, end in zip(numbers, found, strict=True):
+    def _note(self, wanted: Sequence[Numbered], found: Enrolled) -> None:
+        for (number, entry), end in zip(wanted, found, strict=True):
             if isinstance(end, str):
                 self._end(number, "made")
+                self.weak += entry.proof.weak and not self._wishes.wrap
             elif isinstance(end, core.UserAlreadyExists) and not self._wishes.join:
                 skipped: End = "skipped" if self._wishes.skip else "refused"
                 self._end(number, skipped, str(end))
@@ -160,7 +167,15 @@ class Importer:
     def _end(self, number: int, end: End, why: str = "") -> None:
         self.ends[end] += 1
         if why:
-            self._place.tell(f"line {number}: {end}: {why}")
+            self._told.append((number, f"line {number}: {end}: {why}"))
+            if len(self._told) >= MOST_WAITING:
+                self._tell()
+
+    def _tell(self) -> None:
+        """Tell what became of the lines of a batch, in their order."""
+        for _, text in sorted(self._told):
+            self._place.tell(text)
+        self._told.clear()
 
     def _progress(self, *, last: bool = False) -> None:
         if sys.stderr.isatty():

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import select
 
 from ostiary import Store, Workplace
+from ostiary_local.naming import Name
 from ostiary_local.tables import accounts, identifiers
 from ostiary_local.transfer.entries import Entry
 from ostiary_local.transfer.values import Refused
@@ -92,7 +93,15 @@ class Standing:
             return ""
         if entry.kuid in self.accounts and first is None:
             return f"user {entry.kuid} has an account with other names"
-        return f"a name belongs to user {min(holders - {str(entry.kuid)})}"
+        return self._conflict(entry, min(holders - {str(entry.kuid)}))
+
+    def _conflict(self, entry: Entry, holder: str) -> str:
+        # Which one is told by its place: a line with a slip may have a password among its names.
+        kinds = [name.kind for name, _ in entry.names if self._held_by(name, holder)]
+        return f"its {kinds[0] if kinds else 'kuid'} belongs to user {holder}"
+
+    def _held_by(self, name: Name, holder: str) -> bool:
+        return holder in (self.holders.get(name.key), self.holders.get(name.value))
 
 
 async def look_up(place: Workplace, entries: Sequence[Entry]) -> Standing:
