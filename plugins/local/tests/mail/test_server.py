@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,6 +40,7 @@ resetUrl = "https://app.example.com/reset"
 verifyUrl = "https://app.example.com/verify"
 timeout = "1s"
 retryAfter = 100
+{more}
 """
 
 Serve = Callable[..., ThrowAwayServer]
@@ -48,8 +50,8 @@ Serve = Callable[..., ThrowAwayServer]
 def serve(inbox: Inbox) -> Iterator[Serve]:
     with ExitStack() as stack:
 
-        def start(**options: Any) -> ThrowAwayServer:
-            settings = SETTINGS.format(port=inbox.port)
+        def start(more: str = "", **options: Any) -> ThrowAwayServer:
+            settings = SETTINGS.format(port=inbox.port, more=more)
             server = ThrowAwayServer(dev=True, settings=settings, **options)
             return stack.enter_context(server)
 
@@ -123,6 +125,17 @@ def test_a_forgotten_password_is_set_anew_and_its_owner_told(
     told = "Your password for example.com was changed"
     assert inbox.told()[1] == ("ann@example.org", told)
     assert "127.0.0.1" in str(inbox.mails[1])
+
+
+def test_a_server_sends_the_texts_of_its_operators(
+    serve: Serve, inbox: Inbox, tmp_path: Path
+) -> None:
+    (tmp_path / "reset.en.txt").write_text("Subject: Ahoy\n\n${link}\n")
+    server = serve(more=f'templates = "{tmp_path}"')
+    make_user(server, "ann", "ann@example.org")
+    ask(server, "ann")
+    wait_for(lambda: inbox.mails)
+    assert inbox.told() == [("ann@example.org", "Ahoy")]
 
 
 def test_the_answer_is_the_same_for_everybody(serve: Serve) -> None:
