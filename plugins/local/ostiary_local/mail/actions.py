@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 from ostiary import POST, Call, Controller, Store, Strategy
 from ostiary_local import errors, names
 from ostiary_local.accounts import now
-from ostiary_local.mail import outbox, recipients
+from ostiary_local.mail import outbox, quota, recipients
 from ostiary_local.mail.allowance import ALLOWANCE, FLOODS
 from ostiary_local.mail.letters import Letter
 from ostiary_local.strategy import LocalStrategy
@@ -85,10 +85,11 @@ async def request_verification(
         mine = [address for address in claimed if strategy.key(address) == key]
         if not mine:
             raise errors.NothingToVerify
-        if await outbox.asked(db, call.kuid, now()) >= settings.max_per_account:
+        recipient, most = store.sealer.mark(key), settings.max_per_account
+        if await quota.exhausted(db, call.kuid, key, recipient, most, now()):
             raise errors.TooMuchMail(retry_after=RETRY)
         letter = Letter("verify", call.kuid, mine[0], now())
-        await outbox.put(store, db, [letter])
+        await outbox.put(store, db, [letter], recipient)
     return {"acknowledged": True}
 
 

@@ -214,5 +214,5 @@ def _store(server: ThrowAwayServer) -> sqlite3.Connection:
 
 def _waiting(server: ThrowAwayServer) -> int:
     with closing(_store(server)) as store:
-        (count,) = store.execute("SELECT count(*) FROM outbox WHERE kind <> 'sent'").fetchone()
+        (count,) = store.execute("SELECT count(*) FROM outbox WHERE typed IS NOT NULL").fetchone()
     return int(count)
