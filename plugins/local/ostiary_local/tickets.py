@@ -71,7 +71,11 @@ async def add(
     old = (await db.execute(_old(instant))).scalars().all()
     gone = (same & tickets.c.fingerprint.not_in(newest)) | tickets.c.fingerprint.in_(old)
     await db.execute(delete(tickets).where(gone))
-    row = {"fingerprint": _fingerprint(ticket), "purpose": purpose, "origin": origin}
+    row: dict[str, Any] = {
+        "fingerprint": _fingerprint(ticket),
+        "purpose": purpose,
+        "origin": origin,
+    }
     row |= {"kuid": kuid, "bound": bound}
     row |= {"created_at": instant, "expires_at": instant + lifetime}
     await db.execute(insert(tickets).values(row))

@@ -7,7 +7,7 @@ import ipaddress
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -169,12 +169,12 @@ class Post:
             store=self.store, strategies=strategies, call=call, body={"username": username}
         )
 
-    async def claim(self, kuid: str, value: str) -> Any:
+    async def claim(self, kuid: str, value: str, call: Call | None = None) -> Any:
         """Ask for a verification."""
         return await actions.request_verification(
             store=self.store,
             strategies={"local": self.strategy},
-            call=Call(kuid=kuid),
+            call=replace(call or Call(), kuid=kuid),
             body={"value": value},
         )
 
