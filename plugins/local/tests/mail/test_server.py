@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
 import threading
 import time
@@ -136,6 +138,37 @@ def test_a_server_sends_the_texts_of_its_operators(
     ask(server, "ann")
     wait_for(lambda: inbox.mails)
     assert inbox.told() == [("ann@example.org", "Ahoy")]
+
+
+def test_strangers_need_the_rights_of_the_guide(
+    serve: Serve, inbox: Inbox, link: Callable[[Any], str]
+) -> None:
+    """AZ-01: with them a forgotten password is set anew; without them nothing is sent."""
+    server = serve()
+    make_user(server, "ann", "ann@example.org")
+    guide = (Path(__file__).parents[4] / "docs" / "mail.md").read_text()
+    puts = re.findall(r"-X PUT localhost:7512(/\S+) .*? -d '(.*?)'", guide, re.DOTALL)
+    assert [path for path, _ in puts] == ["/roles/resets", "/profiles/anonymous"]
+    with closing(HttpApi(server.port)) as api:
+        local = {"username": "root", "password": "a pass phrase"}
+        first = {"content": {}, "credentials": {"local": local}}
+        made = api.call("security:createFirstAdmin", first, _id="root", reset=True)
+        assert made.status == 200, made.body
+        jwt = api.call("auth:login", local, strategy="local").result["jwt"]
+        asked = {"username": "ann"}
+        assert api.send("POST", "/_/password/requestReset", asked).status == 401
+        for path, body in puts:
+            headers = {"authorization": f"Bearer {jwt}"}
+            done = api.send("PUT", path, json.loads(body), headers)
+            assert done.status == 200, done.body
+        kept = api.call("security:getProfile", jwt=jwt, _id="anonymous").result["_source"]
+        assert kept["rateLimit"] == 200
+        assert api.send("POST", "/_/password/requestReset", asked).status == 200
+        wait_for(lambda: inbox.mails)
+        fields = {"token": link(inbox.mails[0]), "password": "another pass phrase"}
+        assert api.send("POST", "/_/password/reset", fields).status == 200
+        verified = api.send("POST", "/_/identifier/_verify", {"token": "none"})
+        assert verified.body["error"]["id"].endswith("invalid_verification_token")
 
 
 def test_the_answer_is_the_same_for_everybody(serve: Serve) -> None:
