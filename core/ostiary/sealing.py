@@ -6,6 +6,7 @@ row, copied into another table or handed to another plugin it is worthless.
 
 from __future__ import annotations
 
+import hmac
 import json
 import secrets
 from typing import Any, NoReturn, Protocol
@@ -76,6 +77,14 @@ class Sealer:
             raise SealBroken(f"a secret of {self._owner} is sealed by an unknown key") from None
         except SealBroken:
             raise SealBroken(f"a secret of {self._owner} cannot be opened here") from None
+
+    def mark(self, text: str) -> bytes:
+        """Return what tells equal texts, and nothing else of them (HMAC-SHA-256).
+
+        It is another under another master key: for what is kept for a short time.
+        """
+        key = self._ring.derive(f"plugin/{self._owner}/marks", generation=self._ring.current)
+        return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
 
     def outdated(self, sealed: bytes) -> bool:
         """Tell whether a secret was sealed under an older master key than the current one."""

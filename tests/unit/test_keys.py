@@ -7,6 +7,7 @@ import copy
 import hmac
 import os
 import pickle
+import secrets
 import shlex
 import subprocess
 import sys
@@ -436,3 +437,17 @@ def test_the_setup_secret_can_be_typed() -> None:
     assert len(secret) * 5 >= 128
     assert secret.isalnum()
     assert secret == secret.lower()
+
+
+def test_a_mark_tells_equal_texts_of_one_owner_under_one_key() -> None:
+    """LEAK-05: nothing else can be told by it, not even by trying texts."""
+    one, other = MasterKey(secrets.token_bytes(32)), MasterKey(secrets.token_bytes(32))
+    mark = one.sealer("local").mark("ann@example.org")
+    assert mark == one.sealer("local").mark("ann@example.org")
+    others = [
+        one.sealer("local").mark("ann@example.net"),
+        one.sealer("otp").mark("ann@example.org"),
+    ]
+    others.append(other.sealer("local").mark("ann@example.org"))
+    assert len({mark, *others}) == 4
+    assert one.sealer("local").mark("\ud800") != mark

@@ -102,13 +102,13 @@ def _declarations(owner: Any) -> tuple[Declared, ...]:
 
 
 def _declared(one: Field[Any], hint: Any) -> Declared:
-    notes: tuple[Any, ...] = ()
-    if get_origin(hint) is Annotated:
-        hint, *notes_given = get_args(hint)
-        notes = tuple(notes_given)
+    hint, notes = _bare(hint)
     optional = get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint)
     if optional:
         hint = Union[tuple(kind for kind in get_args(hint) if kind is not NoneType)]  # noqa: UP007
+        # ``Annotated[Folder | None, "…"]``: what stands beside the inner type counts, too.
+        hint, inner = _bare(hint)
+        notes += inner
     return Declared(
         name=one.name,
         key=one.metadata.get("key") or camel_case(one.name),
@@ -119,3 +119,11 @@ def _declared(one: Field[Any], hint: Any) -> Declared:
         base=one.default if is_dataclass(one.default) else None,
         **one.metadata.get("told", {}),
     )
+
+
+def _bare(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return a type, and what stands beside it in ``Annotated``."""
+    if get_origin(hint) is not Annotated:
+        return hint, ()
+    kind, *notes = get_args(hint)
+    return kind, tuple(notes)

@@ -108,7 +108,13 @@ async def reset(
 async def issue(strategy: LocalStrategy, store: Store, account: Account) -> str:
     """Return a new reset token for an account."""
     lifetime = strategy.settings.reset_password_expires_in
-    return await tickets.issue(store, "reset", account.kuid, _bound(account), lifetime)
+    bound_to = bound(account.password_set_at)
+    return await tickets.issue(store, "reset", account.kuid, bound_to, lifetime)
+
+
+def bound(password_set_at: int) -> str:
+    """Return what a reset token is bound to: the password that it replaces."""
+    return str(password_set_at)
 
 
 async def admit(
@@ -158,15 +164,16 @@ async def _redeemable(store: Store, directory: Directory, token: str) -> Ticket:
         raise errors.InvalidToken
     account = await accounts.of(store, ticket.kuid)
     user = await directory.find(ticket.kuid)
-    if account is None or ticket.bound != _bound(account) or user is None or not user.enabled:
+    if (
+        account is None
+        or ticket.bound != bound(account.password_set_at)
+        or user is None
+        or not user.enabled
+    ):
         raise errors.InvalidToken
     if ticket.expired:
         raise errors.ExpiredToken
     return ticket
-
-
-def _bound(account: Account) -> str:
-    return str(account.password_set_at)
 
 
 def _only(strategies: Strategies) -> LocalStrategy:

@@ -74,6 +74,8 @@ tickets = Table(
     # "reset" a password, or "verify" an identifier.
     Column("purpose", String, nullable=False),
     Column("kuid", String, nullable=False, index=True),
+    # "given" to somebody, or "mailed": whoever asks for mail crowds out nothing else.
+    Column("origin", String, nullable=False),
     # What must be as it was: when the password was set, or the key of the identifier.
     Column("bound", String, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -87,8 +89,11 @@ outbox = Table(
     # Random: what is sealed is sealed for its row.
     Column("id", String, primary_key=True),
     Column("kind", String, nullable=False),
+    # Tells to which address a mail to one that is not verified goes, without naming it.
+    Column("recipient", LargeBinary, index=True),
     # None while only a name is known that somebody typed, which may be nobody's.
     Column("kuid", String, index=True),
+    # None once it was sent: what was asked for is counted for an hour.
     Column("typed", Sealed),
     Column("created_at", BigInteger, nullable=False),
     # When it is tried next; moved on by whoever tries it, so that nobody else does meanwhile.

@@ -12,14 +12,17 @@ from typing import Any, Literal
 
 from sqlalchemy import Select, delete, insert, select
 
-from ostiary import Store
+from ostiary import Database, Store
 from ostiary_local.accounts import now
 from ostiary_local.tables import accounts, tickets
 
 Purpose = Literal["reset", "verify"]
+Origin = Literal["given", "mailed"]
+"""How a user gets a ticket: as an answer, be it to an administrator; or by mail, which anybody can
+ask for."""
 
 MOST = 5
-"""Tickets of a user for one purpose: the oldest gives way to another."""
+"""Tickets of a user for one purpose, of one origin: the oldest gives way to another."""
 
 KEPT = 86_400_000
 """Milliseconds that an expired ticket is kept, so that its holder can be told that it expired."""
@@ -47,27 +50,35 @@ async def issue(store: Store, purpose: Purpose, kuid: str, bound: str, lifetime:
 
     :param lifetime: in ms.
     """
-    ticket, instant = secrets.token_urlsafe(32), now()
-    same = (tickets.c.kuid == kuid) & (tickets.c.purpose == purpose)
-    kept = select(tickets.c.fingerprint).where(same).order_by(tickets.c.created_at.desc())
     async with store.begin() as db:
         # Those issued at once for one account take turns, or there would be more than a few.
         mine = select(accounts.c.kuid).where(accounts.c.kuid == kuid)
         await db.execute(mine.with_for_update())
-        newest = (await db.execute(kept.limit(MOST - 1))).scalars().all()
-        old = (await db.execute(_old(instant))).scalars().all()
-        gone = (same & tickets.c.fingerprint.not_in(newest)) | tickets.c.fingerprint.in_(old)
-        await db.execute(delete(tickets).where(gone))
-        await db.execute(
-            insert(tickets).values(
-                fingerprint=_fingerprint(ticket),
-                purpose=purpose,
-                kuid=kuid,
-                bound=bound,
-                created_at=instant,
-                expires_at=instant + lifetime,
-            )
-        )
+        return await add(db, purpose, "given", kuid, bound, lifetime)
+
+
+async def add(
+    db: Database, purpose: Purpose, origin: Origin, kuid: str, bound: str, lifetime: int
+) -> str:
+    """Return a new ticket, within a transaction that has locked the account.
+
+    :param lifetime: in ms.
+    """
+    ticket, instant = secrets.token_urlsafe(32), now()
+    same = (tickets.c.kuid == kuid) & (tickets.c.purpose == purpose) & (tickets.c.origin == origin)
+    kept = select(tickets.c.fingerprint).where(same).order_by(tickets.c.created_at.desc())
+    newest = (await db.execute(kept.limit(MOST - 1))).scalars().all()
+    old = (await db.execute(_old(instant))).scalars().all()
+    gone = (same & tickets.c.fingerprint.not_in(newest)) | tickets.c.fingerprint.in_(old)
+    await db.execute(delete(tickets).where(gone))
+    row: dict[str, Any] = {
+        "fingerprint": _fingerprint(ticket),
+        "purpose": purpose,
+        "origin": origin,
+    }
+    row |= {"kuid": kuid, "bound": bound}
+    row |= {"created_at": instant, "expires_at": instant + lifetime}
+    await db.execute(insert(tickets).values(row))
     return ticket
 
 

@@ -6,6 +6,7 @@ This needs no mail: an administrator, or an application of the operator's, may s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, TypedDict
 
 from sqlalchemy import delete
@@ -112,7 +113,9 @@ async def confirm(strategy: LocalStrategy, store: Store, token: str, call: Call)
             spent = delete(table).where(table.c.fingerprint == ticket.fingerprint)
             if (await db.execute(spent)).rowcount == 0:
                 raise errors.InvalidVerificationToken
-            await notices.tell(strategy, store, db, notices.NAMES, ticket.kuid, call)
+            # Whoever holds the token does this for the user, signed in or not.
+            holder = replace(call, kuid=ticket.kuid)
+            await notices.tell(strategy, store, db, notices.NAMES, ticket.kuid, holder)
             await identifiers.confirm(db, ticket.kuid, name, now())
     except IntegrityError:
         raise errors.UsernameTaken(name.value) from None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import pytest
 
+from ostiary import Folder, Span
 from ostiary.settings import SettingsError, Table, read_settings
 
 Load = Callable[..., Any]
@@ -45,6 +47,25 @@ def test_the_table_of_a_plugin_is_typed_by_the_plugin(loaded: Load) -> None:
         providers={"google": Provider(client_id="a", scopes=("email",))},
         fallbacks=(Provider(client_id="b"),),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optional:
+    """What a plugin may leave out, of the types that ``ostiary`` offers."""
+
+    texts: Annotated[Folder | None, "A folder."] = None
+    pause: Annotated[Span | None, "A pause."] = None
+    bare: Folder | None = None
+
+
+def test_a_type_of_the_interface_may_be_left_out_or_given(loaded: Load) -> None:
+    toml = "[plugins.oauth]\ntexts = '/srv/texts'\npause = '2s'"
+    variables = {"OSTIARY_PLUGINS__OAUTH__BARE": "/srv/bare"}
+    read = read_settings(loaded(toml, **variables).plugins.tables["oauth"], Optional)
+    assert read == Optional(texts=Path("/srv/texts"), pause=2000, bare=Path("/srv/bare"))
+    with pytest.raises(SettingsError, match="wanted: the path of a folder"):
+        read_settings(loaded("[plugins.oauth]\ntexts = 5").plugins.tables["oauth"], Optional)
+    assert read_settings({}, Optional) == Optional()
 
 
 def test_the_environment_reaches_a_plugin_and_beats_the_file(loaded: Load) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from ostiary import POST, Call, Controller, Store, Strategy
-from ostiary_local import errors, names
+from ostiary_local import accounts, errors, names
 from ostiary_local.accounts import now
-from ostiary_local.mail import outbox, recipients
+from ostiary_local.mail import outbox, quota, recipients
 from ostiary_local.mail.allowance import ALLOWANCE, FLOODS
-from ostiary_local.mail.letters import Letter
+from ostiary_local.mail.letters import Letter, circumstances, named
 from ostiary_local.strategy import LocalStrategy
 
 if TYPE_CHECKING:
@@ -80,15 +80,20 @@ async def request_verification(
     if settings is None or settings.verify_url is None:
         raise errors.MailOff
     key = strategy.key(body["value"])
+    account = await accounts.of(store, call.kuid)
+    if account is None:
+        raise errors.NothingToVerify
+    about = {"account": named(account.username), **circumstances(call)}
     async with store.begin() as db:
         claimed = await recipients.unverified(db, call.kuid)
         mine = [address for address in claimed if strategy.key(address) == key]
         if not mine:
             raise errors.NothingToVerify
-        if await outbox.asked(db, call.kuid, now()) >= settings.max_per_account:
+        recipient, most = store.sealer.mark(key), settings.max_per_account
+        if await quota.exhausted(db, call.kuid, key, recipient, most, now()):
             raise errors.TooMuchMail(retry_after=RETRY)
-        letter = Letter("verify", call.kuid, mine[0], now())
-        await outbox.put(store, db, [letter])
+        letter = Letter("verify", call.kuid, mine[0], now(), about)
+        await outbox.put(store, db, [letter], recipient)
     return {"acknowledged": True}
 
 

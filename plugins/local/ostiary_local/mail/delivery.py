@@ -92,7 +92,7 @@ class Delivery:
             logger.warning("mail (%s) to user %r is refused: %s", *_of(claimed), refusal)
             await outbox.drop(self._store, claimed)
         except Void as reason:
-            logger.debug("mail (%s) to user %r is not sent: %s", *_of(claimed), reason)
+            logger.info("mail (%s) to user %r is not sent: %s", *_of(claimed), reason)
             await outbox.drop(self._store, claimed)
         except SealBroken:
             logger.error("mail (%s) to user %r cannot be read: its key is gone", *_of(claimed))  # noqa: TRY400
@@ -105,9 +105,11 @@ class Delivery:
 
     async def _send(self, claimed: Claimed, letter: Letter) -> None:
         if letter.kuid is None:
-            await outbox.replace(self._store, claimed, await self._addressed(letter))
+            await self._address(claimed, letter)
             return
-        await self._check(claimed, letter.kuid)
+        # What follows from a change is told to those who are disabled, too.
+        if claimed.kind in outbox.ASKED:
+            await self._check(letter.kuid)
         values = await link(self._strategy, self._settings, self._store, letter)
         try:
             # It takes its time, and nobody's request is to tell when.
@@ -117,23 +119,26 @@ class Delivery:
             raise Refused("no mail can be sent to such an address") from None
         await self._mailer.deliver(message)
         await outbox.delivered(self._store, claimed)
+        logger.info("mail (%s) to user %r is sent", *_of(claimed))
 
-    async def _addressed(self, letter: Letter) -> list[Letter]:
-        """Return the letters for what was typed, one for each address."""
+    async def _address(self, claimed: Claimed, letter: Letter) -> None:
+        """Put letters in the place of what was typed, one for each address."""
         found = await recipients.meant(self._strategy, self._store, self._directory, letter.to)
         if found is None:
-            return []
-        kuid, addresses = found
-        if not addresses:
-            logger.debug("mail (%s) to user %r is not sent: no address", letter.kind, kuid)
-        return [Letter(letter.kind, kuid, to, letter.created_at) for to in addresses]
-
-    async def _check(self, claimed: Claimed, kuid: str) -> None:
-        """Refuse what was asked for too often, or by whom is gone meanwhile."""
-        if claimed.kind not in outbox.ASKED:
+            # What was typed is never told: it may be a password.
+            logger.debug("mail (%s) is not sent: nobody who may sign in is called so", letter.kind)
+            await outbox.drop(self._store, claimed)
             return
-        if await outbox.before(self._store, claimed) >= self._settings.max_per_account:
-            raise Void("too many were asked for in an hour")
+        kuid, addresses = found
+        letters = [Letter(letter.kind, kuid, to, letter.created_at) for to in addresses]
+        most = self._settings.max_per_account
+        why = await outbox.replace(self._store, claimed, letters, most)
+        why = why if addresses else "no address is verified"
+        if why is not None:
+            logger.info("mail (%s) to user %r is not sent: %s", letter.kind, kuid, why)
+
+    async def _check(self, kuid: str) -> None:
+        """Refuse what was asked for by whom is gone meanwhile."""
         if not await recipients.may_sign_in(self._directory, kuid):
             raise Void("the user may not sign in")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ostiary import Call
 
 UNKNOWN = "-"
+LONGEST_NAME = 64
 LONGEST = 120
 """Characters that are told of a text of a client."""
 
@@ -42,14 +43,18 @@ class Letter:
         return cls(kind, kuid, inner["to"], created_at, inner["about"])
 
 
-def circumstances(call: Call, kuid: str) -> dict[str, str]:
-    """Return what a notice tells of who has changed something.
-
-    Nothing of others: where an administrator sits is no business of the user's.
-    """
-    if call.kuid != kuid:
-        return {"address": UNKNOWN, "agent": UNKNOWN}
+def circumstances(call: Call) -> dict[str, str]:
+    """Return what a mail tells of a user who has changed something, or asked for it."""
     return {"address": harmless(call.address), "agent": harmless(call.user_agent)}
+
+
+def named(name: str) -> str:
+    """Return the name of an account, of any script, in which nothing can be clicked on either.
+
+    It is its holder's choice, and the mail may go to somebody else.
+    """
+    plain = re.sub(r"[^\w ._@+-]|\.(?=\w)", " ", name[:LONGEST_NAME])
+    return " ".join(plain.split()) or UNKNOWN
 
 
 def harmless(text: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ostiary import Call, Database, Store
     from ostiary_local.strategy import LocalStrategy
 
-PASSWORD, NAMES = "password-changed", "names-changed"
+PASSWORD, NAMES = "password", "names"
 OF_NAMES = {"username", "email", "phone", "verified"}
 """The fields of credentials by which names change."""
 
@@ -48,10 +48,16 @@ def of_change(
 async def tell(
     strategy: LocalStrategy, store: Store, db: Database, kind: str, kuid: str, call: Call
 ) -> None:
-    """Put a notice to every verified address of a user into the outbox, if mail is configured."""
+    """Put a notice to every verified address of a user into the outbox, if mail is configured.
+
+    Where an administrator sits is no business of the user's.
+
+    :param kind: ``PASSWORD`` or ``NAMES``.
+    """
     if strategy.settings.mail is None:
         return
-    instant, about = now(), circumstances(call, kuid)
+    own = call.kuid == kuid
+    kind, about = f"{kind}-{'changed' if own else 'administered'}", circumstances(call)
     addresses = await recipients.verified(db, kuid)
-    letters = [Letter(kind, kuid, to, instant, about) for to in addresses]
+    letters = [Letter(kind, kuid, to, now(), about if own else {}) for to in addresses]
     await outbox.put(store, db, letters)

@@ -2,7 +2,7 @@
 
 What was typed and to whom it goes is sealed. A row that is claimed is moved into the future: if
 its process dies, another finds it then. So a mail is sent once or, at worst, again, and is not
-lost. Mail that was asked for leaves a row without contents for an hour, which is counted.
+lost. Mail that was asked for leaves a row without contents for an hour, which ``quota`` counts.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from ostiary_local.accounts import now
+from ostiary_local.mail import quota
 from ostiary_local.mail.bell import BELL
 from ostiary_local.mail.letters import Letter
 from ostiary_local.tables import outbox
@@ -22,13 +23,12 @@ from ostiary_local.tables import outbox
 if TYPE_CHECKING:
     from ostiary import Database, Store
 
-SENT = "sent"
-"""The kind of a row that is only counted."""
-
 ASKED = ("reset", "verify")
 """The kinds of mail that anybody can ask for; the others follow from what a user does."""
 
-HOUR = 3_600_000
+WAITS = outbox.c.typed.is_not(None)
+"""Which rows are mail to be sent; others are only counted."""
+
 AT_ONCE = 5
 """Rows that are claimed together, and connections to the SMTP server at most."""
 
@@ -58,10 +58,15 @@ class Claimed:
         return Letter.unpacked(self.kind, self.kuid, self.created_at, packed)
 
 
-async def put(store: Store, db: Database, letters: Iterable[Letter]) -> None:
-    """Put letters into the outbox, within a transaction, and tell who delivers here."""
+async def put(
+    store: Store, db: Database, letters: Iterable[Letter], recipient: bytes | None = None
+) -> None:
+    """Put letters into the outbox, within a transaction, and tell who delivers here.
+
+    :param recipient: the mark of the address, where it is to be counted.
+    """
     instant = now()
-    rows = [_row(store, letter, instant) for letter in letters]
+    rows = [{**_row(store, letter, instant), "recipient": recipient} for letter in letters]
     if rows:
         await db.execute(insert(outbox), rows)
         db.after_commit(BELL.ring)
@@ -76,7 +81,7 @@ async def put_unknown(store: Store, letter: Letter, most: int, delay: int) -> bo
         the request is not to tell by its pace what was found.
     """
     row = _row(store, letter, now() + secrets.randbelow(delay + 1))
-    nobodys = select(outbox.c.id).where(outbox.c.kuid.is_(None)).limit(most)
+    nobodys = select(outbox.c.id).where(outbox.c.kuid.is_(None), WAITS).limit(most)
     async with store.begin() as db:
         waiting = await db.scalar(select(func.count()).select_from(nobodys.subquery()))
         if waiting < most:
@@ -99,12 +104,12 @@ async def claim(store: Store, lease: int) -> Sequence[Claimed]:
     """
     instant = now()
     late = outbox.c.due_at <= instant
-    due = select(outbox.c.id).where(late, outbox.c.kind != SENT)
+    due = select(outbox.c.id).where(late, WAITS)
     due = due.order_by(outbox.c.due_at).limit(AT_ONCE).with_for_update(skip_locked=True)
     taken = update(outbox).where(outbox.c.id.in_(due), late)
     moved = {"due_at": instant + lease, "attempts": outbox.c.attempts + 1}
     async with store.begin() as db:
-        await db.execute(delete(outbox).where(late, outbox.c.kind == SENT))
+        await db.execute(delete(outbox).where(late, ~WAITS))
         rows = (await db.execute(taken.values(moved).returning(*outbox.c))).all()
     return [
         Claimed(
@@ -120,11 +125,20 @@ async def claim(store: Store, lease: int) -> Sequence[Claimed]:
     ]
 
 
-async def replace(store: Store, claimed: Claimed, letters: Iterable[Letter]) -> None:
-    """Put letters in the place of what was typed; none, if it is nobody's name."""
+async def replace(
+    store: Store, claimed: Claimed, letters: Sequence[Letter], most: int
+) -> str | None:
+    """Put letters in the place of what was typed; none, if it is nobody's name.
+
+    :param most: mails of one kind and one account in an hour.
+    :return: why not all of them were put in; None if they were.
+    """
     async with store.begin() as db:
-        if (await db.execute(delete(outbox).where(_still(claimed)))).rowcount == 1:
-            await put(store, db, letters)
+        allowed, why = await quota.admitted(db, letters, most, now())
+        if (await db.execute(delete(outbox).where(_still(claimed)))).rowcount != 1:
+            return None
+        await put(store, db, allowed)
+    return why
 
 
 async def postpone(store: Store, claimed: Claimed, due_at: int) -> None:
@@ -144,32 +158,9 @@ async def delivered(store: Store, claimed: Claimed) -> None:
     if claimed.kind not in ASKED:
         await drop(store, claimed)
         return
-    counted = {"kind": SENT, "typed": None, "due_at": max(claimed.created_at + HOUR, now())}
+    counted = {"typed": None, "due_at": now() + quota.HOUR}
     async with store.begin() as db:
         await db.execute(update(outbox).where(_still(claimed)).values(counted))
-
-
-async def before(store: Store, claimed: Claimed) -> int:
-    """Count the mails of the same user that were asked for in the hour before this one."""
-    same = outbox.c.created_at == claimed.created_at
-    earlier = (outbox.c.created_at < claimed.created_at) | (same & (outbox.c.id < claimed.id))
-    recent = outbox.c.created_at > claimed.created_at - HOUR
-    async with store.read() as db:
-        count = (
-            select(func.count()).select_from(outbox).where(_asked(claimed.kuid), recent, earlier)
-        )
-        return int(await db.scalar(count))
-
-
-async def asked(db: Database, kuid: str, instant: int) -> int:
-    """Count the mails of a user that were asked for in the last hour."""
-    recent = outbox.c.created_at > instant - HOUR
-    count = select(func.count()).select_from(outbox)
-    return int(await db.scalar(count.where(_asked(kuid), recent)))
-
-
-def _asked(kuid: str | None) -> ColumnElement[bool]:
-    return (outbox.c.kuid == kuid) & outbox.c.kind.in_((SENT, *ASKED))
 
 
 def _row(store: Store, letter: Letter, due_at: int) -> dict[str, Any]:

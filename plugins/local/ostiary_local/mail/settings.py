@@ -23,7 +23,9 @@ LEAST_DELAY, MOST_MAILS = 100, 100
 PORTS = {"tls": 465, "starttls": 587, "none": 25}
 """Submissions, submission (RFC 8314, 3.3 and 3.1), and a relay on the same machine."""
 
-PAGE = "an address such as https://app.example.com/reset, without a fragment"
+PAGE = "an address such as https://app.example.com/reset"
+NO_TLS = "https: whoever reads a token on its way takes the account over"
+NO_FRAGMENT = "an address without a #: what follows it is where the token goes"
 
 LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1")
 LANGUAGE = re.compile(r"[A-Za-z0-9-]{2,35}")
@@ -64,7 +66,10 @@ class MailSettings:
     verify_url: Annotated[
         str | None, "The page where users verify an address; likewise, for verifications."
     ] = None
-    templates: Annotated[Folder | None, "A folder of texts that replace ours."] = None
+    templates: Annotated[
+        Folder | None,
+        "A folder of texts that replace ours; a relative path begins where the server is started.",
+    ] = None
     language: Annotated[str, "Of the texts; `en` and `de` are there."] = "en"
     timeout: Annotated[Span, "How long the delivery of one mail may take, at most `10m`."] = (
         30 * SECOND
@@ -119,7 +124,7 @@ class MailSettings:
         """The texts of all kinds of mail."""
         return read(None if self.templates is None else Path(self.templates), self.language)
 
-    def _faults(self) -> list[tuple[str, str | bool]]:
+    def _faults(self) -> list[tuple[str, str | bool | None]]:
         """Return, by key, what is wanted; nothing where it is given."""
         plain = self.security != "none" or LOOPBACK.fullmatch(self.host) or self.allow_plaintext
         return [
@@ -127,8 +132,9 @@ class MailSettings:
             ("port", not 0 < self.at < 2**16 and "a port"),
             ("security", not plain and "tls or starttls, or allowPlaintext = true besides"),
             ("caFile", not _is_file(self.ca_file) and "a file"),
-            ("resetUrl", not _is_page(self.reset_url) and PAGE),
-            ("verifyUrl", not _is_page(self.verify_url) and PAGE),
+            ("resetUrl", _page_fault(self.reset_url)),
+            ("verifyUrl", _page_fault(self.verify_url)),
+            ("templates", not _is_folder(self.templates) and "a folder that is there"),
             ("service", not _one_line(self.service) and "a name on one line"),
             ("language", not LANGUAGE.fullmatch(self.language) and "a language such as en"),
             ("timeout", not SECOND <= self.timeout <= HOUR // 6 and "from 1s to 10m"),
@@ -149,16 +155,24 @@ def _is_file(path: str | None) -> bool:
     return path is None or Path(path).is_file()
 
 
-def _is_page(url: str | None) -> bool:
-    """Tell whether a page can be opened with a token: not in clear, but on this machine."""
+def _is_folder(path: Path | None) -> bool:
+    return path is None or path.is_dir()
+
+
+def _page_fault(url: str | None) -> str | None:
+    """Return what is wanted of a page that is opened with a token; None if it is so."""
     if url is None:
-        return True
+        return None
+    if "#" in url:
+        return NO_FRAGMENT
     try:
         parts = urlsplit(url)
         name = parts.hostname or ""
         _ = parts.port
     except ValueError:
-        return False
-    secure = parts.scheme == "https" or (parts.scheme == "http" and LOOPBACK.fullmatch(name))
-    clean = url.isascii() and url.isprintable() and not set(url) & set(' "<>#\\')
-    return bool(secure and name and clean and "@" not in parts.netloc)
+        return PAGE
+    clean = url.isascii() and url.isprintable() and not set(url) & set(' "<>\\')
+    if parts.scheme not in ("http", "https") or not name or not clean or "@" in parts.netloc:
+        return PAGE
+    # In clear on this machine alone.
+    return None if parts.scheme == "https" or LOOPBACK.fullmatch(name) else NO_TLS

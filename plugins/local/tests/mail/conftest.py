@@ -7,7 +7,7 @@ import ipaddress
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from ostiary import Call, Storage, Store, User
 from ostiary.keys import MasterKey
@@ -169,12 +169,12 @@ class Post:
             store=self.store, strategies=strategies, call=call, body={"username": username}
         )
 
-    async def claim(self, kuid: str, value: str) -> Any:
+    async def claim(self, kuid: str, value: str, call: Call | None = None) -> Any:
         """Ask for a verification."""
         return await actions.request_verification(
             store=self.store,
             strategies={"local": self.strategy},
-            call=Call(kuid=kuid),
+            call=replace(call or Call(), kuid=kuid),
             body={"value": value},
         )
 
@@ -194,7 +194,13 @@ class Post:
         """Return what is in the outbox, without what is only counted."""
         async with self.store.read() as db:
             rows = (await db.execute(select(outbox).order_by(outbox.c.created_at))).all()
-        return [row for row in rows if counted or row.kind != "sent"]
+        return [row for row in rows if counted or row.typed is not None]
+
+    async def pass_by(self, milliseconds: int) -> None:
+        """Make everything in the outbox older."""
+        older = {name: outbox.c[name] - milliseconds for name in ("created_at", "due_at")}
+        async with self.store.begin() as db:
+            await db.execute(update(outbox).values(older))
 
 
 @pytest.fixture(scope="session")

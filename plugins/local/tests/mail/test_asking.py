@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,54 @@ async def test_a_user_asks_for_so_many_verifications_an_hour(
     await post.claim("ann", "ann@example.net")
     with pytest.raises(errors.TooMuchMail):
         await post.claim("ann", "ann@example.net")
+
+
+async def test_resets_that_strangers_ask_for_leave_users_their_verifications(
+    post: Post, settings: dict[str, Any]
+) -> None:
+    post.local = post.local.configured(mail={**settings, "maxPerAccount": 1})
+    await post.account("ann", "ann@example.org", unverified=("ann@example.net",))
+    await post.ask("ann")
+    await post.deliver()
+    assert await post.claim("ann", "ann@example.net") == {"acknowledged": True}
+
+
+async def test_an_address_is_sent_so_many_verifications_whoever_claims_it(
+    post: Post, inbox: Inbox, settings: dict[str, Any]
+) -> None:
+    """Nobody's mailbox is flooded by many accounts; those may be gone already."""
+    post.local = post.local.configured(mail={**settings, "maxPerAccount": 2})
+    for number in range(3):
+        await post.account(f"user{number}", unverified=("victim@example.net",))
+        asking = post.claim(f"user{number}", "Victim@example.net")
+        if number < 2:
+            await asking
+        else:
+            with pytest.raises(errors.TooMuchMail):
+                await asking
+        await post.deliver()
+        await post.local.delete(f"user{number}")
+    assert len(inbox.mails) == 2
+    kept = await post.rows(counted=True)
+    assert [(row.kuid, row.typed) for row in kept] == [(None, None)] * 2
+    assert not any(b"example" in row.recipient for row in kept)
+    # They are no requests that wait, and go after an hour.
+    await post.pass_by(3_600_000)
+    await post.account("ann", unverified=("victim@example.net",))
+    await post.claim("ann", "victim@example.net")
+    await post.deliver()
+    assert len(inbox.mails) == 3
+
+
+async def test_of_verifications_that_are_asked_for_at_once_no_more_are_sent(
+    post: Post, settings: dict[str, Any]
+) -> None:
+    post.local = post.local.configured(mail={**settings, "maxPerAccount": 2})
+    await post.account("ann", unverified=("ann@example.net",))
+    asking = [post.claim("ann", "ann@example.net") for _ in range(6)]
+    outcomes = await asyncio.gather(*asking, return_exceptions=True)
+    assert outcomes.count({"acknowledged": True}) == 2
+    assert sum(isinstance(outcome, errors.TooMuchMail) for outcome in outcomes) == 4
 
 
 async def test_what_is_verified_meanwhile_gets_no_mail(post: Post, inbox: Inbox) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ostiary_local import tables, tickets
+from ostiary_local import accounts, resets, tables, tickets
 from ostiary_local.mail import outbox
 from ostiary_local.mail.delivery import deliver
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 RESET = "Reset your password for example.com"
+MINUTE = 60_000
 VERIFY = "Verify your e-mail address for example.com"
 
 
@@ -217,7 +219,9 @@ async def test_a_row_that_its_process_has_left_is_found_by_another(
     await post.deliver()
     assert inbox.told() == [("ann@example.org", RESET)]
     # Whoever comes back late changes nothing any more.
-    await outbox.replace(post.store, left, [left.opened(post.store)])
+    await post.pass_by(MINUTE)
+    letter = replace(left.opened(post.store), kuid="ann")
+    assert await outbox.replace(post.store, left, [letter], most=5) is None
     await outbox.postpone(post.store, left, 0)
     assert await post.rows() == []
 
@@ -245,11 +249,90 @@ async def test_an_account_gets_so_many_mails_an_hour_and_no_more(
     post.local = post.local.configured(mail={**settings, "maxPerAccount": 3})
     await post.account("ann", "ann@example.org")
     await post.account("bob", "bob@example.org")
-    for number in range(10):
+    for number in range(6):
         await post.ask(names[number % len(names)], address=f"192.0.2.{number}")
+        await asyncio.gather(*(post.deliver(post.delivery()) for _ in range(3)))
+        await post.pass_by(MINUTE)
     await post.ask("bob")
-    await asyncio.gather(*(post.deliver(post.delivery()) for _ in range(3)))
+    await post.deliver()
     assert sorted(to for to, _ in inbox.told()) == ["ann@example.org"] * 3 + ["bob@example.org"]
+    await post.pass_by(60 * MINUTE)
+    await post.ask("ann")
+    await post.deliver()
+    assert len(inbox.mails) == 5
+
+
+async def test_of_a_burst_of_requests_one_is_answered_by_mail(post: Post, inbox: Inbox) -> None:
+    """AUTH-24: in whatever order processes look at them."""
+    await post.account("ann", "ann@example.org", "ann@example.net")
+    for _ in range(12):
+        await post.ask("ann")
+    async with post.store.begin() as db:
+        order = tables.outbox.c.created_at * 2
+        await db.execute(tables.outbox.update().values(due_at=order - tables.outbox.c.due_at))
+    await asyncio.gather(*(post.deliver(post.delivery()) for _ in range(4)))
+    assert sorted(to for to, _ in inbox.told()) == ["ann@example.net", "ann@example.org"]
+
+
+async def test_mail_that_waits_counts_like_mail_that_was_sent(
+    post: Post, inbox: Inbox, settings: dict[str, Any], soon: Callable[[], Any]
+) -> None:
+    """AUTH-24: an outage of the mail server saves nothing up."""
+    post.local = post.local.configured(mail={**settings, "maxPerAccount": 2})
+    await post.account("ann", "ann@example.org")
+    inbox.close()
+    for _ in range(5):
+        await post.ask("ann")
+        await post.deliver()
+        await post.pass_by(30 * MINUTE)
+    inbox.open()
+    await soon()
+    await post.deliver()
+    assert len(inbox.mails) == 2
+
+
+async def test_what_strangers_ask_for_voids_no_token_that_was_given(
+    post: Post, inbox: Inbox, settings: dict[str, Any], link: Callable[[Any], str]
+) -> None:
+    """AUTH-22: an administrator's, or that of who has to change the password."""
+    post.local = post.local.configured(mail={**settings, "maxPerAccount": 8})
+    await post.account("ann", "ann@example.org")
+    account = await accounts.of(post.store, "ann")
+    assert account is not None
+    given = await resets.issue(post.strategy, post.store, account)
+    for _ in range(8):
+        await post.ask("ann")
+        await post.deliver()
+        await post.pass_by(MINUTE)
+    assert len(inbox.mails) == 8
+    assert await tickets.find(post.store, "reset", given) is not None
+    found = [await tickets.find(post.store, "reset", link(mail)) for mail in inbox.mails]
+    assert [ticket is not None for ticket in found] == [False] * 3 + [True] * 5
+
+
+async def test_the_log_tells_operators_what_became_of_a_request(
+    post: Post, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """LEAK-05: by kuid, and never what was typed."""
+    caplog.set_level(logging.INFO, "ostiary_local")
+    post.local = post.local.configured(mail={**settings, "maxPerAccount": 1})
+    await post.account("kuid-of-ann", "ann@example.org")
+    await post.account("kuid-of-bob")
+    for name in ("ann@example.org", "kuid-of-bob", "nobody"):
+        await post.ask(name)
+        await post.deliver()
+    await post.ask("ann@example.org")
+    await post.deliver()
+    await post.pass_by(MINUTE)
+    await post.ask("ann@example.org")
+    await post.deliver()
+    told = "mail (reset) to user %r is %s"
+    assert [record.getMessage() for record in caplog.records] == [
+        told % ("kuid-of-ann", "sent"),
+        told % ("kuid-of-bob", "not sent: no address is verified"),
+        told % ("kuid-of-ann", "not sent: another was asked for less than a minute before"),
+        told % ("kuid-of-ann", "not sent: 1 in an hour are the most"),
+    ]
 
 
 async def test_what_was_sent_is_counted_without_its_contents(post: Post) -> None:
@@ -257,7 +340,7 @@ async def test_what_was_sent_is_counted_without_its_contents(post: Post) -> None
     await post.ask("ann")
     await post.deliver()
     (row,) = await post.rows(counted=True)
-    assert (row.kind, row.kuid, row.typed) == ("sent", "ann", None)
+    assert (row.kind, row.kuid, row.typed) == ("reset", "ann", None)
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH:UserWarning")

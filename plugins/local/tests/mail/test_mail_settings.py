@@ -66,8 +66,11 @@ def test_mail_goes_in_clear_to_this_machine_only(host: str) -> None:
         ({"from": "a@example.com\nBcc: b@example.com"}, "from"),
         ({"username": "ostiary"}, "password"),
         ({"password": "secret"}, "username"),
-        ({"resetUrl": "http://app.example.com/reset"}, "resetUrl"),
-        ({"resetUrl": "https://app.example.com/#/reset"}, "resetUrl"),
+        ({"resetUrl": "http://app.example.com/reset"}, "resetUrl: wanted: https"),
+        (
+            {"resetUrl": "https://app.example.com/#/reset"},
+            "resetUrl: wanted: an address without a #",
+        ),
         ({"resetUrl": "https://a:b@app.example.com/"}, "resetUrl"),
         ({"resetUrl": "https://"}, "resetUrl"),
         ({"resetUrl": "https://app.example.com:port/"}, "resetUrl"),
@@ -77,6 +80,7 @@ def test_mail_goes_in_clear_to_this_machine_only(host: str) -> None:
         ({"service": " "}, "service"),
         ({"language": "../en"}, "language"),
         ({"templates": 5}, "templates"),
+        ({"templates": "/nowhere"}, "templates: wanted: a folder that is there"),
         ({"caFile": "/nowhere/ca.pem"}, "caFile"),
         ({"timeout": 0}, "timeout"),
         ({"timeout": "1h"}, "timeout"),
@@ -132,3 +136,25 @@ def test_the_password_comes_from_the_environment_and_is_shown_nowhere(tmp_path: 
     shown = json.dumps(settings.masked()["plugins"])
     assert "a secret" not in f"{shown}{strategy}{mail!r}{settings!r}"
     assert "mail.example.com" in shown
+
+
+@pytest.mark.parametrize("way", ["file", "environment", "relative"])
+def test_a_folder_of_texts_is_given_like_any_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A relative one is looked for where the server is started."""
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "reset.en.txt").write_text("Subject: Ahoy\n\n${link}\n")
+    monkeypatch.chdir(tmp_path)
+    written = {"file": str(tmp_path / "texts"), "relative": "texts"}.get(way)
+    file = tmp_path / "ostiary.toml"
+    lines = ["[plugins.local.mail]", 'host = "mail.example.com"', 'from = "no@example.com"']
+    file.write_text("\n".join([*lines, f'templates = "{written}"' if written else ""]))
+    variable = {"OSTIARY_PLUGINS__LOCAL__MAIL__TEMPLATES": str(tmp_path / "texts")}
+    environment = variable if way == "environment" else {}
+    table = load(config=file, environment=environment, overrides={}).plugins.tables["local"]
+    (strategy,) = ostiary_local.ostiary_strategies(table)
+    assert isinstance(strategy, LocalStrategy)
+    mail = strategy.settings.mail
+    assert mail is not None
+    assert mail.texts["reset"].subject.template == "Ahoy"

@@ -8,10 +8,11 @@ import pytest
 
 import ostiary_local
 from ostiary import Call
-from ostiary_local import accounts
+from ostiary_local import accounts, tickets
 from ostiary_local.errors import UsernameTaken
-from ostiary_local.mail.letters import harmless
+from ostiary_local.mail.letters import harmless, named
 from ostiary_local.naming import Name, Names
+from ostiary_local.verification import confirm
 
 if TYPE_CHECKING:
     from .conftest import Inbox, Post
@@ -67,7 +68,12 @@ async def test_what_an_administrator_changes_is_told_without_where_they_sit(
     await update(post, "ann", call, password="another pass phrase")
     await post.deliver()
     assert inbox.told() == [("ann@example.org", CHANGED)]
-    assert not any("192.0.2.7" in text or "Firefox" in text for text in texts(inbox))
+    assert len(texts(inbox)) == 2
+    for text in texts(inbox):
+        assert "An administrator has changed your password" in text
+        assert "192.0.2.7" not in text
+        assert "Firefox" not in text
+        assert "If it was you" not in text
 
 
 async def test_a_change_of_names_is_told_to_the_addresses_of_before(
@@ -126,3 +132,44 @@ async def test_the_limit_of_what_is_asked_for_keeps_no_notice_back(
 def test_what_a_client_says_of_itself_leads_nowhere(given: str, shown: str) -> None:
     assert harmless(given) == shown
     assert len(harmless("x" * 1000)) == 120
+
+
+@pytest.mark.parametrize(
+    "given, shown",
+    [
+        ("Jürgen Groß", "Jürgen Groß"),
+        ("мария_1", "мария_1"),
+        ("http://evil.example/now", "http evil example now"),
+        ("<b>win</b>\r\nBcc: all", "b win b Bcc all"),
+        ("\u202eeve", "eve"),
+        ("", "-"),
+    ],
+)
+def test_the_name_of_an_account_leads_nowhere(given: str, shown: str) -> None:
+    assert named(given) == shown
+    assert len(named("x" * 1000)) == 64
+
+
+async def test_whoever_verifies_an_address_is_told_for_whose_account(
+    post: Post, inbox: Inbox
+) -> None:
+    """Its owner may not be who asked."""
+    await post.account("eve.example", unverified=("ann@example.net",))
+    call = Call(address="192.0.2.7", user_agent=BROWSER)
+    await post.claim("eve.example", "ann@example.net", call)
+    await post.deliver()
+    assert len(texts(inbox)) == 2
+    for text in texts(inbox):
+        for told in ("eve example", "192.0.2.7", "Firefox/140.0", "UTC", "do not open the link"):
+            assert told in text
+
+
+async def test_a_verification_without_a_session_is_told_as_the_users_own(
+    post: Post, inbox: Inbox
+) -> None:
+    await post.account("ann", "ann@example.org", unverified=("ann@example.net",))
+    token = await tickets.issue(post.store, "verify", "ann", "ann@example.net", 60_000)
+    await confirm(post.strategy, post.store, token, Call(address="192.0.2.7"))
+    await post.deliver()
+    assert inbox.told() == [("ann@example.org", RENAMED)]
+    assert all("192.0.2.7" in text for text in texts(inbox))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,6 +42,7 @@ resetUrl = "https://app.example.com/reset"
 verifyUrl = "https://app.example.com/verify"
 timeout = "1s"
 retryAfter = 100
+{more}
 """
 
 Serve = Callable[..., ThrowAwayServer]
@@ -48,8 +52,8 @@ Serve = Callable[..., ThrowAwayServer]
 def serve(inbox: Inbox) -> Iterator[Serve]:
     with ExitStack() as stack:
 
-        def start(**options: Any) -> ThrowAwayServer:
-            settings = SETTINGS.format(port=inbox.port)
+        def start(more: str = "", **options: Any) -> ThrowAwayServer:
+            settings = SETTINGS.format(port=inbox.port, more=more)
             server = ThrowAwayServer(dev=True, settings=settings, **options)
             return stack.enter_context(server)
 
@@ -123,6 +127,48 @@ def test_a_forgotten_password_is_set_anew_and_its_owner_told(
     told = "Your password for example.com was changed"
     assert inbox.told()[1] == ("ann@example.org", told)
     assert "127.0.0.1" in str(inbox.mails[1])
+
+
+def test_a_server_sends_the_texts_of_its_operators(
+    serve: Serve, inbox: Inbox, tmp_path: Path
+) -> None:
+    (tmp_path / "reset.en.txt").write_text("Subject: Ahoy\n\n${link}\n")
+    server = serve(more=f'templates = "{tmp_path}"')
+    make_user(server, "ann", "ann@example.org")
+    ask(server, "ann")
+    wait_for(lambda: inbox.mails)
+    assert inbox.told() == [("ann@example.org", "Ahoy")]
+
+
+def test_strangers_need_the_rights_of_the_guide(
+    serve: Serve, inbox: Inbox, link: Callable[[Any], str]
+) -> None:
+    """AZ-01: with them a forgotten password is set anew; without them nothing is sent."""
+    server = serve()
+    make_user(server, "ann", "ann@example.org")
+    guide = (Path(__file__).parents[4] / "docs" / "mail.md").read_text()
+    puts = re.findall(r"-X PUT localhost:7512(/\S+) .*? -d '(.*?)'", guide, re.DOTALL)
+    assert [path for path, _ in puts] == ["/roles/resets", "/profiles/anonymous"]
+    with closing(HttpApi(server.port)) as api:
+        local = {"username": "root", "password": "a pass phrase"}
+        first = {"content": {}, "credentials": {"local": local}}
+        made = api.call("security:createFirstAdmin", first, _id="root", reset=True)
+        assert made.status == 200, made.body
+        jwt = api.call("auth:login", local, strategy="local").result["jwt"]
+        asked = {"username": "ann"}
+        assert api.send("POST", "/_/password/requestReset", asked).status == 401
+        for path, body in puts:
+            headers = {"authorization": f"Bearer {jwt}"}
+            done = api.send("PUT", path, json.loads(body), headers)
+            assert done.status == 200, done.body
+        kept = api.call("security:getProfile", jwt=jwt, _id="anonymous").result["_source"]
+        assert kept["rateLimit"] == 200
+        assert api.send("POST", "/_/password/requestReset", asked).status == 200
+        wait_for(lambda: inbox.mails)
+        fields = {"token": link(inbox.mails[0]), "password": "another pass phrase"}
+        assert api.send("POST", "/_/password/reset", fields).status == 200
+        verified = api.send("POST", "/_/identifier/_verify", {"token": "none"})
+        assert verified.body["error"]["id"].endswith("invalid_verification_token")
 
 
 def test_the_answer_is_the_same_for_everybody(serve: Serve) -> None:
@@ -201,5 +247,5 @@ def _store(server: ThrowAwayServer) -> sqlite3.Connection:
 
 def _waiting(server: ThrowAwayServer) -> int:
     with closing(_store(server)) as store:
-        (count,) = store.execute("SELECT count(*) FROM outbox WHERE kind <> 'sent'").fetchone()
+        (count,) = store.execute("SELECT count(*) FROM outbox WHERE typed IS NOT NULL").fetchone()
     return int(count)

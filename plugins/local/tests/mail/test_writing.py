@@ -25,7 +25,9 @@ def settings(**given: Any) -> MailSettings:
 
 
 def mail(to: str = "ann@example.org", kind: str = "reset", **given: Any) -> EmailMessage:
-    letter = Letter(kind, "ann", to, 1_764_313_200_000, {"address": "-", "agent": "-"})
+    letter = Letter(
+        kind, "ann", to, 1_764_313_200_000, dict.fromkeys(("account", "address", "agent"), "-")
+    )
     values = {name: VALUES[name] for name in ("link", "minutes", "hours")}
     return written(letter, settings(**given), id="an-id", values=values)
 
@@ -56,7 +58,7 @@ def test_every_text_tells_what_it_has_to_and_escapes_it_in_html(kind: str, langu
         assert f"&lt;{name} &amp; &#x27;co&#x27;&gt;" in html
 
 
-@pytest.mark.parametrize("kind", ["password-changed", "names-changed"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "link" not in KINDS[kind]])
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_a_notice_leads_nowhere(kind: str, language: str) -> None:
     _, plain, html = read(None, language)[kind].filled(dict.fromkeys(VALUES, "x"))
@@ -119,6 +121,7 @@ def test_operators_add_a_language(tmp_path: Path) -> None:
         ("reset.en.txt", "Hello\n\n${link}", "reset.en.txt: wanted: 'Subject: '"),
         ("reset.en.txt", "Subject: a\nb\n\n${link}", "reset.en.txt: wanted: 'Subject: '"),
         ("reset.en.txt", "Subject: a\n\nno way", r"reset.en.txt: \$\{link\} is missing"),
+        ("verify.en.txt", "Subject: a\n\n${link}", r"verify.en.txt: \$\{account\} is missing"),
         ("reset.en.txt", "Subject: a\n\n${link} ${kuid}", r"reset.en.txt: there is no \$\{kuid\}"),
         ("reset.en.txt", "Subject: a\n\n${link} for 5$ only", "reset.en.txt: a \\$ that begins"),
         ("reset.en.html", "${link}", "reset.en.txt is missing"),

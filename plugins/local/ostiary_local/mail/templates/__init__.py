@@ -12,11 +12,16 @@ from string import Template
 
 KINDS: dict[str, frozenset[str]] = {
     "reset": frozenset({"service", "link", "minutes"}),
-    "verify": frozenset({"service", "link", "hours"}),
+    "verify": frozenset({"service", "link", "hours", "account", "time", "address", "agent"}),
     "password-changed": frozenset({"service", "time", "address", "agent"}),
     "names-changed": frozenset({"service", "time", "address", "agent"}),
+    "password-administered": frozenset({"service", "time"}),
+    "names-administered": frozenset({"service", "time"}),
 }
 """The kinds of mail, and what their texts may name."""
+
+NEEDED = frozenset({"link", "account"})
+"""What a text must name if it may: whoever verifies an address has to know for whose account."""
 
 SUBJECT = "Subject: "
 
@@ -83,9 +88,9 @@ def _parsed(kind: str, name: str, plain: str, shown: str | None) -> Text:
         )
     subject = first.removeprefix(SUBJECT).strip()
     _check(kind, f"{name}.txt", subject, needed=())
-    _check(kind, f"{name}.txt", rest, needed=KINDS[kind] & {"link"})
+    _check(kind, f"{name}.txt", rest, needed=KINDS[kind] & NEEDED)
     if shown is not None:
-        _check(kind, f"{name}.html", shown, needed=KINDS[kind] & {"link"})
+        _check(kind, f"{name}.html", shown, needed=KINDS[kind] & NEEDED)
     html_text = None if shown is None else Template(shown)
     return Text(Template(subject), Template(rest.lstrip("\n")), html_text)
 
