@@ -55,11 +55,13 @@ class Names:
     :ivar verified: keys of the addresses that are verified.
     :ivar lasting: since how many ms an address that is not verified is claimed before it gives
         way to another claim; None if it never does.
+    :ivar losers: users whose addresses give way to what is verified here; see ``claims``.
     """
 
     given: Mapping[Kind, tuple[Name, ...]]
     verified: frozenset[str] = field(default=frozenset())
     lasting: int | None = None
+    losers: frozenset[str] = field(default=frozenset())
 
     @classmethod
     def of(cls, name: Name) -> Names:
