@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 from typing import Any
@@ -25,6 +26,7 @@ from ostiary import (
 )
 from ostiary_local import (
     accounts,
+    claims,
     commands,
     errors,
     history,
@@ -39,6 +41,7 @@ from ostiary_local import (
     vetting,
 )
 from ostiary_local.mail import actions, notices
+from ostiary_local.naming import Names
 from ostiary_local.settings import LocalSettings
 from ostiary_local.strategy import LocalStrategy
 from ostiary_local.tables import metadata
@@ -111,7 +114,7 @@ async def ostiary_validate_credentials(
         raise errors.NothingToUpdate
     elif await accounts.of(store, user.kuid) is None:
         raise errors.NoAccount(user.kuid)
-    wanted = await naming.read(strategy, store, credentials, call)
+    wanted = await _wanted(strategy, store, user.kuid, credentials, call, directory)
     await accounts.check(store, user.kuid, wanted)
     if "password" in credentials:
         given = [name.value for name in wanted.every()]
@@ -122,9 +125,14 @@ async def ostiary_validate_credentials(
 
 @hookimpl
 async def ostiary_create_credentials(
-    strategy: LocalStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
+    strategy: LocalStrategy,
+    store: Store,
+    kuid: str,
+    credentials: Mapping[str, Any],
+    call: Call,
+    directory: Directory,
 ) -> Mapping[str, Any]:
-    wanted = await naming.read(strategy, store, credentials, call)
+    wanted = await _wanted(strategy, store, kuid, credentials, call, directory)
     await accounts.add(store, kuid, wanted, await _columns(store, kuid, credentials, call))
     return await _view(store, kuid)
 
@@ -138,7 +146,7 @@ async def ostiary_update_credentials(
     call: Call,
     directory: Directory,
 ) -> Mapping[str, Any]:
-    wanted = await naming.read(strategy, store, credentials, call)
+    wanted = await _wanted(strategy, store, kuid, credentials, call, directory)
     columns = await _columns(store, kuid, credentials, call)
     keep = await policies.kept(strategy, kuid, directory) if columns else 0
     archive = partial(history.archive, store, kuid, keep)
@@ -187,6 +195,20 @@ async def _view(store: Store, kuid: str) -> Mapping[str, Any]:
     if seen is None:
         raise errors.NoAccount(kuid)
     return seen
+
+
+async def _wanted(
+    strategy: LocalStrategy,
+    store: Store,
+    kuid: str,
+    credentials: Mapping[str, Any],
+    call: Call,
+    directory: Directory,
+) -> Names:
+    """Return the names that credentials give, and from whom they may be taken."""
+    wanted = await naming.read(strategy, store, credentials, call)
+    losers = await claims.within_authority(store, directory, kuid, wanted.every(), call)
+    return replace(wanted, losers=losers)
 
 
 def _require_both(credentials: Mapping[str, Any]) -> None:

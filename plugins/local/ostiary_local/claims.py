@@ -7,23 +7,57 @@ decided by the statement that takes it.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
 from sqlalchemy import ColumnElement, delete, exists, insert, select
 
-from ostiary import Database
+from ostiary import Call, Database, Directory, Store
+from ostiary import errors as core
 from ostiary_local import errors
 from ostiary_local.naming import USERNAME, Name
 from ostiary_local.tables import accounts, identifiers
 
 
-async def check_free(db: Database, kuid: str, name: Name, until: int | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Yielding:
+    """Which names that others hold without proof give way.
+
+    :ivar until: to any claim, those that are claimed since then; in ms, None for none.
+    :ivar losers: to what is verified, the addresses of these users; None for all names of all
+        users, because the owner of the address has proved it.
+    """
+
+    until: int | None = None
+    losers: Collection[str] | None = ()
+
+
+async def within_authority(
+    store: Store, directory: Directory, kuid: str, names: Iterable[Name], call: Call
+) -> frozenset[str]:
+    """Return the users whose addresses give way because a caller says what is verified.
+
+    Whoever says so may be wrong, or lie: nobody loses a name who may do more than the caller.
+    The operator, who calls from a command, may do everything.
+    """
+    keys = [name.key for name in names if name.verified]
+    if not keys:
+        return frozenset()
+    held = identifiers.c.key.in_(keys) & identifiers.c.verified_at.is_(None)
+    others = select(identifiers.c.kuid).where(held, identifiers.c.kuid != kuid).distinct()
+    async with store.read() as db:
+        kuids = list((await db.execute(others)).scalars())
+    return frozenset([one for one in kuids if await _may_take_from(directory, one, call)])
+
+
+async def check_free(db: Database, kuid: str, name: Name, yielding: Yielding) -> None:
     """Refuse a name that is another's, or that another's may be taken for.
 
-    :param until: an address that is not verified gives way if it is claimed since then; in ms.
     :raises errors.UsernameTaken: it is.
     """
     same = (identifiers.c.key == name.key) | (identifiers.c.value == name.value)
     others = identifiers.c.kuid != kuid
-    held = select(identifiers.c.key).where(same, others, ~_yields(name, until)).limit(1)
+    held = select(identifiers.c.key).where(same, others, ~_yields(name, yielding)).limit(1)
     if (await db.execute(held)).first() is not None:
         raise errors.UsernameTaken(name.value)
     if name.kind != USERNAME or not name.skeletons:
@@ -35,12 +69,12 @@ async def check_free(db: Database, kuid: str, name: Name, until: int | None) -> 
         raise errors.UsernameTaken(name.value)
 
 
-async def take(db: Database, kuid: str, name: Name, until: int | None, instant: int) -> None:
+async def take(db: Database, kuid: str, name: Name, yielding: Yielding, instant: int) -> None:
     """Write a new name; who holds it loses it, if that one still gives way.
 
     :raises sqlalchemy.exc.IntegrityError: it does not.
     """
-    lost = (identifiers.c.kuid != kuid) & _yields(name, until)
+    lost = (identifiers.c.kuid != kuid) & _yields(name, yielding)
     if not name.verified:
         # What else the loser has does not change meanwhile.
         losers = select(identifiers.c.kuid).where(lost)
@@ -61,17 +95,20 @@ async def take(db: Database, kuid: str, name: Name, until: int | None, instant: 
     )
 
 
-async def claimed(db: Database, kuid: str, name: Name) -> str:
+async def claimed(db: Database, kuid: str, name: Name, losers: Collection[str] | None) -> str:
     """Return how an address is spelled that this account, or another without proof, claims.
 
+    :param losers: as of ``Yielding``.
     :raises errors.NoSuchName: nobody claims it.
-    :raises errors.UsernameTaken: another has verified it.
+    :raises errors.UsernameTaken: it is another's and does not give way.
     """
     holder = (await db.execute(select(identifiers).where(identifiers.c.key == name.key))).first()
     if holder is None:
-        raise errors.NoSuchName(kuid)
-    if holder.kuid != kuid and holder.verified_at is not None:
-        raise errors.UsernameTaken(name.value)
+        raise errors.NoSuchName(name.value)
+    if holder.kuid != kuid:
+        told = losers is not None and (holder.kuid not in losers or holder.kind == USERNAME)
+        if holder.verified_at is not None or told:
+            raise errors.UsernameTaken(name.value)
     mine = holder.kuid == kuid and holder.kind == name.kind
     return str(holder.value) if mine else name.value
 
@@ -81,22 +118,40 @@ def stored(name: Name) -> str | None:
     return name.skeletons[0] if name.skeletons else None
 
 
-def _yields(name: Name, until: int | None) -> ColumnElement[bool]:
+async def claimed_before(db: Database, name: Name, instant: int) -> Collection[str]:
+    """Return who holds a name since an instant or longer, in ms: one user, or nobody."""
+    older = (identifiers.c.key == name.key) & (identifiers.c.created_at <= instant)
+    return list((await db.execute(select(identifiers.c.kuid).where(older))).scalars())
+
+
+async def _may_take_from(directory: Directory, kuid: str, call: Call) -> bool:
+    if call.protocol == "cli":
+        return True
+    try:
+        await directory.check_authority(kuid, call)
+    except core.TargetTooPowerful:
+        return False
+    return True
+
+
+def _yields(name: Name, yielding: Yielding) -> ColumnElement[bool]:
     """Return whether the name that another holds gives way to a claim of the same.
 
-    What is verified never does, and to what is verified everything else does. To anything less
-    neither a user name gives way, nor the last name of an account: its user could not sign in
-    any more, because somebody says so.
-
-    :param until: an address that is not verified gives way if it is claimed since then.
+    What is verified never does. To what its owner has proved, everything else does. To what a
+    caller says no user name gives way; and to a mere claim not the last name of an account
+    either: its user could not sign in any more.
     """
     mine = identifiers.c.key == name.key
     unproved = mine & identifiers.c.verified_at.is_(None)
-    if name.verified:
+    if name.verified and yielding.losers is None:
         return unproved
+    unproved &= identifiers.c.kind != USERNAME
+    if name.verified:
+        return unproved & identifiers.c.kuid.in_(list(yielding.losers or ()))
+    until = yielding.until
     if until is None:
         return identifiers.c.key.is_(None)
     other = identifiers.alias()
     more = exists().where(other.c.kuid == identifiers.c.kuid, other.c.key != identifiers.c.key)
     old = identifiers.c.created_at <= until
-    return unproved & (identifiers.c.kind != USERNAME) & old & more
+    return unproved & old & more

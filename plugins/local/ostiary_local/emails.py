@@ -12,6 +12,18 @@ LONGEST = 254
 LONGEST_LABEL = 63
 """Characters between two dots of a domain (RFC 1035, 2.3.4)."""
 
+LONGEST_FOREIGN = 63
+"""Characters of a domain that is not ASCII, or is so in disguise, so that no login takes long.
+
+IDNA looks at each of them in many ways, and at some as often as there are others.
+"""
+
+LONGEST_ENCODED = 127
+"""Characters of such a domain as the DNS spells it, which takes more of them."""
+
+MOST_LABELS = 8
+"""Labels of such a domain."""
+
 
 def fit(email: object) -> str:
     """Return an address that may be taken, in its normal form: that is where mail is sent.
@@ -44,7 +56,7 @@ def _parts(text: str) -> tuple[str, str] | None:
     """Return the two parts of an address, in their normal form."""
     _, at, domain = text.rpartition("@")
     # The library would take its time over them.
-    if len(text) > LONGEST or not at or max(map(len, domain.split("."))) > LONGEST_LABEL:
+    if len(text) > LONGEST or not at or _unlikely(domain):
         return None
     from email_validator import EmailNotValidError, validate_email
 
@@ -61,3 +73,14 @@ def _parts(text: str) -> tuple[str, str] | None:
     except EmailNotValidError:
         return None
     return (found.local_part, found.domain)
+
+
+def _unlikely(domain: str) -> bool:
+    """Tell whether a domain is none, or none that IDNA is worth asking about."""
+    labels = domain.split(".")
+    if max(map(len, labels)) > LONGEST_LABEL:
+        return True
+    if domain.isascii() and "xn--" not in domain.lower():
+        return False
+    most = LONGEST_ENCODED if domain.isascii() else LONGEST_FOREIGN
+    return len(domain) > most or len(labels) > MOST_LABELS

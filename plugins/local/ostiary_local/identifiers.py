@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,12 @@ from sqlalchemy import case, delete, select, update
 
 from ostiary import Database
 from ostiary_local import claims, errors
+from ostiary_local.claims import Yielding
 from ostiary_local.naming import MOST, USERNAME, Kind, Name, Names
 from ostiary_local.tables import identifiers, tickets
+
+VERIFYING = ("verify", "vouch")
+"""The purposes of tickets that verify an address: by mail, or as a caller has it sent."""
 
 COLUMNS = (
     identifiers.c.key,
@@ -87,7 +91,7 @@ async def plan(db: Database, kuid: str, names: Names, instant: int) -> Plan:
     if kept + len(planned.new) > MOST:
         raise errors.TooManyNames(MOST)
     for name in planned.new:
-        await claims.check_free(db, kuid, name, _until(names, instant))
+        await claims.check_free(db, kuid, name, _yielding(names, instant))
     return planned
 
 
@@ -104,7 +108,7 @@ async def write(db: Database, kuid: str, names: Names, instant: int) -> None:
         mine = (identifiers.c.key == name.key) & (identifiers.c.kuid == kuid)
         await db.execute(update(identifiers).where(mine).values(**columns))
     for name in planned.new:
-        await claims.take(db, kuid, name, _until(names, instant), instant)
+        await claims.take(db, kuid, name, _yielding(names, instant), instant)
     if planned.dropped or planned.new:
         # It may have been sent to an address that is gone (security.md, PWD-10).
         void = (tickets.c.kuid == kuid) & (tickets.c.purpose == "reset")
@@ -113,15 +117,18 @@ async def write(db: Database, kuid: str, names: Names, instant: int) -> None:
         await _mark(db, kuid, key, instant)
 
 
-async def confirm(db: Database, kuid: str, name: Name, instant: int) -> None:
+async def confirm(
+    db: Database, kuid: str, name: Name, instant: int, losers: Collection[str] | None
+) -> None:
     """Mark an address as verified, within a transaction; it is taken from whoever only claims it.
 
+    :param losers: from whom it is taken; as of ``Yielding``.
     :raises errors.NoSuchName: nobody claims it any more.
-    :raises errors.UsernameTaken: it is verified for another.
+    :raises errors.UsernameTaken: it is another's and does not give way.
     :raises errors.TooManyNames: there is no place for it.
     :raises sqlalchemy.exc.IntegrityError: another was faster.
     """
-    await claims.claimed(db, kuid, name)
+    await claims.claimed(db, kuid, name, losers)
     rows = await held(db, [kuid])
     if any(row.key == name.key for row in rows):
         columns = {"kind": name.kind, "value": name.value}
@@ -130,7 +137,7 @@ async def confirm(db: Database, kuid: str, name: Name, instant: int) -> None:
         return await _mark(db, kuid, name.key, instant)
     if len(rows) >= MOST:
         raise errors.TooManyNames(MOST)
-    await claims.take(db, kuid, name, None, instant)
+    await claims.take(db, kuid, name, Yielding(losers=losers), instant)
     return None
 
 
@@ -154,7 +161,7 @@ async def _drop(db: Database, kuid: str, rows: Sequence[Held]) -> None:
     gone = identifiers.c.key.in_([row.key for row in rows])
     await db.execute(delete(identifiers).where(identifiers.c.kuid == kuid, gone))
     void = tickets.c.bound.in_([row.value for row in rows])
-    mine = (tickets.c.kuid == kuid) & (tickets.c.purpose == "verify")
+    mine = (tickets.c.kuid == kuid) & tickets.c.purpose.in_(VERIFYING)
     await db.execute(delete(tickets).where(mine, void))
 
 
@@ -164,10 +171,11 @@ async def _mark(db: Database, kuid: str, key: str, instant: int) -> None:
     address = select(identifiers.c.verified_at).where(mine, identifiers.c.kind != USERNAME)
     row = (await db.execute(address)).first()
     if row is None:
-        raise errors.NoSuchName(kuid)
+        raise errors.NoSuchName(key)
     if row.verified_at is None:
         await db.execute(update(identifiers).where(mine).values(verified_at=instant))
 
 
-def _until(names: Names, instant: int) -> int | None:
-    return None if names.lasting is None else instant - names.lasting
+def _yielding(names: Names, instant: int) -> Yielding:
+    until = None if names.lasting is None else instant - names.lasting
+    return Yielding(until, names.losers)

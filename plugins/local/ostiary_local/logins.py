@@ -21,8 +21,9 @@ async def verify(
     :raises errors.MustChangePassword: they are somebody's, and the password is of another.
     """
     username, password = _given(credentials)
-    if passwords.too_long(password):
-        raise core.LoginRefused(strategy.refusal, reason="the password is too long")
+    if passwords.impossible(password):
+        # Whatever the account: nothing is looked up that could tell of it.
+        raise core.LoginRefused(strategy.refusal, reason="nobody can have this password")
     account = await accounts.called(strategy, store, username)
     genuine = await proofs.proves(store, account, password)
     if account is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from ostiary_local import emails, errors, phones
@@ -26,6 +26,12 @@ INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U00016fe4\U000e0100-\U000e01ef]"
 )
+
+CONTEXTUAL = re.compile("[\u00b7\u0375\u05f3\u05f4\u0660-\u0669\u06f0-\u06f9\u200c\u200d\u30fb]")
+"""Characters that depend on the rest of a name (RFC 5892, appendix A)."""
+
+MOST_CONTEXTUAL = 32
+"""How many of them a name may have: for each the whole name is looked at."""
 
 PROFILES: dict[Matching, str] = {
     # With full case folding, as RFC 7700 had it: RFC 8266 would tell "Straße" from "STRASSE".
@@ -73,6 +79,7 @@ def too_long(name: str) -> bool:
     return _size(name) > LONGEST or _size(folded(name)) > LONGEST
 
 
+@lru_cache(maxsize=16)
 def key(name: str, matching: Matching, region: str | None = None) -> str:
     """Return what all spellings of a name share, whatever is typed; they open one account.
 
@@ -93,6 +100,8 @@ def key(name: str, matching: Matching, region: str | None = None) -> str:
     if spelled is None:
         # Nobody gets such a name any more, but somebody may have it.
         spelled = folded(name)
+    if spelled == name:
+        return spelled
     return address(spelled, region) or spelled
 
 
@@ -107,6 +116,8 @@ def mapped(name: str, matching: Matching) -> str | None:
     """Return a name as a profile of PRECIS maps it, or None if the profile does not allow it."""
     if name.isascii() and name.isprintable():
         return _ascii_mapped(name, matching)
+    if len(CONTEXTUAL.findall(unicodedata.normalize("NFKC", name))) > MOST_CONTEXTUAL:
+        return None
     try:
         spelled: str = _profile(PROFILES[matching]).enforce(name)
     except UnicodeEncodeError:

@@ -38,6 +38,6 @@ async def check(
 
 
 async def _proves(store: Store, kuid: str, password: str) -> bool:
-    if passwords.too_long(password):
+    if passwords.impossible(password):
         return False
     return await proofs.proves(store, await accounts.of(store, kuid), password)

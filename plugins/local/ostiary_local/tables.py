@@ -71,7 +71,7 @@ tickets = Table(
     metadata,
     # SHA-256 of what the user holds.
     Column("fingerprint", LargeBinary, primary_key=True),
-    # "reset" a password, or "verify" an identifier.
+    # "reset" a password, "verify" an identifier by mail, or "vouch" for it as a caller sends it.
     Column("purpose", String, nullable=False),
     Column("kuid", String, nullable=False, index=True),
     # "given" to somebody, or "mailed": whoever asks for mail crowds out nothing else.

@@ -16,7 +16,7 @@ from ostiary import Database, Store
 from ostiary_local.accounts import now
 from ostiary_local.tables import accounts, tickets
 
-Purpose = Literal["reset", "verify"]
+Purpose = Literal["reset", "verify", "vouch"]
 Origin = Literal["given", "mailed"]
 """How a user gets a ticket: as an answer, be it to an administrator; or by mail, which anybody can
 ask for."""
@@ -37,34 +37,47 @@ class Ticket:
 
     :ivar bound: what has to be as it was when the ticket was issued.
     :ivar expired: it is too late.
+    :ivar created_at: when it was issued, in ms.
     """
 
     fingerprint: bytes
     kuid: str
     bound: str
     expired: bool
+    created_at: int
 
 
-async def issue(store: Store, purpose: Purpose, kuid: str, bound: str, lifetime: int) -> str:
+async def issue(
+    store: Store,
+    purpose: Purpose,
+    kuid: str,
+    bound: str,
+    lifetime: int,
+    instant: int | None = None,
+) -> str:
     """Return a new ticket: 256 random bits, as text.
 
     :param lifetime: in ms.
+    :param instant: when that was so for which it is issued; in ms, None for now.
     """
     async with store.begin() as db:
         # Those issued at once for one account take turns, or there would be more than a few.
         mine = select(accounts.c.kuid).where(accounts.c.kuid == kuid)
         await db.execute(mine.with_for_update())
-        return await add(db, purpose, "given", kuid, bound, lifetime)
+        return await add(db, purpose, "given", kuid, bound, lifetime, instant)
 
 
 async def add(
-    db: Database, purpose: Purpose, origin: Origin, kuid: str, bound: str, lifetime: int
+    db: Database,
+    purpose: Purpose,
+    origin: Origin,
+    kuid: str,
+    bound: str,
+    lifetime: int,
+    instant: int | None = None,
 ) -> str:
-    """Return a new ticket, within a transaction that has locked the account.
-
-    :param lifetime: in ms.
-    """
-    ticket, instant = secrets.token_urlsafe(32), now()
+    """Return a new ticket, within a transaction that has locked the account; see ``issue``."""
+    ticket, instant = secrets.token_urlsafe(32), now() if instant is None else instant
     same = (tickets.c.kuid == kuid) & (tickets.c.purpose == purpose) & (tickets.c.origin == origin)
     kept = select(tickets.c.fingerprint).where(same).order_by(tickets.c.created_at.desc())
     newest = (await db.execute(kept.limit(MOST - 1))).scalars().all()
@@ -85,12 +98,13 @@ async def add(
 async def find(store: Store, purpose: Purpose, ticket: str) -> Ticket | None:
     """Return what a ticket is good for; it is not spent."""
     which = (tickets.c.fingerprint == _fingerprint(ticket)) & (tickets.c.purpose == purpose)
-    wanted = select(tickets.c.kuid, tickets.c.bound, tickets.c.expires_at)
+    wanted = select(tickets.c.kuid, tickets.c.bound, tickets.c.created_at, tickets.c.expires_at)
     async with store.read() as db:
         row = (await db.execute(wanted.where(which))).first()
     if row is None:
         return None
-    return Ticket(_fingerprint(ticket), row.kuid, row.bound, row.expires_at <= now())
+    expired = row.expires_at <= now()
+    return Ticket(_fingerprint(ticket), row.kuid, row.bound, expired, row.created_at)
 
 
 def _old(instant: int) -> Select[Any]:

@@ -71,40 +71,47 @@ async def get_verification_token(
     """Return a token that verifies an address of a user, to be sent to that address.
 
     Whoever may get such tokens can give users addresses that are not theirs: the caller must
-    hold the rights of the user.
+    hold the rights of the user. The address may be one that another user claims and has not
+    verified, if the caller holds their rights too; a user name is nobody else's.
     """
     await directory.check_authority(id, call)
-    return {"token": await token(_local(strategies), store, id, body["value"])}
+    return {"token": await token(_local(strategies), store, id, body["value"], directory, call)}
 
 
-async def token(strategy: LocalStrategy, store: Store, kuid: str, value: str) -> str:
-    """Return a token that verifies an address of a user.
-
-    It may also be one that somebody else claims without having verified it: who proves that it
-    is theirs gets it.
+async def token(
+    strategy: LocalStrategy,
+    store: Store,
+    kuid: str,
+    value: str,
+    directory: Directory,
+    call: Call,
+) -> str:
+    """Return a token that verifies an address of a user, which the caller says that they send.
 
     :raises errors.NoAccount: the user has no account.
     :raises errors.NoSuchName: the address is none, or nobody's.
-    :raises errors.UsernameTaken: another user has verified it.
+    :raises errors.UsernameTaken: another user has it, and does not lose it to this caller.
     """
-    name = naming.address(strategy, value)
+    name, instant = naming.address(strategy, value), now()
     if await accounts.of(store, kuid) is None:
         raise errors.NoAccount(kuid)
     if name is None:
-        raise errors.NoSuchName(kuid)
+        raise errors.NoSuchName(value)
+    losers = await claims.within_authority(store, directory, kuid, [name], call)
     async with store.read() as db:
-        spelled = await claims.claimed(db, kuid, name)
-    return await tickets.issue(store, "verify", kuid, spelled, LIFETIME)
+        spelled = await claims.claimed(db, kuid, name, losers)
+    return await tickets.issue(store, "vouch", kuid, spelled, LIFETIME, instant)
 
 
 async def confirm(strategy: LocalStrategy, store: Store, token: str, call: Call) -> Name:
     """Spend a token and return the address that is verified with it.
 
     :raises errors.InvalidVerificationToken: there is no such token, or no more.
-    :raises errors.UsernameTaken: another user has verified the address.
+    :raises errors.UsernameTaken: another user has the address, and it does not give way.
     :raises errors.TooManyNames: there is no place for it any more.
     """
-    ticket = await tickets.find(store, "verify", token)
+    mailed = await tickets.find(store, "verify", token)
+    ticket = mailed or await tickets.find(store, "vouch", token)
     name = None if ticket is None or ticket.expired else naming.address(strategy, ticket.bound)
     if ticket is None or name is None:
         raise errors.InvalidVerificationToken
@@ -116,7 +123,11 @@ async def confirm(strategy: LocalStrategy, store: Store, token: str, call: Call)
             # Whoever holds the token does this for the user, signed in or not.
             holder = replace(call, kuid=ticket.kuid)
             await notices.tell(strategy, store, db, notices.NAMES, ticket.kuid, holder)
-            await identifiers.confirm(db, ticket.kuid, name, now())
+            losers = None
+            if ticket is not mailed:
+                # Who claims it only since then is not one whom the caller was asked about.
+                losers = await claims.claimed_before(db, name, ticket.created_at)
+            await identifiers.confirm(db, ticket.kuid, name, now(), losers)
     except IntegrityError:
         raise errors.UsernameTaken(name.value) from None
     except errors.NoSuchName:

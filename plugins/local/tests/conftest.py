@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import update
 
 import ostiary_local
-from ostiary import Call, Directory, Storage, Store, User, Verified
+from ostiary import Call, Directory, Storage, Store, User, Verified, errors
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
 from ostiary.keys import MasterKey
 from ostiary.storage import migrate
@@ -22,6 +22,8 @@ from ostiary.storage.provision import provision
 from ostiary.storage.sqlite import SQLite
 from ostiary.storage.store import Backend
 from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary_local import verification
+from ostiary_local.naming import Name
 from ostiary_local.strategy import LocalStrategy
 from ostiary_local.tables import identifiers
 
@@ -37,6 +39,8 @@ class People:
 
     profiles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     role_ids: dict[str, set[str]] = field(default_factory=dict)
+    mightier: set[str] = field(default_factory=set)
+    """Who may do more than any caller but themselves."""
 
     async def find(self, kuid: str) -> User | None:
         ids = self.profiles.get(kuid)
@@ -44,6 +48,10 @@ class People:
 
     async def roles(self, profile_ids: Iterable[str]) -> frozenset[str]:
         return frozenset[str]().union(*(self.role_ids.get(id, ()) for id in profile_ids))
+
+    async def check_authority(self, kuid: str, call: Call) -> None:
+        if kuid in self.mightier and call.kuid != kuid:
+            raise errors.TargetTooPowerful(kuid)
 
 
 @dataclass(frozen=True)
@@ -134,6 +142,7 @@ class Local:
             kuid=kuid,
             credentials=fields,
             call=replace(self.call, kuid=by, action=action or self.call.action),
+            directory=self.directory,
         )
 
     async def update(self, kuid: str, /, *, by: str = "-1", **fields: Any) -> Mapping[str, Any]:
@@ -146,6 +155,15 @@ class Local:
             call=replace(self.call, kuid=by),
             directory=self.directory,
         )
+
+    async def token(self, kuid: str, value: str) -> str:
+        """Return a token that a caller says to send to an address."""
+        return await verification.token(
+            self.strategy, self.store, kuid, value, self.directory, self.call
+        )
+
+    async def confirm(self, token: str) -> Name:
+        return await verification.confirm(self.strategy, self.store, token, self.call)
 
     async def delete(self, kuid: str) -> None:
         await ostiary_local.ostiary_delete_credentials(store=self.store, kuid=kuid)

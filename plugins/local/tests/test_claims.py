@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ostiary_local import verification
+from ostiary_local import tickets
 from ostiary_local.errors import InvalidVerificationToken, UsernameTaken
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ async def test_of_many_who_take_an_old_claim_at_once_one_gets_it(local: Local) -
 
 async def test_who_verifies_while_others_take_an_old_claim_keeps_it(local: Local) -> None:
     await local.create("ann", username="ann", email=ANN, password="x")
-    one = await verification.token(local.strategy, local.store, "ann", ANN)
+    one = await tickets.issue(local.store, "verify", "ann", ANN, 60_000)
     await local.age(ANN)
     results: list[Any] = await asyncio.gather(
-        verification.confirm(local.strategy, local.store, one, local.call),
+        local.confirm(one),
         *(local.create(f"k{n}", username=f"k{n}", email=ANN, password="x") for n in range(4)),
         return_exceptions=True,
     )
@@ -65,9 +65,9 @@ async def test_who_verifies_while_others_take_an_old_claim_keeps_it(local: Local
 async def test_a_token_used_by_many_at_once_is_spent_once(local: Local) -> None:
     """TOK-23."""
     await local.create("ann", email=ANN, password="x")
-    one = await verification.token(local.strategy, local.store, "ann", ANN)
+    one = await local.token("ann", ANN)
     results = await asyncio.gather(
-        *(verification.confirm(local.strategy, local.store, one, local.call) for _ in range(50)),
+        *(local.confirm(one) for _ in range(50)),
         return_exceptions=True,
     )
     assert sum(isinstance(result, InvalidVerificationToken) for result in results) == 49
@@ -77,11 +77,9 @@ async def test_of_two_who_verify_one_address_the_first_has_it(local: Local) -> N
     for kuid in ("one", "two"):
         await local.create(kuid, username=kuid, password="x")
     await local.create("eve", username="eve", email=ANN, password="x")
-    both = [
-        await verification.token(local.strategy, local.store, kuid, ANN) for kuid in ("one", "two")
-    ]
+    both = [await local.token(kuid, ANN) for kuid in ("one", "two")]
     results = await asyncio.gather(
-        *(verification.confirm(local.strategy, local.store, one, local.call) for one in both),
+        *(local.confirm(one) for one in both),
         return_exceptions=True,
     )
     assert sum(isinstance(result, UsernameTaken) for result in results) == 1

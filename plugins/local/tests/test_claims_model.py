@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ostiary import errors
-from ostiary_local import verification
 from ostiary_local.errors import NoNameLeft, NoSuchName, UsernameTaken
 
 if TYPE_CHECKING:
@@ -107,8 +106,7 @@ async def do(local: Local, model: Model, step: str, user: str, address: str) -> 
         case "drop":
             await write(local, user, [one for one in before if one != address], [])
         case "confirm":
-            token = await verification.token(local.strategy, local.store, user, address)
-            await verification.confirm(local.strategy, local.store, token, local.call)
+            await local.confirm(await local.token(user, address))
         case "age" if address in model.claims:
             await local.age(address)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostiary import errors
+import ostiary_local
+from ostiary import Call, errors
 from ostiary_local import emails, names, phones
 from ostiary_local.errors import (
     InvalidEmail,
@@ -264,15 +266,55 @@ async def test_nobody_is_shut_out_by_a_mere_claim(local: Local) -> None:
 
 async def test_what_is_verified_wins_and_stays(local: Local) -> None:
     await local.create("eve", email=ANN, password="x")
-    await local.create("mal", username=BOB, password="x")
-    await local.create("ann", email=[ANN, BOB], verified=[ANN, BOB], password="x")
-    assert await local.login(ANN, "x") == await local.login(BOB, "x") == "ann"
+    await local.create("mal", phone=NUMBER, password="x")
+    more: dict[str, Any] = {"phone": NUMBER, "verified": [ANN, NUMBER]}
+    await local.create("ann", email=ANN, password="x", **more)
+    assert await local.login(ANN, "x") == await local.login(NUMBER, "x") == "ann"
     assert await local.get("eve") == await local.get("mal") == {"identifiers": []}
     await local.age(ANN)
     for fields in ({"email": ANN}, {"email": ANN, "verified": [ANN]}, {"username": ANN}):
         with pytest.raises(UsernameTaken):
             await local.update("eve", **fields)
     assert await local.update("eve", username="eve") == {"username": "eve"}
+
+
+@pytest.mark.parametrize(
+    "kind, mightier", [("username", False), ("username", True), ("email", True)]
+)
+async def test_a_word_takes_no_user_name_and_nothing_from_the_mightier(
+    local: Local, kind: str, mightier: bool
+) -> None:
+    """AZ-20: a delegate would shut out the last administrator."""
+    local.people.mightier.update({"root"} if mightier else ())
+    await local.create("root", password="x", **{kind: ANN})
+    await local.age(ANN)
+    before = await local.get("root")
+    with pytest.raises(UsernameTaken):
+        await local.create("new", email=ANN, verified=[ANN], password="y")
+    await local.create("eve", username="eve", password="y")
+    with pytest.raises(UsernameTaken):
+        await local.update("eve", by="eve", email=ANN, verified=[ANN])
+    # Past the validation: what is written is asked for again.
+    with pytest.raises(UsernameTaken):
+        await ostiary_local.ostiary_update_credentials(
+            strategy=local.strategy,
+            store=local.store,
+            kuid="eve",
+            credentials={"email": ANN, "verified": [ANN]},
+            call=local.call,
+            directory=local.directory,
+        )
+    assert await local.get("root") == before
+    assert await local.get("eve") == {"username": "eve"}
+    assert await local.login(ANN, "x") == "root"
+
+
+async def test_a_command_of_the_operator_takes_claims_from_anybody(local: Local) -> None:
+    local.people.mightier.add("root")
+    await local.create("root", username="root", email=ANN, password="x")
+    operator = replace(local, call=Call(controller="admin", protocol="cli"))
+    await operator.create("ann", email=ANN, verified=[ANN], password="y")
+    assert await local.login(ANN, "y") == "ann"
 
 
 async def test_administrators_say_what_is_verified_and_nobody_else(local: Local) -> None:

@@ -61,6 +61,14 @@ async def test_a_letter_may_be_typed_in_either_form(local: Local) -> None:
     assert await local.login("ann", "caf\u00e9") == "ann"
 
 
+async def test_a_password_of_piled_marks_is_a_wrong_one(local: Local) -> None:
+    await local.create("ann", username="ann", password="x")
+    for name in ("ann", "nobody"):
+        with pytest.raises(errors.LoginRefused) as refusal:
+            await local.login(name, "x" + "\u0316\u0301" * 900)
+        assert refusal.value.kuid is None
+
+
 async def test_unknown_user_and_wrong_password_get_the_same_answer(local: Local) -> None:
     """AUTH-01."""
     await local.create("ann", username="ann", password="secret")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
+import idna
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -233,3 +234,23 @@ def test_every_text_is_fit_or_told_why_not(username: str) -> None:
 def key(name: str) -> str:
     """Return what the spellings of a name share where nothing is configured."""
     return names.key(name, "Nickname")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a1@" + ".".join(["\u0627" + "\u0660" * 39] * 5) + ".yz",
+        "\u0627" + "\u0660" * 250,
+        "a@" + ".".join(["xn--mgb" + "9a" * 10] * 9),
+    ],
+)
+def test_a_text_that_the_libraries_would_ponder_is_nobodys_address(name: str) -> None:
+    assert key(name) == names.folded(name)
+    assert names.address(name, None) is None
+
+
+def test_long_addresses_with_letters_of_their_country_are_addresses() -> None:
+    domain = "b\u00fccher" * 3 + "." + "stra\u00dfen" + ".example"
+    assert names.address(f"Ann@{domain}", None) == f"ann@{domain}"
+    encoded = ".".join(idna.encode(one).decode() for one in domain.split("."))
+    assert names.key(f"ANN@{encoded}", "Nickname") == f"ann@{domain}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ostiary import Call, Directory, errors
+from ostiary import Call, errors
 from ostiary_local import tickets, verification
 from ostiary_local.errors import (
     InvalidVerificationToken,
@@ -26,11 +26,11 @@ NUMBER = "+33612345678"
 
 
 async def token(local: Local, kuid: str, value: str) -> str:
-    return await verification.token(local.strategy, local.store, kuid, value)
+    return await local.token(kuid, value)
 
 
 async def confirm(local: Local, token: str) -> Any:
-    return await verification.confirm(local.strategy, local.store, token, local.call)
+    return await local.confirm(token)
 
 
 async def verified(local: Local, kuid: str) -> list[str]:
@@ -141,23 +141,16 @@ async def test_an_account_gets_no_eleventh_name_by_verifying(local: Local) -> No
     assert await local.login(ANN, "x") == "eve"
 
 
-class Cautious:
-    """A directory in which nobody is mightier than the caller but one."""
-
-    async def check_authority(self, kuid: str, call: Call) -> None:
-        if kuid == "root" and call.kuid != "root":
-            raise errors.TargetTooPowerful(kuid)
-
-
 async def test_nobody_verifies_addresses_of_the_mightier(local: Local) -> None:
     """Who could, would reset their passwords by mail."""
+    local.people.mightier.add("root")
     for kuid in ("ann", "root"):
         await local.create(kuid, email=f"{kuid}@example.com", password="x")
     given = {"store": local.store, "strategies": {"local": local.strategy}}
 
     async def ask(kuid: str) -> str:
         answer = await verification.get_verification_token(
-            directory=cast("Directory", Cautious()),
+            directory=local.directory,
             call=Call(kuid="helpdesk"),
             id=kuid,
             body={"value": f"{kuid}@example.com"},
@@ -173,3 +166,39 @@ async def test_nobody_verifies_addresses_of_the_mightier(local: Local) -> None:
         "value": ANN,
         "verified": True,
     }
+
+
+@pytest.mark.parametrize("kind", ["username", "email"])
+async def test_no_token_is_handed_out_for_a_name_of_the_mightier(local: Local, kind: str) -> None:
+    """AZ-20: who says that they will send it keeps it, and the other would be shut out."""
+    local.people.mightier.add("root")
+    await local.create("root", password="x", **{kind: ANN})
+    await local.create("eve", username="eve", password="x")
+    with pytest.raises(UsernameTaken):
+        await token(local, "eve", ANN)
+    assert await local.login(ANN, "x") == "root"
+
+
+async def test_a_token_takes_no_name_that_was_claimed_since(local: Local) -> None:
+    """AZ-20."""
+    local.people.mightier.add("root")
+    await local.create("bob", username="bob", email=ANN, password="x")
+    await local.create("eve", username="eve", password="x")
+    one = await token(local, "eve", ANN)
+    await local.update("bob", email=None)
+    await local.create("root", email=ANN, password="x")
+    with pytest.raises(UsernameTaken):
+        await confirm(local, one)
+    assert await local.login(ANN, "x") == "root"
+
+
+async def test_proof_by_mail_takes_an_address_back_from_whoever_took_the_claim(
+    local: Local,
+) -> None:
+    await local.create("ann", username="ann", email=ANN, password="x")
+    mailed = await tickets.issue(local.store, "verify", "ann", ANN, 60_000)
+    await local.age(ANN)
+    local.people.mightier.add("root")
+    await local.create("root", username=ANN, password="x")
+    await confirm(local, mailed)
+    assert await local.login(ANN, "x") == "ann"
