@@ -28,7 +28,12 @@ FIELDS = frozenset(
     }
 )
 
-OWN_HASH = re.compile(r"[0-9]*\$argon2id\$[\x21-\x7e]+")
+OWN_HASH = re.compile(r"[0-9]*(\$argon2id\$[\x21-\x7e]+)")
+"""One of our own: the version of the key that it is bound to, and the text of argon2."""
+
+SHORTEST_OWN = 16
+"""Bytes of the value and of the salt of one: below, it would be found sooner than a key."""
+
 MOST_FORMER = 100
 
 
@@ -147,8 +152,9 @@ class Reader:
                 "the hash needs the master key of the server that made it, and the file does not "
                 "begin with the line which proves that this server has the same one"
             )
-        if not isinstance(hash_, str) or not OWN_HASH.fullmatch(hash_):
+        if not isinstance(hash_, str) or not (found := OWN_HASH.fullmatch(hash_)):
             raise Refused("hash: is none that a server like this one makes")
+        _check_own(found[1])
         if outline is not None:
             from ostiary_local.foreign import UnknownHash, parse_outline
 
@@ -173,3 +179,19 @@ class Reader:
                 yield Former(self._hashed(one), set_at, archived_at)
             except Refused as error:
                 raise Refused(f"formerPasswords: {error}") from None
+
+
+def _check_own(text: str) -> None:
+    """Refuse a text of argon2 that cannot be read, or that costs much to check or little to find.
+
+    Whose it is is not known before the first login.
+    """
+    from ostiary_local.foreign import UnknownHash, argon2
+
+    try:
+        how, value = argon2.read(text)
+    except UnknownHash as error:
+        raise Refused(f"hash: {error}") from None
+    # Written again it is the same, or argon2 itself would not read it.
+    if value is None or min(len(value), len(how.salt)) < SHORTEST_OWN or how.text(value) != text:
+        raise Refused("hash: is none that a server like this one makes")
