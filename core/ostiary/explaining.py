@@ -258,6 +258,5 @@ def _hindrance(state: State, strategy: str, now: int) -> str | None:
         return f"the user has no credentials of {strategy}"
     if state.held_until > now:
         return "there were too many failures (see above)"
-    if strategy in state.wanting:
-        return f"the last time the right secret was refused: {state.wanting[strategy]}"
-    return None
+    wanting = state.wanting.get(strategy)
+    return wanting and f"the last time the right secret was refused: {wanting}"

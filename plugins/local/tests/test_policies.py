@@ -301,7 +301,9 @@ async def test_a_refusal_says_what_the_policy_asks_for(local: Local) -> None:
     assert reused.value.to_json()["message"].endswith(" It must not be one of the last 5.")
 
 
-@pytest.mark.parametrize("rule", [{"expiresAfter": "30d"}, {"mustChangePasswordIfSetByAdmin": True}])
+@pytest.mark.parametrize(
+    "rule", [{"expiresAfter": "30d"}, {"mustChangePasswordIfSetByAdmin": True}]
+)
 async def test_the_present_password_is_no_answer_to_the_demand_to_change_it(
     local: Local, rule: dict[str, Any]
 ) -> None:

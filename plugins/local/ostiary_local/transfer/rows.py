@@ -72,7 +72,9 @@ class Hashing:
         if proof.foreign is None:
             return Columns(proof.own, proof.outline)
         if self._wrap:
-            return Columns(await self._hash(decoys.wrapped(proof.foreign.value)), proof.foreign.outline)
+            return Columns(
+                await self._hash(decoys.wrapped(proof.foreign.value)), proof.foreign.outline
+            )
         return Columns(None, proof.foreign.text)
 
     async def _hash(self, secret: str) -> str:
