@@ -30,9 +30,11 @@ class OstiaryError(Exception):
     :param extra: members that the JSON form of this one error has besides the usual.
     :ivar headers: those of the answer that come with this one error, in lower case.
     :ivar noted: the audit log tells of it already.
+    :ivar about: the kuid of the user whom it concerns, where the request does not name them.
     """
 
     noted = False
+    about: str | None = None
 
     status: ClassVar[int]
     id: ClassVar[str]

@@ -60,11 +60,13 @@ class SignInRefused(Refusal):
 
     :ivar kuid: of the user whose account was named; None if there is none, or it is not known.
     :ivar account: a keyed hash of the account that was named; None if none was.
+    :ivar proved: the secret was right, and the strategy wants something else first.
     """
 
     kuid: str | None = None
     strategy: str | None
     account: bytes | None = field(default=None, repr=False)
+    proved: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,7 @@ class ActionRefused(Refusal):
     """An action that changes something was refused, or failed.
 
     :ivar action: its controller and name, such as ``security:createUser``.
-    :ivar target: the ``_id`` that the request named.
+    :ivar target: the ``_id`` that the request named, or the user it turned out to be about.
     """
 
     action: str
@@ -215,11 +217,13 @@ class CredentialsChanged(Event):
     """A user's credentials were changed.
 
     :ivar fields: the names of the strategy's fields that were given.
+    :ivar action: of the plugin, that has changed them in a way of its own, such as by a token.
     """
 
     kuid: str
     strategy: str
     fields: tuple[str, ...]
+    action: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -38,6 +38,9 @@ TOLD: dict[str, str] = {
 }
 """The events that bear on signing in, and how the story calls them."""
 
+SETTLING = ("SignedIn", "CredentialsCreated", "CredentialsChanged")
+"""After these, what a strategy wanted of a right secret says nothing of the next login."""
+
 OF_EVERYBODY = ("SessionsEnded", "SecurityReset", "SigningKeyRotated")
 """Those that may be about nobody, and so about all."""
 
@@ -61,6 +64,8 @@ class State:
 
     :ivar sessions: how many are open.
     :ivar held_until: until when strangers have to wait with this account, in ms; 0 is not at all.
+    :ivar wanting: by strategy, why the right secret was refused the last time, unless somebody
+        has signed in since or it was changed.
     """
 
     who: Who
@@ -68,6 +73,7 @@ class State:
     strategies: tuple[str, ...]
     sessions: int
     held_until: int
+    wanting: Mapping[str, str]
 
 
 async def explain(settings: Settings, name: str, strategy: str) -> list[str]:
@@ -79,7 +85,7 @@ async def explain(settings: Settings, name: str, strategy: str) -> list[str]:
         services = core.services
         who = await named(services, strategy, name)
         entries = await _entries(services, who)
-        state = await _state(services, who)
+        state = await _state(services, who, _wanting(entries))
         # A kuid says nothing of a strategy: their own is meant.
         if who.kuid == name and strategy not in state.strategies and state.strategies:
             strategy = state.strategies[0]
@@ -151,7 +157,18 @@ def _concerns_all(entry: Entry) -> bool:
     return entry.about is None
 
 
-async def _state(services: Services, who: Who) -> State:
+def _wanting(entries: Sequence[Entry]) -> Mapping[str, str]:
+    """Return by strategy why a right secret was refused, as far as nothing has come of it since."""
+    wanting: dict[str, str] = {}
+    for entry in entries:
+        if entry.event in SETTLING:
+            wanting.pop(entry.strategy or "", None)
+        elif entry.strategy and (entry.details or {}).get("proved") and entry.reason:
+            wanting[entry.strategy] = _said(entry.reason)
+    return wanting
+
+
+async def _state(services: Services, who: Who, wanting: Mapping[str, str]) -> State:
     user, strategies, sessions = None, tuple[str, ...](), 0
     if who.kuid is not None and (found := await services.users.find_with_strategies(who.kuid)):
         user, strategies = found
@@ -161,7 +178,7 @@ async def _state(services: Services, who: Who) -> State:
     held = 0
     if who.accounts:
         held = await services.login_limits.locked_until(who.accounts[0])
-    return State(who, user, strategies, sessions, held)
+    return State(who, user, strategies, sessions, held, wanting)
 
 
 def _line(entry: Entry) -> str:
@@ -171,12 +188,13 @@ def _line(entry: Entry) -> str:
 def _circumstances(entry: Entry) -> Iterator[str]:
     details = entry.details or {}
     if entry.reason:
-        yield f": {entry.reason}"
+        yield f": {_said(entry.reason)}"
     count = details.get("count", 1)
     if count > 1:
         yield f", {count} times within a minute"
     tell: dict[str, Callable[[object], str]] = {
         "fields": lambda names: f": {_listed(names)}",
+        "action": lambda name: f", through {name}",
         "profiles": lambda names: f", with the profiles {_listed(names)}",
         "strategies": lambda names: f", who signs in with {_listed(names) or 'nothing'}",
         "kept": lambda session: f", all but {session}",
@@ -193,6 +211,14 @@ def _circumstances(entry: Entry) -> Iterator[str]:
     elif entry.address:
         yield f", from {entry.address} over {entry.protocol}"
         yield f" ({entry.agent})" if entry.agent else ""
+
+
+def _said(reason: str) -> str:
+    """Return a reason as a sentence; where it is an error, what that says of itself."""
+    error = errors.CATALOGUE.get(reason)
+    if error is None or "{" in error.message:
+        return reason
+    return f"{error.message[0].lower()}{error.message[1:].rstrip('.')}"
 
 
 def _listed(names: object) -> str:
@@ -232,4 +258,5 @@ def _hindrance(state: State, strategy: str, now: int) -> str | None:
         return f"the user has no credentials of {strategy}"
     if state.held_until > now:
         return "there were too many failures (see above)"
-    return None
+    wanting = state.wanting.get(strategy)
+    return wanting and f"the last time the right secret was refused: {wanting}"

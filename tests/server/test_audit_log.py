@@ -116,6 +116,39 @@ def test_the_story_of_a_user_is_told_while_the_server_runs_and_after(
     assert nobody.endswith("no, because there is no such account.\n")
 
 
+def test_a_right_secret_that_opens_nothing_is_no_yes(serve: Serve) -> None:
+    policy = {"appliesTo": "*", "mustChangePasswordIfSetByAdmin": True}
+    settings = {"PASSWORD_POLICIES": json.dumps([policy]), "REQUIRE_PASSWORD": "true"}
+    names = {f"OSTIARY_PLUGINS__LOCAL__{name}": value for name, value in settings.items()}
+    server = serve(dev=True, environment=names)
+    with closing(HttpApi(server.port)) as api:
+        create(api, "ann")
+        fields = {"username": "ann", "password": PASSWORD}
+        answer = api.call("auth:login", fields, strategy="local")
+        wrong = {"username": "ann", "password": "a-wrong-password"}
+        assert api.call("auth:login", wrong, strategy="local").status == 401
+        story = told(server, "explain", "login", "ann")
+        assert story.splitlines()[-1] == (
+            "Could sign in now: no, because the last time the right secret was refused: "
+            "the password must be changed."
+        )
+        reset = "kuzzle-plugin-auth-passport-local/password:reset"
+        token = answer.error["resetToken"]
+        body = {"password": PASSWORD, "token": token}
+        assert api.call(reset, body).status == 400
+        answer = api.call(reset, {**body, "password": "another-one"})
+        wrong = {"password": "a third one", "currentPassword": "a wrong one"}
+        jwt = answer.result["jwt"]
+        assert api.call("auth:updateMyCredentials", wrong, jwt=jwt, strategy="local").status == 403
+    story = told(server, "explain", "login", "ann")
+    assert f"credentials changed: password, through {reset}" in story
+    assert "proof before a change refused: the current password is wrong, with local" in story
+    assert story.endswith("yes, with the right secret.\n")
+    (refused,) = entries(server, "--user", "ann", "--event", "ActionRefused")
+    assert (refused["about"], refused["details"]["action"]) == ("ann", reset)
+    assert refused["reason"].endswith(".reused_password")
+
+
 def test_the_story_of_a_user_who_is_gone_can_still_be_told(serve: Serve) -> None:
     server = serve(dev=True)
     with closing(HttpApi(server.port)) as api:

@@ -183,6 +183,12 @@ def test_no_token_is_taken_for_another_kind(api: Api, closed: Any, ann: Any) -> 
     assert reset(api, closed, token).status == 200
 
 
+def test_a_session_does_not_replace_its_own_password_by_a_token(api: Api, closed: Any) -> None:
+    """A stolen one of staff: it takes the current password (OWASP ASVS 6.2.3)."""
+    outcome = api.call(GET_TOKEN, jwt=closed.admin.jwt, _id=closed.admin.kuid)
+    assert told(outcome) == (403, f"{ERROR}own_password", 0x04_00_0133)
+
+
 @pytest.mark.parametrize("kuid", ["nobody-at-all", "-1"])
 def test_who_has_no_password_has_nothing_to_reset(api: Api, closed: Any, kuid: str) -> None:
     """Contract, 12."""

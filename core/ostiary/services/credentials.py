@@ -149,11 +149,13 @@ class Credentials:
         *,
         keep: str | None = None,
         since: int | None = None,
+        action: str | None = None,
     ) -> dict[str, Any]:
         """Change some fields of a user's credentials; what they opened before ends (ASVS 7.4.3).
 
         :param keep: the id of the session that asks, and goes on.
         :param since: the last change that the user's proof of who they are can know of.
+        :param action: of the plugin, where it is a plugin's own that changes them.
         :raises errors.ActionLocked: the user has changed since, or their credentials.
         """
         await self._strategies.settle(strategy)
@@ -172,7 +174,7 @@ class Credentials:
             await self._record(kuid, keep, None, ends=replaces)
             raise
         names = tuple(name for name in declared.field_names if name in fields)
-        changed = CredentialsChanged(kuid=kuid, strategy=strategy, fields=names)
+        changed = CredentialsChanged(kuid=kuid, strategy=strategy, fields=names, action=action)
         await self._record(kuid, keep, changed, ends=replaces)
         return {**seen, "kuid": kuid}
 

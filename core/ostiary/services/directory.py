@@ -120,7 +120,12 @@ class PluginDirectory:
         with not_counted():
             if not await credentials.held(strategy, kuid):
                 raise errors.NoCredentials(kuid, strategy)
-            return await credentials.update(strategy, kuid, fields, call)
+            action = f"{call.controller}:{call.action}"
+            try:
+                return await credentials.update(strategy, kuid, fields, call, action=action)
+            except errors.OstiaryError as error:
+                error.about = kuid
+                raise
 
     async def open_session(
         self, kuid: str, call: Call, *, lifetime: int | None = None, session: str | None = None

@@ -27,6 +27,9 @@ ABOUT = ("plugin", "kuid", "id", "target")
 COLUMNS = {"strategy", "account", "reason"}
 """Other fields of single events that have a column of their own; the rest are details."""
 
+USUAL = (("count", 1), ("proved", False))
+"""Details that say nothing."""
+
 EVERY = {one.name for one in fields(Event)}
 OWN = {
     name: tuple(one.name for one in fields(kind) if one.name not in EVERY)
@@ -80,7 +83,7 @@ def row_of(event: Event) -> dict[str, Any]:
         if name not in COLUMNS
         and name != about
         and value is not None
-        and (name, value) != ("count", 1)
+        and (name, value) not in USUAL
     }
     reason = own.get("reason")
     return {

@@ -82,7 +82,8 @@ class Refusals:
     async def of_action(self, error: errors.OstiaryError, action: str, target: str | None) -> None:
         """Tell that an action was refused, unless that was told already."""
         if not error.noted:
-            await self.note(ActionRefused(reason=error.id, action=action, target=target))
+            about = error.about or target
+            await self.note(ActionRefused(reason=error.id, action=action, target=about))
 
     async def note(self, event: Refusal) -> None:
         """Tell of a refusal, now or with others like it.
@@ -148,8 +149,10 @@ def _refused_sign_in(
         return SignInHeldBack(
             reason=TOO_MANY, strategy=strategy, account=account, wait=error.retry_after
         )
-    kuid = error.kuid if isinstance(error, errors.LoginRefusal) else None
-    return SignInRefused(reason=_reason(error), kuid=kuid, strategy=strategy, account=account)
+    told = SignInRefused(reason=_reason(error), strategy=strategy, account=account)
+    if not isinstance(error, errors.LoginRefusal):
+        return told
+    return replace(told, kuid=error.kuid, proved=error.proved)
 
 
 def _reason(error: errors.OstiaryError) -> str:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+WRAPPED = "wrapped:\u212b"
+"""What no password holds as it is hashed: NFC has another character for the sign of the angstrom."""
+
 # Built once: every login asks.
 FIRST_WRAPPED = (
     select(accounts.c.kuid, accounts.c.imported)
@@ -52,6 +55,17 @@ async def decoy(store: Store) -> Outline | None:
         return None
 
 
+def wrapped(value: bytes) -> str:
+    """Return the secret of which a wrapped hash is made.
+
+    No password is equal to it: should it be lost that a hash is wrapped, the value of the other
+    one, which may be known from a leak, still opens nothing.
+
+    :param value: what the other system's hash has of a password.
+    """
+    return f"{WRAPPED}{value.hex()}"
+
+
 async def imitate(store: Store, outline: Outline, forms: list[str]) -> None:
     """Do what a wrapped hash needs above one of our own hashes, for nothing.
 
@@ -60,4 +74,4 @@ async def imitate(store: Store, outline: Outline, forms: list[str]) -> None:
     for number, form in enumerate(forms):
         digest = await store.hasher.run(partial(outline.digest, form))
         if number:
-            await store.hasher.matches(None, digest.hex())
+            await store.hasher.matches(None, wrapped(digest))

@@ -41,6 +41,7 @@ InvalidToken = errors.BadRequestError.declare(_ID + "invalid_token", 0x04_00_000
 MissingCurrentPassword = errors.BadRequestError.declare(_ID + "missing_current_password", 0x04_00_0130, "The current password is needed.")
 WrongCurrentPassword = errors.ForbiddenError.declare(_ID + "wrong_current_password", 0x04_00_0131, "The current password is wrong.")
 NothingToReset = errors.BadRequestError.declare(_ID + "nothing_to_reset", 0x04_00_0132, 'User "{0}" has no password to reset.')
+OwnPassword = errors.ForbiddenError.declare(_ID + "own_password", 0x04_00_0133, "Nobody makes a reset token for themselves: it takes the current password to change your own.")
 InvalidEmail = errors.BadRequestError.declare(_ID + "invalid_email", 0x04_00_0128, "The e-mail address {0}.")
 InvalidPhone = errors.BadRequestError.declare(_ID + "invalid_phone", 0x04_00_0129, "The telephone number {0}.")
 NoNameLeft = errors.BadRequestError.declare(_ID + "no_name_left", 0x04_00_012A, "An account needs a user name, an e-mail address or a telephone number.")

@@ -82,10 +82,16 @@ async def plan(db: Database, kuid: str, names: Names, instant: int) -> Plan:
     :raises errors.NoNameLeft: it would have none.
     :raises errors.TooManyNames: it would have more than it may.
     :raises errors.UsernameTaken: one is another's, or looks like another's.
+    :raises errors.NoSuchName: what is said to be verified is no address of the account.
     """
-    if not names.given:
+    if not names.given and not names.verified:
         return Plan((), (), ())
-    planned, kept = _planned(await held(db, [kuid]), names)
+    rows = await held(db, [kuid])
+    planned, kept = _planned(rows, names)
+    if not names.verified <= _addresses(rows, planned):
+        raise errors.NoSuchName(kuid)
+    if not names.given:
+        return planned
     if not kept + len(planned.new):
         raise errors.NoNameLeft
     if kept + len(planned.new) > MOST:
@@ -98,7 +104,6 @@ async def plan(db: Database, kuid: str, names: Names, instant: int) -> Plan:
 async def write(db: Database, kuid: str, names: Names, instant: int) -> None:
     """Give an account its names, within a transaction; parameters and errors as in ``plan``.
 
-    :raises errors.NoSuchName: what is said to be verified is no address of the account.
     :raises sqlalchemy.exc.IntegrityError: another was faster.
     """
     planned = await plan(db, kuid, names, instant)
@@ -153,6 +158,15 @@ def _planned(rows: Sequence[Held], names: Names) -> tuple[Plan, int]:
         elif name.kind != USERNAME or row.kind in names.given:
             changed.append(name)
     return Plan(dropped, changed, list(wanted.values())), len(rows) - len(dropped)
+
+
+def _addresses(rows: Sequence[Held], planned: Plan) -> set[str]:
+    """Return the keys of the names that an account will have and that can be verified."""
+    kinds = {row.key: row.kind for row in rows}
+    for row in planned.dropped:
+        del kinds[row.key]
+    kinds |= {name.key: name.kind for name in (*planned.changed, *planned.new)}
+    return {key for key, kind in kinds.items() if kind != USERNAME}
 
 
 async def _drop(db: Database, kuid: str, rows: Sequence[Held]) -> None:

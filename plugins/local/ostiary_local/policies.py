@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from sqlalchemy import select
 
 from ostiary import Call, Directory, Store, User
+from ostiary.errors import OstiaryError
 from ostiary_local import accounts, errors, history, passwords, proofs
 from ostiary_local.accounts import Account
 from ostiary_local.rules import PasswordPolicy
@@ -49,24 +50,33 @@ async def check_new(
 ) -> None:
     """Refuse a new password that breaks a policy: in their order, the first one decides.
 
+    That it was used before is told last: who is told something else instead of it, and changes
+    nothing, could try out what the password is.
+
     :param credentials: a fit password, and the names that are to be set along with it.
     :raises errors.LoginInPassword: it holds a name of the user.
     :raises errors.WeakPassword: it does not match an expression.
-    :raises errors.ReusedPassword: it is the present password, or one of the last.
+    :raises errors.ReusedPassword: it is the present password, or one of the last. The present
+        one is no answer to a demand to change it either, whatever the policies remember.
     """
     policies = await _applying(strategy, user, directory)
     if not policies:
         return
     password, account = credentials["password"], await accounts.of(store, user.kuid)
     names = await _names(store, user.kuid, credentials)
-    last = _Last(store, None if _is_oracle(strategy, call) else account, password, _most(policies))
     for policy in policies:
         if policy.forbid_login_in_password and _holds_any(password, names):
             raise errors.LoginInPassword
         if not await _matches(store, policy, password):
-            raise errors.WeakPassword
-        if await last.hold_within(policy.forbid_reused_password_count):
-            raise errors.ReusedPassword
+            raise _telling(errors.WeakPassword(), policy.hint)
+    if account is None or _is_oracle(strategy, call):
+        return
+    count = _most(policies)
+    if not count and call.kuid == user.kuid:
+        count = 0 if await demand(strategy, account, directory) is None else 1
+    if await _used(store, account, password, count):
+        last = "the present one" if count == 1 else f"one of the last {count}"
+        raise _telling(errors.ReusedPassword(), f"It must not be {last}.")
 
 
 async def kept(strategy: LocalStrategy, kuid: str, directory: Directory) -> int:
@@ -100,36 +110,23 @@ def author(call: Call, kuid: str) -> str:
     return kuid if call.kuid == NOBODY and call.action in SIGNING_UP else call.kuid
 
 
-class _Last:
-    """The last passwords of a user, compared with a new one: each once, and only if asked for.
-
-    :param account: the user's; None compares with nothing.
-    :param most: how many are asked for at most.
-    """
-
-    def __init__(self, store: Store, account: Account | None, password: str, most: int) -> None:
-        self._store, self._account, self._password = store, account, password
-        self._most, self._differ = most, 0
-        self._former: Sequence[proofs.Former] | None = None
-
-    async def hold_within(self, count: int) -> bool:
-        """Tell whether the new password is among so many, of which the present one is the first."""
-        if self._account is None:
-            return False
-        for place in range(self._differ, count):
-            if await self._holds(self._account, place):
-                return True
-            self._differ = place + 1
+async def _used(store: Store, account: Account, password: str, count: int) -> bool:
+    """Tell whether a new password is among so many last ones, of which the present one is first."""
+    if count < 1:
         return False
+    if await proofs.proves(store, account, password):
+        return True
+    for one in await history.former(store, account.kuid, count - 1):
+        if await proofs.proves_former(store, one, password):
+            return True
+    return False
 
-    async def _holds(self, account: Account, place: int) -> bool:
-        if place == 0:
-            return await proofs.proves(self._store, account, self._password)
-        if self._former is None:
-            self._former = await history.former(self._store, account.kuid, self._most - 1)
-        if place > len(self._former):
-            return False
-        return await proofs.proves_former(self._store, self._former[place - 1], self._password)
+
+def _telling(refusal: OstiaryError, more: str | None) -> OstiaryError:
+    """Add a sentence to what a refusal says; the errors of the contract have no place for it."""
+    if more:
+        refusal.args = (f"{refusal} {more}",)
+    return refusal
 
 
 async def _applying(

@@ -150,7 +150,7 @@ async def _proves_wrapped(store: Store, hash: str, text: str, password: str) -> 
         raise Damaged(f"wrapped: {reason}") from None
     for form in _forms(password):
         digest = await store.hasher.run(partial(theirs.digest, form))
-        if await _matches(store, hash, digest.hex()):
+        if await _matches(store, hash, decoys.wrapped(digest)):
             return True
     return False
 

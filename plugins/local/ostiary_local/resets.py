@@ -38,7 +38,7 @@ class NewPassword(TypedDict):
 
 @password.action(
     GET("/password/resetToken/{_id}"),
-    raises=[errors.NothingToReset, core.TargetTooPowerful],
+    raises=[errors.NothingToReset, errors.OwnPassword, core.TargetTooPowerful],
     noted=True,
 )
 async def get_reset_password_token(
@@ -51,13 +51,18 @@ async def get_reset_password_token(
     """Return a token with which a user can set a new password.
 
     Whoever holds it can sign in as that user: hand it over as you would a password. Nobody gets
-    one for a user who may do more than they may themselves.
+    one for a user who may do more than they may themselves; nor for themselves, where a change
+    takes the current password.
     """
+    strategy = _only(strategies)
+    if id == call.kuid and strategy.settings.asks_current_password:
+        # It would let a stolen session replace the password (OWASP ASVS 6.2.3).
+        raise errors.OwnPassword
     await directory.check_authority(id, call)
     account = await accounts.of(store, id)
     if account is None or await directory.find(id) is None:
         raise errors.NothingToReset(id)
-    return {"resetToken": await issue(_only(strategies), store, account)}
+    return {"resetToken": await issue(strategy, store, account)}
 
 
 @password.action(

@@ -57,6 +57,9 @@ class PasswordPolicy:
     password_regex: Annotated[
         str | None, "What a new password has to match: an expression of JavaScript, or `/…/flags`."
     ] = None
+    hint: Annotated[
+        str | None, "What users are told whose password does not match: a sentence, as it is."
+    ] = None
     forbid_login_in_password: Annotated[
         bool, "A new password must not contain a name of its user."
     ] = False

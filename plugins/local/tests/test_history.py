@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from ostiary_local import history, tables
+from ostiary_local import decoys, history, tables
 from ostiary_local.errors import ReusedPassword
 from ostiary_local.foreign import parse
 
@@ -138,7 +138,7 @@ async def test_a_password_from_elsewhere_is_not_set_again(local: Local, wrapped:
     text = (theirs.outline if wrapped else theirs.text).encode()
     column = tables.accounts.c.imported
     columns = {
-        "hash": await local.store.hasher.hash(theirs.value.hex()) if wrapped else None,
+        "hash": await local.store.hasher.hash(decoys.wrapped(theirs.value)) if wrapped else None,
         "imported": local.store.sealer.seal(text, column=column, row="ann"),
     }
     async with local.store.begin() as db:

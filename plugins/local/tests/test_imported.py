@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+from sqlalchemy import update
 
 from ostiary import errors
 from ostiary.hashing import Argon2Parameters, HashPool
-from ostiary_local import accounts, proofs, tables
+from ostiary_local import accounts, decoys, proofs, tables
 from ostiary_local.accounts import Account
 from ostiary_local.foreign import Foreign, parse
 from ostiary_local.naming import Name, Names
@@ -70,7 +71,7 @@ async def bring(
 ) -> Foreign:
     """Add an account as an import does."""
     theirs = parse(brought.hash)
-    hash = await local.store.hasher.hash(theirs.value.hex()) if wrapped else None
+    hash = await local.store.hasher.hash(decoys.wrapped(theirs.value)) if wrapped else None
     text = theirs.outline if wrapped else theirs.text
     column = tables.accounts.c.imported
     imported = local.store.sealer.seal(text.encode(), column=column, row=kuid)
@@ -89,6 +90,19 @@ async def account(local: Local, kuid: str) -> Account:
 def everything(local: Local) -> bytes:
     files = sorted(local.folder.glob("local.db*"))
     return b"".join(file.read_bytes() for file in files)
+
+
+@anything
+async def test_the_value_of_a_wrapped_hash_is_no_password_though_the_outline_is_lost(
+    local: Local, brought: Brought
+) -> None:
+    """Leaks of the other system hold the value."""
+    theirs = await bring(local, "ann", brought, wrapped=True)
+    async with local.store.begin() as db:
+        await db.execute(update(tables.accounts).values(imported=None))
+    for form in (theirs.value.hex(), decoys.wrapped(theirs.value)):
+        with pytest.raises(errors.LoginRefused):
+            await local.login("ann", form)
 
 
 @either

@@ -12,9 +12,12 @@ from sqlalchemy import insert, update
 from ostiary import errors
 from ostiary_local.errors import (
     ExpiredPassword,
+    InvalidUsername,
     LoginInPassword,
     MustChangePassword,
+    NoSuchName,
     ReusedPassword,
+    UsernameTaken,
     WeakPassword,
 )
 from ostiary_local.tables import accounts, identifiers
@@ -226,7 +229,8 @@ async def test_the_first_violation_of_the_first_policy_is_told(local: Local) -> 
         ([{**reuse, **regex, **name}], LoginInPassword),
         ([{**reuse, **regex}], WeakPassword),
         ([reuse], ReusedPassword),
-        ([reuse, regex, name], ReusedPassword),
+        ([reuse, regex, name], WeakPassword),
+        ([reuse, name], LoginInPassword),
         ([regex, reuse, name], WeakPassword),
         ([{**reuse, **regex}, name], WeakPassword),
         ([{"appliesTo": {"users": ["bob"]}, **reuse}, regex, name], WeakPassword),
@@ -257,6 +261,64 @@ async def test_who_tries_out_is_not_told_of_reuse_unless_a_token_may_change_the_
                 await strict.validate("ann", fields, action=action)
             with pytest.raises(ReusedPassword):
                 await strict.update("ann", password="secret")
+
+
+@pytest.mark.parametrize(
+    "more, refusal",
+    [
+        ({"verified": ["nobody@nowhere.example"]}, NoSuchName),
+        ({"username": "bob"}, UsernameTaken),
+        ({"username": None}, InvalidUsername),
+    ],
+    ids=["verified", "taken", "none"],
+)
+@pytest.mark.parametrize("guess", ["secret", "terces"])
+async def test_a_change_that_fails_anyway_does_not_tell_whether_a_password_is_the_present_one(
+    local: Local, more: dict[str, Any], refusal: type[Exception], guess: str
+) -> None:
+    """No limit counts what administrators change."""
+    await local.create("ann", username="ann", password="secret")
+    await local.create("bob", username="bob", password="secret")
+    strict = bound(local, {"forbidReusedPasswordCount": 2})
+    with pytest.raises(refusal):
+        await strict.validate("ann", {"password": guess, **more}, partial=True, by="root")
+    assert await local.login("ann", "secret") == "ann"
+
+
+async def test_a_refusal_says_what_the_policy_asks_for(local: Local) -> None:
+    hint = "It needs a digit {or two}."
+    await local.create("ann", username="ann", password="secret 1")
+    local = bound(local, {**DIGIT, "hint": hint, "forbidReusedPasswordCount": 1})
+    with pytest.raises(WeakPassword) as weak:
+        await local.update("ann", password="secret")
+    assert weak.value.to_json()["message"] == f"{WeakPassword.message} {hint}"
+    with pytest.raises(ReusedPassword) as reused:
+        await local.update("ann", password="secret 1")
+    assert reused.value.to_json()["message"].endswith(" It must not be the present one.")
+    with pytest.raises(ReusedPassword) as reused:
+        five = bound(local, {"forbidReusedPasswordCount": 2}, {"forbidReusedPasswordCount": 5})
+        await five.update("ann", password="secret 1")
+    assert reused.value.to_json()["message"].endswith(" It must not be one of the last 5.")
+
+
+@pytest.mark.parametrize(
+    "rule", [{"expiresAfter": "30d"}, {"mustChangePasswordIfSetByAdmin": True}]
+)
+async def test_the_present_password_is_no_answer_to_the_demand_to_change_it(
+    local: Local, rule: dict[str, Any]
+) -> None:
+    await local.create("ann", by="root", username="ann", password="secret")
+    await set_at(local, "ann", 31 * DAY)
+    local = bound(local, rule)
+    with pytest.raises(ReusedPassword):
+        await local.update("ann", by="ann", password="secret")
+    # Administrators set what they like.
+    await local.update("ann", by="root", password="secret")
+    await set_at(local, "ann", 31 * DAY)
+    await local.update("ann", by="ann", password="terces")
+    # Nothing is demanded any more.
+    await local.update("ann", by="ann", password="terces")
+    assert await local.login("ann", "terces") == "ann"
 
 
 # Who is let in

@@ -10,7 +10,7 @@ import pytest
 from ostiary import Storage, errors
 from ostiary.storage import migrate
 from ostiary.storage.store import Backend
-from ostiary_local import accounts, history, resets, tables, tickets
+from ostiary_local import accounts, decoys, history, resets, tables, tickets
 from ostiary_local.errors import (
     AccountExists,
     InvalidToken,
@@ -109,7 +109,7 @@ async def test_an_account_from_elsewhere_has_our_hash_after_its_first_logins(
     text = theirs.outline if wrapped else theirs.text
     column = tables.accounts.c.imported
     columns = {
-        "hash": await local.store.hasher.hash(theirs.value.hex()) if wrapped else None,
+        "hash": await local.store.hasher.hash(decoys.wrapped(theirs.value)) if wrapped else None,
         "imported": local.store.sealer.seal(text.encode(), column=column, row="ann"),
         "updater": "-1",
         "password_set_at": 1,

@@ -19,6 +19,9 @@ NOW = 1_750_000_000_000
 PASSWORD = "a word that nobody may see"
 DJANGO = "pbkdf2_sha256$1000$c2FsdHNhbHQ$" + "Wm9vWm9vWm9vWm9vWm9vWm9vWm9vWm9vWm9vWm9vWm8="
 
+SALT, VALUE = "c2FsdHNhbHRzYWx0c2FsdA", "aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
+OWN = f"$argon2id$v=19$m=8,t=1,p=1${SALT}${VALUE}"
+
 
 def read(line: Mapping[str, Any], **parameters: Any) -> Entry:
     return Reader(LocalStrategy(), parameters, NOW).read(line)
@@ -190,15 +193,42 @@ def test_a_line_that_describes_no_account_says_why(changed: dict[str, Any], why:
 
 
 def test_a_hash_of_this_server_is_good_only_behind_its_proof() -> None:
-    line = {"username": "ann", "hash": "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA", "peppered": True}
+    line = {"username": "ann", "hash": OWN, "peppered": True}
     assert "needs the master key" in fault(line)
     reader = Reader(LocalStrategy(), {}, NOW)
     reader.trusted = True
     assert reader.read(line).proof.own == line["hash"]
-    with pytest.raises(Refused, match="is none that a server like this one makes"):
-        reader.read({**line, "hash": DJANGO})
+    assert reader.read({**line, "hash": f"2{OWN}"}).proof.own == f"2{OWN}"
+    for hash in (DJANGO, f"x{OWN}", OWN.replace("argon2id", "argon2i"), OWN.replace("m=8", "m=08")):
+        with pytest.raises(Refused, match="is none that a server like this one makes"):
+            reader.read({**line, "hash": hash})
     with pytest.raises(Refused, match="wrapped: "):
         reader.read({**line, "wrapped": "something"})
+
+
+@pytest.mark.parametrize(
+    "part, other, why",
+    [
+        (SALT, "c2FsdA", "salt"),
+        (SALT, "!" * 22, "salt"),
+        (VALUE, "aGFzaA", "its value has 4 bytes; from 16"),
+        (VALUE, "aGFzaA$" + VALUE, "hash: "),
+        ("m=8,t=1,p=1", "m=4194304,t=1,p=1", "it fills 4096 MiB of memory"),
+        ("m=8,t=1,p=1", "m=65536,t=4000000000,p=1", "it costs too much"),
+        ("m=8,t=1,p=1", "m=65536,t=1,p=1000", "lanes"),
+        ("m=8,t=1,p=1", "m=8,t=1", "lanes"),
+        ("m=8,t=1,p=1", "m=8,t=-1,p=1", "passes"),
+    ],
+)
+def test_a_hash_of_this_server_is_one_that_argon2_reads_and_can_bear(
+    part: str, other: str, why: str
+) -> None:
+    """Else a file could make every login to an account fail, or as dear as it likes."""
+    reader = Reader(LocalStrategy(), {}, NOW)
+    reader.trusted = True
+    line = {"username": "ann", "hash": OWN.replace(part, other), "peppered": True}
+    with pytest.raises(Refused, match=why):
+        reader.read(line)
 
 
 KUZZLE = {

@@ -29,7 +29,9 @@ FIELDS = frozenset(
     }
 )
 
-OWN_HASH = re.compile(r"[0-9]*\$argon2id\$[\x21-\x7e]+")
+OWN_HASH = re.compile(r"[0-9]*(\$argon2id\$[\x21-\x7e]+)")
+"""One of our own: the version of the key that it is bound to, and the text of argon2."""
+
 MOST_FORMER = 100
 
 NO_PROOF = (
@@ -159,8 +161,9 @@ class Reader:
     def _own(self, hash_: Any, outline: str | None) -> Proof:
         if not self.trusted:
             raise Refused(OTHER_KEY if self.proof_seen else NO_PROOF)
-        if not isinstance(hash_, str) or not OWN_HASH.fullmatch(hash_):
+        if not isinstance(hash_, str) or not (found := OWN_HASH.fullmatch(hash_)):
             raise Refused("hash: is none that a server like this one makes")
+        _check_own(found[1])
         if outline is not None:
             from ostiary_local.foreign import UnknownHash, parse_outline
 
@@ -190,3 +193,19 @@ class Reader:
 def _receives_resets(named: Named) -> bool:
     name, verified_at = named
     return name.kind == "email" and verified_at is not None
+
+
+def _check_own(text: str) -> None:
+    """Refuse a text of argon2 that cannot be read, or that costs much to check or little to find.
+
+    Whose it is is not known before the first login.
+    """
+    from ostiary_local.foreign import UnknownHash, argon2
+
+    try:
+        how, value = argon2.read(text)
+    except UnknownHash as error:
+        raise Refused(f"hash: {error}") from None
+    # Written again it is the same, or argon2 itself would not read it.
+    if value is None or how.text(value) != text:
+        raise Refused("hash: is none that a server like this one makes")

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary import Call, Store
 from ostiary import errors as core
-from ostiary_local import passwords
+from ostiary_local import decoys, passwords
 from ostiary_local.tables import accounts, former_passwords, identifiers
 from ostiary_local.transfer.entries import Entry, Former, Proof
 from ostiary_local.transfer.naming import row_of
@@ -72,8 +72,9 @@ class Hashing:
         if proof.foreign is None:
             return Columns(proof.own, proof.outline)
         if self._wrap:
-            # The convention of `proofs`: the secret is the value of the other hash, in hex.
-            return Columns(await self._hash(proof.foreign.value.hex()), proof.foreign.outline)
+            return Columns(
+                await self._hash(decoys.wrapped(proof.foreign.value)), proof.foreign.outline
+            )
         return Columns(None, proof.foreign.text)
 
     async def _hash(self, secret: str) -> str:
