@@ -64,7 +64,8 @@ async def test_they_are_changed_as_by_a_client(house: Any, mine: Any) -> None:
     with pytest.raises(errors.LoginRefused):
         await login(house, "1234")
     (row,) = [row for row in await house.rows(audit) if row.event == "CredentialsChanged"]
-    assert (row.about, row.strategy, row.details) == ("ann", "lock", {"fields": ["code"]})
+    told = {"fields": ["code"], "action": "lock/keys:change"}
+    assert (row.about, row.strategy, row.details) == ("ann", "lock", told)
 
 
 async def test_every_session_of_the_user_ends(house: Any, mine: Any) -> None:
