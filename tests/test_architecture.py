@@ -19,7 +19,7 @@ SOURCES = [
 ]
 
 LAYERS = (
-    "clock errors durations log patience seals",
+    "clock errors durations log networks patience seals",
     "hashing keys key_sources sealing body",
     "settings",
     "request",

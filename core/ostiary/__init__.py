@@ -45,6 +45,7 @@ from ostiary.events import (
 )
 from ostiary.filters import Field, Filter, Leaf, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
+from ostiary.networks import network
 from ostiary.request import Reply
 from ostiary.seals import SealBroken
 from ostiary.settings import SettingsError, read_settings
@@ -153,6 +154,7 @@ __all__ = [
     "errors",
     "hookimpl",
     "leaves",
+    "network",
     "read_settings",
     "text_field",
 ]

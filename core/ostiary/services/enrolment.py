@@ -7,7 +7,6 @@ credentials, and what makes all of them users removes the reservations.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +22,7 @@ from ostiary.services.events import Events
 from ostiary.services.existence import rows_with
 from ostiary.services.journal import Journal
 from ostiary.services.kuid import check_kuid, make_kuid
-from ostiary.services.user_rows import ENABLED, StoredUser, check_size, insert_users
+from ostiary.services.user_rows import StoredUser, check_size, insert_users
 from ostiary.storage import Store
 from ostiary.storage.tables import profiles, user_strategies
 from ostiary.strategies import Call
@@ -165,7 +164,7 @@ class Enrolment:
         """Make true what was reserved and written."""
         now = self._clock()
         new = [
-            self._stored(kuid, recruit, now)
+            StoredUser.new(kuid, self._profiles_of(recruit), recruit.content, Call().kuid, now)
             for kuid, recruit in accepted.items()
             if kuid not in state.existing
         ]
@@ -186,19 +185,6 @@ class Enrolment:
                 await insert_users(db, new)
             await db.execute(insert(user_strategies), held)
             await self._events.record_many(db, told)
-
-    def _stored(self, kuid: str, recruit: Recruit, now: int) -> StoredUser:
-        return StoredUser(
-            kuid=kuid,
-            generation=secrets.token_hex(8),
-            status=ENABLED,
-            profile_ids=self._profiles_of(recruit),
-            content=recruit.content,
-            author=Call().kuid,
-            created_at=now,
-            updater=None,
-            updated_at=None,
-        )
 
     def _profiles_of(self, recruit: Recruit) -> tuple[str, ...]:
         return tuple(recruit.profile_ids) or self._profile_ids

@@ -19,9 +19,9 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, true
 
 from ostiary import errors
 from ostiary.declarations import fault_of_fields
+from ostiary.networks import network
 from ostiary.seals import SealBroken
 from ostiary.services.counters import Counted
-from ostiary.services.limits import network
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import login_flows as table
 from ostiary.strategies import Challenge, Redirect

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from ostiary import errors
+from ostiary.networks import network
 from ostiary.request import Connection, Request
 from ostiary.services.accounts import Account
 
@@ -76,18 +75,3 @@ def handle_of(request: Request) -> tuple[str, Any] | None:
         if value is not None:
             return name, value
     return None
-
-
-@lru_cache(maxsize=4096)
-def network(address: str) -> str:
-    """Return whom an address is counted as: itself, or for IPv6 its /64."""
-    if ":" not in address:
-        return address
-    try:
-        given = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    # A socket for both families shows IPv4 as a part of one and the same /64.
-    if given.ipv4_mapped is not None:
-        return str(given.ipv4_mapped)
-    return str(ipaddress.IPv6Network((given, 64), strict=False))

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from ostiary import errors
+from ostiary.networks import network
 from ostiary.services.counters import LONGEST_DELAY, Counted, Counters, Locked
 from ostiary.services.devices import Devices
-from ostiary.services.limits import network
 from ostiary.services.subjects import Allowances, Place, Subjects
 from ostiary.services.turns import Turn, Turns
 from ostiary.storage import Database, Store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,20 @@ class StoredUser:
     created_at: int | None
     updater: str | None
     updated_at: int | None
+
+    @classmethod
+    def new(
+        cls,
+        kuid: str,
+        profile_ids: tuple[str, ...],
+        content: Mapping[str, Any],
+        author: str,
+        created_at: int,
+    ) -> StoredUser:
+        """Return a user whom nobody has changed yet; whatever an earlier one of the kuid had is void."""
+        generation = secrets.token_hex(8)
+        origin = author, created_at, None, None
+        return cls(kuid, generation, ENABLED, profile_ids, content, *origin)
 
     @property
     def enabled(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,7 +22,6 @@ from ostiary.services.kuid import check_kuid, make_kuid
 from ostiary.services.profiles import check_profiles
 from ostiary.services.rights import ADMIN
 from ostiary.services.user_rows import (
-    ENABLED,
     USERS,
     StoredUser,
     administrator_exists,
@@ -245,17 +243,7 @@ class Users:
         self, user: User, author: str, strategies: list[str], operation: str, first_admin: bool
     ) -> StoredUser:
         now = self._clock()
-        stored = StoredUser(
-            kuid=user.kuid,
-            generation=secrets.token_hex(8),
-            status=ENABLED,
-            profile_ids=user.profile_ids,
-            content=user.content,
-            author=author,
-            created_at=now,
-            updater=None,
-            updated_at=None,
-        )
+        stored = StoredUser.new(user.kuid, user.profile_ids, user.content, author, now)
         async with self._store.begin() as db:
             await self._changes.record(db, "user", user.kuid)
             if first_admin and await administrator_exists(db):

@@ -30,6 +30,7 @@ from ostiary_local import (
     commands,
     errors,
     history,
+    identifiers,
     logins,
     naming,
     passwords,
@@ -118,7 +119,8 @@ async def ostiary_validate_credentials(
     await accounts.check(store, user.kuid, wanted)
     if "password" in credentials:
         given = [name.value for name in wanted.every()]
-        known = [user.kuid, *given, *await vetting.names_of(store, user.kuid)]
+        held = [name.value for name in await identifiers.of(store, user.kuid)]
+        known = [user.kuid, *given, *held]
         await vetting.vet(store, strategy.settings, credentials["password"], known)
         await policies.check_new(strategy, store, user, credentials, call, directory)
 

@@ -145,6 +145,16 @@ async def change(
     return account.username
 
 
+async def lock(db: Database, kuid: str) -> int | None:
+    """Have nobody else change an account until the transaction ends.
+
+    :returns: when its password was set, in ms; None if there is no account.
+    """
+    mine = select(accounts.c.password_set_at).where(accounts.c.kuid == kuid)
+    set_at: int | None = await db.scalar(mine.with_for_update())
+    return set_at
+
+
 async def view(store: Store, kuid: str) -> dict[str, Any] | None:
     """Return what a client may see of the account of a user, or None without one."""
     mine = select(accounts.c.kuid).where(accounts.c.kuid == kuid)

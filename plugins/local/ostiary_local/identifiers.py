@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import case, delete, select, update
 
-from ostiary import Database
+from ostiary import Database, Store
 from ostiary_local import claims, errors
 from ostiary_local.claims import Yielding
 from ostiary_local.naming import MOST, USERNAME, Kind, Name, Names
@@ -59,6 +59,12 @@ async def held(db: Database, kuids: Iterable[str]) -> Sequence[Held]:
     """Return the names of some accounts, each in the order in which it is shown."""
     wanted = select(*COLUMNS).where(identifiers.c.kuid.in_(list(kuids)))
     return [Held(**row._asdict()) for row in await db.execute(wanted.order_by(*SHOWN_FIRST))]
+
+
+async def of(store: Store, kuid: str) -> Sequence[Held]:
+    """Return the names of an account."""
+    async with store.read() as db:
+        return await held(db, [kuid])
 
 
 def shown(rows: Sequence[Held]) -> dict[str, Any]:

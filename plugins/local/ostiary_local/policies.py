@@ -11,22 +11,18 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from sqlalchemy import select
-
 from ostiary import Call, Directory, Store, User
 from ostiary.errors import OstiaryError
-from ostiary_local import accounts, errors, history, passwords, proofs
+from ostiary_local import accounts, errors, history, identifiers, passwords, proofs
 from ostiary_local.accounts import Account
+from ostiary_local.naming import KINDS
 from ostiary_local.rules import PasswordPolicy
 from ostiary_local.strategy import LocalStrategy
-from ostiary_local.tables import identifiers
 
 ADMIN = "admin"
 """The role whose holders never have to change a password because somebody else has set it."""
 
 NOBODY = "-1"
-
-KINDS = ("username", "email", "phone")
 
 SHORTEST_LOCAL_PART = 4
 """Characters that the local part of an e-mail address has, or it is in too many words."""
@@ -161,11 +157,7 @@ def _is_oracle(strategy: LocalStrategy, call: Call) -> bool:
 async def _names(store: Store, kuid: str, credentials: Mapping[str, Any]) -> list[str]:
     """Return the names that a user has with some credentials: the new ones, else the stored."""
     given = [kind for kind in KINDS if kind in credentials]
-    stored = select(identifiers.c.value).where(
-        identifiers.c.kuid == kuid, identifiers.c.kind.not_in(given)
-    )
-    async with store.read() as db:
-        names = list((await db.execute(stored)).scalars())
+    names = [one.value for one in await identifiers.of(store, kuid) if one.kind not in given]
     for kind in given:
         value = credentials[kind]
         values = value if isinstance(value, list) else [value]

@@ -11,11 +11,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal, TypedDict
 
-from ostiary import GET, POST, Call, Controller, Directory, Store
+from ostiary import GET, POST, Call, Controller, Directory, Store, Strategy
 from ostiary import errors as core
 from ostiary_local import accounts, errors, policies, tickets
 from ostiary_local.accounts import Account
-from ostiary_local.strategy import LocalStrategy
+from ostiary_local.strategy import LocalStrategy, only
 from ostiary_local.tickets import Ticket
 
 SPENT = "ticket"
@@ -23,8 +23,6 @@ SPENT = "ticket"
 
 REFUSALS = {"expired": errors.ExpiredPassword, "must_change": errors.MustChangePassword}
 REASONS = {"expired": "the password has expired", "must_change": "the password must be changed"}
-
-Strategies = Mapping[str, LocalStrategy]
 
 password = Controller("password")
 
@@ -44,7 +42,7 @@ class NewPassword(TypedDict):
 async def get_reset_password_token(
     store: Store,
     directory: Directory,
-    strategies: Strategies,
+    strategies: Mapping[str, Strategy],
     call: Call,
     id: Annotated[str, "The kuid of a user who has a user name and a password."],
 ) -> dict[str, str]:
@@ -54,7 +52,7 @@ async def get_reset_password_token(
     one for a user who may do more than they may themselves; nor for themselves, where a change
     takes the current password.
     """
-    strategy = _only(strategies)
+    strategy = only(strategies)
     if id == call.kuid and strategy.settings.asks_current_password:
         # It would let a stolen session replace the password (OWASP ASVS 6.2.3).
         raise errors.OwnPassword
@@ -85,7 +83,11 @@ async def get_reset_password_token(
     ],
 )
 async def reset(
-    store: Store, directory: Directory, strategies: Strategies, call: Call, body: NewPassword
+    store: Store,
+    directory: Directory,
+    strategies: Mapping[str, Strategy],
+    call: Call,
+    body: NewPassword,
 ) -> Mapping[str, Any]:
     """Set a new password with a reset token, and sign in.
 
@@ -95,7 +97,7 @@ async def reset(
     """
     if not body["password"].strip():
         raise errors.InvalidPassword("must not be blank")
-    strategy = _only(strategies)
+    strategy = only(strategies)
     prove = partial(_redeemable, store, directory, body["token"])
     ticket = await directory.attempt(strategy.name, None, call, prove)
     # The user does this, who has proved it: not whoever signed the request.
@@ -179,8 +181,3 @@ async def _redeemable(store: Store, directory: Directory, token: str) -> Ticket:
     if ticket.expired:
         raise errors.ExpiredToken
     return ticket
-
-
-def _only(strategies: Strategies) -> LocalStrategy:
-    (strategy,) = strategies.values()
-    return strategy

@@ -38,3 +38,10 @@ class LocalStrategy(Strategy):
     def key(self, name: str) -> str:
         """Return what the spellings of a name share, be it an address or a user name."""
         return names.key(name, self.settings.username_matching, self.settings.phone_region)
+
+
+def only(strategies: Mapping[str, Strategy]) -> LocalStrategy:
+    """Return the strategy of this plugin, as its actions are given it."""
+    (strategy,) = strategies.values()
+    assert isinstance(strategy, LocalStrategy)
+    return strategy

@@ -13,8 +13,9 @@ from typing import Any, Literal
 from sqlalchemy import Select, delete, insert, select
 
 from ostiary import Database, Store
+from ostiary_local import accounts
 from ostiary_local.accounts import now
-from ostiary_local.tables import accounts, tickets
+from ostiary_local.tables import tickets
 
 Purpose = Literal["reset", "verify", "vouch"]
 Origin = Literal["given", "mailed"]
@@ -62,8 +63,7 @@ async def issue(
     """
     async with store.begin() as db:
         # Those issued at once for one account take turns, or there would be more than a few.
-        mine = select(accounts.c.kuid).where(accounts.c.kuid == kuid)
-        await db.execute(mine.with_for_update())
+        await accounts.lock(db, kuid)
         return await add(db, purpose, "given", kuid, bound, lifetime, instant)
 
 

@@ -18,7 +18,7 @@ from ostiary_local import accounts, claims, errors, identifiers, naming, tickets
 from ostiary_local.accounts import now
 from ostiary_local.mail import notices
 from ostiary_local.naming import Name
-from ostiary_local.strategy import LocalStrategy
+from ostiary_local.strategy import LocalStrategy, only
 from ostiary_local.tables import tickets as table
 
 LIFETIME = 24 * 60 * 60 * 1000
@@ -51,7 +51,7 @@ async def verify(
     The token is spent. If the address was claimed by another user, who had not verified it, it
     is not theirs any more.
     """
-    name = await confirm(_local(strategies), store, body["token"], call)
+    name = await confirm(only(strategies), store, body["token"], call)
     return {"kind": name.kind, "value": name.value, "verified": True}
 
 
@@ -75,7 +75,7 @@ async def get_verification_token(
     verified, if the caller holds their rights too; a user name is nobody else's.
     """
     await directory.check_authority(id, call)
-    return {"token": await token(_local(strategies), store, id, body["value"], directory, call)}
+    return {"token": await token(only(strategies), store, id, body["value"], directory, call)}
 
 
 async def token(
@@ -133,9 +133,3 @@ async def confirm(strategy: LocalStrategy, store: Store, token: str, call: Call)
     except errors.NoSuchName:
         raise errors.InvalidVerificationToken from None
     return name
-
-
-def _local(strategies: Mapping[str, Strategy]) -> LocalStrategy:
-    (strategy,) = strategies.values()
-    assert isinstance(strategy, LocalStrategy)
-    return strategy

@@ -8,15 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import select
-
 from ostiary import Store
 from ostiary_local import errors, expected, passwords, strength
 from ostiary_local.settings import LocalSettings
-from ostiary_local.tables import identifiers
-
-MOST_NAMES = 20
-"""Names of a user that a new password is compared with."""
 
 
 async def vet(
@@ -39,13 +33,6 @@ async def vet(
     known = [*names, *settings.forbidden_words]
     if settings.expected_refused or settings.lists or settings.weakest:
         await store.hasher.run(lambda: _weigh(settings, normal, known))
-
-
-async def names_of(store: Store, kuid: str) -> list[str]:
-    """Return the names that a user has now, ``MOST_NAMES`` of them at most."""
-    wanted = select(identifiers.c.value).where(identifiers.c.kuid == kuid).limit(MOST_NAMES)
-    async with store.read() as db:
-        return list((await db.execute(wanted)).scalars())
 
 
 def _weigh(settings: LocalSettings, password: str, known: Collection[str]) -> None:

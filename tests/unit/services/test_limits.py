@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from ostiary import errors
+from ostiary.networks import network
 from ostiary.request import Connection, Request
 from ostiary.services.accounts import NOBODY, Account
-from ostiary.services.limits import Limits, network
+from ostiary.services.limits import Limits
 from ostiary.services.rights import Rights
 from ostiary.services.sessions import Session
 from ostiary.services.user_rows import StoredUser

@@ -12,7 +12,7 @@ from ostiary_local.accounts import now
 from ostiary_local.mail import outbox, quota, recipients
 from ostiary_local.mail.allowance import ALLOWANCE, FLOODS
 from ostiary_local.mail.letters import Letter, circumstances, named
-from ostiary_local.strategy import LocalStrategy
+from ostiary_local.strategy import only
 
 if TYPE_CHECKING:
     from ostiary_local.mail.settings import MailSettings
@@ -53,7 +53,7 @@ async def request_reset(
     The answer is the same whether there is such an account or not, whether it has a verified
     address or not, and whether a mail is sent or not; nothing of the account changes.
     """
-    settings = _local(strategies).settings.mail
+    settings = only(strategies).settings.mail
     if settings is None or settings.reset_url is None:
         raise errors.MailOff
     typed = body["username"]
@@ -75,7 +75,7 @@ async def request_verification(
     store: Store, strategies: Mapping[str, Strategy], call: Call, body: Claiming
 ) -> dict[str, bool]:
     """Ask for a mail with which an e-mail address of one's own is verified."""
-    strategy = _local(strategies)
+    strategy = only(strategies)
     settings = strategy.settings.mail
     if settings is None or settings.verify_url is None:
         raise errors.MailOff
@@ -108,9 +108,3 @@ def _warn(most: int) -> None:
     """Say that requests are dropped, now and then."""
     if FLOODS.take("", LINES, now()) is None:
         logger.warning("%d requests for resets wait: others are dropped", most)
-
-
-def _local(strategies: Mapping[str, Strategy]) -> LocalStrategy:
-    (strategy,) = strategies.values()
-    assert isinstance(strategy, LocalStrategy)
-    return strategy

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import IPv6Address, IPv6Network
+
+from ostiary import network
 
 HOUR = 3_600_000
 MOST = 50_000
@@ -30,15 +31,6 @@ class Allowance:
             return -(-((hour + 1) * HOUR - instant) // 1000)
         self._counts[subject] += 1
         return None
-
-
-def network(address: str) -> str:
-    """Return whom an address is counted as: itself, or for IPv6 its /64."""
-    try:
-        given = IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    return str(given.ipv4_mapped or IPv6Network((given, 64), strict=False))
 
 
 ALLOWANCE, FLOODS = Allowance(), Allowance()

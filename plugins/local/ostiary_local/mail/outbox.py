@@ -18,6 +18,7 @@ from ostiary_local.accounts import now
 from ostiary_local.mail import quota
 from ostiary_local.mail.bell import BELL
 from ostiary_local.mail.letters import Letter
+from ostiary_local.mail.quota import WAITS
 from ostiary_local.tables import outbox
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 ASKED = ("reset", "verify")
 """The kinds of mail that anybody can ask for; the others follow from what a user does."""
-
-WAITS = outbox.c.typed.is_not(None)
-"""Which rows are mail to be sent; others are only counted."""
 
 AT_ONCE = 5
 """Rows that are claimed together, and connections to the SMTP server at most."""

@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, func, select
 
+from ostiary_local import accounts
 from ostiary_local.mail.letters import Letter
-from ostiary_local.tables import accounts, identifiers, outbox
+from ostiary_local.tables import identifiers, outbox
 
 if TYPE_CHECKING:
     from ostiary import Database
 
 HOUR, APART = 3_600_000, 60_000
 """Milliseconds that a mail counts, and between two resets of an account."""
+
+
+WAITS = outbox.c.typed.is_not(None)
+"""Which rows are mail to be sent; others are only counted."""
 
 
 async def admitted(
@@ -32,7 +37,7 @@ async def admitted(
         return [], None
     kind, kuid = letters[0].kind, letters[0].kuid
     assert kuid is not None
-    await _lock(db, kuid)
+    await accounts.lock(db, kuid)
     same = (outbox.c.kuid == kuid) & (outbox.c.kind == kind)
     if await _count(db, same & _recent(instant)):
         return [], "another was asked for less than a minute before"
@@ -50,7 +55,7 @@ async def exhausted(
     :param key: of the address.
     :param recipient: its mark.
     """
-    await _lock(db, kuid)
+    await accounts.lock(db, kuid)
     # No two accounts have the same: it is what those who claim it one after the other share.
     claim = select(identifiers.c.key).where(identifiers.c.key == key)
     await db.execute(claim.with_for_update())
@@ -61,21 +66,16 @@ async def exhausted(
     return False
 
 
-async def _lock(db: Database, kuid: str) -> None:
-    mine = select(accounts.c.kuid).where(accounts.c.kuid == kuid)
-    await db.execute(mine.with_for_update())
-
-
 async def _count(db: Database, which: ColumnElement[bool]) -> int:
     return int(await db.scalar(select(func.count()).select_from(outbox).where(which)))
 
 
 def _counted(instant: int) -> ColumnElement[bool]:
     """Return what waits, or was sent in the last hour; see ``outbox.delivered``."""
-    return outbox.c.typed.is_not(None) | (outbox.c.due_at > instant)
+    return WAITS | (outbox.c.due_at > instant)
 
 
 def _recent(instant: int) -> ColumnElement[bool]:
     """Return what was asked for, or sent, in the last minute."""
-    sent = outbox.c.typed.is_(None) & (outbox.c.due_at > instant + HOUR - APART)
+    sent = ~WAITS & (outbox.c.due_at > instant + HOUR - APART)
     return sent | (outbox.c.created_at > instant - APART)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
-from ostiary_local import resets, tickets
+from ostiary_local import accounts, resets, tickets
 from ostiary_local.mail import recipients
-from ostiary_local.tables import accounts
 from ostiary_local.verification import LIFETIME
 
 if TYPE_CHECKING:
-    from ostiary import Database, Store
+    from ostiary import Store
     from ostiary_local.mail.letters import Letter
     from ostiary_local.mail.settings import MailSettings
     from ostiary_local.strategy import LocalStrategy
@@ -47,7 +44,8 @@ async def _reset(strategy: LocalStrategy, store: Store, letter: Letter) -> str:
     assert letter.kuid is not None
     lifetime = strategy.settings.reset_password_expires_in
     async with store.begin() as db:
-        set_at = await _lock(db, letter.kuid)
+        # Whoever changes the account afterwards voids the ticket.
+        set_at = await accounts.lock(db, letter.kuid)
         if set_at is None or letter.to not in await recipients.verified(db, letter.kuid):
             raise Void("the address is not the user's any more")
         bound = resets.bound(set_at)
@@ -57,20 +55,10 @@ async def _reset(strategy: LocalStrategy, store: Store, letter: Letter) -> str:
 async def _verify(strategy: LocalStrategy, store: Store, letter: Letter) -> str:
     assert letter.kuid is not None
     async with store.begin() as db:
-        await _lock(db, letter.kuid)
+        await accounts.lock(db, letter.kuid)
         if letter.to not in await recipients.unverified(db, letter.kuid):
             raise Void("the address is verified, or not the user's any more")
         return await tickets.add(db, "verify", "mailed", letter.kuid, letter.to, LIFETIME)
-
-
-async def _lock(db: Database, kuid: str) -> int | None:
-    """Have nobody change an account until the ticket stands, and return when its password was set.
-
-    Whoever changes it afterwards voids the ticket.
-    """
-    mine = select(accounts.c.password_set_at).where(accounts.c.kuid == kuid)
-    set_at: int | None = await db.scalar(mine.with_for_update())
-    return set_at
 
 
 def _minutes(strategy: LocalStrategy) -> str:

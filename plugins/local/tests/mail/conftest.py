@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -30,7 +30,7 @@ from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.provision import provision
 from ostiary.storage.sqlite import SQLite
 from ostiary.storage.store import Backend
-from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.postgresql import ThrowAwayPostgreSQL
 from ostiary.testing.server import free_port
 from ostiary_local.mail import actions
 from ostiary_local.mail.delivery import Delivery
@@ -203,16 +203,6 @@ class Post:
             await db.execute(update(outbox).values(older))
 
 
-@pytest.fixture(scope="session")
-def postgresql(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
-    try:
-        throw_away = ThrowAwayPostgreSQL()
-    except PostgreSQLMissing as reason:
-        missing("PostgreSQL", str(reason))
-    with throw_away:
-        yield throw_away
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def backend(
     request: pytest.FixtureRequest, tmp_path: Path, storage: Storage, master: MasterKey
@@ -221,7 +211,7 @@ async def backend(
     if request.param == "sqlite":
         backend = SQLite(tmp_path / "data")
     else:
-        server: ThrowAwayPostgreSQL = request.getfixturevalue("postgresql")
+        server: ThrowAwayPostgreSQL = request.getfixturevalue("server")
         database = await server.create_database()
         await provision(server.admin_url(), ["local"], master, database)
         backend = PostgreSQL(server.url(database), master=master)

@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import event, select
 
 from ostiary import errors as core
+from ostiary import network
 from ostiary_local import errors
 from ostiary_local.mail import actions
-from ostiary_local.mail.allowance import Allowance, network
+from ostiary_local.mail.allowance import Allowance
 from ostiary_local.tables import accounts, identifiers, tickets
 
 if TYPE_CHECKING:
