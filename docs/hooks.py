@@ -95,6 +95,8 @@ def _kinds_of_error() -> Iterator[type]:
 
 
 def _exported(name: str, exported: Any) -> Iterator[str]:
+    # What remembers its answers is still a function.
+    exported = inspect.unwrap(exported) if callable(exported) else exported
     if inspect.isclass(exported):
         yield from _class(exported, name)
     elif inspect.isfunction(exported):
