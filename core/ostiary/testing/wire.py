@@ -232,7 +232,6 @@ class WebSocketApi:
         self.port = port
         self._registry = registry or make_registry()
         self._closing = ExitStack()
-        self._given_up: set[str] = set()
         self.socket = self._closing.enter_context(
             connect(
                 f"ws://{HOST}:{port}/",
@@ -250,13 +249,13 @@ class WebSocketApi:
     def frame(self, text: str | bytes) -> Any:
         """Send a frame and return what the next one says that is no notice."""
         self.socket.send(text)
-        return self._next()
+        while (answer := json.loads(self.socket.recv(PATIENCE))).get("room") == NOTICES:
+            pass
+        return answer
 
     def send(self, message: Mapping[str, Any]) -> Outcome:
         """Send a message and return its answer."""
         body = self.frame(json.dumps(message))
-        while body.get("requestId") in self._given_up:
-            body = self._next()
         return _declared(Outcome(body["status"], body), self._registry)
 
     def call(self, name: str, body: Any = None, *, jwt: str | None = None, **args: Any) -> Outcome:
@@ -266,19 +265,9 @@ class WebSocketApi:
         message = {"controller": controller, "action": action, "requestId": id, **args}
         optional = {"body": body, "jwt": jwt}
         message |= {key: value for key, value in optional.items() if value is not None}
-        try:
-            outcome = self.send(message)
-        except TimeoutError:
-            # Its answer may still come, before that of another.
-            self._given_up.add(id)
-            raise
+        outcome = self.send(message)
         assert outcome.body.get("room") == outcome.body["requestId"] == id
         return _enveloped(outcome, MEMBERS | {"room"})
-
-    def _next(self) -> Any:
-        while (answer := json.loads(self.socket.recv(PATIENCE))).get("room") == NOTICES:
-            pass
-        return answer
 
 
 Api = HttpApi | WebSocketApi
