@@ -42,7 +42,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     results: dict[str, list[Measured]] = {}
-    with tempfile.TemporaryDirectory() as folder, bare() as bare_url, ostiary(folder) as url:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        bare() as bare_url,
+        ostiary(folder, "--dev") as url,
+    ):
         token = sign_up(url)
         for _ in range(options.rounds):
             for name, target, script in cases(bare_url, url, token):

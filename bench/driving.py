@@ -14,12 +14,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.request import Request, urlopen
 
 CONNECTIONS = 16
 SERVER_CORE, CLIENT_CORE = "0", "1"
 CREDENTIALS = {"username": "ann", "password": "correct horse battery staple"}
+NOTHING: Mapping[str, str] = MappingProxyType({})
 IN_MS = {"us": 0.001, "ms": 1, "s": 1000}
 
 CHECKED = """
@@ -42,20 +44,29 @@ class Measured:
 
 
 @contextmanager
-def ostiary(folder: str, cores: str = SERVER_CORE, **settings: str) -> Iterator[str]:
+def ostiary(
+    folder: str,
+    *arguments: str,
+    cores: str = SERVER_CORE,
+    settings: Mapping[str, str] = NOTHING,
+) -> Iterator[str]:
     """Run the server, one worker, SQLite, in a folder of its own.
 
+    :param arguments: more of the command line, such as ``--dev``.
     :param settings: variables of the environment.
     """
     port = free_port()
-    command = [sys.executable, "-m", "ostiary", "serve", "--dev", "--data", folder]
+    command = [sys.executable, "-m", "ostiary", "serve", "--data", folder, *arguments]
     with running([*command, "--port", str(port)], port, cores, settings):
         yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
 def running(
-    command: list[str], port: int, cores: str = SERVER_CORE, environment: Mapping[str, str] = {}
+    command: list[str],
+    port: int,
+    cores: str = SERVER_CORE,
+    environment: Mapping[str, str] = NOTHING,
 ) -> Iterator[None]:
     """Run a server on its cores until the block ends."""
     pinned = ["taskset", "-c", cores, *command]

@@ -57,12 +57,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     print(f"{os.uname().machine}, Python {sys.version.split()[0]}; medians of the rounds")
-    with tempfile.TemporaryDirectory() as folder, ostiary(folder) as url:
+    with tempfile.TemporaryDirectory() as folder, ostiary(folder, "--dev") as url:
         token = sign_up(url)
         rounds = [storm(url, token, options.seconds) for _ in range(options.rounds)]
     report_logins("one core", rounds)
     report_storm(rounds)
-    with tempfile.TemporaryDirectory() as folder, ostiary(folder, BOTH) as url:
+    with tempfile.TemporaryDirectory() as folder, ostiary(folder, "--dev", cores=BOTH) as url:
         sign_up(url)
         both = [logins(url, options.seconds, BOTH, 2) for _ in range(options.rounds)]
     report_logins("two cores", both)

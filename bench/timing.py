@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import random
 import secrets
 import statistics
@@ -19,12 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
-from driving import free_port, post, running
+from driving import ostiary, post
 
 WITHIN = 0.10
 """How far the ratio of the medians may be from one."""
@@ -53,7 +50,7 @@ def main() -> None:
             for name in known:
                 create(url, name)
         close(folder)
-        with ostiary(folder) as url:
+        with ostiary(folder, settings=UNLIMITED) as url:
             times = measure(url, known, unknown)
     sys.exit(0 if alike(times["known"], times["unknown"]) else 1)
 
@@ -61,16 +58,6 @@ def main() -> None:
 def names(prefix: str, count: int) -> list[str]:
     """Return random names, all of one length."""
     return [f"{prefix}{secrets.token_hex(8)}" for _ in range(count)]
-
-
-@contextmanager
-def ostiary(folder: str, *arguments: str) -> Iterator[str]:
-    """Run the server on its core, one worker, SQLite."""
-    port = free_port()
-    command = [sys.executable, "-m", "ostiary", "serve", "--data", folder, *arguments]
-    os.environ.update(UNLIMITED)
-    with running([*command, "--port", str(port)], port):
-        yield f"http://127.0.0.1:{port}"
 
 
 def create(url: str, name: str) -> None:
@@ -105,14 +92,20 @@ def measure(url: str, known: list[str], unknown: list[str]) -> dict[str, list[fl
 
 def attempt(connection: HTTPConnection, name: str) -> float:
     """Return how long a refusal took, in ms."""
-    body = json.dumps({"username": name, "password": secrets.token_hex(16)})
+    body = {"username": name, "password": secrets.token_hex(16)}
+    return timed(connection, "/_login/local", body, wanted=401)
+
+
+def timed(connection: HTTPConnection, path: str, body: dict[str, str], *, wanted: int) -> float:
+    """Return how long an answer took, in ms; one of another status than is wanted ends the run."""
+    content = json.dumps(body)
     start = time.perf_counter()
-    connection.request("POST", "/_login/local", body, {"Content-Type": "application/json"})
+    connection.request("POST", path, content, {"Content-Type": "application/json"})
     answer = connection.getresponse()
-    content = answer.read()
+    told = answer.read()
     end = time.perf_counter()
-    if answer.status != 401:  # noqa: PLR2004 -- what a refused login is answered with
-        sys.exit(f"wrong answer: {answer.status} {content.decode()}")
+    if answer.status != wanted:
+        sys.exit(f"wrong answer: {answer.status} {told.decode()}")
     return (end - start) * 1000
 
 
