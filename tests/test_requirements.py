@@ -23,6 +23,7 @@ NUMBERS: dict[str, list[range]] = {
     "HTTP": [range(1, 22)],
     "LEAK": [range(1, 8)],
     "WS": [range(1, 13)],
+    "OAU": [range(2, 22)],
 }
 REQUIREMENTS = [
     f"{family}-{number:02}"

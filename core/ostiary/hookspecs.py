@@ -37,7 +37,16 @@ from ostiary.events import Event
 from ostiary.filters import Filter, Order
 from ostiary.storage import OwnStore as Store
 from ostiary.storage import Storage
-from ostiary.strategies import Call, Directory, FoundCredentials, Strategy, User, Verdict
+from ostiary.strategies import (
+    Call,
+    Challenge,
+    Directory,
+    FoundCredentials,
+    Redirect,
+    Strategy,
+    User,
+    Verdict,
+)
 
 hookspec = HookspecMarker("ostiary")
 hookimpl = HookimplMarker("ostiary")
@@ -299,6 +308,40 @@ async def ostiary_reauthenticate(
         strategy it may hold what proves it, such as ``currentPassword``.
     :raises errors.BadRequestError: one of your own, if the proof is missing; it is no attempt.
     :raises errors.ForbiddenError: one of your own, if it is wrong.
+    """
+
+
+@hookspec(firstresult=True)
+async def ostiary_link_credentials(
+    strategy: Strategy,
+    store: Store,
+    kuid: str,
+    credentials: Mapping[str, Any],
+    call: Call,
+    directory: Directory,
+) -> Redirect | Challenge | Mapping[str, Any]:
+    """Have a user who is signed in prove that new credentials are theirs.
+
+    The core calls this for ``auth:createMyCredentials``. What it returns, fields of credentials,
+    is validated and created as if the user had sent it; those hooks see the same ``call``, whose
+    ``state`` nobody but the server can give. With a ``Redirect`` or a ``Challenge`` there is
+    more to do: this hook is called again with the fields of the answer and with ``call.state``,
+    also where the answer comes to ``auth:login``, as after a redirection of a browser. Without
+    this hook, what users send is what is created.
+
+    :param kuid: for whom.
+    :raises errors.CredentialsRejected: or another error: nothing was proved.
+    """
+
+
+@hookspec
+async def ostiary_verified_address(store: Store, email: str) -> str | None:
+    """Return the kuid for whom this plugin has verified an e-mail address, or None.
+
+    Every plugin is asked when another calls ``directory.find_by_address``. Name nobody who has
+    only said that it is theirs.
+
+    :param email: as somebody else wrote it; compare it as your names are compared.
     """
 
 

@@ -81,6 +81,11 @@ class Strategy:
         it does not tell which accounts exist (OWASP ASVS 6.3.8).
     :param headers: names of the request headers that the hooks want to see, in lower case.
         ``authorization`` is shown where its scheme is another than Bearer (RFC 4559, RFC 7617).
+    :param several: a user may hold several credentials of it, such as two accounts of one provider:
+        ``ostiary_link_credentials`` and then ``ostiary_create_credentials`` are called for who
+        holds some already.
+    :param keeps_last: credentials of it are not given up, nor taken, when nothing else would let
+        their user in, unless that is forced.
     :param proxy_headers: those that mean something only if a trusted proxy has set them, such as
         the certificate of a client; no other request has them.
     """
@@ -94,6 +99,8 @@ class Strategy:
     refusal: str = "Wrong credentials."
     headers: tuple[str, ...] = ()
     proxy_headers: tuple[str, ...] = ()
+    several: bool = False
+    keeps_last: bool = False
 
     @cached_property
     def described(self) -> tuple[CredentialField, ...]:
@@ -207,11 +214,15 @@ class Redirect:
     :param state: what the hook gets back as ``call.state`` when the client returns with that
         ``state``, once, from where it left. Sealed; JSON.
     :param lifetime: how long it may take, in ms; at most ten minutes.
+    :param handle: what the client comes back with as ``state``, where ``location`` has it
+        already or leads to it otherwise, as with OAuth 1.0a: 256 random bits, as
+        ``secrets.token_urlsafe(32)`` writes them. By default the server makes it.
     """
 
     location: str
     state: Mapping[str, Any] | None = field(default=None, repr=False)
     lifetime: int = FIVE_MINUTES
+    handle: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +289,40 @@ class Directory(Protocol):
         :raises errors.CredentialsRejected: or another error of the hooks; nothing was changed.
         """
 
+    async def add_credentials(
+        self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
+    ) -> Mapping[str, Any]:
+        """Give a user credentials of this plugin, once it has been proved that they are theirs.
+
+        They are validated and written by the hooks of this plugin, as after
+        ``ostiary_link_credentials``. A user who holds some of the strategy gets further ones if
+        it has ``several``.
+
+        :param call: given to the hooks.
+        :returns: what a client may see of them, and the ``kuid``.
+        :raises errors.UnknownStrategy: it is none of this plugin.
+        :raises errors.CredentialsExist: there are some, and there may be no others.
+        :raises errors.CredentialsRejected: or another error of the hooks; nothing was changed.
+        """
+
+    async def remove_credentials(
+        self, strategy: str, kuid: str, call: Call, *, force: bool = False
+    ) -> None:
+        """Take all credentials of a strategy of this plugin off a user; their sessions end.
+
+        :param force: also if nothing else would let the user in.
+        :raises errors.UnknownStrategy: it is none of this plugin.
+        :raises errors.NoCredentials: the user holds none of this strategy.
+        :raises errors.LastWayIn: nothing else would let the user in.
+        """
+
+    async def find_by_address(self, email: str) -> User | None:
+        """Return the user for whom a strategy has verified an e-mail address.
+
+        None also if several strategies name several users. It is asked of every plugin with
+        ``ostiary_verified_address``.
+        """
+
     async def attempt(
         self, strategy: str, account: str | None, call: Call, prove: Callable[[], Awaitable[T]]
     ) -> T:
@@ -316,10 +361,14 @@ class Directory(Protocol):
         :raises errors.TtlExceeded: the lifetime is above the maximum.
         """
 
-    async def end_sessions(self, kuid: str, *, session: str | None = None) -> int:
+    async def end_sessions(
+        self, kuid: str | None, *, session: str | None = None, strategy: str | None = None
+    ) -> int:
         """End the sessions of a user that this plugin's strategies have opened; return how many.
 
+        :param kuid: None is whoever has the named session.
         :param session: end only what goes by this name; see ``Verified``.
+        :param strategy: end only what this one has opened; None is each of this plugin.
         """
 
     async def strategies_changed(self) -> None:

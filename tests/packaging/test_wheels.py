@@ -22,7 +22,11 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"ostiary": ROOT, "ostiary_local": ROOT / "plugins" / "local"}
+PACKAGES = {
+    "ostiary": ROOT,
+    "ostiary_local": ROOT / "plugins" / "local",
+    "ostiary_oauth": ROOT / "plugins" / "oauth",
+}
 DEADLINE = 60.0
 
 

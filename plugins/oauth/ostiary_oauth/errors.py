@@ -1,0 +1,21 @@
+"""The errors of the OAuth plugin, under the name that clients know it by."""
+
+from __future__ import annotations
+
+from ostiary import errors
+
+WIRE_NAME = "kuzzle-plugin-auth-passport-oauth"
+"""What the plugin is called on the wire."""
+
+_ID = f"plugin.{WIRE_NAME}."
+
+# fmt: off
+ProviderUnavailable = errors.ServiceUnavailableError.declare(_ID + "provider_unavailable", 0x04_10_0001, 'The provider of "{0}" does not answer as it should; try again later.')
+ProviderRefused = errors.BadRequestError.declare(_ID + "provider_refused", 0x04_10_0002, 'The provider of "{0}" has refused the login.')
+NoIdentity = errors.NotFoundError.declare(_ID + "no_identity", 0x04_10_0101, 'User "{0}" has no account of this provider.')
+IdentityExists = errors.BadRequestError.declare(_ID + "identity_exists", 0x04_10_0102, 'User "{0}" has an account of this provider already.')
+MissingIdentifier = errors.BadRequestError.declare(_ID + "missing_identifier", 0x04_10_0103, 'The attribute "{0}" is needed: it names the account.')
+IdentityTaken = errors.BadRequestError.declare(_ID + "identity_taken", 0x04_10_0104, 'The account "{0}" of the provider belongs to another user.')
+NoSuchIdentity = errors.BadRequestError.declare(_ID + "no_such_identity", 0x04_10_0105, 'There is no account "{0}" of this provider.')
+NotProved = errors.ForbiddenError.declare(_ID + "not_proved", 0x04_10_0106, "Only who signs in at the provider, or an administrator, says whose account it is.")
+# fmt: on
