@@ -419,9 +419,10 @@ def test_a_disabled_user_is_sent_back_like_anybody_who_is_refused(
 
 
 def test_a_refusal_is_told_to_who_watches_once(house: Any, browser: Browser, ann: str) -> None:
-    state = browser.leave()
+    # The same refusal again within a minute would only be counted: no other test is refused here.
+    state = browser.leave("named")
     house.http.call("security:disableUser", jwt=house.jwt, _id=ann)
-    browser.come_back(state, ann)
+    browser.come_back(state, ann, "named")
     events = [one["event"] for one in noted(house, ann)]
     assert events.count("SignInRefused") == 1
 
