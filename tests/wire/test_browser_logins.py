@@ -172,9 +172,7 @@ def refused(outcome: Outcome, id: str) -> bool:
     return (outcome.status, outcome.error_id) == (401, id)
 
 
-def test_a_page_hands_in_the_code_and_gets_the_token(
-    over: Api, browser: Browser, ann: str
-) -> None:
+def test_a_page_hands_in_the_code_and_gets_the_token(over: Api, browser: Browser, ann: str) -> None:
     """OAU-16: there and back again, and the token is in no address."""
     code = browser.code(ann)
     assert len(code) == 43
@@ -199,9 +197,7 @@ def test_a_code_that_was_planted_or_read_opens_nothing(
     assert redeem(over, code, browser.verifier).status == 200
 
 
-def test_the_cookie_of_a_login_does_not_stand_for_the_verifier(
-    browser: Browser, ann: str
-) -> None:
+def test_the_cookie_of_a_login_does_not_stand_for_the_verifier(browser: Browser, ann: str) -> None:
     code = browser.code(ann)
     assert browser.cookies["ostiaryLogin"]
     outcome = browser.send("POST", "/_login/door", {"loginCode": code})
