@@ -43,6 +43,7 @@ from ostiary.services.journal import Journal
 from ostiary.services.key_ring import KeyRing
 from ostiary.services.lifetimes import ENDLESS, Lifetimes
 from ostiary.services.limits import Limits
+from ostiary.services.linking import Linking
 from ostiary.services.loading import Loading
 from ostiary.services.locks import Locks
 from ostiary.services.login_limits import LoginLimits
@@ -164,6 +165,7 @@ def make_services(parts: Parts) -> Services:
         AddressHooks(plugins, strategies.calls, parts.stores),
     )
     strategies.direct_by(directories.of)
+    linking = Linking(store, strategies, credentials, parts.flows, parts.login_limits, now)
     return Services(
         strategies=strategies,
         about=About(health, plugins, strategies.of, version=__version__, config=config, clock=now),
@@ -194,6 +196,7 @@ def make_services(parts: Parts) -> Services:
         inventory=parts.inventory,
         journal=parts.journal,
         key_ring=KeyRing(store, changes, events, now),
+        linking=linking,
         limits=Limits(settings.limits.logins_per_second, now),
         loading=Loading(
             roles=roles,
@@ -218,6 +221,7 @@ def make_services(parts: Parts) -> Services:
             hooks=hooks,
             assignments=Assignments(store, changes, events, now),
             directories=directories,
+            linking=linking,
         ),
         mappings=Mappings(store),
         metrics=Metrics(),
@@ -228,7 +232,13 @@ def make_services(parts: Parts) -> Services:
         },
         profiles=profiles,
         reauthentication=Reauthentication(
-            strategies, credentials, parts.login_limits, refusals, changes
+            strategies,
+            credentials,
+            parts.login_limits,
+            refusals,
+            changes,
+            security.new_credentials,
+            now,
         ),
         refusals=refusals,
         resets=Resets(
