@@ -20,6 +20,16 @@ ANSWER = {
     "properties": {"challenge": {"type": "string", "writeOnly": True}},
 }
 
+EXCHANGE = {
+    "type": "object",
+    "title": "The one-time code with which a browser was led back",
+    "required": ["loginCode"],
+    "properties": {
+        "loginCode": {"type": "string", "writeOnly": True},
+        "codeVerifier": {"type": "string", "writeOnly": True},
+    },
+}
+
 
 def with_logins(document: Mapping[str, Any], strategies: Iterable[Strategy]) -> dict[str, Any]:
     """Return a document whose login offers what each installed strategy asks for.
@@ -31,7 +41,8 @@ def with_logins(document: Mapping[str, Any], strategies: Iterable[Strategy]) -> 
     path = document["paths"].get(LOGIN)
     if path is None or not strategies:
         return dict(document)
-    schema = {"anyOf": [*map(_body, strategies), ANSWER]}
+    later = [ANSWER, EXCHANGE] if any(one.redirects for one in strategies) else [ANSWER]
+    schema = {"anyOf": [*map(_body, strategies), *later]}
     offered = "\n".join(f"* `{one.name}`: {_asked(one)}" for one in strategies)
     changed = {}
     for verb, operation in path.items():

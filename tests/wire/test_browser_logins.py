@@ -613,6 +613,13 @@ def test_a_link_returns_to_nothing_but_what_is_listed(house: Any, browser: Brows
     assert (outcome.status, outcome.error_id) == (400, UNLISTED)
 
 
+def test_the_document_tells_of_the_code(house: Any) -> None:
+    document = house.http.send("GET", "/_openapi").body
+    body = document["paths"]["/_login/{strategy}"]["post"]["requestBody"]
+    offered = body["content"]["application/json"]["schema"]["anyOf"]
+    assert any("loginCode" in one["properties"] for one in offered)
+
+
 @pytest.fixture(scope="module")
 def choosy(
     house: Any,

@@ -36,6 +36,7 @@ class OAuthStrategy(Strategy):
     fields: tuple[CredentialField | str, ...] = RETURNED
     factors: tuple[Factor, ...] = ()
     refusal: str = "The provider did not let you in."
+    redirects: bool = True
 
     @classmethod
     def of(cls, provider: Provider) -> OAuthStrategy:
