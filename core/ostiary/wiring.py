@@ -165,7 +165,9 @@ def make_services(parts: Parts) -> Services:
         AddressHooks(plugins, strategies.calls, parts.stores),
     )
     strategies.direct_by(directories.of)
-    linking = Linking(store, strategies, credentials, parts.flows, parts.login_limits, now)
+    linking = Linking(
+        store, strategies, credentials, parts.flows, parts.login_limits, refusals, now
+    )
     return Services(
         strategies=strategies,
         about=About(health, plugins, strategies.of, version=__version__, config=config, clock=now),

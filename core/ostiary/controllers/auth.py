@@ -43,6 +43,8 @@ CookieAuth = Annotated[
         errors.InvalidKuid,
         errors.LastAdministrator,
         errors.SecretInUrl,
+        errors.CredentialsExist,
+        errors.CredentialsRejected,
     ],
     redirects=True,
 )
@@ -65,6 +67,10 @@ async def login(
     A strategy of several steps answers with a challenge (202): it has a
     `question`, and the `fields` of the answer. That is this action again, with
     the `challenge` among the fields of the body. It can be answered once.
+
+    Where a user has begun to link credentials with `auth:createMyCredentials`, a later step may
+    come here without a token. The last one answers with what may be seen of the credentials and
+    the `kuid`: nobody is signed in by it.
     """
     await services.strategies.settle(strategy)
     connection = request.connection
