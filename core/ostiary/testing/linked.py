@@ -35,6 +35,9 @@ def passes(name: str = "pass", *, several: bool = True) -> Package:
 
 _BODIES = {
     "verify": """
+verdict = await at("verify", "")
+if verdict is not None:
+    return verdict
 if call.state is None:
     return Redirect("https://pass.example/in", state={"verifier": "v"})
 held = found(credentials, call)
@@ -44,6 +47,7 @@ if kuid is None:
     raise errors.LoginRefused(strategy.refusal)
 return Verified(kuid, session=f"sid-{held}")""",
     "validate": """
+await at("validate", user.kuid)
 if call.state is None and call.controller == "auth" and credentials.get("way") != "show":
     raise errors.CredentialsRejected("nothing was proved")""",
     "delete": """
