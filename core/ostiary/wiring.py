@@ -166,7 +166,9 @@ def make_services(parts: Parts) -> Services:
         AddressHooks(plugins, strategies.calls, parts.stores),
     )
     strategies.direct_by(directories.of)
-    linking = Linking(store, strategies, credentials, parts.flows, parts.login_limits, now)
+    linking = Linking(
+        store, strategies, credentials, parts.flows, parts.login_limits, refusals, now
+    )
     logins = Logins(
         strategies,
         accounts,

@@ -567,7 +567,7 @@ def link(browser: Browser, jwt: str, **args: str) -> Outcome:
 
 def linking(browser: Browser, jwt: str) -> str:
     """Begin a link; return its state."""
-    location = link(browser, jwt).result["headers"]["Location"]
+    location: str = link(browser, jwt).result["headers"]["Location"]
     return parse_qs(urlsplit(location).query)["state"][0]
 
 

@@ -48,6 +48,8 @@ CookieAuth = Annotated[
         errors.InvalidKuid,
         errors.LastAdministrator,
         errors.SecretInUrl,
+        errors.CredentialsExist,
+        errors.CredentialsRejected,
         errors.ReturnRefused,
     ],
     redirects=True,
@@ -84,6 +86,10 @@ async def login(
     (302): with a cookie if there was `cookieAuth`, else with a one-time code in
     the fragment. The page sends it as `loginCode` with the `codeVerifier`, in a
     body of this action, and gets the token.
+
+    Where a user has begun to link credentials with `auth:createMyCredentials`, a later step may
+    come here without a token. The last one answers with what may be seen of the credentials and
+    the `kuid`: nobody is signed in by it.
     """
     await services.strategies.settle(strategy)
     address = sent_by_form(services, request, strategy)

@@ -34,8 +34,8 @@ PROVING = (errors.NoCredentials, errors.TooManyLogins, errors.SecretInUrl)
     redirects=True,
     raises=[
         *WRITING,
-        errors.BodyRequired,
         errors.CredentialsExist,
+        errors.LoginRefused,
         errors.ProofNeeded,
         errors.TooManyLogins,
         errors.SecretInUrl,
@@ -48,13 +48,12 @@ async def create_my_credentials(
     services: Services,
     request: Request,
     strategy: StrategyName,
-    body: dict[str, Any] | None = None,
+    body: dict[str, Any],
     # Declared here, and read where the handle is: it may stand in the body as well.
     state: Annotated[str | None, "What a client brings back from where it was sent."] = None,
-    redirect: Annotated[
-        bool,
-        "Send a client elsewhere with status 302; if false with 200, where scripts can read it.",
-    ] = True,
+    no_redirect: Annotated[
+        bool, "Send a client elsewhere with status 200 instead of 302: scripts can read it then."
+    ] = False,
     # Likewise.
     return_to: Annotated[
         str | None,
@@ -72,9 +71,7 @@ async def create_my_credentials(
     """
     await services.strategies.settle()
     links = services.strategies.links(strategy)
-    if body is None and not links:
-        raise errors.BodyRequired
-    fields, handle = await _fields(services, request, strategy, body or {}, links=links)
+    fields, handle = await _fields(services, request, strategy, body, links=links)
     call = call_of(request)
     if not links:
         return await services.credentials.create(strategy, request.kuid, fields, call)
@@ -89,7 +86,7 @@ async def create_my_credentials(
     if isinstance(outcome, Linked):
         return outcome.view
     reply = asked(services, outcome)
-    return reply if redirect else readable(reply)
+    return readable(reply) if no_redirect else reply
 
 
 @auth.action(

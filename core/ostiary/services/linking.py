@@ -23,6 +23,7 @@ from ostiary.services.access import session_id
 from ostiary.services.credentials import Credentials
 from ostiary.services.flows import Flow, Flows, Handle, Holder, Link, NextStep, check_step
 from ostiary.services.login_limits import Attempt, LoginLimits
+from ostiary.services.refusals import Refusals
 from ostiary.services.returning import Returning
 from ostiary.services.sessions import Session
 from ostiary.services.subjects import Place
@@ -68,10 +69,12 @@ class Linking:
         credentials: Credentials,
         flows: Flows,
         limits: LoginLimits,
+        refusals: Refusals,
         clock: Callable[[], int],
     ) -> None:
         self._store, self._strategies, self._credentials = store, strategies, credentials
-        self._flows, self._limits, self._clock = flows, limits, clock
+        self._flows, self._limits, self._refusals = flows, limits, refusals
+        self._clock = clock
 
     async def begin(self, sent: Sent, session: Session) -> Linked | NextStep:
         """Take the first step.
@@ -145,7 +148,7 @@ class Linking:
             sent.place.address,
             account=attempt.account,
             counted=() if flow is None else attempt.counted,
-            returning=sent.returning or (flow and flow.returning),
+            returning=sent.returning or (None if flow is None else flow.returning),
             link=link,
         )
         if flow is None:
@@ -154,14 +157,16 @@ class Linking:
 
     @asynccontextmanager
     async def _attempt(self, sent: Sent, link: Link) -> AsyncIterator[Attempt]:
-        """Count an attempt of a user as failed until it is given back; errors tell whose it was."""
+        """Count an attempt of a user as failed until it is given back; tell why it was refused."""
         try:
             # As proofs of who one is are counted where logins do not tell whose they are.
             account = f"\0{link.kuid}"
             async with self._limits.attempt(sent.strategy, account, sent.place) as attempt:
                 yield attempt
         except errors.OstiaryError as error:
-            error.about = link.kuid
+            action = f"{sent.call.controller}:{sent.call.action}"
+            await self._refusals.of_action(error, action, link.kuid)
+            error.noted = True
             raise
 
     async def _check(self, link: Link, db: Database) -> None:
