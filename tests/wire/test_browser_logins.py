@@ -30,7 +30,9 @@ DECLARED = """
             "badge",
             CredentialField("code", registration=False, required=False),
             CredentialField("phrase", kind="password", registration=False, required=False),
-            CredentialField("pin", kind="one-time-code", secret=True, required=False),
+            CredentialField(
+                "pin", kind="one-time-code", secret=True, registration=False, required=False
+            ),
         ),
         redirects=True,
 """
@@ -504,7 +506,8 @@ def posted(browser: Browser, fields: dict[str, str], **headers: str) -> Outcome:
 
 def test_a_provider_may_post_its_answer(browser: Browser, ann: str) -> None:
     """OAuth 2.0 Form Post Response Mode"""
-    fields = {"state": browser.leave(), "code": ann, "user": "{}", "badge": "b", "phrase": "p"}
+    fields = {"state": browser.leave(), "code": ann, "user": "{}", "phrase": "p"}
+    fields |= {"badge": "b", "pin": "2468", "codeVerifier": "v", "loginCode": "c"}
     outcome = posted(browser, fields, Origin="https://door.example")
     assert outcome.status == 303
     location = outcome.headers["location"]

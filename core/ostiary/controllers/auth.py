@@ -16,7 +16,7 @@ from ostiary.narrowing import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
 from ostiary.services.exchanges import Question
-from ostiary.services.flows import Flow, NextStep
+from ostiary.services.flows import Flow, Handle, NextStep
 from ostiary.services.linking import Linked
 from ostiary.services.logins import Proved, SignedIn
 from ostiary.services.returning import Returning
@@ -96,23 +96,12 @@ async def login(
     if address is not None:
         return Reply.redirect(address, SEE_OTHER)
     fields, handle = fields_of(services, request, strategy, body or {})
-    if handle is None:
-        returning = returning_of(services, request, expires_in, in_cookie=cookie_auth)
-        outcome = await _step(services, request, strategy, fields, expires_in, returning=returning)
-        return _answer(services, request, outcome, in_cookie=cookie_auth)
-    flow = await services.flows.find(strategy, handle, holder_of(services, request, handle.kind))
-    if handle.kind == "code":
-        origin, place = origin_of(request, strategy), place_of(services, request)
-        redeemed = await services.exchanges.redeem(strategy, flow, origin, place)
-        return _answer(services, request, redeemed, in_cookie=cookie_auth)
-    try:
-        outcome = await _step(services, request, strategy, fields, expires_in, flow=flow)
-        if flow.returning is not None and flow.leads_back:
-            return await led_back(services, request, strategy, flow.returning, outcome)
-    except errors.OstiaryError as error:
-        if flow.returning is None or not flow.leads_back:
-            raise
-        return await refused(services, request, flow.returning, error)
+    if handle is not None:
+        return await _go_on(
+            services, request, strategy, fields, expires_in, handle, in_cookie=cookie_auth
+        )
+    returning = returning_of(services, request, expires_in, in_cookie=cookie_auth)
+    outcome = await _step(services, request, strategy, fields, expires_in, returning=returning)
     return _answer(services, request, outcome, in_cookie=cookie_auth)
 
 
@@ -194,6 +183,33 @@ def origin_of(request: Request, strategy: str | None = None) -> Origin:
     """Return where a token is asked for."""
     agent = request.connection.header("user-agent")
     return Origin(strategy, agent and agent[:512], request.connection.address)
+
+
+async def _go_on(
+    services: Services,
+    request: Request,
+    strategy: str,
+    fields: dict[str, Any],
+    expires_in: Duration | None,
+    handle: Handle,
+    *,
+    in_cookie: bool,
+) -> dict[str, Any] | Reply:
+    """Take a later step of a login, or hand in a one-time code."""
+    flow = await services.flows.find(strategy, handle, holder_of(services, request, handle.kind))
+    if handle.kind == "code":
+        origin, place = origin_of(request, strategy), place_of(services, request)
+        redeemed = await services.exchanges.redeem(strategy, flow, origin, place)
+        return _answer(services, request, redeemed, in_cookie=in_cookie)
+    try:
+        outcome = await _step(services, request, strategy, fields, expires_in, flow=flow)
+        if flow.returning is not None and flow.leads_back:
+            return await led_back(services, request, strategy, flow.returning, outcome)
+    except errors.OstiaryError as error:
+        if flow.returning is None or not flow.leads_back:
+            raise
+        return await refused(services, request, flow.returning, error)
+    return _answer(services, request, outcome, in_cookie=in_cookie)
 
 
 async def _step(

@@ -72,11 +72,11 @@ async def create_my_credentials(
     await services.strategies.settle()
     links = services.strategies.links(strategy)
     fields, handle = await _fields(services, request, strategy, body, links=links)
-    call = call_of(request)
+    call, returning = call_of(request), returning_from_link(services, request)
     if not links:
         return await services.credentials.create(strategy, request.kuid, fields, call)
     place, holder = place_of(services, request), holder_of(services, request)
-    sent = Sent(strategy, fields, call, place, holder, returning_from_link(services, request))
+    sent = Sent(strategy, fields, call, place, holder, returning)
     session = request.session
     assert session is not None
     if handle is None:
