@@ -21,7 +21,8 @@ from ostiary import (
     Verdict,
     hookimpl,
 )
-from ostiary_oauth import admission, errors, flow, identities, settings as configuration
+from ostiary_oauth import admission, errors, flow, identities
+from ostiary_oauth import settings as configuration
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import metadata
 
