@@ -271,6 +271,13 @@ class Directory(Protocol):
         :raises errors.TargetTooPowerful: the user holds rights that the caller does not.
         """
 
+    async def check_profiles(self, profile_ids: Iterable[str], call: Call) -> None:
+        """Refuse a caller who would give profiles that grant more than the caller may do.
+
+        :raises errors.ProfileNotFound: there is no such profile.
+        :raises errors.MissingRights: a profile grants more, or the caller is nobody.
+        """
+
     async def change_credentials(
         self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
     ) -> Mapping[str, Any]:

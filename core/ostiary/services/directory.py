@@ -94,6 +94,14 @@ class PluginDirectory:
             raise errors.TargetTooPowerful(kuid)
         await self._services.authority.check_target(caller, kuid)
 
+    async def check_profiles(self, profile_ids: Iterable[str], call: Call) -> None:
+        """Refuse a caller who holds less rights than some profiles grant."""
+        profile_ids = tuple(profile_ids)
+        caller = await self._services.accounts.find(call.kuid)
+        if caller is None:
+            raise errors.MissingRights(", ".join(profile_ids))
+        await self._services.authority.check_grant(caller, profile_ids)
+
     async def attempt(
         self, strategy: str, account: str | None, call: Call, prove: Callable[[], Awaitable[T]]
     ) -> T:
