@@ -165,6 +165,8 @@ class Call:
     :param headers: those that the strategy declared, in lower case.
     :param state: what the step before this one gave the server to keep; None at a first step.
     :param proxied: a trusted proxy has passed the request on.
+    :param session: the session that calls, by the id that its owner sees it listed with; None
+        for nobody, and for an API key.
     """
 
     kuid: str = "-1"
@@ -177,6 +179,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     state: Mapping[str, Any] | None = field(default=None, repr=False)
     proxied: bool = False
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +372,16 @@ class Directory(Protocol):
         :param kuid: None is whoever has the named session.
         :param session: end only what goes by this name; see ``Verified``.
         :param strategy: end only what this one has opened; None is each of this plugin.
+        """
+
+    async def end_own_session(self, strategy: str, call: Call) -> tuple[str, ...]:
+        """End the session that a call was made with, and no other of its user.
+
+        :param strategy: one of this plugin, that has opened the session.
+        :returns: the cookies of an answer to who keeps the token in one, for ``Reply.cookies``.
+        :raises errors.UnknownStrategy: it is none of this plugin.
+        :raises errors.SessionNotFound: the call was made with no session, or another strategy
+            has opened it. An action names it in ``raises``.
         """
 
     async def strategies_changed(self) -> None:

@@ -146,6 +146,9 @@ def make_services(parts: Parts) -> Services:
     strategies.stored.claim_with(parts.inventory.claim)
     changed = StrategyChanges(store, changes, strategies).announce
     door = Door(parts.inventory, plugins.loaded)
+    cookies = Cookies(
+        sessions=settings.http.cookie_authentication, secure=settings.server.over_https
+    )
     directories = Directories(
         strategies,
         users,
@@ -160,6 +163,7 @@ def make_services(parts: Parts) -> Services:
         authority,
         credentials,
         parts.login_limits,
+        cookies,
     )
     strategies.direct_by(directories.of)
     return Services(
@@ -175,9 +179,7 @@ def make_services(parts: Parts) -> Services:
         background=Background(),
         changes=changes,
         connections=Connections(tokens, rooms, changes, now),
-        cookies=Cookies(
-            sessions=settings.http.cookie_authentication, secure=settings.server.over_https
-        ),
+        cookies=cookies,
         credentials=credentials,
         defaults=defaults,
         directories=directories,

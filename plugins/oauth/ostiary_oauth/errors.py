@@ -18,4 +18,10 @@ MissingIdentifier = errors.BadRequestError.declare(_ID + "missing_identifier", 0
 IdentityTaken = errors.BadRequestError.declare(_ID + "identity_taken", 0x04_10_0104, 'The account "{0}" of the provider belongs to another user.')
 NoSuchIdentity = errors.BadRequestError.declare(_ID + "no_such_identity", 0x04_10_0105, 'There is no account "{0}" of this provider.')
 NotProved = errors.ForbiddenError.declare(_ID + "not_proved", 0x04_10_0106, "Only who signs in at the provider, or an administrator, says whose account it is.")
+NoTokens = errors.NotFoundError.declare(_ID + "no_tokens", 0x04_10_0130, 'No tokens of "{0}" are kept for user "{1}".')
+SeveralAccounts = errors.BadRequestError.declare(_ID + "several_accounts", 0x04_10_0131, 'User "{0}" has several accounts of this provider: say which with "subject".')
+SignInAgain = errors.PreconditionError.declare(_ID + "sign_in_again", 0x04_10_0132, 'The provider of "{0}" gives no more tokens for user "{1}", who has to sign in again.')
+OtherSession = errors.BadRequestError.declare(_ID + "other_session", 0x04_10_0133, 'This session was not begun with "{0}".')
+ReturnNotListed = errors.BadRequestError.declare(_ID + "return_not_listed", 0x04_10_0134, 'The address is not among the "postLogoutURIs" of "{0}".')
+WrongLogoutToken = errors.BadRequestError.declare(_ID + "wrong_logout_token", 0x04_10_0135, 'This is no logout token of the provider of "{0}": {1}.')
 # fmt: on
