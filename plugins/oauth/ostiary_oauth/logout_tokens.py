@@ -84,33 +84,26 @@ def _fault(strategy: OAuthStrategy, token: Token) -> str | None:
 
     :raises Exception: one of ``id_tokens.BROKEN``: a claim that every token has is wrong.
     """
-    claims = token.claims
-    said = token.header.get("typ", "jwt")
-    if not isinstance(said, str) or said.lower() not in TYPES:
-        return "the type"
+    claims, said = token.claims, token.header.get("typ", "jwt")
     wanted = {name: {"essential": True} for name in ("exp", "iat", "jti")}
     wanted |= id_tokens.expected(strategy, claims)
-    registry = JWTClaimsRegistry(now() // 1000, id_tokens.LEEWAY, **wanted)
-    registry.validate(dict(claims))
-    # Others in the audience could not use it here, but then it was not made for us alone.
-    if claims["aud"] not in (strategy.provider.client_id, [strategy.provider.client_id]):
-        return "the claim aud"
-    # So written that NaN, which JSON of Python knows, is wrong.
-    if not claims["exp"] <= now() // 1000 + DAY:
-        return "the claim exp"
-    if not _is_name(claims["jti"]):
-        return "the claim jti"
-    if "nonce" in claims:
-        return "the claim nonce"
-    happened = claims.get("events")
-    if not isinstance(happened, dict) or not isinstance(happened.get(EVENT), dict):
-        return "the claim events"
-    named = [name for name in ("sub", "sid") if name in claims]
-    if not named or not all(_is_name(claims[name]) for name in named):
-        return "the claims sub and sid"
-    if named == ["sub"] and strategy.provider.identifier != "sub":
-        return "the claim sid: accounts go by another name than sub"
-    return None
+    JWTClaimsRegistry(now() // 1000, id_tokens.LEEWAY, **wanted).validate(dict(claims))
+    audience, happened = strategy.provider.client_id, claims.get("events")
+    named = {name for name in ("sub", "sid") if name in claims}
+    checks = {
+        "the type": isinstance(said, str) and said.lower() in TYPES,
+        # Others in it could not use the token here, but then it was not made for us alone.
+        "the claim aud": claims["aud"] in (audience, [audience]),
+        # NaN, which Python takes for JSON, is not right either.
+        "the claim exp": claims["exp"] <= now() // 1000 + DAY,
+        "the claim jti": _is_name(claims["jti"]),
+        "the claim nonce": "nonce" not in claims,
+        "the claim events": isinstance(happened, dict) and isinstance(happened.get(EVENT), dict),
+        "the claims sub and sid": bool(named) and all(_is_name(claims[name]) for name in named),
+        # Accounts may go by another name than sub here.
+        "the claim sid": "sid" in named or strategy.provider.identifier == "sub",
+    }
+    return next((name for name, right in checks.items() if not right), None)
 
 
 def _is_name(value: Any) -> bool:
