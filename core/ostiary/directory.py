@@ -132,6 +132,16 @@ class Directory(Protocol):
         :param strategy: end only what this one has opened; None is each of this plugin.
         """
 
+    async def end_own_session(self, strategy: str, call: Call) -> tuple[str, ...]:
+        """End the session that a call was made with, and no other of its user.
+
+        :param strategy: one of this plugin, that has opened the session.
+        :returns: the cookies of an answer to who keeps the token in one, for ``Reply.cookies``.
+        :raises errors.UnknownStrategy: it is none of this plugin.
+        :raises errors.SessionNotFound: the call was made with no session, or another strategy
+            has opened it. An action names it in ``raises``.
+        """
+
     async def strategies_changed(self) -> None:
         """Have every process ask ``ostiary_stored_strategies`` of this plugin again.
 

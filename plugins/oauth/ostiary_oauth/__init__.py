@@ -21,7 +21,7 @@ from ostiary import (
     Verdict,
     hookimpl,
 )
-from ostiary_oauth import admission, errors, flow, identities
+from ostiary_oauth import admission, errors, flow, identities, logout, tokens
 from ostiary_oauth import settings as configuration
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import metadata
@@ -39,7 +39,7 @@ def ostiary_wire_name() -> str:
 
 @hookimpl
 def ostiary_controllers() -> Iterable[Controller]:
-    return []
+    return [tokens.token, logout.session]
 
 
 @hookimpl

@@ -29,4 +29,10 @@ TooManyIdentities = errors.BadRequestError.declare(_ID + "too_many_identities", 
 PrivateField = errors.ForbiddenError.declare(_ID + "private_field", 0x04_10_0118, '"{0}" cannot be searched for: nobody may see it.')
 NotSearched = errors.BadRequestError.declare(_ID + "not_searched", 0x04_10_0119, 'Accounts are not searched by "{0}".')
 NoSuchInvitation = errors.NotFoundError.declare(_ID + "no_such_invitation", 0x04_10_011A, "There is no such invitation.")
+NoTokens = errors.NotFoundError.declare(_ID + "no_tokens", 0x04_10_0130, 'No tokens of "{0}" are kept for user "{1}".')
+SeveralAccounts = errors.BadRequestError.declare(_ID + "several_accounts", 0x04_10_0131, 'User "{0}" has several accounts of this provider: say which with "subject".')
+SignInAgain = errors.PreconditionError.declare(_ID + "sign_in_again", 0x04_10_0132, 'The provider of "{0}" gives no more tokens for user "{1}", who has to sign in again.')
+OtherSession = errors.BadRequestError.declare(_ID + "other_session", 0x04_10_0133, 'This session was not begun with "{0}".')
+ReturnNotListed = errors.BadRequestError.declare(_ID + "return_not_listed", 0x04_10_0134, 'The address is not among the "postLogoutURIs" of "{0}".')
+WrongLogoutToken = errors.BadRequestError.declare(_ID + "wrong_logout_token", 0x04_10_0135, 'This is no logout token of the provider of "{0}": {1}.')
 # fmt: on
