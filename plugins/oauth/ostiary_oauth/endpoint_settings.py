@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ostiary_oauth.catalogue import Recipe
 from ostiary_oauth.discovery import WELL_KNOWN
-from ostiary_oauth.passport import FACEBOOK_FIELDS, listed
+from ostiary_oauth.passport import FACEBOOK_FIELDS
 from ostiary_oauth.tenants import PLACEHOLDER, TENANT
 from ostiary_oauth.urls import fault_of, fault_of_return, origin_of
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
 """The tenant of Microsoft's personal accounts."""
+
+REALM = re.compile(r"[\w.~%-]+", re.ASCII)
+PROFILE_FIELD = re.compile(r"[\w.()]+", re.ASCII)
 
 OURS = {
     *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce"),
@@ -112,6 +115,8 @@ def _issuer(recipe: Recipe, table: StrategySettings, token_endpoint: str) -> tup
     if recipe.kind == "microsoft":
         return _microsoft(recipe, table.tenant or "")
     assert recipe.issuer is not None
+    if table.realm is not None and not REALM.fullmatch(table.realm):
+        raise ValueError("realm: wanted: its name, as it stands in its address")
     base = (table.base_url or "").rstrip("/")
     return recipe.issuer.format(baseURL=base, realm=table.realm), None
 
@@ -136,7 +141,11 @@ def _microsoft(recipe: Recipe, tenant: str) -> tuple[str, str | None]:
 
 
 def _scope(recipe: Recipe, table: StrategySettings) -> tuple[str, ...]:
-    scope = recipe.scope if table.scope is None else tuple(listed(table.scope))
+    scope = recipe.scope
+    if isinstance(table.scope, str):
+        scope = tuple(table.scope.replace(recipe.scope_separator, " ").split())
+    elif table.scope is not None:
+        scope = table.scope
     for one in scope:
         # RFC 6749, 3.3; a comma separates where a space does not.
         if not re.fullmatch(r"[!#-\[\]-~]+", one) or recipe.scope_separator in one:
@@ -161,6 +170,8 @@ def _userinfo(recipe: Recipe, table: StrategySettings, scope: tuple[str, ...]) -
     """Return where the profile is read, with the fields that are asked for."""
     wanted = table.credentials.profile_fields
     if wanted is not None and recipe.userinfo is not None:
+        if not wanted or not all(PROFILE_FIELD.fullmatch(one) for one in wanted):
+            raise ValueError("credentials.profileFields: wanted: names of fields")
         named = (FACEBOOK_FIELDS.get(one, one) for one in ("id", *wanted))
         fields = dict.fromkeys(part for one in named for part in one.split(","))
         return f"{recipe.userinfo.partition('?')[0]}?fields={','.join(fields)}"
