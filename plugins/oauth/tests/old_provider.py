@@ -78,7 +78,7 @@ class _Store:
         return self.old.tokens.get(request.token)
 
 
-class _Server(_Store, AuthorizationServer):
+class _Server(_Store, AuthorizationServer):  # type: ignore[misc]
     def create_oauth1_request(self, request: Any) -> Any:
         return request
 
@@ -103,7 +103,7 @@ class _Server(_Store, AuthorizationServer):
         return made
 
 
-class _Protector(_Store, ResourceProtector):
+class _Protector(_Store, ResourceProtector):  # type: ignore[misc]
     pass
 
 
