@@ -56,7 +56,11 @@ async def begin(strategy: OAuthStrategy, kept: Mapping[str, Any], *, lifetime: i
         location = client.create_authorization_url(
             metadata.authorization_endpoint,
             request_token=given["oauth_token"],
-            **{name: text for name, text in provider.authorization_params.items() if name not in OURS},
+            **{
+                name: text
+                for name, text in provider.authorization_params.items()
+                if name not in OURS
+            },
         )
     state = {**kept, TOKEN: given["oauth_token"], SECRET: given["oauth_token_secret"]}
     return Redirect(str(location), state=state, lifetime=lifetime, handle=handle)
