@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 import ostiary_oauth
 from ostiary import Call, Directory, Newcomer, Storage, Store, User, Verified, errors
@@ -152,7 +152,7 @@ class OAuth:
         call = replace(ADMINISTRATOR, action="updateCredentials")
         await self.validate(kuid, fields, call, partial=True)
         return await ostiary_oauth.ostiary_update_credentials(
-            strategy=self.strategy, store=self.store, kuid=kuid, credentials=fields
+            strategy=self.strategy, store=self.store, kuid=kuid, credentials=fields, call=call
         )
 
     async def erase(self, kuid: str) -> None:
@@ -192,10 +192,15 @@ class OAuth:
             found = await db.execute(select(identities).order_by(identities.c.subject))
             return [dict(row._mapping) for row in found]
 
+    async def invitation_rows(self) -> list[dict[str, Any]]:
+        """Return what stands in the store of invitations."""
+        async with self.store.read() as db:
+            found = await db.execute(select(invitations))
+            return [dict(row._mapping) for row in found]
+
     async def invited(self) -> int:
         """Return how many invitations stand in the store."""
-        async with self.store.read() as db:
-            return int(await db.scalar(select(func.count()).select_from(invitations)))
+        return len(await self.invitation_rows())
 
     async def age(self, by: int) -> None:
         """Make everything in the store older, in ms."""
