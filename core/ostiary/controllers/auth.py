@@ -14,7 +14,8 @@ from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.narrowing import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
-from ostiary.services.logins import NextStep
+from ostiary.services.flows import NextStep
+from ostiary.services.linking import Linked
 from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
 
@@ -81,6 +82,8 @@ async def login(
     )
     if isinstance(outcome, NextStep):
         return asked(services, outcome)
+    if isinstance(outcome, Linked):
+        return outcome.view
     if connection.socket is not None:
         services.connections.sign_in(connection.socket, outcome.issued.session)
     device = outcome.device and services.cookies.device(outcome.device)

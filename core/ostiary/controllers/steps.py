@@ -9,13 +9,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 from ostiary import errors
 from ostiary.request import Connection, Reply, Request
 from ostiary.services import Services
-from ostiary.services.flows import Handle, Holder
+from ostiary.services.flows import Handle, Holder, NextStep
 from ostiary.services.limits import HANDLES, handle_of
-from ostiary.services.logins import NextStep
 from ostiary.strategies import Challenge, CredentialField, described
 
 CHALLENGE, STATE = HANDLES
-ASKED = 202
+ASKED, REDIRECTION = 202, 302
 
 
 def fields_of(
@@ -64,6 +63,11 @@ def asked(services: Services, step: NextStep) -> Reply:
     if begun.cookie is None:
         return reply
     return replace(reply, cookies=(services.cookies.flow(begun.cookie),))
+
+
+def readable(reply: Reply) -> Reply:
+    """Return an answer that scripts can read: what sends a client elsewhere they would follow."""
+    return replace(reply, status=200, headers={}) if reply.status == REDIRECTION else reply
 
 
 def _check_url(

@@ -17,8 +17,9 @@ from ostiary.services.assignments import Assignments
 from ostiary.services.changes import Changes
 from ostiary.services.directory import Directories
 from ostiary.services.door import Door
-from ostiary.services.flows import Begun, Flow, Flows, Handle, Holder, check_step
+from ostiary.services.flows import Flow, Flows, Handle, Holder, NextStep, check_step
 from ostiary.services.knowledge import known_since
+from ostiary.services.linking import Linked, Linking, Sent
 from ostiary.services.login_limits import Attempt, LoginLimits
 from ostiary.services.refusals import Refusals
 from ostiary.services.sessions import Issued, Origin
@@ -42,17 +43,6 @@ class SignedIn:
 
     issued: Issued
     device: str | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class NextStep:
-    """What somebody gets who has more to do.
-
-    :ivar begun: by what they go on; None if nothing is kept.
-    """
-
-    what: Challenge | Redirect
-    begun: Begun | None
 
 
 class Identified(NamedTuple):
@@ -100,12 +90,14 @@ class Logins:
         hooks: LoginHooks,
         assignments: Assignments,
         directories: Directories,
+        linking: Linking,
     ) -> None:
         self._strategies, self._accounts, self._users = strategies, accounts, users
         self._tokens, self._changes, self._profile_ids = tokens, changes, profile_ids
         self._limits, self._door, self._refusals = limits, door, refusals
         self._flows, self._hooks = flows, hooks
         self._assignments, self._directories = assignments, directories
+        self._linking = linking
 
     async def sign_in(
         self,
@@ -118,10 +110,11 @@ class Logins:
         *,
         handle: Handle | None = None,
         holder: Holder = STRANGER,
-    ) -> SignedIn | NextStep:
+    ) -> SignedIn | Linked | NextStep:
         """Return a token for whom some credentials belong to, or what the client has to do next.
 
-        :param handle: of the step before, at a later one.
+        :param handle: of the step before, at a later one. That of a link finishes the link, and
+            signs nobody in: a browser that was sent elsewhere comes back here.
         :raises errors.LoginRefused: they open nothing; the answer does not tell why.
         :raises errors.FlowOver: the step before was none, or is over.
         :raises errors.TooManyLogins: there were too many failures for this account or address.
@@ -130,6 +123,9 @@ class Logins:
         self._strategies.find(name)
         await self._door.check()
         flow = None if handle is None else await self._flows.find(name, handle, holder)
+        if flow is not None and flow.link is not None:
+            sent = Sent(name, credentials, call, place, holder)
+            return await self._linking.go_on(sent, flow, flow.link)
         account = (flow and flow.account) or self._strategies.account(name, credentials)
         async with (
             self._refusals.of_sign_in(name, self._limits.subject(name, account)),
