@@ -16,7 +16,7 @@ PEOPLE = ["ann", "bob", "cid", "dan", "eve"]
 SECRETS = {"npm": "npm-has-this-secret-" * 2, "canaille": "canaille-has-this-secret-" * 2}
 """Of the clients that have one, by strategy."""
 
-NPM = {"npm": "client_secret_basic", "key": "private_key_jwt", "public": "none"}
+NPM = {"npm": "client_secret_basic", "signed": "private_key_jwt", "public": "none"}
 """How the strategies of oidc-provider prove who the client is."""
 
 SETTINGS = """
@@ -98,14 +98,14 @@ class Registered:
         key = f'privateKeyFile = "{pem}"\nprivateKeyID = "{self.client_key.kid}"'
         own = {
             "npm": f'clientSecret = "{SECRETS["npm"]}"',
-            "key": f'clientAuthentication = "private_key_jwt"\n{key}',
+            "signed": f'clientAuthentication = "private_key_jwt"\n{key}',
             "public": 'clientAuthentication = "none"',
             "canaille": f'clientSecret = "{SECRETS["canaille"]}"',
         }
         text = SETTINGS.format(url=self.url, origins=self.origins, plugin=plugin)
-        for name, lines in own.items():
+        for name, line in own.items():
             issuer = self.canaille_url if name == "canaille" else self.npm_url
-            lines += "\n" + (more or {}).get(name, "")
+            lines = f"{line}\n{(more or {}).get(name, '')}"
             text += STRATEGY.format(name=name, issuer=issuer, url=self.url, more=lines)
         return text
 

@@ -39,7 +39,7 @@ class Parts:
 class World:
     """Everything that a login goes through.
 
-    :ivar npm: oidc-provider, behind the strategies ``npm`` (a client with a secret), ``key`` (one
+    :ivar npm: oidc-provider, behind the strategies ``npm`` (a client with a secret), ``signed`` (one
         with a key) and ``public`` (one with nothing).
     :ivar canaille: Canaille, behind the strategy of that name.
     """
