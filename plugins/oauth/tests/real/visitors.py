@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,26 +39,29 @@ class Visitor:
         """Press the button of a strategy."""
         self.page.get_by_role("button", name=f"Sign in with {strategy} of the test").click()
 
-    def log_in_at_npm(self, name: str) -> None:
-        """Log in at oidc-provider, on its page."""
-        self.page.get_by_placeholder("Enter any login").fill(name)
-        self.page.get_by_placeholder("and password").fill("any password")
-        self.page.get_by_role("button", name="Sign-in").click()
+    def log_in(self, strategy: str, name: str) -> None:
+        """Log in at the provider of a strategy, on its own page."""
+        page = self.page
+        if strategy == "canaille":
+            page.locator("#login").fill(name)
+            page.get_by_role("button", name="Continue").click()
+            page.locator("#password").fill(name * 2)
+            page.get_by_role("button", name="Sign in").click()
+        else:
+            page.get_by_placeholder("Enter any login").fill(name)
+            page.get_by_placeholder("and password").fill("any password")
+            page.get_by_role("button", name="Sign-in").click()
 
-    def consent_at_npm(self) -> None:
-        """Let oidc-provider tell the server who it is, on its page."""
-        self.page.get_by_role("button", name="Continue").click()
+    def consent(self, strategy: str) -> None:
+        """Let the provider tell the server who it is, on its own page."""
+        word = "Accept" if strategy == "canaille" else "Continue"
+        self.page.get_by_role("button", name=word).click()
 
-    def log_in_at_canaille(self, name: str) -> None:
-        """Log in at Canaille, on its two pages."""
-        self.page.locator("#login").fill(name)
-        self.page.get_by_role("button", name="Continue").click()
-        self.page.locator("#password").fill(name * 2)
-        self.page.get_by_role("button", name="Sign in").click()
-
-    def consent_at_canaille(self) -> None:
-        """Let Canaille tell the server who it is, on its page."""
-        self.page.get_by_role("button", name="Accept").click()
+    def answer(self) -> dict[str, Any]:
+        """Return what the server shows, where it shows JSON."""
+        self.page.wait_for_url(f"{self.world.url}/**")
+        shown: dict[str, Any] = json.loads(self.page.locator("pre").inner_text())
+        return shown
 
     def user(self) -> str:
         """Return the user whom the page of the application shows."""

@@ -68,6 +68,15 @@ class World:
         finally:
             api.close()
 
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Print in the end what everybody has said; pytest shows it beside a test that failed."""
+        parts = [self.server, self.npm, self.canaille]
+        before = [len(part.log) for part in parts]
+        yield
+        for part, length in zip(parts, before, strict=True):
+            print(part.log[length:])  # noqa: T201
+
     def rotate_keys(self) -> None:
         """Have oidc-provider sign with a key that it did not have before."""
         self.npm.stop()
@@ -93,7 +102,6 @@ def opened(parts: Parts, plugin: str = "", **more: str) -> Iterator[World]:
         npm, canaille = _programs(parts, registered)
         for program in (npm, canaille):
             stack.callback(program.throw_away)
-        stack.callback(_tell, server, npm, canaille)
         npm_told = registered.for_npm()
         npm.start(npm_told)
         canaille.start(registered.for_canaille())
@@ -110,9 +118,3 @@ def _programs(parts: Parts, registered: Registered) -> tuple[Program, Program]:
         Program(run_npm, f"{registered.npm_url}/jwks", environment),
         Program(run_canaille, f"{registered.canaille_url}/oauth/jwks.json", environment),
     )
-
-
-def _tell(server: ThrowAwayServer, *programs: Program) -> None:
-    """Print what everybody said; pytest shows it beside a test that failed."""
-    for log in (server.log, *(program.log for program in programs)):
-        print(log)  # noqa: T201
