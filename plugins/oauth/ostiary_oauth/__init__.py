@@ -21,17 +21,8 @@ from ostiary import (
     Verdict,
     hookimpl,
 )
-from ostiary_oauth import (
-    admission,
-    errors,
-    flow,
-    identities,
-    logout,
-    tokens,
-)
-from ostiary_oauth import (
-    settings as configuration,
-)
+from ostiary_oauth import admission, errors, flow, identities, logout, tokens
+from ostiary_oauth import settings as configuration
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import metadata
 

@@ -12,6 +12,7 @@ _ID = f"plugin.{WIRE_NAME}."
 # fmt: off
 ProviderUnavailable = errors.ServiceUnavailableError.declare(_ID + "provider_unavailable", 0x04_10_0001, 'The provider of "{0}" does not answer as it should; try again later.')
 ProviderRefused = errors.BadRequestError.declare(_ID + "provider_refused", 0x04_10_0002, 'The provider of "{0}" has refused the login.')
+ClientRefused = errors.ServiceUnavailableError.declare(_ID + "client_refused", 0x04_10_0010, 'The provider of "{0}" does not accept this server; its operator has to look at the settings.')
 NoIdentity = errors.NotFoundError.declare(_ID + "no_identity", 0x04_10_0101, 'User "{0}" has no account of this provider.')
 IdentityExists = errors.BadRequestError.declare(_ID + "identity_exists", 0x04_10_0102, 'User "{0}" has an account of this provider already.')
 MissingIdentifier = errors.BadRequestError.declare(_ID + "missing_identifier", 0x04_10_0103, 'The attribute "{0}" is needed: it names the account.')

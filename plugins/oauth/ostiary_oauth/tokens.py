@@ -20,9 +20,9 @@ from sqlalchemy import select
 from ostiary import GET, Controller, Directory, Store, Strategy
 from ostiary import errors as core
 from ostiary_oauth import errors
-from ostiary_oauth.issuers import issues
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import identities
+from ostiary_oauth.tenants import is_issuer
 
 logger = logging.getLogger(__name__)
 
@@ -179,7 +179,7 @@ async def of_user(
         which &= identities.c.subject == subject
     async with store.read() as db:
         rows = (await db.execute(select(identities).where(which))).all()
-    rows = [row for row in rows if issues(strategy.provider, row.issuer)]
+    rows = [row for row in rows if is_issuer(strategy.provider, row.issuer)]
     if not rows:
         raise errors.NoTokens(strategy.name, kuid)
     if len(rows) > 1:
