@@ -9,6 +9,7 @@ from typing import Any
 
 from ostiary import __version__, openapi
 from ostiary.actions import Registry
+from ostiary.address_hooks import AddressHooks
 from ostiary.clock import now
 from ostiary.controllers import CONTROLLERS
 from ostiary.cookies import Cookies
@@ -163,6 +164,7 @@ def make_services(parts: Parts) -> Services:
         authority,
         credentials,
         parts.login_limits,
+        AddressHooks(plugins, strategies.calls, parts.stores),
         cookies,
     )
     strategies.direct_by(directories.of)

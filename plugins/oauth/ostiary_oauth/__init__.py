@@ -56,7 +56,7 @@ async def ostiary_verify_credentials(
     directory: Directory,
 ) -> Verdict:
     if call.state is None:
-        return await flow.begin(strategy, await admission.brought(strategy, store, credentials))
+        return await flow.begin(strategy, admission.brought(credentials))
     proved = await flow.complete(strategy, credentials, call.state)
     return await admission.decide(strategy, store, directory, proved, call)
 
