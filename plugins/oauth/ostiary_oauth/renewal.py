@@ -26,7 +26,7 @@ CLAIM = 15_000
 """Milliseconds after which somebody who renews is taken for dead."""
 
 PATIENCE = 5.0
-"""Seconds for a provider to answer, and for others to wait; a hook has eight."""
+"""Seconds that others wait for who renews."""
 
 PAUSE = 0.1
 
@@ -80,15 +80,13 @@ async def _renewed(
     strategy: OAuthStrategy, store: Store, kept: Kept, until: int
 ) -> Mapping[str, Any]:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with strategy.web.talk():
             answer = await _asked(strategy, kept.tokens["refresh_token"])
     except Revoked:
         await _put(store, kept, until, NONE_KEPT)
         raise errors.SignInAgain(strategy.name, kept.kuid) from None
-    except TimeoutError:
-        await _put(store, kept, until, {"tokens_claimed_until": None})
-        raise errors.ProviderUnavailable(strategy.name) from None
     except BaseException:
+        # Others need not wait until the claim ends.
         await _put(store, kept, until, {"tokens_claimed_until": None})
         raise
     # What a provider leaves away stays as it was (RFC 6749, 6), but never the end.
