@@ -44,7 +44,6 @@ clientID = "{name}"
 callbackURL = "{url}/_login/{name}"
 scope = ["openid", "profile", "email"]
 persist = ["name", "email"]
-identifierAttribute = "sub"
 {more}
 """
 

@@ -71,16 +71,18 @@ class World:
     @contextmanager
     def told(self) -> Iterator[None]:
         """Print in the end what everybody has said; pytest shows it beside a test that failed."""
-        parts = [self.server, self.npm, self.canaille]
-        before = [len(part.log) for part in parts]
+        before = [len(log) for log in self._logs()]
         yield
-        for part, length in zip(parts, before, strict=True):
-            print(part.log[length:])  # noqa: T201
+        for log, length in zip(self._logs(), before, strict=True):
+            print(log[length:])  # noqa: T201
 
     def rotate_keys(self) -> None:
         """Have oidc-provider sign with a key that it did not have before."""
         self.npm.stop()
         self.npm.start({**self.npm_told, "jwks": {"keys": [signing_key()]}})
+
+    def _logs(self) -> list[str]:
+        return [self.server.log, self.npm.log, self.canaille.log]
 
 
 @contextmanager

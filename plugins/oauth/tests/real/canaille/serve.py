@@ -46,18 +46,20 @@ with app.app_context(), Backend.instance.session():
             )
         )
     for client in wanted["clients"]:
-        Backend.instance.save(
-            models.Client(
-                client_id=client["id"],
-                client_secret=client["secret"],
-                client_name=client["id"],
-                client_uri="https://ostiary.example",
-                token_endpoint_auth_method=client["method"],
-                redirect_uris=client["redirect_uris"],
-                post_logout_redirect_uris=client["post_logout_redirect_uris"],
-                grant_types=["authorization_code", "refresh_token"],
-                response_types=["code"],
-                scope=["openid", "profile", "email"],
-            )
+        made = models.Client(
+            client_id=client["id"],
+            client_secret=client["secret"],
+            client_name=client["id"],
+            client_uri="https://ostiary.example",
+            token_endpoint_auth_method=client["method"],
+            redirect_uris=client["redirect_uris"],
+            post_logout_redirect_uris=client["post_logout_redirect_uris"],
+            grant_types=["authorization_code", "refresh_token"],
+            response_types=["code"],
+            scope=["openid", "profile", "email"],
         )
+        Backend.instance.save(made)
+        # As its own registration of clients does: what a client gets is for itself.
+        made.audience = [made]
+        Backend.instance.save(made)
 make_server("127.0.0.1", wanted["port"], app, threaded=True).serve_forever()
