@@ -95,10 +95,9 @@ async def login(
         return _answer(services, request, outcome, in_cookie=cookie_auth)
     flow = await services.flows.find(strategy, handle, holder_of(services, request, handle.kind))
     if handle.kind == "code":
-        outcome = await services.exchanges.redeem(
-            strategy, flow, origin_of(request, strategy), place_of(services, request)
-        )
-        return _answer(services, request, outcome, in_cookie=cookie_auth)
+        origin, place = origin_of(request, strategy), place_of(services, request)
+        redeemed = await services.exchanges.redeem(strategy, flow, origin, place)
+        return _answer(services, request, redeemed, in_cookie=cookie_auth)
     try:
         outcome = await _step(services, request, strategy, fields, expires_in, flow=flow)
         if flow.returning is not None and flow.leads_back:
