@@ -6,6 +6,7 @@ from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT, Controller, Route
 from ostiary.arguments import Duration
 from ostiary.commands import Command, CommandError, Enrolled, Recruit, Workplace
+from ostiary.directory import Directory
 from ostiary.events import (
     ActionRefused,
     ActionRun,
@@ -58,7 +59,6 @@ from ostiary.strategies import (
     Call,
     Challenge,
     CredentialField,
-    Directory,
     Factor,
     FoundCredentials,
     Kind,

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from ostiary.directory import Directory
 from ostiary.errors import OstiaryError
 from ostiary.storage import OwnStore
-from ostiary.strategies import Directory, Strategy, User
+from ostiary.strategies import Strategy, User
 
 
 class CommandError(Exception):

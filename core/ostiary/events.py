@@ -206,10 +206,14 @@ class UserDeleted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CredentialsCreated(Event):
-    """A user can sign in with one more strategy."""
+    """A user can sign in with one more strategy, or with further credentials of one.
+
+    :ivar action: of the plugin, that has added them in a way of its own.
+    """
 
     kuid: str
     strategy: str
+    action: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,10 +232,14 @@ class CredentialsChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CredentialsDeleted(Event):
-    """A user can no longer sign in with a strategy."""
+    """A user can no longer sign in with a strategy.
+
+    :ivar action: of the plugin, that has removed them in a way of its own.
+    """
 
     kuid: str
     strategy: str
+    action: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

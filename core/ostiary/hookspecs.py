@@ -33,20 +33,12 @@ from pluggy import HookimplMarker, HookspecMarker
 
 from ostiary.actions import Controller
 from ostiary.commands import Command
+from ostiary.directory import Directory
 from ostiary.events import Event
 from ostiary.filters import Filter, Order
 from ostiary.storage import OwnStore as Store
 from ostiary.storage import Storage
-from ostiary.strategies import (
-    Call,
-    Challenge,
-    Directory,
-    FoundCredentials,
-    Redirect,
-    Strategy,
-    User,
-    Verdict,
-)
+from ostiary.strategies import Call, Challenge, FoundCredentials, Redirect, Strategy, User, Verdict
 
 hookspec = HookspecMarker("ostiary")
 hookimpl = HookimplMarker("ostiary")
@@ -335,12 +327,15 @@ async def ostiary_link_credentials(
 
 
 @hookspec
-async def ostiary_verified_address(store: Store, email: str) -> str | None:
+async def ostiary_verified_address(
+    settings: Mapping[str, Any], store: Store, email: str
+) -> str | None:
     """Return the kuid for whom this plugin has verified an e-mail address, or None.
 
-    Every plugin is asked when another calls ``directory.find_by_address``. Name nobody who has
-    only said that it is theirs.
+    Every plugin is asked by ``directory.find_by_address``, which raises what is raised here. Name
+    nobody who has only said that it is theirs.
 
+    :param settings: as in ``ostiary_strategies``.
     :param email: as somebody else wrote it; compare it as your names are compared.
     """
 

@@ -37,7 +37,14 @@ CONSTANT_HEADERS = [
 ]
 CLOSE = (b"connection", b"close")
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
-SECRETS = (b"kauth-", b"kapikey-", b'"token":"', b'"resetToken":"', b'"challenge":"')
+SECRETS = (
+    b"kauth-",
+    b"kapikey-",
+    b'"token":"',
+    b'"resetToken":"',
+    b'"accessToken":"',
+    b'"challenge":"',
+)
 """How tokens begin, and the members in which other secrets stand: an answer that holds one of
 them is never compressed."""
 

@@ -14,13 +14,13 @@ import msgspec
 
 from ostiary import errors
 from ostiary.actions import PLACEHOLDER, Action, Controller, Route
+from ostiary.directory import Directory
 from ostiary.log import origin
 from ostiary.narrowing import call_for
 from ostiary.plugins import Plugin, PluginError
 from ostiary.request import Reply, Request
 from ostiary.routes import VERBS
 from ostiary.storage import OwnStore
-from ostiary.strategies import Directory
 
 if TYPE_CHECKING:
     from ostiary.services import Services

@@ -28,6 +28,7 @@ from ostiary.plugin_names import (
     wire_name,
 )
 from ostiary.plugins import (
+    ADDRESS,
     BACKGROUND,
     HOOKS,
     LOGIN_HOOKS,
@@ -184,7 +185,7 @@ def _check_implementation(name: str, caller: HookCaller, implementation: HookImp
     assert caller.spec is not None
     asynchronous = inspect.iscoroutinefunction(caller.spec.function)
     if implementation.wrapper or implementation.hookwrapper:
-        if caller.name in {*LOGIN_HOOKS, BACKGROUND}:
+        if caller.name in {*LOGIN_HOOKS, BACKGROUND, ADDRESS}:
             raise PluginError(f"plugin {name}: hook {caller.name} is asked of each, not wrapped")
         return  # pluggy has made sure that it is a generator.
     if asynchronous and not inspect.iscoroutinefunction(implementation.function):

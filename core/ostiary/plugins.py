@@ -13,13 +13,14 @@ from ostiary import errors
 from ostiary.actions import Controller
 from ostiary.arguments import Duration
 from ostiary.calling import Calls, Errors, copied, returned
+from ostiary.directory import Directory
 from ostiary.durations import duration
 from ostiary.filters import Filter, Order
 from ostiary.narrowing import narrowed
 from ostiary.storage import OwnStore, Storage
 from ostiary.stored_strategies import StoredStrategies
-from ostiary.strategies import Call, Directory, FoundCredentials, Strategy, User, Verdict
-from ostiary.verdicts import found_of, verdict_of, view_of
+from ostiary.strategies import Call, Challenge, FoundCredentials, Redirect, Strategy, User, Verdict
+from ostiary.verdicts import found_of, link_of, verdict_of, view_of
 
 REQUIRED = tuple(
     f"ostiary_{verb}_credentials"
@@ -27,12 +28,12 @@ REQUIRED = tuple(
 )
 
 BY_ID, SEARCH = "ostiary_get_credentials_by_id", "ostiary_search_credentials"
-REAUTHENTICATE = "ostiary_reauthenticate"
-OPTIONAL = (BY_ID, SEARCH, REAUTHENTICATE, "ostiary_refresh_session")
+REAUTHENTICATE, LINK = "ostiary_reauthenticate", "ostiary_link_credentials"
+OPTIONAL = (BY_ID, SEARCH, REAUTHENTICATE, LINK, "ostiary_refresh_session")
 HOOKS = (*REQUIRED, *OPTIONAL)
 BEFORE_LOGIN, AFTER_LOGIN = "ostiary_before_login", "ostiary_after_login"
 LOGIN_HOOKS = {BEFORE_LOGIN, AFTER_LOGIN}
-BACKGROUND = "ostiary_background"
+BACKGROUND, ADDRESS = "ostiary_background", "ostiary_verified_address"
 
 REFUSALS = (errors.UnauthorizedError, errors.ForbiddenError)
 """Whatever of these a refresh is refused with, the client is told the same."""
@@ -202,6 +203,21 @@ class Strategies:
         """Have a user who is signed in prove once more who they are."""
         await self._ask(REAUTHENTICATE, name, call, kuid=kuid, credentials=credentials)
 
+    def links(self, name: str) -> bool:
+        """Tell whether a strategy has its users prove that new credentials are theirs."""
+        return self._implements(LINK, name)
+
+    async def link(
+        self, name: str, kuid: str, credentials: Mapping[str, Any], call: Call
+    ) -> Challenge | Redirect | dict[str, Any]:
+        """Have a user prove that new credentials are theirs; return these, or what is to be done."""
+        given: dict[str, Any] = {"kuid": kuid, "credentials": credentials}
+        given["directory"] = self._directory_for(name)
+        answer: Challenge | Redirect | dict[str, Any] = await self._ask(
+            LINK, name, call, partial(link_of, name), **given
+        )
+        return answer
+
     async def validate(
         self,
         name: str,
@@ -217,10 +233,19 @@ class Strategies:
         await self._call("validate", name, call, **given)
 
     async def create(
-        self, name: str, kuid: str, credentials: Mapping[str, Any], call: Call
+        self,
+        name: str,
+        kuid: str,
+        credentials: Mapping[str, Any],
+        call: Call,
+        *,
+        further: bool = False,
     ) -> dict[str, Any]:
-        """Write credentials; erase first what a lost user of the same kuid may have left."""
-        if await self.get(name, kuid) is not None:
+        """Write credentials; erase first what a lost user of the same kuid may have left.
+
+        :param further: they come beside others of the user, which stay.
+        """
+        if not further and await self.get(name, kuid) is not None:
             await self.erase(name, kuid)
         given: dict[str, Any] = {"kuid": kuid, "credentials": credentials}
         given["directory"] = self._directory_for(name)

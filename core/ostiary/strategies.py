@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal
 
 from ostiary import errors
 
@@ -16,8 +16,6 @@ Factor = Literal["knowledge", "possession", "inherence"]
 """What is proved: that one knows, has or is something (NIST SP 800-63B-4, 2)."""
 
 FIVE_MINUTES = 300_000
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +163,8 @@ class Call:
     :param headers: those that the strategy declared, in lower case.
     :param state: what the step before this one gave the server to keep; None at a first step.
     :param proxied: a trusted proxy has passed the request on.
+    :param session: the session that calls, by the id that its owner sees it listed with; None
+        for nobody, and for an API key.
     """
 
     kuid: str = "-1"
@@ -177,6 +177,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     state: Mapping[str, Any] | None = field(default=None, repr=False)
     proxied: bool = False
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,133 +255,6 @@ class FoundCredentials:
 
     hits: Sequence[Mapping[str, Any]]
     total: int
-
-
-class Directory(Protocol):
-    """What a plugin may ask about users, and do for those who sign in with its strategies."""
-
-    async def find(self, kuid: str) -> User | None:
-        """Return a user, or None if nobody has this kuid."""
-
-    async def roles(self, profile_ids: Iterable[str]) -> frozenset[str]:
-        """Return the ids of the roles that make some profiles; unknown profiles have none."""
-
-    async def check_authority(self, kuid: str, call: Call) -> None:
-        """Refuse a caller who would get rights by acting as a user, or by letting others do so.
-
-        :raises errors.TargetTooPowerful: the user holds rights that the caller does not.
-        """
-
-    async def change_credentials(
-        self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
-    ) -> Mapping[str, Any]:
-        """Change the credentials of a user who has proved who they are in another way.
-
-        They are validated and written by the hooks of this plugin, the caches of all processes
-        are told, and every session of the user ends, as if an administrator had changed them;
-        ``open_session`` opens a new one. The time that the hooks take is not counted as the
-        caller's.
-
-        :param strategy: one of this plugin.
-        :param call: given to the hooks; ``kuid`` of the user, if it is done by the user.
-        :returns: what a client may see of them, and the ``kuid``.
-        :raises errors.UnknownStrategy: it is none of this plugin.
-        :raises errors.NoCredentials: the user holds none of this strategy.
-        :raises errors.CredentialsRejected: or another error of the hooks; nothing was changed.
-        """
-
-    async def add_credentials(
-        self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
-    ) -> Mapping[str, Any]:
-        """Give a user credentials of this plugin, once it has been proved that they are theirs.
-
-        They are validated and written by the hooks of this plugin, as after
-        ``ostiary_link_credentials``. A user who holds some of the strategy gets further ones if
-        it has ``several``.
-
-        :param call: given to the hooks.
-        :returns: what a client may see of them, and the ``kuid``.
-        :raises errors.UnknownStrategy: it is none of this plugin.
-        :raises errors.CredentialsExist: there are some, and there may be no others.
-        :raises errors.CredentialsRejected: or another error of the hooks; nothing was changed.
-        """
-
-    async def remove_credentials(
-        self, strategy: str, kuid: str, call: Call, *, force: bool = False
-    ) -> None:
-        """Take all credentials of a strategy of this plugin off a user; their sessions end.
-
-        :param force: also if nothing else would let the user in.
-        :raises errors.UnknownStrategy: it is none of this plugin.
-        :raises errors.NoCredentials: the user holds none of this strategy.
-        :raises errors.LastWayIn: nothing else would let the user in.
-        """
-
-    async def find_by_address(self, email: str) -> User | None:
-        """Return the user for whom a strategy has verified an e-mail address.
-
-        None also if several strategies name several users. It is asked of every plugin with
-        ``ostiary_verified_address``.
-        """
-
-    async def attempt(
-        self, strategy: str, account: str | None, call: Call, prove: Callable[[], Awaitable[T]]
-    ) -> T:
-        """Return what ``prove`` returns; an error that it raises counts as a failed login.
-
-        Guesses are limited together, by whatever door they come (OWASP ASVS 6.3.4): call this
-        wherever something secret is looked at that is not given to ``verify``.
-
-        :param strategy: one of this plugin.
-        :param account: what ``Strategy.account`` returns for it; None if there is no telling
-            before the secret is looked at, and only the address counts.
-        :raises errors.TooManyLogins: it has to wait, and ``prove`` is not called. An action
-            names it in ``raises``.
-        """
-
-    def others_take_part(self, strategy: str) -> bool:
-        """Tell whether another plugin wraps the logins of a strategy, such as a second factor.
-
-        Then right credentials are not all that is asked at a login, and ``open_session``
-        instead of one would leave the other plugin out (OWASP ASVS 6.4.3).
-
-        :param strategy: one of this plugin.
-        """
-
-    async def open_session(
-        self, kuid: str, call: Call, *, lifetime: int | None = None, session: str | None = None
-    ) -> Mapping[str, Any]:
-        """Sign a user in whom the plugin has verified by itself; return what a login answers.
-
-        It is no attempt that the limits of failed logins count.
-
-        :param lifetime: of the token, in ms; -1 is without end, None the default.
-        :param session: see ``Verified``.
-        :raises errors.LoginRefused: nobody, a disabled user, or one who holds no credentials of
-            a strategy of this plugin; or a hook has refused.
-        :raises errors.TtlExceeded: the lifetime is above the maximum.
-        """
-
-    async def end_sessions(
-        self, kuid: str | None, *, session: str | None = None, strategy: str | None = None
-    ) -> int:
-        """End the sessions of a user that this plugin's strategies have opened; return how many.
-
-        :param kuid: None is whoever has the named session.
-        :param session: end only what goes by this name; see ``Verified``.
-        :param strategy: end only what this one has opened; None is each of this plugin.
-        """
-
-    async def strategies_changed(self) -> None:
-        """Have every process ask ``ostiary_stored_strategies`` of this plugin again.
-
-        Call it after the transaction that changed them. When it returns they are in force in
-        this process, and in the others at the next request that comes to them, or a moment
-        later on other machines.
-
-        :raises errors.StrategyNotRegistered: they are wrong, and those of before stay.
-        :raises errors.StrategyOfAnother: one of the names belongs to another plugin; likewise.
-        """
 
 
 def described(fields: Iterable[CredentialField | str]) -> tuple[CredentialField, ...]:

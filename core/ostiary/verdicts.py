@@ -67,6 +67,29 @@ def verdict_of(name: str, verdict: Any) -> Verdict:
     raise errors.InvalidVerdict(name)
 
 
+def link_of(name: str, answer: Any) -> Challenge | Redirect | dict[str, Any]:
+    """Return what a hook that links credentials asks for next, or the fields that are proved.
+
+    :raises errors.InvalidVerdict: it is neither, or something in it cannot be.
+    """
+    if isinstance(answer, Challenge | Redirect):
+        step = verdict_of(name, answer)
+        assert isinstance(step, Challenge | Redirect)
+        return step
+    try:
+        return _mapping(answer)
+    except _WrongAnswer:
+        raise errors.InvalidVerdict(name) from None
+
+
+def kuid_of(owner: str, kuid: Any) -> str | None:
+    """Return whom a plugin names, or None.
+
+    :raises errors.InvalidKuid: it can be the kuid of nobody.
+    """
+    return None if kuid is None else _kuid(owner, kuid)
+
+
 def view_of(name: str, seen: Any) -> dict[str, Any]:
     """Return what may be seen of some credentials.
 

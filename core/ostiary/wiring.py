@@ -9,6 +9,7 @@ from typing import Any
 
 from ostiary import __version__, openapi
 from ostiary.actions import Registry
+from ostiary.address_hooks import AddressHooks
 from ostiary.clock import now
 from ostiary.controllers import CONTROLLERS
 from ostiary.cookies import Cookies
@@ -146,6 +147,9 @@ def make_services(parts: Parts) -> Services:
     strategies.stored.claim_with(parts.inventory.claim)
     changed = StrategyChanges(store, changes, strategies).announce
     door = Door(parts.inventory, plugins.loaded)
+    cookies = Cookies(
+        sessions=settings.http.cookie_authentication, secure=settings.server.over_https
+    )
     directories = Directories(
         strategies,
         users,
@@ -160,6 +164,8 @@ def make_services(parts: Parts) -> Services:
         authority,
         credentials,
         parts.login_limits,
+        AddressHooks(plugins, strategies.calls, parts.stores),
+        cookies,
     )
     strategies.direct_by(directories.of)
     return Services(
@@ -175,9 +181,7 @@ def make_services(parts: Parts) -> Services:
         background=Background(),
         changes=changes,
         connections=Connections(tokens, rooms, changes, now),
-        cookies=Cookies(
-            sessions=settings.http.cookie_authentication, secure=settings.server.over_https
-        ),
+        cookies=cookies,
         credentials=credentials,
         defaults=defaults,
         directories=directories,

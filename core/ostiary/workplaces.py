@@ -12,6 +12,7 @@ from typing import Any, NoReturn, cast
 from ostiary import __version__
 from ostiary.commands import Command, CommandError, Enrolled, Recruit, Workplace, Write
 from ostiary.composition import Core, has_stores, make_backend, require_stores
+from ostiary.directory import Directory
 from ostiary.errors import OstiaryError, UnknownStrategy
 from ostiary.key_settings import load_master_key
 from ostiary.log import origin, printable
@@ -24,7 +25,7 @@ from ostiary.services.users import Users
 from ostiary.settings import Settings, SettingsError
 from ostiary.startup import establish, opened
 from ostiary.storage import OwnStore, StorageError
-from ostiary.strategies import Directory, Strategy, User
+from ostiary.strategies import Strategy, User
 
 
 def find_commands(settings: Settings, plugin: str) -> tuple[Command, ...]:

@@ -16,11 +16,11 @@ from pluggy import HookimplMarker, PluginManager
 
 from ostiary import hookspecs
 from ostiary.background_hooks import BackgroundHooks, Delays
+from ostiary.directory import Directory
 from ostiary.plugin_controllers import PluginSide
 from ostiary.plugin_loading import load_plugins
 from ostiary.plugins import Plugin, PluginError, Plugins
 from ostiary.storage import OwnStore
-from ostiary.strategies import Directory
 from ostiary.testing.packages import Package, installed
 from ostiary.watchdog import Watchdog
 

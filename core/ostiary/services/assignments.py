@@ -6,15 +6,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from sqlalchemy import func, select
-
 from ostiary import errors
 from ostiary.events import UserProfilesChanged
 from ostiary.services.changes import Changes, take_turn
 from ostiary.services.events import Events
 from ostiary.services.user_rows import overwrite_user, read_users
 from ostiary.storage import Store
-from ostiary.storage.tables import changes as log
 
 logger = logging.getLogger(__name__)
 
@@ -57,4 +54,4 @@ class Assignments:
             await overwrite_user(db, found[0], new)
             told = UserProfilesChanged(kuid=kuid, profiles=profile_ids, strategy=strategy)
             await self._events.record(db, told)
-            return int(await db.scalar(select(func.max(log.c.sequence))))
+            return await self._changes.last(db)

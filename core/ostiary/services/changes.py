@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from ostiary.storage import Database, Store, Watch
 from ostiary.storage.tables import MODE, changes, installation
@@ -84,6 +84,10 @@ class Changes:
         """Return the number of the last change in the store, or 0."""
         row = await self._store.fetch(NEWEST)
         return 0 if row is None else int(row[0])
+
+    async def last(self, db: Database) -> int:
+        """Return the number of the last change, in a transaction that has recorded one."""
+        return int(await db.scalar(select(func.max(changes.c.sequence))))
 
     async def since(self, db: Database, sequence: int, what: What, id: str) -> bool:
         """Tell whether something has changed after a change of that number."""

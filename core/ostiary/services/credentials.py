@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import delete, insert, select
@@ -20,11 +21,14 @@ from ostiary.services.access import end_sessions
 from ostiary.services.changes import Changes, take_turn
 from ostiary.services.events import Events
 from ostiary.services.journal import Journal
+from ostiary.services.knowledge import Knowledge
 from ostiary.services.search.asking import Asked
 from ostiary.services.users import Users
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import user_strategies
 from ostiary.strategies import Call, FoundCredentials, User
+
+Approve = Callable[[Database], Awaitable[None]]
 
 DOUBTFUL = (errors.PluginImplementationError, errors.PluginTimeoutError, errors.StoreUnavailable)
 """Where a hook ends with one of these, it may have written before."""
@@ -116,27 +120,48 @@ class Credentials:
         await self._strategies.validate(strategy, user, fields, call, partial=partial)
 
     async def create(
-        self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
+        self,
+        strategy: str,
+        kuid: str,
+        fields: Mapping[str, Any],
+        call: Call,
+        *,
+        approve: Approve | None = None,
+        known: Knowledge | None = None,
+        action: str | None = None,
     ) -> dict[str, Any]:
-        """Give a user credentials.
+        """Give a user credentials, or further ones where the strategy has several.
 
+        :param approve: refuses in the transaction that makes them the user's; nobody else
+            changes anything of the user after it.
+        :param known: refuse if more has changed of the user, and know of this change, too.
+        :param action: see ``update``.
         :raises errors.CredentialsExist: there are some; they are never overwritten.
         """
         await self._strategies.settle(strategy)
-        self._strategies.find(strategy)
+        several = self._strategies.find(strategy).several
         user = await self._user(kuid)
-        operation = await self._journal.reserve_credentials(kuid, strategy)
+        reserved = await self._journal.reserve_credentials(kuid, strategy, several=several)
+        further = reserved.further
         try:
             await self._strategies.validate(strategy, user, fields, call)
-            seen = await self._strategies.create(strategy, kuid, fields, call)
+            seen = await self._strategies.create(strategy, kuid, fields, call, further=further)
             async with self._store.begin() as db:
+                await take_turn(db)
+                if approve is not None:
+                    await approve(db)
+                await self._check_unchanged(db, kuid, None if known is None else known.of(kuid))
                 await self._changes.record(db, "user", kuid)
-                await self._journal.claim(db, operation)
-                row = {"kuid": kuid, "strategy": strategy, "created_at": self._clock()}
-                await db.execute(insert(user_strategies).values(row))
-                await self._events.record(db, CredentialsCreated(kuid=kuid, strategy=strategy))
+                if known is not None:
+                    db.after_commit(partial(known.learn, kuid, await self._changes.last(db)))
+                await self._journal.claim(db, reserved.operation)
+                if not further:
+                    row = {"kuid": kuid, "strategy": strategy, "created_at": self._clock()}
+                    await db.execute(insert(user_strategies).values(row))
+                told = CredentialsCreated(kuid=kuid, strategy=strategy, action=action)
+                await self._events.record(db, told)
         except BaseException:
-            await asyncio.shield(self._journal.abandon(operation))
+            await asyncio.shield(self._journal.abandon(reserved.operation))
             raise
         return {**seen, "kuid": kuid}
 
@@ -179,24 +204,37 @@ class Credentials:
         return {**seen, "kuid": kuid}
 
     async def delete(
-        self, strategy: str, kuid: str, *, keep: str | None = None, since: int | None = None
+        self,
+        strategy: str,
+        kuid: str,
+        *,
+        keep: str | None = None,
+        since: int | None = None,
+        force: bool = False,
+        action: str | None = None,
     ) -> None:
         """Take credentials off a user; what the strategy keeps of them is erased right after.
 
-        :param keep: see ``update``, also for ``since``.
+        :param keep: see ``update``, also for ``since`` and ``action``.
+        :param force: also the last ones of a strategy that keeps those.
         :raises errors.NoCredentials: there are none.
+        :raises errors.LastWayIn: nothing else would let the user in.
         """
         await self._strategies.settle(strategy)
-        self._strategies.find(strategy)
+        if kept := self._strategies.find(strategy).keeps_last and not force:
+            await self._strategies.settle()
         held = (user_strategies.c.kuid == kuid) & (user_strategies.c.strategy == strategy)
         async with self._store.begin() as db:
             await take_turn(db)
             await self._check_unchanged(db, kuid, since)
+            if kept:
+                await self._check_another_way_in(db, kuid, strategy)
             await self._changes.record(db, "user", kuid)
             if (await db.execute(delete(user_strategies).where(held))).rowcount == 0:
                 raise errors.NoCredentials(kuid, strategy)
             await self._journal.delete_one(db, kuid, strategy)
-            await self._events.record(db, CredentialsDeleted(kuid=kuid, strategy=strategy))
+            told = CredentialsDeleted(kuid=kuid, strategy=strategy, action=action)
+            await self._events.record(db, told)
             await self._end_sessions(db, kuid, keep)
         await self._journal.settle(kuid)
 
@@ -221,6 +259,16 @@ class Credentials:
     async def _check_unchanged(self, db: Database, kuid: str, since: int | None) -> None:
         if since is not None and await self._changes.since(db, since, "user", kuid):
             raise errors.ActionLocked("change of credentials")
+
+    async def _check_another_way_in(self, db: Database, kuid: str, strategy: str) -> None:
+        """Refuse to take the last credentials of a user; a strategy that is missing lets nobody in.
+
+        :raises errors.LastWayIn: they are.
+        """
+        held = select(user_strategies.c.strategy).where(user_strategies.c.kuid == kuid)
+        names = set((await db.execute(held)).scalars())
+        if strategy in names and not any(map(self._strategies.knows, names - {strategy})):
+            raise errors.LastWayIn(kuid, strategy)
 
     async def _user(self, kuid: str) -> User:
         user = await self._users.find(kuid)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ostiary import errors
+from ostiary.address_hooks import AddressHooks
 from ostiary.arguments import Duration
+from ostiary.cookies import Cookies
 from ostiary.durations import duration
 from ostiary.login_hooks import LoginHooks
 from ostiary.patience import not_counted
@@ -17,6 +20,7 @@ from ostiary.services.changes import Changes
 from ostiary.services.credentials import Credentials
 from ostiary.services.door import Door
 from ostiary.services.grants import Grants
+from ostiary.services.knowledge import known
 from ostiary.services.login_limits import LoginLimits
 from ostiary.services.sessions import Origin, Sessions
 from ostiary.services.subjects import Place
@@ -54,12 +58,14 @@ class Directories:
         authority: Authority,
         credentials: Credentials,
         limits: LoginLimits,
+        addresses: AddressHooks,
+        cookies: Cookies,
     ) -> None:
         self.strategies, self.users, self.accounts = strategies, users, accounts
         self.tokens, self.sessions, self.changes = tokens, sessions, changes
         self.door, self.hooks, self.changed = door, hooks, changed
         self.grants, self.authority, self.credentials = grants, authority, credentials
-        self.limits = limits
+        self.limits, self.addresses, self.cookies = limits, addresses, cookies
         self._made: dict[str, PluginDirectory] = {}
 
     def of(self, plugin: str) -> PluginDirectory:
@@ -94,6 +100,14 @@ class PluginDirectory:
             raise errors.TargetTooPowerful(kuid)
         await self._services.authority.check_target(caller, kuid)
 
+    async def check_profiles(self, profile_ids: Iterable[str], call: Call) -> None:
+        """Refuse a caller who holds less rights than some profiles grant."""
+        profile_ids = tuple(profile_ids)
+        caller = await self._services.accounts.find(call.kuid)
+        if caller is None:
+            raise errors.MissingRights(", ".join(profile_ids))
+        await self._services.authority.check_grant(caller, profile_ids)
+
     async def attempt(
         self, strategy: str, account: str | None, call: Call, prove: Callable[[], Awaitable[T]]
     ) -> T:
@@ -121,11 +135,35 @@ class PluginDirectory:
             if not await credentials.held(strategy, kuid):
                 raise errors.NoCredentials(kuid, strategy)
             action = f"{call.controller}:{call.action}"
-            try:
+            with _about(kuid):
                 return await credentials.update(strategy, kuid, fields, call, action=action)
-            except errors.OstiaryError as error:
-                error.about = kuid
-                raise
+
+    async def add_credentials(
+        self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
+    ) -> dict[str, Any]:
+        """Give a user credentials of this plugin's, through its own hooks."""
+        self._own(strategy)
+        create = self._services.credentials.create
+        with not_counted(), _about(kuid):
+            action = f"{call.controller}:{call.action}"
+            return await create(strategy, kuid, fields, call, known=known(), action=action)
+
+    async def remove_credentials(
+        self, strategy: str, kuid: str, call: Call, *, force: bool = False
+    ) -> None:
+        """Take credentials of this plugin's off a user; their sessions end."""
+        self._own(strategy)
+        with not_counted(), _about(kuid):
+            action = f"{call.controller}:{call.action}"
+            await self._services.credentials.delete(strategy, kuid, force=force, action=action)
+
+    async def find_by_address(self, email: str) -> User | None:
+        """Return the user for whom a strategy has verified an e-mail address, if it is one."""
+        with not_counted():
+            holders = await self._services.addresses.holders(email)
+            found = [await self._named(plugin, kuid) for plugin, kuid in holders.items()]
+        users = {user.kuid: user for user in found if user is not None}
+        return users.popitem()[1] if len(users) == 1 else None
 
     async def open_session(
         self, kuid: str, call: Call, *, lifetime: int | None = None, session: str | None = None
@@ -151,10 +189,27 @@ class PluginDirectory:
                 return issued.to_json()
         raise self._refusal(kuid, "the user keeps changing")
 
-    async def end_sessions(self, kuid: str, *, session: str | None = None) -> int:
+    async def end_sessions(
+        self, kuid: str | None, *, session: str | None = None, strategy: str | None = None
+    ) -> int:
         """End sessions that this plugin's strategies have opened."""
-        own = self._services.strategies.of(self._plugin)
+        check_name(self._plugin, session)
+        if kuid is None and session is None:
+            raise errors.PluginUnexpectedError(f"{self._plugin} named neither user nor session")
+        own: Iterable[str] = self._services.strategies.of(self._plugin)
+        if strategy is not None:
+            self._own(strategy)
+            own = (strategy,)
         return await self._services.sessions.end_of(kuid, own, foreign=session)
+
+    async def end_own_session(self, strategy: str, call: Call) -> tuple[str, ...]:
+        """End the session that a call was made with."""
+        self._own(strategy)
+        services = self._services
+        if call.session is None:
+            raise errors.SessionNotFound("")
+        await services.sessions.revoke(call.kuid, call.session, strategy=strategy)
+        return (services.cookies.no_session(),) if services.cookies.sessions else ()
 
     async def strategies_changed(self) -> None:
         """Have every worker ask the plugin for its strategies again."""
@@ -164,6 +219,16 @@ class PluginDirectory:
         """Refuse a strategy that is none of this plugin's."""
         if strategy not in self._services.strategies.of(self._plugin):
             raise errors.UnknownStrategy(strategy)
+
+    async def _named(self, plugin: str, kuid: str) -> User | None:
+        """Return a user whom a plugin names; not one who holds nothing of it any more."""
+        services = self._services
+        await services.strategies.settle()
+        own = services.strategies.of(plugin)
+        found = await services.users.find_with_strategies(kuid)
+        if found is None or (own and own.keys().isdisjoint(found[1])):
+            return None
+        return found[0].shown()
 
     def _lifetime(self, told: Any) -> Duration:
         try:
@@ -193,3 +258,13 @@ def check_name(owner: str, session: Any) -> None:
     """
     if session is not None and not (isinstance(session, str) and len(session) <= LONGEST_NAME):
         raise errors.PluginUnexpectedError(f"{owner} gave no name of a session")
+
+
+@contextmanager
+def _about(kuid: str) -> Iterator[None]:
+    """Have errors tell whom they concern."""
+    try:
+        yield
+    except errors.OstiaryError as error:
+        error.about = kuid
+        raise

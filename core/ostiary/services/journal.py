@@ -3,7 +3,8 @@
 Before credentials are made or erased, a row here says so; the transaction that
 makes it true in the core removes the row. What a crash leaves is undone from
 the rows whose process is gone: credentials that were being made are erased,
-those that were being erased are erased again.
+those that were being erased are erased again. Further credentials beside others of a strategy
+are left as they are: the strategy has written all of them, or none, and cannot erase one alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
@@ -26,9 +27,19 @@ from ostiary.storage.tables import journal, user_strategies, users
 
 logger = logging.getLogger(__name__)
 
-CREATING, DELETING = "creating", "deleting"
+CREATING, ADDING, DELETING = "creating", "adding", "deleting"
 PATIENCE = 5.0
 PAUSE = 0.02
+
+
+class Reserved(NamedTuple):
+    """Credentials that may be made now.
+
+    :ivar further: they come beside others of the strategy that the user holds.
+    """
+
+    operation: str
+    further: bool
 
 
 class Journal:
@@ -52,15 +63,18 @@ class Journal:
 
         :raises errors.UserAlreadyExists: it is taken, or being taken.
         """
-        return await self._reserve(kuid, [THE_USER, *strategies])
+        return (await self._reserve(kuid, [THE_USER, *strategies])).operation
 
-    async def reserve_credentials(self, kuid: str, strategy: str) -> str:
-        """Reserve the credentials of a user for a strategy; return the operation.
+    async def reserve_credentials(
+        self, kuid: str, strategy: str, *, several: bool = False
+    ) -> Reserved:
+        """Reserve credentials of a user for a strategy.
 
+        :param several: there may be others of it.
         :raises errors.UserNotFound: there is no such user.
-        :raises errors.CredentialsExist: the user has some.
+        :raises errors.CredentialsExist: the user has some, and there may be no others.
         """
-        return await self._reserve(kuid, [strategy])
+        return await self._reserve(kuid, [strategy], several=several)
 
     async def reserve_many(
         self, strategy: str, kuids: Sequence[str], *, join: bool
@@ -96,7 +110,7 @@ class Journal:
 
         :raises errors.ActionLocked: it was given up for dead, or the user is being deleted.
         """
-        mine = delete(journal).where(journal.c.operation == operation, journal.c.kind == CREATING)
+        mine = delete(journal).where(journal.c.operation == operation, journal.c.kind != DELETING)
         # What the rows that were taken over name may be erased already.
         if (await db.execute(mine)).rowcount != self._running.pop(operation):
             raise errors.ActionLocked("deletion")
@@ -141,7 +155,11 @@ class Journal:
 
     async def delete_one(self, db: Database, kuid: str, strategy: str) -> None:
         """Note, in the transaction that takes credentials off a user, that they have to go."""
-        await db.execute(insert(journal).values(self._row(kuid, strategy, DELETING, _operation())))
+        this = (journal.c.kuid == kuid) & (journal.c.strategy == strategy)
+        # Who is adding others to them hears of it when the claim fails, and erases them all.
+        if (await db.execute(update(journal).where(this).values(kind=DELETING))).rowcount == 0:
+            row = self._row(kuid, strategy, DELETING, _operation())
+            await db.execute(insert(journal).values(row))
 
     async def settle(self, kuid: str) -> None:
         """Erase what is noted for a user; what fails is logged, and tried again by ``sweep``."""
@@ -162,12 +180,12 @@ class Journal:
             if known and await self._is_left(row):
                 await self._settle_row(row)
 
-    async def _reserve(self, kuid: str, names: list[str]) -> str:
+    async def _reserve(self, kuid: str, names: list[str], *, several: bool = False) -> Reserved:
         operation = _operation()
         self._running[operation] = len(names)
         try:
             async with asyncio.timeout(PATIENCE):
-                while not await self._try_reserve(kuid, names, operation):
+                while (kind := await self._try_reserve(kuid, names, operation, several)) is None:
                     await self._make_way(kuid, names)
         except TimeoutError:
             self._running.pop(operation)
@@ -175,34 +193,41 @@ class Journal:
         except BaseException:
             self._running.pop(operation)
             raise
-        return operation
+        return Reserved(operation, kind == ADDING)
 
-    async def _try_reserve(self, kuid: str, names: list[str], operation: str) -> bool:
+    async def _try_reserve(
+        self, kuid: str, names: list[str], operation: str, several: bool
+    ) -> str | None:
+        """Reserve, and return as what; None if somebody else is at work on it."""
         try:
             async with self._store.begin() as db:
                 await take_turn(db)
-                await self._check_free(db, kuid, names)
+                holds = await self._check_free(db, kuid, names, several=several)
+                kind = ADDING if holds else CREATING
                 for name in names:
-                    await db.execute(
-                        insert(journal).values(self._row(kuid, name, CREATING, operation))
-                    )
+                    await db.execute(insert(journal).values(self._row(kuid, name, kind, operation)))
         except IntegrityError:
-            return False
-        return True
+            return None
+        return kind
 
-    async def _check_free(self, db: Database, kuid: str, names: list[str]) -> None:
+    async def _check_free(
+        self, db: Database, kuid: str, names: list[str], *, several: bool
+    ) -> bool:
+        """Refuse what there is already; tell whether there is some that may have others."""
         exists = await db.scalar(select(users.c.kuid).where(users.c.kuid == kuid)) is not None
         if THE_USER in names:
             if exists:
                 raise errors.UserAlreadyExists(kuid)
-            return
+            return False
         if not exists:
             raise errors.UserNotFound(kuid)
         held = select(user_strategies.c.strategy).where(
             user_strategies.c.kuid == kuid, user_strategies.c.strategy.in_(names)
         )
-        if (strategy := await db.scalar(held)) is not None:
+        strategy = await db.scalar(held)
+        if strategy is not None and not several:
             raise errors.CredentialsExist(kuid, strategy)
+        return strategy is not None
 
     async def _make_way(self, kuid: str, names: list[str]) -> None:
         """Settle what stands in the way if its process is gone; else wait a little."""
@@ -231,6 +256,8 @@ class Journal:
 
     async def _settle_row(self, row: Any) -> None:
         """Take a row over, erase what it names, remove it."""
+        if row.kind == ADDING and await self._dropped(row):
+            return
         operation = _operation()
         this = (journal.c.kuid == row.kuid) & (journal.c.strategy == row.strategy)
         taken = update(journal).where(this, journal.c.operation == row.operation)
@@ -251,6 +278,12 @@ class Journal:
             )  # fmt: skip
         finally:
             self._running.pop(operation)
+
+    async def _dropped(self, row: Any) -> bool:
+        """Remove a row that names nothing to erase, unless the user was deleted meanwhile."""
+        this = (journal.c.operation == row.operation) & (journal.c.kind == ADDING)
+        async with self._store.begin() as db:
+            return bool((await db.execute(delete(journal).where(this))).rowcount)
 
     def _row(self, kuid: str, strategy: str, kind: str, operation: str) -> dict[str, Any]:
         return {

@@ -18,6 +18,7 @@ from ostiary.services.changes import Changes
 from ostiary.services.directory import Directories
 from ostiary.services.door import Door
 from ostiary.services.flows import Begun, Flow, Flows, Handle, Holder, check_step
+from ostiary.services.knowledge import known_since
 from ostiary.services.login_limits import Attempt, LoginLimits
 from ostiary.services.refusals import Refusals
 from ostiary.services.sessions import Issued, Origin
@@ -238,7 +239,8 @@ class Logins:
         if since is None:
             since = await self._changes.newest()
         await self._strategies.settle(name)
-        verdict = await self._verdict(name, credentials, call)
+        with known_since(since) as knowledge:
+            verdict = await self._verdict(name, credentials, call)
         if isinstance(verdict, Challenge | Redirect):
             return Asked(verdict, since)
         if created := isinstance(verdict, Newcomer):
@@ -246,6 +248,7 @@ class Logins:
             since = await self._changes.newest()
         else:
             kuid = verdict.kuid
+            since = knowledge.of(kuid)
         profiles = verdict.profiles if isinstance(verdict, Verified) else None
         account = await self._account(name, kuid)
         return Identified(account, since, verdict.session, profiles, created)

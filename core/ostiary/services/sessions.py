@@ -150,14 +150,17 @@ class Sessions:
             count = await db.scalar(select(func.count()).select_from(tokens).where(which))
         return [self._opened(row) for row in rows], count
 
-    async def revoke(self, kuid: str, id: str) -> None:
+    async def revoke(self, kuid: str, id: str, *, strategy: str | None = None) -> None:
         """End a session of a user, with every token that is or was a part of it.
 
+        :param strategy: end it only if this one has opened it.
         :raises errors.SessionNotFound: the user has no such session.
         """
+        which = parts_of(kuid, id)
+        if strategy is not None:
+            which &= tokens.c.strategy == strategy
         async with self._store.begin() as db:
             await take_turn(db)
-            which = parts_of(kuid, id)
             found = (await db.execute(select(tokens.c.fingerprint).where(which))).scalars().all()
             if not found:
                 raise errors.SessionNotFound(id)
@@ -167,27 +170,30 @@ class Sessions:
             await self._events.record(db, SessionsEnded(kuid=kuid, session=id))
 
     async def end_of(
-        self, kuid: str, strategies: Iterable[str], *, foreign: str | None = None
+        self, kuid: str | None, strategies: Iterable[str], *, foreign: str | None = None
     ) -> int:
         """End the sessions of a user that some strategies have opened; return how many.
 
+        :param kuid: None is everybody's.
         :param foreign: end only what goes by this name.
         """
-        which = (tokens.c.kuid == kuid) & tokens.c.strategy.in_(tuple(strategies))
+        which: ColumnElement[bool] = tokens.c.strategy.in_(tuple(strategies))
+        if kuid is not None:
+            which &= tokens.c.kuid == kuid
         if foreign is not None:
             which &= tokens.c.foreign_session == foreign
         async with self._store.begin() as db:
             await take_turn(db)
             found = await db.execute(
-                select(tokens.c.fingerprint, session_id.label("id")).where(which)
+                select(tokens.c.fingerprint, tokens.c.kuid, session_id.label("id")).where(which)
             )
             rows = found.all()
             for row in rows:
                 await self._changes.record(db, "token", row.fingerprint.hex())
             await db.execute(delete(tokens).where(which))
-            ended = sorted({row.id for row in rows})
-            for id in ended:
-                await self._events.record(db, SessionsEnded(kuid=kuid, session=id))
+            ended = sorted({(row.kuid, row.id) for row in rows})
+            for owner, id in ended:
+                await self._events.record(db, SessionsEnded(kuid=owner, session=id))
         return len(ended)
 
     def _opened(self, row: Any) -> OpenSession:

@@ -117,6 +117,13 @@ tokens = Table(
     Index("tokens_by_user", "kuid"),
     Index("tokens_by_end", "expires_at"),
     Index("tokens_by_successor", "successor"),
+    # Few have such a name.
+    Index(
+        "tokens_by_foreign_session",
+        "foreign_session",
+        sqlite_where=text("foreign_session IS NOT NULL"),
+        postgresql_where=text("foreign_session IS NOT NULL"),
+    ),
 )
 
 api_keys = Table(

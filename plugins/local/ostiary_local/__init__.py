@@ -186,6 +186,14 @@ async def ostiary_reauthenticate(
 
 
 @hookimpl
+async def ostiary_verified_address(
+    settings: Mapping[str, Any], store: Store, email: str
+) -> str | None:
+    strategy = LocalStrategy(settings=read_settings(settings, LocalSettings))
+    return await identifiers.verified(strategy, store, email)
+
+
+@hookimpl
 async def ostiary_search_credentials(
     store: Store, filter: Filter, sort: Sequence[Order], offset: int, limit: int
 ) -> FoundCredentials:

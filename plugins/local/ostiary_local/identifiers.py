@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, delete, select, update
 
 from ostiary import Database, Store
 from ostiary_local import claims, errors
 from ostiary_local.claims import Yielding
-from ostiary_local.naming import MOST, USERNAME, Kind, Name, Names
+from ostiary_local.naming import MOST, USERNAME, Kind, Name, Names, address
 from ostiary_local.tables import identifiers, tickets
+
+if TYPE_CHECKING:
+    from ostiary_local.strategy import LocalStrategy
 
 VERIFYING = ("verify", "vouch")
 """The purposes of tickets that verify an address: by mail, or as a caller has it sent."""
@@ -65,6 +69,23 @@ async def of(store: Store, kuid: str) -> Sequence[Held]:
     """Return the names of an account."""
     async with store.read() as db:
         return await held(db, [kuid])
+
+
+async def verified(strategy: LocalStrategy, store: Store, email: str) -> str | None:
+    """Return the kuid of who has proved that an e-mail address is theirs, or None.
+
+    :param email: as somebody else writes it: all spellings that open one account are one address.
+    """
+    quick = email.isascii() and "xn--" not in email.lower()
+    work = partial(address, strategy, email)
+    name = work() if quick else await store.hasher.run(work)
+    if name is None or name.kind != "email":
+        return None
+    same = (identifiers.c.key == name.key) & (identifiers.c.kind == "email")
+    holder = select(identifiers.c.kuid).where(same, identifiers.c.verified_at.is_not(None))
+    async with store.read() as db:
+        kuid: str | None = await db.scalar(holder)
+    return kuid
 
 
 def shown(rows: Sequence[Held]) -> dict[str, Any]:

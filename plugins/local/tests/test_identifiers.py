@@ -334,3 +334,20 @@ async def test_administrators_say_what_is_verified_and_nobody_else(local: Local)
     seen = await local.update("ann", verified=["ANN@example.com"])
     assert seen["identifiers"][1] == {"kind": "email", "value": ANN, "verified": True}
     assert await local.update("ann", password="y") == seen
+
+
+@pytest.mark.parametrize("typed", [ANN, "ANN@Example.COM", f" {ANN} "])
+async def test_another_plugin_is_told_who_has_verified_an_address(local: Local, typed: str) -> None:
+    """OAU-11: however its spelling differs that opens the account, too."""
+    await local.create("ann", email=ANN, password="x", verified=[ANN])
+    told = await ostiary_local.ostiary_verified_address({"dev": True}, local.store, typed)
+    assert told == "ann"
+
+
+async def test_who_only_claims_an_address_is_named_to_nobody(local: Local) -> None:
+    """OAU-11: nor who has it as a user name, or a number that was verified."""
+    await local.create("ann", email=ANN, password="x")
+    await local.create("eve", username=BOB, phone=NUMBER, password="x", verified=[NUMBER])
+    for typed in (ANN, BOB, NUMBER, "", "@", "nobody@example.com", "x" * 400, "é@exämple.com"):
+        settings = {"dev": True}
+        assert await ostiary_local.ostiary_verified_address(settings, local.store, typed) is None

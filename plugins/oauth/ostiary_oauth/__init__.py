@@ -21,7 +21,7 @@ from ostiary import (
     Verdict,
     hookimpl,
 )
-from ostiary_oauth import admission, errors, flow, identities
+from ostiary_oauth import admission, errors, flow, identities, logout, tokens
 from ostiary_oauth import settings as configuration
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import metadata
@@ -39,7 +39,7 @@ def ostiary_wire_name() -> str:
 
 @hookimpl
 def ostiary_controllers() -> Iterable[Controller]:
-    return []
+    return [tokens.token, logout.session]
 
 
 @hookimpl
@@ -56,7 +56,7 @@ async def ostiary_verify_credentials(
     directory: Directory,
 ) -> Verdict:
     if call.state is None:
-        return await flow.begin(strategy, await admission.brought(strategy, store, credentials))
+        return await flow.begin(strategy, admission.brought(credentials))
     proved = await flow.complete(strategy, credentials, call.state)
     return await admission.decide(strategy, store, directory, proved, call)
 
