@@ -13,7 +13,15 @@ from typing import Any
 
 from ostiary import Call, Directory, Newcomer, Store, User, Verified
 from ostiary import errors as core
-from ostiary_oauth import attributes, claimed, errors, identities, invitations, linking, rows
+from ostiary_oauth import (
+    attributes,
+    claimed,
+    errors,
+    invitations,
+    linking,
+    rows,
+    tokens,
+)
 from ostiary_oauth.invitations import Invitation
 from ostiary_oauth.profile_rules import profiles_of
 from ostiary_oauth.provider import Proved
@@ -92,8 +100,7 @@ async def _refresh(
     changed: dict[str, Any] = {}
     if new != identity.attributes:
         changed["attributes"] = attributes.written(new)
-    tokens = claimed.tokens_of(strategy.provider, proved)
-    changed |= identities.token_columns(store, identity.id, tokens)
+    changed |= await tokens.after_login(strategy, store, identity.id, proved.tokens)
     if changed:
         await rows.change(store, identity.id, changed)
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary import Call, Filter, FoundCredentials, Order, Store
 from ostiary.errors import OstiaryError
-from ostiary_oauth import attributes, claimed, errors, invitations, issuers, rows, searching
+from ostiary_oauth import attributes, claimed, errors, invitations, issuers, rows, searching, tokens
 from ostiary_oauth.claimed import Claimed
 from ostiary_oauth.rows import Identity, now
 from ostiary_oauth.strategy import OAuthStrategy
@@ -167,19 +167,7 @@ def _row(strategy: OAuthStrategy, store: Store, kuid: str, wanted: Claimed) -> d
     identity = Identity(
         id, strategy.name, wanted.issuer, wanted.subject, kuid, wanted.attributes, now()
     )
-    return {**rows.row_of(identity), **token_columns(store, id, wanted.tokens)}
-
-
-def token_columns(store: Store, id: str, tokens: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the columns of what a provider gave, sealed for an account; none for nothing."""
-    if tokens is None:
-        return {}
-    from ostiary_oauth.tokens import sealed
-
-    expires_at = tokens.get("expires_at")
-    known = isinstance(expires_at, int | float)
-    expires = int(expires_at * 1000) if known else None  # type: ignore[operator]
-    return {"tokens": sealed(store, id, tokens), "tokens_expire_at": expires}
+    return {**rows.row_of(identity), **tokens.columns(strategy, store, id, wanted.tokens or {})}
 
 
 def _conflict(
