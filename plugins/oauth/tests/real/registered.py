@@ -26,6 +26,9 @@ publicUrl = "{url}"
 [http]
 accessControlAllowOrigin = {origins}
 
+[security]
+returnAddresses = {pages}
+
 [security.hashing]
 timeCost = 5
 memoryCost = 7168
@@ -101,7 +104,8 @@ class Registered:
             "public": 'clientAuthentication = "none"',
             "canaille": f'clientSecret = "{SECRETS["canaille"]}"',
         }
-        text = SETTINGS.format(url=self.url, origins=self.origins, plugin=plugin)
+        pages = [f"{origin}/index.html" for origin in self.origins]
+        text = SETTINGS.format(url=self.url, origins=self.origins, pages=pages, plugin=plugin)
         for name, line in own.items():
             issuer = self.canaille_url if name == "canaille" else self.npm_url
             lines = f"{line}\n{(more or {}).get(name, '')}"

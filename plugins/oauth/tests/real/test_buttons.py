@@ -11,6 +11,8 @@ from playwright.sync_api import Browser
 from .visitors import Visitor
 from .world import Parts, World, opened
 
+BOTH = ["npm", "canaille"]
+
 
 @pytest.fixture(scope="module")
 def world(parts: Parts) -> Iterator[World]:
@@ -27,9 +29,7 @@ def visitor(world: World, browser: Browser) -> Iterator[Visitor]:
 @pytest.mark.parametrize("strategy", ["npm", "signed", "public", "canaille"])
 def test_a_button_leads_through_the_provider_to_a_token(visitor: Visitor, strategy: str) -> None:
     visitor.open_application("plain")
-    visitor.press(strategy)
-    visitor.log_in(strategy, "ann")
-    visitor.consent(strategy)
+    visitor.sign_in(strategy, "ann")
     answer = visitor.answer()
     assert answer["status"] == 200, answer
     with visitor.world.administrator() as call:
@@ -41,5 +41,24 @@ def test_a_button_leads_through_the_provider_to_a_token(visitor: Visitor, strate
     assert held == {"kuid": user["_id"], **told}
 
 
-def test_who_comes_back_is_the_same_user(visitor: Visitor) -> None:
-    """OAU-11: whom the provider knows already it does not ask again."""
+@pytest.mark.parametrize("strategy", BOTH)
+def test_with_a_cookie_the_page_is_signed_in_when_it_is_there_again(
+    visitor: Visitor, strategy: str
+) -> None:
+    """The page never sees the token."""
+    visitor.open_application("cookie")
+    visitor.sign_in(strategy, "bob")
+    assert visitor.user() in visitor.world.users()
+    (cookie,) = [one for one in visitor.context.cookies() if one["name"].endswith("authToken")]
+    assert cookie["httpOnly"]
+    assert cookie["sameSite"] == "Strict"
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["beside", "elsewhere"])
+def test_a_one_time_code_becomes_a_token_for_the_page_that_began(
+    visitor: Visitor, strategy: str, elsewhere: bool
+) -> None:
+    visitor.open_application("code", elsewhere=elsewhere)
+    visitor.sign_in(strategy, "cid")
+    assert visitor.user() in visitor.world.users()

@@ -63,6 +63,12 @@ class Visitor:
         shown: dict[str, Any] = json.loads(self.page.locator("pre").inner_text())
         return shown
 
+    def sign_in(self, strategy: str, name: str) -> None:
+        """Go from the button to where the provider sends the browser in the end."""
+        self.press(strategy)
+        self.log_in(strategy, name)
+        self.consent(strategy)
+
     def user(self) -> str:
         """Return the user whom the page of the application shows."""
         expect(self.page.locator("#user")).not_to_be_empty()

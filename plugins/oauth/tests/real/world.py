@@ -68,6 +68,12 @@ class World:
         finally:
             api.close()
 
+    def users(self) -> list[str]:
+        """Return the kuids of those whom a provider has brought here."""
+        with self.administrator() as call:
+            found = call("security:searchUsers", {"query": {}})
+        return [user["_id"] for user in found["hits"] if user["_id"] != "root"]
+
     @contextmanager
     def told(self) -> Iterator[None]:
         """Print in the end what everybody has said; pytest shows it beside a test that failed."""

@@ -1,6 +1,6 @@
 // What an application writes to have people sign in with a button.
-// The query of the page says where the server is, and how the login is to end:
-// `plain` (JSON of the server), `cookie`, or `code` (a code for one use, exchanged here).
+// The query of the page says where the server is, and how the login is to end: `plain` (JSON of
+// the server), `cookie`, or `code` (a code for one use, which this page exchanges for a token).
 const query = new URLSearchParams(location.search);
 const server = query.get('server') ?? sessionStorage.getItem('server');
 const way = query.get('way') ?? sessionStorage.getItem('way');
@@ -60,7 +60,8 @@ function show(id, text) {
   document.getElementById(id).textContent = text;
 }
 
-for (const { name, label } of await call('GET', '/strategies/_describe')) {
+const strategies = await call('GET', '/strategies/_describe');
+for (const { name, label } of strategies.filter(one => one.redirects)) {
   const button = document.createElement('button');
   button.textContent = `Sign in with ${label || name}`;
   button.onclick = () => begin(name);
