@@ -16,11 +16,11 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlencode
 
 import httpx2
 import uvicorn
@@ -53,7 +53,7 @@ EMAILS = [
 RSA_KEY = RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"})
 EC_KEY = ECKey.generate_key("P-256", {"kid": "ec", "use": "sig"})
 
-Answer = Callable[[Request], Response]
+Answer = Callable[[Request], Response | Awaitable[Response]]
 
 
 @dataclass
@@ -108,6 +108,10 @@ class Loopback:
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     codes: dict[str, Grant] = field(default_factory=dict)
     tokens: dict[str, Grant] = field(default_factory=dict)
+
+    def restart(self) -> None:
+        """Make it what it is at first."""
+        vars(self).update(vars(Loopback(self.url)))
 
     def provider(self, protocol: Protocol = "oidc", **changes: Any) -> Provider:
         """Return the settings that make it one of ours."""
@@ -192,15 +196,16 @@ def application(loopback: Loopback) -> Starlette:
     }
 
     def route(path: str) -> Route:
-        async def answer(request: Request) -> Response:
+        async def endpoint(request: Request) -> Response:
             body = (await request.body()).decode()
             given = dict(parse_qsl(body if request.method == "POST" else request.url.query))
             loopback.asked.append((request.method, path, given))
             if path in loopback.answers:
-                return loopback.answers[path](request)
+                answer = loopback.answers[path](request)
+                return answer if isinstance(answer, Response) else await answer
             return paths[path](loopback, request, given)
 
-        return Route(path, answer, methods=["GET", "POST"])
+        return Route(path, endpoint, methods=["GET", "POST"])
 
     return Starlette(routes=[route(path) for path in paths])
 
@@ -312,8 +317,3 @@ def _told(loopback: Loopback, request: Request, what: Any) -> Response:
     if scheme != "Bearer" or token not in loopback.tokens:
         return JSONResponse({"error": "invalid_token"}, 401)
     return JSONResponse(what)
-
-
-def path_of(location: str) -> str:
-    """Return the path that a location leads to."""
-    return urlsplit(location).path
