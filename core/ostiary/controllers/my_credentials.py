@@ -8,6 +8,7 @@ from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT
 from ostiary.controllers.auth import StrategyName, auth, place_of
 from ostiary.controllers.credentials import WRITING, Force, forced
+from ostiary.controllers.returns import returning_from_link
 from ostiary.controllers.steps import asked, fields_of, holder_of, readable
 from ostiary.narrowing import call_of
 from ostiary.request import Reply, Request
@@ -40,6 +41,7 @@ PROVING = (errors.NoCredentials, errors.TooManyLogins, errors.SecretInUrl)
         errors.SecretInUrl,
         errors.FlowOver,
         errors.InvalidVerdict,
+        errors.ReturnRefused,
     ],
 )
 async def create_my_credentials(
@@ -53,6 +55,11 @@ async def create_my_credentials(
         bool,
         "Send a client elsewhere with status 302; if false with 200, where scripts can read it.",
     ] = True,
+    # Likewise.
+    return_to: Annotated[
+        str | None,
+        "Where a browser goes at the end, if it is sent elsewhere; the operator lists it.",
+    ] = None,
 ) -> dict[str, Any] | Reply:
     """Give oneself credentials for another strategy.
 
@@ -71,8 +78,8 @@ async def create_my_credentials(
     call = call_of(request)
     if not links:
         return await services.credentials.create(strategy, request.kuid, fields, call)
-    place, holder = place_of(services, request), holder_of(services, request.connection)
-    sent = Sent(strategy, fields, call, place, holder)
+    place, holder = place_of(services, request), holder_of(services, request)
+    sent = Sent(strategy, fields, call, place, holder, returning_from_link(services, request))
     session = request.session
     assert session is not None
     if handle is None:

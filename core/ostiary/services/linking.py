@@ -23,6 +23,7 @@ from ostiary.services.access import session_id
 from ostiary.services.credentials import Credentials
 from ostiary.services.flows import Flow, Flows, Handle, Holder, Link, NextStep, check_step
 from ostiary.services.login_limits import Attempt, LoginLimits
+from ostiary.services.returning import Returning
 from ostiary.services.sessions import Session
 from ostiary.services.subjects import Place
 from ostiary.services.user_rows import ENABLED
@@ -46,6 +47,7 @@ class Sent:
     """A step that a client takes, and from where.
 
     :ivar fields: those that are given with it.
+    :ivar returning: where a browser wants to go at the end.
     """
 
     strategy: str
@@ -53,6 +55,7 @@ class Sent:
     call: Call
     place: Place
     holder: Holder
+    returning: Returning | None = None
 
 
 class Linking:
@@ -142,6 +145,7 @@ class Linking:
             sent.place.address,
             account=attempt.account,
             counted=() if flow is None else attempt.counted,
+            returning=sent.returning,
             link=link,
         )
         if flow is None:
