@@ -13,15 +13,7 @@ from typing import Any
 
 from ostiary import Call, Directory, Newcomer, Store, User, Verified
 from ostiary import errors as core
-from ostiary_oauth import (
-    attributes,
-    claimed,
-    errors,
-    invitations,
-    linking,
-    rows,
-    tokens,
-)
+from ostiary_oauth import attributes, claimed, errors, invitations, linking, rows, tokens
 from ostiary_oauth.invitations import Invitation
 from ostiary_oauth.profile_rules import profiles_of
 from ostiary_oauth.provider import Proved
@@ -100,7 +92,9 @@ async def _refresh(
     changed: dict[str, Any] = {}
     if new != identity.attributes:
         changed["attributes"] = attributes.written(new)
-    changed |= await tokens.after_login(strategy, store, identity.id, proved.tokens)
+    given = claimed.tokens_of(strategy.provider, proved)
+    if given or identity.tokens is not None:
+        changed |= tokens.columns(strategy, store, identity.id, given, identity.tokens)
     if changed:
         await rows.change(store, identity.id, changed)
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from ostiary.errors import LoginRefused
 from ostiary_oauth import errors
+from ostiary_oauth.provider import Provider
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tenants import is_issuer
+from ostiary_oauth.urls import origin_of
 
 LONGEST = 8192
 """Characters of a code; those of Microsoft have some 1500."""
@@ -66,5 +68,16 @@ def _check_issuer(strategy: OAuthStrategy, issuer: object, *, announced: bool) -
         if announced:
             raise LoginRefused(strategy.refusal, reason="the answer does not say whose it is")
         return
-    if not is_issuer(strategy.provider, issuer):
+    if not _is_theirs(strategy.provider, issuer):
         raise LoginRefused(strategy.refusal, reason="the answer is another provider's")
+
+
+def _is_theirs(provider: Provider, issuer: object) -> bool:
+    """Tell whether an answer that names its issuer is of this provider."""
+    if provider.protocol == "oidc":
+        return is_issuer(provider, issuer)
+    # Of others no issuer is known but where they are: GitHub's is https://github.com/login/oauth.
+    origins = {provider.issuer, origin_of(provider.authorization_endpoint or provider.issuer)}
+    return isinstance(issuer, str) and any(
+        issuer == origin or issuer.startswith(f"{origin}/") for origin in origins
+    )

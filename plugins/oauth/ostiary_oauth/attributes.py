@@ -45,8 +45,9 @@ def value_at(claims: Mapping[str, Any], path: str) -> Any:
     """Return what a path names in a profile; ``MISSING`` if there is nothing."""
     if path in claims:
         return claims[path]
-    value: Any = claims
-    for step in steps_of(path):
+    steps = steps_of(path)
+    value: Any = claims if steps else MISSING
+    for step in steps:
         if isinstance(step, int):
             if not isinstance(value, list) or step >= len(value):
                 return MISSING

@@ -7,13 +7,12 @@ the core as one member, ``PROVED``, which is believed only where the server kept
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ostiary import Call
-from ostiary_oauth import attributes, errors, issuers
+from ostiary_oauth import attributes, errors, tenants, tokens
 from ostiary_oauth.provider import Proved, Provider
 
 PROVED = "_proved"
@@ -31,15 +30,15 @@ WRITING = frozenset(
 LONGEST_SUBJECT = 255
 """Characters (OpenID Connect Core, 2)."""
 
-LARGEST_TOKENS = 65_536
-"""Bytes of JSON that are kept of what a token endpoint has answered."""
+TENANT = "tid"
+"""The attribute that tells of which tenant an account is, where a provider has many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """An account that is about to be a user's.
 
-    :ivar tokens: what the token endpoint answered, if that is kept; secret.
+    :ivar tokens: what is kept of the answer of the token endpoint; secret.
     :ivar newcomer: the user is made for it.
     :ivar invitation: the fingerprint of the invitation that is spent on it, in hexadecimal.
     """
@@ -47,7 +46,7 @@ class Claimed:
     issuer: str
     subject: str
     attributes: Mapping[str, Any] = field(repr=False)
-    tokens: Mapping[str, Any] | None = field(default=None, repr=False)
+    tokens: Mapping[str, Any] = field(default_factory=dict, repr=False)
     newcomer: bool = False
     invitation: str | None = None
 
@@ -80,7 +79,7 @@ def read(provider: Provider, credentials: Mapping[str, Any], call: Call) -> Clai
     if subject is None:
         raise errors.MissingIdentifier(provider.identifier)
     kept = attributes.given(credentials)
-    return Claimed(issuers.named(provider, credentials), subject, kept)
+    return Claimed(_issuer(provider, credentials), subject, kept)
 
 
 def carried(
@@ -102,12 +101,16 @@ def carried(
     return {PROVED: member}
 
 
-def tokens_of(provider: Provider, proved: Proved) -> Mapping[str, Any] | None:
-    """Return the tokens that are kept of a login; None for none."""
-    if not provider.keep_tokens or not proved.tokens:
-        return None
-    size = len(json.dumps(dict(proved.tokens)))
-    return dict(proved.tokens) if size <= LARGEST_TOKENS else None
+def tokens_of(provider: Provider, proved: Proved) -> dict[str, Any]:
+    """Return the tokens that are kept of a login, as plain JSON; none unless they are kept."""
+    if not provider.keep_tokens:
+        return {}
+    given = {name: proved.tokens.get(name) for name in tokens.TEXTS}
+    kept: dict[str, Any] = {
+        name: value for name, value in given.items() if isinstance(value, str) and value.isascii()
+    }
+    ends_at = tokens.ends_at(proved.tokens)
+    return kept if ends_at is None else {**kept, "expires_at": ends_at // 1000}
 
 
 def named(provider: Provider, credentials: Mapping[str, Any]) -> str | None:
@@ -120,16 +123,17 @@ def named(provider: Provider, credentials: Mapping[str, Any]) -> str | None:
         return None
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if not _is_subject(value):
-        raise errors.InvalidIdentifier(provider.identifier)
-    assert isinstance(value, str)
-    return value
+    # What is not printable is a control character, or no text that a database has.
+    if isinstance(value, str) and len(value) <= LONGEST_SUBJECT and value.isprintable():
+        return value
+    raise errors.InvalidIdentifier(provider.identifier)
 
 
-def _is_subject(value: Any) -> bool:
-    if not isinstance(value, str) or len(value) > LONGEST_SUBJECT or not value.strip():
-        return False
-    # Controls, and the halves of surrogate pairs, which no database has.
-    return all(" " <= one < "\x7f" or one > "\x9f" for one in value) and not any(
-        "\ud800" <= one <= "\udfff" for one in value
-    )
+def _issuer(provider: Provider, credentials: Mapping[str, Any]) -> str:
+    """Return who vouches for an account that an administrator names."""
+    try:
+        return tenants.issuer_of(provider, credentials)
+    except tenants.WrongTenant:
+        if credentials.get(TENANT) is None:
+            raise errors.MissingIdentifier(TENANT) from None
+        raise errors.InvalidAttribute(TENANT) from None

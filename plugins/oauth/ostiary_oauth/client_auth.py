@@ -78,7 +78,7 @@ def signing_key(pem: str) -> SigningKey:
     raise ValueError("wanted: a private key in PEM, RSA of 2048 bits or more, EC or Ed25519")
 
 
-class _Assertion(PrivateKeyJWT):
+class _Assertion(PrivateKeyJWT):  # type: ignore[misc]
     """Signs a proof for each request, with a name of its own."""
 
     def __init__(self, provider: Provider, token_endpoint: str) -> None:

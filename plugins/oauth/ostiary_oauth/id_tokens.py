@@ -12,6 +12,7 @@ from typing import Any
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import (
+    InvalidClaimError,
     InvalidKeyIdError,
     JoseError,
     UnsupportedAlgorithmError,
@@ -53,11 +54,13 @@ class Pinned(JWSRegistry):
         super().__init__(algorithms=pinned, strict_check_header=False)
 
     def get_alg(self, name: str) -> Any:
+        """Return a pinned algorithm; one of them is out of date by name alone (RFC 9864)."""
         if self.allowed is None or name not in self.allowed:
             raise UnsupportedAlgorithmError("not pinned")
         return self.algorithms[name]
 
     def check_header(self, header: dict[str, Any]) -> None:
+        """Refuse what would have to be understood (RFC 7515, 4.1.11)."""
         if not header.keys().isdisjoint({"crit", "b64"}):
             raise UnsupportedHeaderError("critical")
         super().check_header(header)
@@ -74,7 +77,7 @@ async def opened(strategy: OAuthStrategy, text: str) -> jwt.Token:
     try:
         return await _opened(strategy, text)
     except BROKEN as error:
-        reason = f"the signature of the token: {type(error).__name__}"
+        reason = f"the token is not the provider's: {type(error).__name__}"
         raise LoginRefused(strategy.refusal, reason=reason) from None
 
 
@@ -94,7 +97,7 @@ async def checked(
     except tenants.WrongTenant:
         raise LoginRefused(strategy.refusal, reason="the account's tenant may not in") from None
     except BROKEN as error:
-        reason = f"the id token: {_named(error)}"
+        reason = f"the id token is not for this login: {_wrong(error)}"
         raise LoginRefused(strategy.refusal, reason=reason) from None
     return token.claims
 
@@ -149,14 +152,10 @@ def _check(
     claims.validate(leeway=LEEWAY)
     brought = claims.get("nonce")
     if not isinstance(brought, str) or not hmac.compare_digest(brought.encode(), nonce.encode()):
-        raise _WrongNonce
+        raise InvalidClaimError("nonce")
 
 
-class _WrongNonce(ValueError):
-    """The id token is another flow's."""
-
-
-def _named(error: BaseException) -> str:
-    """Return what is wrong, in words that nobody has sent."""
+def _wrong(error: BaseException) -> str:
+    """Return what is wrong, in words that nobody has sent: a claim, or a kind of error."""
     claim = getattr(error, "claim", None)
-    return f"{type(error).__name__} {claim}" if isinstance(claim, str) else type(error).__name__
+    return claim if isinstance(claim, str) else type(error).__name__

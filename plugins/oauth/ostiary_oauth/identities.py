@@ -15,11 +15,12 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary import Call, Filter, FoundCredentials, Order, Store
 from ostiary.errors import OstiaryError
-from ostiary_oauth import attributes, claimed, errors, invitations, issuers, rows, searching, tokens
+from ostiary_oauth import attributes, claimed, errors, invitations, rows, searching, tokens
 from ostiary_oauth.claimed import Claimed
 from ostiary_oauth.rows import Identity, now
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import identities
+from ostiary_oauth.tenants import is_issuer
 
 MOST = 20
 """Accounts of one strategy that a user may have."""
@@ -123,7 +124,7 @@ async def by_subject(strategy: OAuthStrategy, store: Store, id: str) -> dict[str
     same = (identities.c.strategy == strategy.name) & (identities.c.subject == id)
     found = await rows.several(store, same) if "\0" not in id else []
     for one in found:
-        if issuers.issues(strategy.provider, one.issuer):
+        if is_issuer(strategy.provider, one.issuer):
             return {**_named(one), "kuid": one.kuid}
     raise errors.NoSuchIdentity(id)
 
@@ -167,7 +168,7 @@ def _row(strategy: OAuthStrategy, store: Store, kuid: str, wanted: Claimed) -> d
     identity = Identity(
         id, strategy.name, wanted.issuer, wanted.subject, kuid, wanted.attributes, now()
     )
-    return {**rows.row_of(identity), **tokens.columns(strategy, store, id, wanted.tokens or {})}
+    return {**rows.row_of(identity), **tokens.columns(strategy, store, id, wanted.tokens)}
 
 
 def _conflict(

@@ -23,7 +23,7 @@ from ostiary_oauth.exchanges import NONSENSE, nonsense
 from ostiary_oauth.provider import Proved
 from ostiary_oauth.strategy import OAuthStrategy
 
-TOKEN, SECRET = "token", "secret"  # noqa: S105 - names of what is kept
+TOKEN, SECRET = "token", "secret"
 
 OURS = frozenset({"oauth_callback", "oauth_token", "state"})
 """Parameters of the authorization request that no setting changes."""

@@ -22,6 +22,7 @@ COLUMNS = (
     identities.c.kuid,
     identities.c.attributes,
     identities.c.created_at,
+    identities.c.tokens,
 )
 
 EARLIEST_FIRST = (identities.c.created_at, identities.c.id)
@@ -34,6 +35,7 @@ class Identity:
     :ivar id: random; what is sealed is sealed for it.
     :ivar attributes: what is kept of the profile.
     :ivar created_at: in ms.
+    :ivar tokens: those of the provider, sealed, if they are kept.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Identity:
     kuid: str
     attributes: Mapping[str, Any] = field(repr=False)
     created_at: int
+    tokens: bytes | None = field(default=None, repr=False)
 
     def shown(self) -> dict[str, Any]:
         """Return what a client may see of it where several are listed."""

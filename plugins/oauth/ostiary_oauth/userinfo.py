@@ -59,13 +59,8 @@ async def profile(strategy: OAuthStrategy, endpoint: str, access_token: str) -> 
 
 
 def wants_email(provider: Provider) -> bool:
-    """Tell whether anything is done with an address."""
-    return (
-        provider.link_by_email
-        or provider.admission == "invite"
-        or provider.email in provider.persist
-        or any(rule.claim == provider.email for rule in provider.profile_rules)
-    )
+    """Tell whether the provider was asked for an address: any of its scopes names one."""
+    return any("email" in scope or scope == "user" for scope in provider.scope)
 
 
 async def _asked(strategy: OAuthStrategy, endpoint: str, access_token: str) -> dict[str, Any]:
