@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ostiary.services.door import Door
     from ostiary.services.enrolment import Enrolment
     from ostiary.services.events import Events
+    from ostiary.services.exchanges import Exchanges
     from ostiary.services.flows import Flows
     from ostiary.services.grants import Grants
     from ostiary.services.health import Health
@@ -76,6 +77,7 @@ class Services:
     door: Door
     enrolment: Enrolment
     events: Events
+    exchanges: Exchanges
     grants: Grants
     health: Health
     inventory: Inventory
@@ -105,6 +107,7 @@ class Services:
     openapi: Callable[[str], Mapping[str, Any]]
     clock: Callable[[], int]
     restricted_profile_ids: tuple[str, ...]
+    return_addresses: tuple[str, ...]
     secrets_in_urls: bool
     documents_fetch_count: int
     documents_write_count: int

@@ -20,6 +20,7 @@ from ostiary.settings.kinds import (
     Networks,
     NodeName,
     Origins,
+    ReturnAddresses,
     Size,
     Span,
     Text,
@@ -177,6 +178,11 @@ class Security:
     restricted_profile_ids: Annotated[
         tuple[Text, ...], Meta(min_length=1), "Profiles of who signs up without an administrator."
     ] = ("default",)
+    return_addresses: Annotated[
+        ReturnAddresses,
+        "Where a browser may be sent when it comes back from a provider (returnTo); each is "
+        "compared as a whole.",
+    ] = ()
     end_sessions_on_credentials_change: Annotated[
         bool,
         "End the other sessions of a user whose secrets change or whose credentials are deleted.",

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ostiary_oauth.attributes import RESERVED
 from ostiary_oauth.catalogue import Recipe
 
 if TYPE_CHECKING:
     from ostiary_oauth.settings import StrategySettings
 
 ADDRESSES = {"email", "emails", "mail", "confirmed_email", "emailaddress"}
-TAKEN = {"_id", "kuid"}
-"""Names that the credentials of a user have already."""
 
 
 def of(recipe: Recipe, table: StrategySettings) -> dict[str, Any]:
@@ -73,8 +72,8 @@ def _mapping(
             )
         if path == identifier and name != path:
             raise ValueError(f"{key}: the identifier keeps its name")
-        if not name.strip() or name in TAKEN:
-            raise ValueError(f"{key}: wanted: a name other than {', '.join(sorted(TAKEN))}")
+        if not name.strip() or name in RESERVED:
+            raise ValueError(f"{key}: wanted: a name other than {', '.join(sorted(RESERVED))}")
     seen: dict[str, str] = {}
     for path in persist:
         name = mapping.get(path, path)

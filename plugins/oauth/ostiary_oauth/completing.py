@@ -12,6 +12,7 @@ from ostiary_oauth import attribute_settings, client_settings, endpoint_settings
 from ostiary_oauth.catalogue import RECIPES, Recipe
 from ostiary_oauth.passport import MEANT, key_of, united
 from ostiary_oauth.provider import Provider
+from ostiary_oauth.tenants import PLACEHOLDER
 
 if TYPE_CHECKING:
     from ostiary_oauth.settings import OAuthSettings, StrategySettings
@@ -146,7 +147,7 @@ def _check_admission(provider: Provider, table: StrategySettings) -> None:
                 "profiles: wanted: another claim, since this provider never says that it has"
                 f" verified the address in {rule.claim}"
             )
-    if provider.profile_rules and "{tenantid}" in provider.issuer and not provider.tenants:
+    if provider.profile_rules and PLACEHOLDER in provider.issuer and not provider.tenants:
         raise ValueError(
             "tenants: is missing; wanted: those whose claims may give profiles, since anybody can"
             " have a tenant"

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ostiary_oauth.urls import fault_of, fault_of_return, origin_of
 from ostiary_oauth.catalogue import Recipe
-from ostiary_oauth.passport import FACEBOOK_FIELDS, listed
+from ostiary_oauth.discovery import WELL_KNOWN
+from ostiary_oauth.passport import FACEBOOK_FIELDS
+from ostiary_oauth.tenants import PLACEHOLDER, TENANT
+from ostiary_oauth.urls import fault_of, fault_of_return, origin_of
 
 if TYPE_CHECKING:
     from ostiary_oauth.settings import OAuthSettings, StrategySettings
 
-WELL_KNOWN = "/.well-known/openid-configuration"
-TENANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-ANY_TENANT = "{tenantid}"
-
 PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
 """The tenant of Microsoft's personal accounts."""
+
+REALM = re.compile(r"[\w.~%-]+", re.ASCII)
+PROFILE_FIELD = re.compile(r"[\w.()]+", re.ASCII)
 
 OURS = {
     *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce"),
@@ -45,16 +46,9 @@ def of(recipe: Recipe, table: StrategySettings, common: OAuthSettings) -> dict[s
         "tenants": table.tenants,
     }
     _check(table, common)
+    found["issuer"], found["discovery_url"] = _issuer(recipe, table, found["token_endpoint"])
     if recipe.protocol == "oidc":
-        found["issuer"], found["discovery_url"] = _issuer(recipe, table)
-        insecure, public = common.allow_insecure_http, common.forbid_private_addresses
-        plain = found["issuer"].replace(ANY_TENANT, PERSONAL)
-        if fault := fault_of(plain, insecure=insecure, public=public, query=False):
-            raise ValueError(f"{_told_by(table)}: wanted: {fault}")
-    else:
-        found["issuer"] = origin_of(found["token_endpoint"])
-    if table.tenants and ANY_TENANT not in found["issuer"]:
-        raise ValueError("tenants: means nothing where tenant is a single one")
+        _check_issuer(found["issuer"], recipe, table, common)
     return found
 
 
@@ -83,6 +77,20 @@ def _check(table: StrategySettings, common: OAuthSettings) -> None:
                 raise ValueError(f"{key}: wanted: {fault}")
 
 
+def _check_issuer(
+    issuer: str, recipe: Recipe, table: StrategySettings, common: OAuthSettings
+) -> None:
+    insecure, public = common.allow_insecure_http, common.forbid_private_addresses
+    many = recipe.kind == "microsoft" and PLACEHOLDER in issuer
+    plain = issuer.replace(PLACEHOLDER, PERSONAL) if many else issuer
+    if fault := fault_of(plain, insecure=insecure, public=public, query=False):
+        raise ValueError(f"{_told_by(table)}: wanted: {fault}")
+    if table.tenants and not many:
+        raise ValueError("tenants: means nothing where tenant is a single one")
+    if any(not TENANT.fullmatch(one) for one in table.tenants):
+        raise ValueError("tenants: wanted: ids of tenants, in small letters")
+
+
 def _told_by(table: StrategySettings) -> str:
     """Return the key that tells the issuer."""
     if table.issuer is not None:
@@ -90,10 +98,10 @@ def _told_by(table: StrategySettings) -> str:
     return "discoveryURL" if table.discovery_url is not None else "baseURL"
 
 
-def _issuer(recipe: Recipe, table: StrategySettings) -> tuple[str, str | None]:
+def _issuer(recipe: Recipe, table: StrategySettings, token_endpoint: str) -> tuple[str, str | None]:
     """Return the issuer, and where it describes itself if that is not the usual place."""
-    if any(not TENANT_ID.fullmatch(one) for one in table.tenants):
-        raise ValueError("tenants: wanted: ids of tenants, in small letters")
+    if recipe.protocol != "oidc":
+        return origin_of(token_endpoint), None
     if table.issuer is not None:
         if twice := [key for key in ("tenant", "baseURL", "realm") if _value(table, key)]:
             raise ValueError(f"{twice[0]}: means nothing beside issuer")
@@ -107,6 +115,8 @@ def _issuer(recipe: Recipe, table: StrategySettings) -> tuple[str, str | None]:
     if recipe.kind == "microsoft":
         return _microsoft(recipe, table.tenant or "")
     assert recipe.issuer is not None
+    if table.realm is not None and not REALM.fullmatch(table.realm):
+        raise ValueError("realm: wanted: its name, as it stands in its address")
     base = (table.base_url or "").rstrip("/")
     return recipe.issuer.format(baseURL=base, realm=table.realm), None
 
@@ -120,9 +130,9 @@ def _microsoft(recipe: Recipe, tenant: str) -> tuple[str, str | None]:
     assert recipe.issuer is not None
     if tenant in ("organizations", "common"):
         many = recipe.issuer.format(tenant=tenant) + WELL_KNOWN
-        return recipe.issuer.format(tenant=ANY_TENANT), many
+        return recipe.issuer.format(tenant=PLACEHOLDER), many
     one = PERSONAL if tenant == "consumers" else tenant
-    if not TENANT_ID.fullmatch(one):
+    if not TENANT.fullmatch(one):
         raise ValueError(
             "tenant: wanted: the id of a tenant, in small letters, such as"
             f" {PERSONAL}, or organizations, common or consumers"
@@ -131,7 +141,11 @@ def _microsoft(recipe: Recipe, tenant: str) -> tuple[str, str | None]:
 
 
 def _scope(recipe: Recipe, table: StrategySettings) -> tuple[str, ...]:
-    scope = recipe.scope if table.scope is None else tuple(listed(table.scope))
+    scope = recipe.scope
+    if isinstance(table.scope, str):
+        scope = tuple(table.scope.replace(recipe.scope_separator, " ").split())
+    elif table.scope is not None:
+        scope = table.scope
     for one in scope:
         # RFC 6749, 3.3; a comma separates where a space does not.
         if not re.fullmatch(r"[!#-\[\]-~]+", one) or recipe.scope_separator in one:
@@ -156,6 +170,8 @@ def _userinfo(recipe: Recipe, table: StrategySettings, scope: tuple[str, ...]) -
     """Return where the profile is read, with the fields that are asked for."""
     wanted = table.credentials.profile_fields
     if wanted is not None and recipe.userinfo is not None:
+        if not wanted or not all(PROFILE_FIELD.fullmatch(one) for one in wanted):
+            raise ValueError("credentials.profileFields: wanted: names of fields")
         named = (FACEBOOK_FIELDS.get(one, one) for one in ("id", *wanted))
         fields = dict.fromkeys(part for one in named for part in one.split(","))
         return f"{recipe.userinfo.partition('?')[0]}?fields={','.join(fields)}"

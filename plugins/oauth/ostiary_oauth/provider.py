@@ -40,7 +40,6 @@ class Provider:
     :param kind: the ready-made description: ``oidc``, ``github``, ``oauth2``…
     :param issuer: who vouches: the exact issuer of an OpenID provider, or what stands for
         it where there is none (the origin of the token endpoint).
-    :param discovery_url: where the document of discovery is; None is below the issuer.
     :param client_secret: of the client; None for a public one, or one with a key.
     :param private_key: PEM of the key that signs what proves who the client is (RFC 7523).
     :param scope_separator: what stands between two scopes: a space, or a comma.
@@ -85,7 +84,6 @@ class Provider:
     private_key: str | None = field(default=None, repr=False)
     private_key_id: str | None = None
     label: str = ""
-    discovery_url: str | None = None
     authorization_endpoint: str | None = None
     token_endpoint: str | None = None
     userinfo_endpoint: str | None = None

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-LOCALHOST = "localhost"
-DEFAULT_PORTS = {"http": 80, "https": 443}
+from ostiary_oauth.endpoints import UnfitError, checked, is_loopback
+
 HTTPS = "an https address"
-INSECURE = (
-    f"{HTTPS}; http is for this machine alone, and with allowInsecureHttp = true in [plugins.oauth]"
-)
-PUBLIC = f"{HTTPS} that is public, since forbidPrivateAddresses forbids others"
+INSECURE = "http is for this machine alone, and with allowInsecureHttp = true in [plugins.oauth]"
+PUBLIC = "one that is public, since forbidPrivateAddresses forbids others"
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # RFC 8252, 7.1: the scheme of an app on a device is a domain name, in reverse.
-_OF_AN_APP = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
-_MARKS = set(' "<>\\^`{|}')
+_OF_AN_APP = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:[!$-;=?-\[\]_a-z~]+")
 
 
 def fault_of(
@@ -28,26 +26,19 @@ def fault_of(
     :param public: this machine is nothing to ask.
     :param query: it may have one.
     """
-    parts = _parts(url)
-    if parts is None or parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-        return HTTPS
-    if "@" in parts.netloc:
-        return f"{HTTPS} without a user's name"
-    if "#" in url:
-        return f"{HTTPS} without a #"
+    try:
+        checked(url, insecure_http=insecure)
+    except UnfitError as error:
+        more = f"; {INSECURE}" if url.startswith("http://") else ""
+        return f"{HTTPS}, and not {error}{more}"
     if "?" in url and not query:
         return f"{HTTPS} without a ?"
-    if parts.scheme == "http" and not (insecure and is_loopback(parts.hostname)):
-        return INSECURE
-    return PUBLIC if public and is_loopback(parts.hostname) else None
+    return PUBLIC if public and is_loopback(urlsplit(url).hostname or "") else None
 
 
 def fault_of_return(url: str, *, insecure: bool = False) -> str | None:
     """Say what is wanted of an address that a provider sends browsers, or an app, back to."""
-    parts = _parts(url)
-    if parts is not None and _OF_AN_APP.fullmatch(parts.scheme):
-        return "an address without a #" if "#" in url else None
-    return fault_of(url, insecure=insecure)
+    return None if _OF_AN_APP.fullmatch(url) else fault_of(url, insecure=insecure)
 
 
 def origin_of(url: str) -> str:
@@ -55,23 +46,3 @@ def origin_of(url: str) -> str:
     parts = urlsplit(url)
     usual = f":{DEFAULT_PORTS[parts.scheme]}"
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual)}"
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine."""
-    try:
-        return host == LOCALHOST or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _parts(url: str) -> SplitResult | None:
-    """Return the parts of what could be an address, or None."""
-    if not url.isascii() or not url.isprintable() or set(url) & _MARKS:
-        return None
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts
