@@ -39,11 +39,20 @@ def loopback() -> Iterator[Loopback]:
 
 
 def grant(house: House) -> House:
-    """Let providers and users do what docs/rights.md lets them."""
-    for profile, action in (("anonymous", "backchannel"), ("default", "logout")):
-        role = {"controllers": {SESSION: {"actions": {action: True}}}}
-        policies = {"policies": [{"roleId": profile}, {"roleId": action}]}
-        for url, body in ((f"/roles/{action}", role), (f"/profiles/{profile}/_update", policies)):
+    """Let providers call, and users leave, as docs/rights.md says; and refresh their tokens."""
+    granted = {
+        "anonymous": {SESSION: {"actions": {"backchannel": True}}},
+        "default": {
+            SESSION: {"actions": {"logout": True}},
+            "auth": {"actions": {"refreshToken": True}},
+        },
+    }
+    for profile, controllers in granted.items():
+        policies = {"policies": [{"roleId": profile}, {"roleId": f"more-{profile}"}]}
+        for url, body in (
+            (f"/roles/more-{profile}", {"controllers": controllers}),
+            (f"/profiles/{profile}/_update", policies),
+        ):
             assert house.send("PUT", url, body, jwt=house.admin).status == 200
     return house
 
