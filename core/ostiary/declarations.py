@@ -13,8 +13,9 @@ FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 
 RESERVED = {
-    *("action", "body", "challenge", "controller", "cookieAuth", "expiresIn", "jwt", "kuid"),
-    *("lang", "requestId", "state", "strategy", "volatile"),
+    *("action", "body", "challenge", "codeChallenge", "codeVerifier", "controller", "cookieAuth"),
+    *("expiresIn", "jwt", "kuid", "lang", "loginCode", "requestId", "returnTo", "state"),
+    *("strategy", "volatile"),
 }
 """What the server itself reads where the fields of a strategy may stand."""
 

@@ -31,6 +31,8 @@ CONSTANT_HEADERS = [
     (b"connection", b"keep-alive"),
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
+    # The address of a browser that comes back from a provider has a code and a state.
+    (b"referrer-policy", b"no-referrer"),
     (b"accept-encoding", b"gzip,deflate,identity"),
     (b"access-control-allow-headers", ALLOWED_HEADERS),
     (b"access-control-allow-methods", b"GET,POST,PUT,PATCH,DELETE,OPTIONS,HEAD"),
@@ -44,6 +46,7 @@ SECRETS = (
     b'"resetToken":"',
     b'"accessToken":"',
     b'"challenge":"',
+    b"#loginCode=",
 )
 """How tokens begin, and the members in which other secrets stand: an answer that holds one of
 them is never compressed."""

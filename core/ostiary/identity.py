@@ -7,13 +7,18 @@ from ostiary.arguments import read_flag
 from ostiary.origins import Origins
 from ostiary.request import Request
 from ostiary.services import Services
+from ostiary.services.limits import handle_of
 
 WANTED = "cookieAuth"
 """The argument of who wants the token to be kept in a cookie."""
 
-LOGOUT = ("auth", "logout")
-ABOUT_THE_COOKIE = {("auth", "login"), ("auth", "checkToken"), LOGOUT}
+LOGIN, LOGOUT = ("auth", "login"), ("auth", "logout")
+ABOUT_THE_COOKIE = {LOGIN, ("auth", "checkToken"), LOGOUT}
 """Actions that deal with the cookie when asked to, instead of being run in its name."""
+
+RETURN_TO = "returnTo"
+LEADING = {"strategy", RETURN_TO, "codeChallenge", "expiresIn", WANTED}
+"""All that may stand in a link that leads a browser to a login, where a cookie is at stake."""
 
 
 async def read_cookie(request: Request, services: Services, origins: Origins) -> None:
@@ -31,7 +36,13 @@ async def read_cookie(request: Request, services: Services, origins: Origins) ->
         return
     if not services.cookies.sessions:
         raise errors.CookieUnsupported
-    origins.admit_cookie(request.connection)
+    try:
+        origins.admit_cookie(request.connection)
+    except errors.CrossSite:
+        if not _on_its_way(request, origins, wanted=wanted):
+            raise
+        # It is led to a login by a page, or back from one: the cookie is not heard.
+        return
     if token is None:
         return
     if request.jwt is not None:
@@ -46,3 +57,18 @@ async def read_cookie(request: Request, services: Services, origins: Origins) ->
         else:
             # No page can remove the cookie by itself, and with it nothing else is answered.
             request.leaving = True
+
+
+def _on_its_way(request: Request, origins: Origins, *, wanted: bool) -> bool:
+    """Tell whether a browser is led to a login at a provider, or comes back from it.
+
+    The first has nothing by which somebody could be signed in as somebody else; the other is
+    bound to the cookie of that login. A cookie that is wanted is of use to pages of this site only.
+    """
+    if (request.controller, request.action) != LOGIN or request.connection.protocol != "http":
+        return False
+    handle = handle_of(request)
+    if handle is not None:
+        return handle[0] == "state"
+    bare = request.body is None and RETURN_TO in request.args and request.args.keys() <= LEADING
+    return bare and (not wanted or origins.same_site(request.connection))

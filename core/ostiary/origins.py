@@ -46,7 +46,7 @@ class Origins:
         :raises errors.ForeignPage: it would use the open doors of ``--dev``.
         """
         origin = request.connection.header("origin")
-        if origin is not None and not self.shared_with(origin):
+        if origin is not None and not self.shared_with(origin) and not posted_elsewhere(request):
             raise errors.UnauthorizedOrigin(origin)
         if self._strangers is None or request.jwt is not None:
             return
@@ -69,6 +69,10 @@ class Origins:
             known = self.credentialed(origin) or self._is_own(origin, connection)
         if not known or connection.sends_form:
             raise errors.CrossSite
+
+    def same_site(self, connection: Connection) -> bool:
+        """Tell whether no page of another site has sent a browser here."""
+        return connection.header("sec-fetch-site") != "cross-site"
 
     def shared_with(self, origin: str) -> bool:
         """Tell whether pages of an origin may read answers."""
@@ -97,6 +101,22 @@ class Origins:
 
     def _is_local(self, origin: str) -> bool:
         return origin == self._own or origin in self._named or _on_this_machine(origin)
+
+
+def posted_elsewhere(request: Request) -> bool:
+    """Tell whether a page of another site posts what a login is to go on with.
+
+    That is how some providers answer (OAuth 2.0 Form Post Response Mode). The page reads nothing
+    of what is answered, and could as well send the browser here by a link.
+    """
+    return (
+        (request.controller, request.action) == ("auth", "login")
+        and request.jwt is None
+        and isinstance(request.body, dict)
+        and "state" in request.body
+        and request.connection.sends_form
+        and request.connection.header("sec-fetch-site") in (None, "cross-site")
+    )
 
 
 def _origin(url: str) -> str:

@@ -104,11 +104,15 @@ class Reply:
     error: OstiaryError | None = None
 
     @classmethod
-    def redirect(cls, location: str) -> Reply:
-        """Return the answer that sends a client elsewhere (302), in a form WebSockets can read."""
+    def redirect(cls, location: str, status: int = 302, *, cookies: tuple[str, ...] = ()) -> Reply:
+        """Return the answer that sends a client elsewhere, in a form WebSockets can read.
+
+        :param status: 303 has a browser that has posted something go there by GET.
+        """
         headers = {"Location": location, "Content-Length": "0"}
         own = {name.lower(): value for name, value in headers.items()}
-        return cls({"headers": headers, "statusCode": 302}, status=302, headers=own)
+        value = {"headers": headers, "statusCode": status}
+        return cls(value, status=status, headers=own, cookies=cookies)
 
 
 class Response(msgspec.Struct):

@@ -84,6 +84,8 @@ class Strategy:
         holds some already.
     :param keeps_last: credentials of it are not given up, nor taken, when nothing else would let
         their user in, unless that is forced.
+    :param redirects: a login leads the browser elsewhere, and back: a page draws a button for it,
+        and no form.
     :param proxy_headers: those that mean something only if a trusted proxy has set them, such as
         the certificate of a client; no other request has them.
     """
@@ -99,6 +101,7 @@ class Strategy:
     proxy_headers: tuple[str, ...] = ()
     several: bool = False
     keeps_last: bool = False
+    redirects: bool = False
 
     @cached_property
     def described(self) -> tuple[CredentialField, ...]:
@@ -127,6 +130,7 @@ class Strategy:
             ],
             "factors": list(self.factors),
             "phishingResistant": self.phishing_resistant,
+            "redirects": self.redirects,
         }
 
     def account(self, credentials: Mapping[str, Any]) -> str | None:

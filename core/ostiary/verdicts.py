@@ -6,6 +6,7 @@ overridden, changes nothing any more.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -30,6 +31,9 @@ LARGEST = 2**20
 LONGEST_KUID, LONGEST_NAME, LONGEST_URL = 512, 512, 8192
 LONGEST_LIFETIME = 600_000
 """Milliseconds: ten minutes."""
+
+HANDLE = re.compile(r"[A-Za-z0-9_-]{43}")
+"""256 bits in base64url, without padding."""
 
 SCRIPTS = ("javascript:", "data:", "vbscript:")
 """Where a client that follows a redirection by script would run what stands in it."""
@@ -57,7 +61,8 @@ def verdict_of(name: str, verdict: Any) -> Verdict:
                 return Newcomer(credentials, content, _name(verdict.session))
             case Redirect():
                 state = _optional(_mapping, verdict.state)
-                return Redirect(_location(verdict.location), state, _lifetime(verdict.lifetime))
+                location, lifetime = _location(verdict.location), _lifetime(verdict.lifetime)
+                return Redirect(location, state, lifetime, _optional(_handle, verdict.handle))
             case Challenge():
                 question, state = _mapping(verdict.question), _mapping(verdict.state)
                 fields, lifetime = _fields(verdict.fields), _lifetime(verdict.lifetime)
@@ -156,6 +161,13 @@ def _location(location: Any) -> str:
     if text.lower().startswith(SCRIPTS):
         raise _WrongAnswer
     return text
+
+
+def _handle(handle: Any) -> str:
+    """Return what a client comes back with: as long and as plain as those of the server."""
+    if not _is_text(handle, LONGEST_NAME) or not HANDLE.fullmatch(handle):
+        raise _WrongAnswer
+    return str.__str__(handle)
 
 
 def _lifetime(lifetime: Any) -> int:

@@ -35,6 +35,7 @@ from ostiary.services.directory import Directories
 from ostiary.services.door import Door
 from ostiary.services.enrolment import Enrolment
 from ostiary.services.events import Events
+from ostiary.services.exchanges import Exchanges
 from ostiary.services.flows import Flows
 from ostiary.services.grants import Grants
 from ostiary.services.health import Health
@@ -43,6 +44,7 @@ from ostiary.services.journal import Journal
 from ostiary.services.key_ring import KeyRing
 from ostiary.services.lifetimes import ENDLESS, Lifetimes
 from ostiary.services.limits import Limits
+from ostiary.services.linking import Linking
 from ostiary.services.loading import Loading
 from ostiary.services.locks import Locks
 from ostiary.services.login_limits import LoginLimits
@@ -168,6 +170,23 @@ def make_services(parts: Parts) -> Services:
         cookies,
     )
     strategies.direct_by(directories.of)
+    linking = Linking(store, strategies, credentials, parts.flows, parts.login_limits, now)
+    logins = Logins(
+        strategies,
+        accounts,
+        users,
+        tokens,
+        changes,
+        parts.login_limits,
+        door,
+        refusals,
+        list(security.restricted_profile_ids),
+        flows=parts.flows,
+        hooks=hooks,
+        assignments=Assignments(store, changes, events, now),
+        directories=directories,
+        linking=linking,
+    )
     return Services(
         strategies=strategies,
         about=About(health, plugins, strategies.of, version=__version__, config=config, clock=now),
@@ -191,11 +210,13 @@ def make_services(parts: Parts) -> Services:
             store, strategies, parts.journal, changes, events, now, security.restricted_profile_ids
         ),
         events=events,
+        exchanges=Exchanges(parts.flows, logins, tokens, parts.login_limits, door, refusals),
         grants=grants,
         health=health,
         inventory=parts.inventory,
         journal=parts.journal,
         key_ring=KeyRing(store, changes, events, now),
+        linking=linking,
         limits=Limits(settings.limits.logins_per_second, now),
         loading=Loading(
             roles=roles,
@@ -206,21 +227,7 @@ def make_services(parts: Parts) -> Services:
             authority=authority,
         ),
         login_limits=parts.login_limits,
-        logins=Logins(
-            strategies,
-            accounts,
-            users,
-            tokens,
-            changes,
-            parts.login_limits,
-            door,
-            refusals,
-            list(security.restricted_profile_ids),
-            flows=parts.flows,
-            hooks=hooks,
-            assignments=Assignments(store, changes, events, now),
-            directories=directories,
-        ),
+        logins=logins,
         mappings=Mappings(store),
         metrics=Metrics(),
         places=Places(store),
@@ -230,7 +237,13 @@ def make_services(parts: Parts) -> Services:
         },
         profiles=profiles,
         reauthentication=Reauthentication(
-            strategies, credentials, parts.login_limits, refusals, changes
+            strategies,
+            credentials,
+            parts.login_limits,
+            refusals,
+            changes,
+            security.new_credentials,
+            now,
         ),
         refusals=refusals,
         resets=Resets(
@@ -252,6 +265,7 @@ def make_services(parts: Parts) -> Services:
         openapi=_openapi(registry, strategies),
         clock=now,
         restricted_profile_ids=security.restricted_profile_ids,
+        return_addresses=security.return_addresses,
         secrets_in_urls=settings.http.allow_credentials_in_url,
         documents_fetch_count=settings.limits.documents_fetch_count,
         documents_write_count=settings.limits.documents_write_count,

@@ -27,6 +27,8 @@ COUNTS = {"auth": 19, "security": 55}
 EXTRA: dict[str, str] = {
     "auth:describeStrategies": "issue 4: pages and clients draw what a strategy asks for",
     "auth:login state": "issue 4, decision 29: a client returns from where a strategy has sent it",
+    "auth:login returnTo": "issue 6: a browser goes on to a page that the operator lists",
+    "auth:login codeChallenge": "issue 6: and the page hands in a one-time code",
     "auth:getMySessions": "issue 3: users see where they are signed in",
     "auth:revokeMySession": "issue 3: and end it",
     "security:getSessions": "issue 3: the same for administrators",

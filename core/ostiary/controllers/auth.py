@@ -9,16 +9,22 @@ import msgspec
 from ostiary import errors
 from ostiary.actions import GET, POST, PUT, Controller
 from ostiary.arguments import Duration
-from ostiary.controllers.steps import asked, fields_of, holder_of
+from ostiary.controllers.returns import led_back, refused, returning_of, sent_by_form
+from ostiary.controllers.steps import ASKED, asked, fields_of, holder_of
 from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.narrowing import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
-from ostiary.services.logins import NextStep
+from ostiary.services.exchanges import Question
+from ostiary.services.flows import Flow, NextStep
+from ostiary.services.linking import Linked
+from ostiary.services.logins import Proved, SignedIn
+from ostiary.services.returning import Returning
 from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
 
 auth = Controller("auth")
+SEE_OTHER = 303
 
 StrategyName = Annotated[str, "Name of the authentication strategy."]
 ExpiresIn = Annotated[
@@ -42,6 +48,7 @@ CookieAuth = Annotated[
         errors.InvalidKuid,
         errors.LastAdministrator,
         errors.SecretInUrl,
+        errors.ReturnRefused,
     ],
     redirects=True,
 )
@@ -53,6 +60,14 @@ async def login(
     cookie_auth: CookieAuth = False,
     # Declared here, and read where the handle is: it may stand in the body as well.
     state: Annotated[str | None, "What a client brings back from where it was sent."] = None,
+    return_to: Annotated[
+        str | None,
+        "Where a browser goes at the end of a login at a provider; the operator lists it.",
+    ] = None,
+    code_challenge: Annotated[
+        str | None,
+        "S256 of what will come with the one-time code that the browser gets (RFC 7636).",
+    ] = None,
     body: dict[str, Any] | None = None,
 ) -> dict[str, Any] | Reply:
     """Authenticate a user and return an authentication token.
@@ -64,27 +79,35 @@ async def login(
     A strategy of several steps answers with a challenge (202): it has a
     `question`, and the `fields` of the answer. That is this action again, with
     the `challenge` among the fields of the body. It can be answered once.
+
+    With `returnTo` a browser that comes back from a provider goes on to that page
+    (302): with a cookie if there was `cookieAuth`, else with a one-time code in
+    the fragment. The page sends it as `loginCode` with the `codeVerifier`, in a
+    body of this action, and gets the token.
     """
     await services.strategies.settle(strategy)
-    connection = request.connection
+    address = sent_by_form(services, request, strategy)
+    if address is not None:
+        return Reply.redirect(address, SEE_OTHER)
     fields, handle = fields_of(services, request, strategy, body or {})
-    origin = origin_of(request, strategy)
-    outcome = await services.logins.sign_in(
-        strategy,
-        fields,
-        call_of(request),
-        expires_in,
-        origin,
-        place_of(services, request),
-        handle=handle,
-        holder=holder_of(services, connection),
-    )
-    if isinstance(outcome, NextStep):
-        return asked(services, outcome)
-    if connection.socket is not None:
-        services.connections.sign_in(connection.socket, outcome.issued.session)
-    device = outcome.device and services.cookies.device(outcome.device)
-    return handed_over(services, request, outcome.issued, in_cookie=cookie_auth, device=device)
+    if handle is None:
+        returning = returning_of(services, request, expires_in, in_cookie=cookie_auth)
+        outcome = await _step(services, request, strategy, fields, expires_in, returning=returning)
+        return _answer(services, request, outcome, in_cookie=cookie_auth)
+    flow = await services.flows.find(strategy, handle, holder_of(services, request, handle.kind))
+    if handle.kind == "code":
+        origin, place = origin_of(request, strategy), place_of(services, request)
+        redeemed = await services.exchanges.redeem(strategy, flow, origin, place)
+        return _answer(services, request, redeemed, in_cookie=cookie_auth)
+    try:
+        outcome = await _step(services, request, strategy, fields, expires_in, flow=flow)
+        if flow.returning is not None and flow.leads_back:
+            return await led_back(services, request, strategy, flow.returning, outcome)
+    except errors.OstiaryError as error:
+        if flow.returning is None or not flow.leads_back:
+            raise
+        return await refused(services, request, flow.returning, error)
+    return _answer(services, request, outcome, in_cookie=cookie_auth)
 
 
 @auth.action(GET("/strategies"))
@@ -165,3 +188,49 @@ def origin_of(request: Request, strategy: str | None = None) -> Origin:
     """Return where a token is asked for."""
     agent = request.connection.header("user-agent")
     return Origin(strategy, agent and agent[:512], request.connection.address)
+
+
+async def _step(
+    services: Services,
+    request: Request,
+    strategy: str,
+    fields: dict[str, Any],
+    expires_in: Duration | None,
+    *,
+    flow: Flow | None = None,
+    returning: Returning | None = None,
+) -> SignedIn | Linked | NextStep | Proved:
+    """Take a step of a login."""
+    return await services.logins.sign_in(
+        strategy,
+        fields,
+        call_of(request),
+        expires_in,
+        origin_of(request, strategy),
+        place_of(services, request),
+        flow=flow,
+        holder=holder_of(services, request),
+        returning=returning,
+    )
+
+
+def _answer(
+    services: Services,
+    request: Request,
+    outcome: SignedIn | Linked | NextStep | Question | Proved,
+    *,
+    in_cookie: bool,
+) -> dict[str, Any] | Reply:
+    """Return what a client is told that waits for the answer itself."""
+    assert not isinstance(outcome, Proved), "only who is led back gets a one-time code"
+    if isinstance(outcome, Question):
+        return Reply(outcome.value, status=ASKED)
+    if isinstance(outcome, NextStep):
+        return asked(services, outcome)
+    if isinstance(outcome, Linked):
+        return outcome.view
+    socket = request.connection.socket
+    if socket is not None:
+        services.connections.sign_in(socket, outcome.issued.session)
+    device = outcome.device and services.cookies.device(outcome.device)
+    return handed_over(services, request, outcome.issued, in_cookie=in_cookie, device=device)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from ostiary import errors
-from ostiary.request import Connection, Reply, Request
+from ostiary.request import Reply, Request
 from ostiary.services import Services
-from ostiary.services.flows import Handle, Holder
+from ostiary.services.flows import Handle, Holder, Kind, NextStep
 from ostiary.services.limits import HANDLES, handle_of
-from ostiary.services.logins import NextStep
 from ostiary.strategies import Challenge, CredentialField, described
 
-CHALLENGE, STATE = HANDLES
-ASKED = 202
+CHALLENGE, STATE, LOGIN_CODE = HANDLES
+RETURN_TO, CODE_CHALLENGE, CODE_VERIFIER = "returnTo", "codeChallenge", "codeVerifier"
+NO_FIELDS = {*HANDLES, RETURN_TO, CODE_CHALLENGE, CODE_VERIFIER}
+"""What stands where the fields of a strategy do, and is for the server."""
+
+ASKED, REDIRECTION = 202, 302
+KINDS: Mapping[str, Kind] = {CHALLENGE: "challenge", STATE: "redirect", LOGIN_CODE: "code"}
 
 
 def fields_of(
@@ -31,19 +36,39 @@ def fields_of(
     kind, text = handle_of(request) or (None, "")
     if request.in_url and not services.secrets_in_urls:
         _check_url(request, known, given, returning=kind == STATE)
-    fields = {name: value for name, value in {**given, **body}.items() if name not in HANDLES}
+    fields = {name: value for name, value in {**given, **body}.items() if name not in NO_FIELDS}
     if kind is None:
         return fields, None
     if not isinstance(text, str):
         raise errors.InvalidType(kind, "string")
-    return fields, Handle(text, "challenge" if kind == CHALLENGE else "redirect")
+    return fields, Handle(text, KINDS[kind])
 
 
-def holder_of(services: Services, connection: Connection) -> Holder:
-    """Return by what a client is known at its next step."""
+def holder_of(services: Services, request: Request, kind: Kind | None = None) -> Holder:
+    """Return by what a client is known at its next step.
+
+    :param kind: of the step before; with a one-time code comes what the page has kept.
+    :raises errors.InvalidType: that is no text.
+    """
+    verifier = said(request, CODE_VERIFIER) if kind == "code" else None
+    if verifier is not None:
+        return Holder(verifier)
+    connection = request.connection
     if connection.socket is not None:
         return Holder(connection.socket.secret, socket=True)
     return Holder(services.cookies.flow_of(connection))
+
+
+def said(request: Request, name: str) -> str | None:
+    """Return what a client says in the body or else among the arguments.
+
+    :raises errors.InvalidType: it is no text.
+    """
+    body = request.body if isinstance(request.body, dict) else {}
+    value = body[name] if name in body else request.args.get(name)
+    if value is not None and not isinstance(value, str):
+        raise errors.InvalidType(name, "string")
+    return value
 
 
 def asked(services: Services, step: NextStep) -> Reply:
@@ -60,10 +85,17 @@ def asked(services: Services, step: NextStep) -> Reply:
         return Reply(question, status=ASKED)
     if begun is None:
         return Reply.redirect(what.location)
-    reply = Reply.redirect(_with_state(what.location, begun.handle))
+    # A handle of the plugin's is in the address already, or behind it.
+    location = what.location if what.handle else _with_state(what.location, begun.handle)
+    reply = Reply.redirect(location)
     if begun.cookie is None:
         return reply
     return replace(reply, cookies=(services.cookies.flow(begun.cookie),))
+
+
+def readable(reply: Reply) -> Reply:
+    """Return an answer that scripts can read: what sends a client elsewhere they would follow."""
+    return replace(reply, status=200, headers={}) if reply.status == REDIRECTION else reply
 
 
 def _check_url(
@@ -77,8 +109,9 @@ def _check_url(
 
     That is a code for one use, which opens nothing for who has not begun the login (decision 8).
     """
-    if CHALLENGE in request.args:
-        raise errors.SecretInUrl(CHALLENGE)
+    for name in (CHALLENGE, LOGIN_CODE, CODE_VERIFIER):
+        if name in request.args:
+            raise errors.SecretInUrl(name)
     for field in known:
         if field.name in given and not (returning and field.kind != "password"):
             raise errors.SecretInUrl(field.name)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ostiary.services.door import Door
     from ostiary.services.enrolment import Enrolment
     from ostiary.services.events import Events
+    from ostiary.services.exchanges import Exchanges
     from ostiary.services.flows import Flows
     from ostiary.services.grants import Grants
     from ostiary.services.health import Health
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ostiary.services.journal import Journal
     from ostiary.services.key_ring import KeyRing
     from ostiary.services.limits import Limits
+    from ostiary.services.linking import Linking
     from ostiary.services.loading import Loading
     from ostiary.services.login_limits import LoginLimits
     from ostiary.services.logins import Logins
@@ -76,12 +78,14 @@ class Services:
     door: Door
     enrolment: Enrolment
     events: Events
+    exchanges: Exchanges
     grants: Grants
     health: Health
     inventory: Inventory
     journal: Journal
     key_ring: KeyRing
     limits: Limits
+    linking: Linking
     loading: Loading
     login_limits: LoginLimits
     logins: Logins
@@ -105,6 +109,7 @@ class Services:
     openapi: Callable[[str], Mapping[str, Any]]
     clock: Callable[[], int]
     restricted_profile_ids: tuple[str, ...]
+    return_addresses: tuple[str, ...]
     secrets_in_urls: bool
     documents_fetch_count: int
     documents_write_count: int

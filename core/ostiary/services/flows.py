@@ -1,4 +1,4 @@
-"""Logins of several steps: what is kept between two of them, once, for some minutes.
+"""Logins and links of several steps: what is kept between two of them, once, for some minutes.
 
 The client holds a handle of 256 random bits. The store has its SHA-256, and what the plugin
 wants back, sealed for that handle, strategy and kind: a dump of it answers nothing. A handle is
@@ -16,18 +16,22 @@ from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import ColumnElement, delete, func, insert, select, true
+from sqlalchemy.exc import IntegrityError
 
 from ostiary import errors
 from ostiary.declarations import fault_of_fields
 from ostiary.networks import network
 from ostiary.seals import SealBroken
 from ostiary.services.counters import Counted
+from ostiary.services.returning import Proof, Returning
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import login_flows as table
 from ostiary.strategies import Challenge, Redirect
 from ostiary.verdicts import LONGEST_LIFETIME
 
-Kind = Literal["challenge", "redirect"]
+Kind = Literal["challenge", "redirect", "code"]
+
+Step = Challenge | Redirect | Proof
 
 LARGEST = 16_384
 """Bytes of what a plugin may have kept."""
@@ -59,15 +63,32 @@ class Holder:
     socket: bool = False
 
 
+class Link(msgspec.Struct, frozen=True):
+    """Whose credentials are to be linked, and who has asked for it.
+
+    :ivar generation: of the user.
+    :ivar session: the id of the session, or of an API key.
+    :ivar held: the strategies of which the user held credentials.
+    """
+
+    kuid: str
+    generation: str
+    session: str
+    api_key: bool
+    held: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A login between two steps.
+    """A login between two steps, or a link.
 
     :ivar account: a hash of whose it is, as ``login_limits`` counts; None if that is not known.
     :ivar counted: failures that are taken back when the login has succeeded.
     :ivar since: the last change that the step before can know of: what was proved then means
         nothing once the user or their credentials have changed. None after a redirect, whose
         proof comes with the answer.
+    :ivar returning: where a browser wants to go at the end.
+    :ivar link: what it is for, if it is no login: it signs nobody in.
     """
 
     fingerprint: bytes
@@ -75,6 +96,18 @@ class Flow:
     account: bytes | None = None
     counted: tuple[Counted, ...] = ()
     since: int | None = None
+    returning: Returning | None = None
+    link: Link | None = None
+
+    @property
+    def leads_back(self) -> bool:
+        """The browser itself asks, and goes on to another page: no script sees the answer."""
+        return self.returning is not None and self.since is None
+
+    @property
+    def by_code(self) -> bool:
+        """That page gets a one-time code, and no cookie."""
+        return self.leads_back and self.returning is not None and bool(self.returning.challenge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +122,17 @@ class Begun:
     cookie: str | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What somebody gets who has more to do.
+
+    :ivar begun: by what they go on; None if nothing is kept.
+    """
+
+    what: Challenge | Redirect
+    begun: Begun | None
+
+
 class _Kept(msgspec.Struct):
     # Sealed with the rest: it opens for no other strategy, nor another way.
     strategy: str
@@ -97,6 +141,8 @@ class _Kept(msgspec.Struct):
     account: bytes | None
     counted: list[tuple[bytes, int, int]]
     since: int = 0
+    returning: Returning | None = None
+    link: Link | None = None
 
 
 class Flows:
@@ -121,43 +167,50 @@ class Flows:
     async def begin(
         self,
         strategy: str,
-        step: Challenge | Redirect,
+        step: Step,
         holder: Holder,
         address: str,
         *,
         account: bytes | None = None,
         counted: Iterable[Counted] = (),
         since: int = 0,
+        returning: Returning | None = None,
+        link: Link | None = None,
     ) -> Begun:
         """Keep what a plugin wants back, and return what the client gets.
 
-        :raises errors.InvalidVerdict: the state is no JSON, or too large.
+        :param link: it is no login.
+        :raises errors.InvalidVerdict: the state is no JSON, or too large; or its handle is known.
         """
         done = [(one.subject, one.first, one.locked_until) for one in counted]
-        kind: Kind = "redirect" if isinstance(step, Redirect) else "challenge"
+        kind = _kind(step)
+        state = dict(step.state or {})
         kept = _encoded(
-            strategy, _Kept(strategy, kind, dict(step.state or {}), account, done, since)
+            strategy, _Kept(strategy, kind, state, account, done, since, returning, link)
         )
-        handle = secrets.token_urlsafe(32)
+        handle = (isinstance(step, Redirect) and step.handle) or secrets.token_urlsafe(32)
         cookie = None
         if kind == "redirect" and not holder.socket:
             # One for all tabs of a browser.
             cookie = holder.secret or secrets.token_urlsafe(32)
-        proof = holder.secret if holder.socket else cookie
         fingerprint = _digest(handle)
         expires_at = self._clock() + step.lifetime
         row = {
             "fingerprint": fingerprint,
             "strategy": strategy,
             "sealed": self._store.sealer.seal(kept, column=table.c.sealed, row=fingerprint),
-            "binding": None if proof is None else _digest(proof),
+            "binding": _binding(kind, holder, cookie, returning),
             "network": hmac.digest(self._key, network(address).encode(errors="replace"), "sha256"),
             "expires_at": expires_at,
         }
         async with self._store.begin() as db:
             await _make_room(db, table.c.network == row["network"], self._per_network)
             await _make_room(db, true(), self._in_all)
-            await db.execute(insert(table).values(row))
+            try:
+                await db.execute(insert(table).values(row))
+            except IntegrityError:
+                # Only a plugin gives the same handle twice.
+                raise errors.InvalidVerdict(strategy) from None
         return Begun(handle, expires_at, cookie)
 
     async def find(self, strategy: str, handle: Handle, holder: Holder) -> Flow:
@@ -181,8 +234,10 @@ class Flows:
         if (kept.strategy, kept.kind) != (strategy, handle.kind):
             raise errors.FlowOver
         counted = tuple(Counted(*one) for one in kept.counted)
-        since = kept.since if kept.kind == "challenge" else None
-        return Flow(fingerprint, kept.state, kept.account, counted, since)
+        since = None if kept.kind == "redirect" else kept.since
+        return Flow(
+            fingerprint, kept.state, kept.account, counted, since, kept.returning, kept.link
+        )
 
     async def spend(self, flow: Flow) -> None:
         """Spend a handle: of many at once, one is the first.
@@ -221,6 +276,26 @@ def check_step(strategy: str, step: Challenge | Redirect) -> None:
     state: Any = step.state or {}
     if not sound or not isinstance(state, Mapping):
         raise errors.InvalidVerdict(strategy)
+
+
+def _kind(step: Step) -> Kind:
+    match step:
+        case Redirect():
+            return "redirect"
+        case Challenge():
+            return "challenge"
+        case Proof():
+            return "code"
+
+
+def _binding(
+    kind: Kind, holder: Holder, cookie: str | None, returning: Returning | None
+) -> bytes | None:
+    """Return the SHA-256 of what has to come with a handle; None where holding it is enough."""
+    if kind == "code" and returning is not None and returning.binding is not None:
+        return returning.binding
+    proof = holder.secret if holder.socket or kind == "code" else cookie
+    return None if proof is None else _digest(proof)
 
 
 async def _make_room(db: Database, which: ColumnElement[bool], most: int) -> None:

@@ -11,7 +11,7 @@ from ostiary.request import Connection, Request
 from ostiary.services.accounts import Account
 
 UNCOUNTED = {("auth", "logout")}
-HANDLES = ("challenge", "state")
+HANDLES = ("challenge", "state", "loginCode")
 """What a login goes on with at a later step: the first one that is there."""
 
 

@@ -17,10 +17,12 @@ from ostiary.services.assignments import Assignments
 from ostiary.services.changes import Changes
 from ostiary.services.directory import Directories
 from ostiary.services.door import Door
-from ostiary.services.flows import Begun, Flow, Flows, Handle, Holder, check_step
+from ostiary.services.flows import Flow, Flows, Holder, NextStep, check_step
 from ostiary.services.knowledge import known_since
+from ostiary.services.linking import Linked, Linking, Sent
 from ostiary.services.login_limits import Attempt, LoginLimits
 from ostiary.services.refusals import Refusals
+from ostiary.services.returning import Returning
 from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
 from ostiary.services.tokens import Tokens
@@ -44,15 +46,18 @@ class SignedIn:
     device: str | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class NextStep:
-    """What somebody gets who has more to do.
+class Proved(NamedTuple):
+    """Who may sign in, without a token yet.
 
-    :ivar begun: by what they go on; None if nothing is kept.
+    :ivar account: a hash of the account, as ``login_limits`` counts; None if it is not known.
+    :ivar since: the last change that this can know of.
+    :ivar session: by what the plugin names the session; None if it does not.
     """
 
-    what: Challenge | Redirect
-    begun: Begun | None
+    kuid: str
+    account: bytes | None
+    since: int
+    session: str | None
 
 
 class Identified(NamedTuple):
@@ -100,12 +105,14 @@ class Logins:
         hooks: LoginHooks,
         assignments: Assignments,
         directories: Directories,
+        linking: Linking,
     ) -> None:
         self._strategies, self._accounts, self._users = strategies, accounts, users
         self._tokens, self._changes, self._profile_ids = tokens, changes, profile_ids
         self._limits, self._door, self._refusals = limits, door, refusals
         self._flows, self._hooks = flows, hooks
         self._assignments, self._directories = assignments, directories
+        self._linking = linking
 
     async def sign_in(
         self,
@@ -116,20 +123,30 @@ class Logins:
         origin: Origin,
         place: Place,
         *,
-        handle: Handle | None = None,
+        flow: Flow | None = None,
         holder: Holder = STRANGER,
-    ) -> SignedIn | NextStep:
+        returning: Returning | None = None,
+    ) -> SignedIn | Linked | NextStep | Proved:
         """Return a token for whom some credentials belong to, or what the client has to do next.
 
-        :param handle: of the step before, at a later one.
+        :param flow: with the step before, at a later one. That of a link finishes the link, and
+            signs nobody in: a browser that was sent elsewhere comes back here.
+        :param returning: where a browser wants to go at the end. If that is to hand in a one-time
+            code, and it comes back from elsewhere, there is no token yet, but what has been proved.
         :raises errors.LoginRefused: they open nothing; the answer does not tell why.
-        :raises errors.FlowOver: the step before was none, or is over.
+        :raises errors.FlowOver: the step before is over.
         :raises errors.TooManyLogins: there were too many failures for this account or address.
         :raises errors.LoginsClosed: a plugin is missing that took part in every login.
         """
         self._strategies.find(name)
         await self._door.check()
-        flow = None if handle is None else await self._flows.find(name, handle, holder)
+        if flow is not None:
+            returning = flow.returning
+            if flow.link is not None:
+                sent = Sent(name, credentials, call, place, holder, returning)
+                return await self._linking.go_on(sent, flow, flow.link)
+        if returning is not None and returning.expires_in is not None:
+            wanted = Duration(returning.expires_in)
         account = (flow and flow.account) or self._strategies.account(name, credentials)
         async with (
             self._refusals.of_sign_in(name, self._limits.subject(name, account)),
@@ -137,10 +154,16 @@ class Logins:
         ):
             call, attempt = await self._begin(name, call, flow, counted)
             since = None if flow is None else flow.since
-            outcome = await self._open(name, credentials, call, wanted, origin, attempt, since)
+            later = flow is not None and flow.by_code
+            outcome = await self._open(
+                name, credentials, call, wanted, origin, attempt, since, later=later
+            )
             if isinstance(outcome, Issued):
                 return SignedIn(outcome, self._limits.stamped(attempt, place))
-            return await self._ask_more(name, outcome, place, holder, flow, attempt)
+            if isinstance(outcome, Proved):
+                await self._limits.give_back(attempt)
+                return outcome
+            return await self._ask_more(name, outcome, place, holder, flow, attempt, returning)
 
     async def _begin(
         self, name: str, call: Call, flow: Flow | None, attempt: Attempt
@@ -162,6 +185,7 @@ class Logins:
         holder: Holder,
         flow: Flow | None,
         attempt: Attempt,
+        returning: Returning | None,
     ) -> NextStep:
         """Keep a login until its next step.
 
@@ -173,7 +197,7 @@ class Logins:
         # A step is no change: an event of its own would let strangers fill the audit log.
         source().told = True
         check_step(name, step)
-        if isinstance(step, Challenge) or step.state is not None:
+        if isinstance(step, Challenge) or step.state is not None or step.handle is not None:
             begun = await self._flows.begin(
                 name,
                 step,
@@ -182,6 +206,7 @@ class Logins:
                 account=attempt.account,
                 counted=() if flow is None else attempt.counted,
                 since=asked.since,
+                returning=returning,
             )
         if flow is None:
             await self._limits.give_back(attempt)
@@ -196,7 +221,9 @@ class Logins:
         origin: Origin,
         attempt: Attempt,
         since: int | None,
-    ) -> Issued | Asked:
+        *,
+        later: bool,
+    ) -> Issued | Asked | Proved:
         """Ask for a verdict, and act on it.
 
         A verdict takes a while. If the user or their credentials have changed since it was
@@ -204,6 +231,7 @@ class Logins:
 
         :param since: the last change that an earlier step can know of; its proof is not asked
             for again.
+        :param later: the token is made when a one-time code is handed in.
         """
         succeed = partial(self._limits.succeed, attempt=attempt)
         asked = None
@@ -216,6 +244,8 @@ class Logins:
                 if not found.created:
                     await self._hooks.after(asked, name, call)
             account, unchanged = await self._assign(name, found)
+            if later:
+                return Proved(account.kuid, attempt.account, unchanged, found.session)
             issued = await self._tokens.issue(
                 account,
                 wanted,
@@ -250,7 +280,7 @@ class Logins:
             kuid = verdict.kuid
             since = knowledge.of(kuid)
         profiles = verdict.profiles if isinstance(verdict, Verified) else None
-        account = await self._account(name, kuid)
+        account = await self.account(name, kuid)
         return Identified(account, since, verdict.session, profiles, created)
 
     async def _verdict(self, name: str, credentials: Mapping[str, Any], call: Call) -> Verdict:
@@ -260,10 +290,10 @@ class Logins:
             return await self._strategies.verify(name, credentials, call, directory)
         except errors.LoginRefusal as refusal:
             if refusal.proved and refusal.kuid is not None:
-                await self._account(name, refusal.kuid)
+                await self.account(name, refusal.kuid)
             raise
 
-    async def _account(self, name: str, kuid: str) -> Account:
+    async def account(self, name: str, kuid: str) -> Account:
         """Return an account that a strategy may open.
 
         Deleted, disabled, or left over in the strategy's store: all look like a wrong secret.
@@ -287,7 +317,7 @@ class Logins:
         number = await self._assignments.assign(name, account.kuid, wanted, since)
         await self._changes.catch_up()
         # If it was not done, the token is not made either: the user has changed.
-        return await self._account(name, account.kuid), since if number is None else number
+        return await self.account(name, account.kuid), since if number is None else number
 
     async def _welcome(
         self, name: str, fields: Mapping[str, Any], content: Mapping[str, Any], call: Call

@@ -111,6 +111,13 @@ class Tokens:
         """
         return await self._lookup.fate(fingerprint)
 
+    def check_lifetime(self, wanted: Duration | None) -> None:
+        """Refuse a lifetime that no token is issued with.
+
+        :raises errors.TtlExceeded: it is above the maximum.
+        """
+        self._lifetimes.choose(wanted)
+
     async def issue(
         self,
         account: Account,

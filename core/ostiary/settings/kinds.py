@@ -23,6 +23,7 @@ _SECRET_ITSELF = re.compile(
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *(b|kb|mb|gb)?", re.IGNORECASE)
 _BYTES = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
 _NODE_NAME = re.compile(r"[!-~](?:[ -~]{0,126}[!-~])?")
+_NEVER_IN_URLS = set(' #*\\"<>^`{|}')
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -74,6 +75,30 @@ def web_url(value: Any) -> str:
     if parts.query or parts.fragment or (parts.port is None and parts.netloc.endswith(":")):
         raise ValueError("more than a web address")
     return text.rstrip("/")
+
+
+def return_addresses(value: Any) -> tuple[str, ...]:
+    """Read a list of addresses that browsers may be sent to, as they are, with a fragment added.
+
+    Whole ones: what is compared by a part is where open redirectors come from (RFC 9700, 4.1).
+    """
+    listed = _listed(value)
+    for address in listed:
+        parts = urlsplit(address)
+        written = address.isascii() and address.isprintable() and not set(address) & _NEVER_IN_URLS
+        secure = parts.scheme == "https" or (
+            parts.scheme == "http" and _on_loopback(parts.hostname)
+        )
+        # Reading the port refuses what is no port.
+        if (
+            not written
+            or not secure
+            or not parts.hostname
+            or "@" in parts.netloc
+            or parts.port == 0
+        ):
+            raise ValueError("no address to return to")
+    return tuple(listed)
 
 
 def postgresql_url(value: Any) -> str:
@@ -181,6 +206,15 @@ def _listed(value: Any) -> list[str]:
     return [_text(entry) for entry in value]
 
 
+def _on_loopback(host: str | None) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("not a text")
@@ -198,6 +232,14 @@ Origins = Annotated[
 ]
 Networks = Annotated[
     tuple[str, ...], Kind(networks, 'a list of addresses and networks such as "10.0.0.0/8"')
+]
+ReturnAddresses = Annotated[
+    tuple[str, ...],
+    Kind(
+        return_addresses,
+        'a list of addresses such as "https://app.example.com/signed-in": https, or http on this '
+        "machine; no fragment, no wildcard",
+    ),
 ]
 WebUrl = Annotated[str | None, Kind(web_url, 'a URL such as "https://login.example.com"')]
 NodeName = Annotated[

@@ -336,7 +336,7 @@ async def test_administrators_say_what_is_verified_and_nobody_else(local: Local)
     assert await local.update("ann", password="y") == seen
 
 
-@pytest.mark.parametrize("typed", [ANN, "ANN@Example.COM", f" {ANN} "])
+@pytest.mark.parametrize("typed", [ANN, "ANN@Example.COM"])
 async def test_another_plugin_is_told_who_has_verified_an_address(local: Local, typed: str) -> None:
     """OAU-11: however its spelling differs that opens the account, too."""
     await local.create("ann", email=ANN, password="x", verified=[ANN])

@@ -14,6 +14,9 @@ import httpcore2
 NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 """Prefixes behind which an IPv4 address stands (RFC 6052, RFC 8215)."""
 
+UNICAST = IPv6Network("2000::/3")
+"""What of IPv6 the Internet is made of (RFC 4291, 2.4); the rest was something once, or may be."""
+
 MOST = 4
 """Addresses of a name that are tried."""
 
@@ -70,6 +73,8 @@ def is_public(address: Address) -> bool:
     inner = _inner(address)
     if inner is not None:
         return is_public(inner)
+    if isinstance(address, IPv6Address) and address not in UNICAST:
+        return False
     return address.is_global and not address.is_multicast
 
 

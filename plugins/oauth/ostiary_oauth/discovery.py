@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from ostiary_oauth import endpoints
 from ostiary_oauth.endpoints import UnfitError
@@ -38,6 +39,13 @@ class Metadata:
     end_session_endpoint: str | None = None
     revocation_endpoint: str | None = None
     iss_parameter: bool = False
+
+
+OURS = (
+    *("client_id", "code_challenge", "code_challenge_method", "nonce"),
+    *("redirect_uri", "response_type", "scope", "state"),
+)
+"""Parameters that an authorization endpoint has no business to bring along."""
 
 
 def is_discovered(provider: Provider) -> bool:
@@ -92,7 +100,7 @@ def _metadata(provider: Provider, document: Mapping[str, Any]) -> Metadata:
 
     return Metadata(
         issuer=provider.issuer,
-        authorization_endpoint=needed("authorization_endpoint"),
+        authorization_endpoint=_without_ours(needed("authorization_endpoint")),
         token_endpoint=needed("token_endpoint"),
         userinfo_endpoint=endpoint("userinfo_endpoint"),
         jwks_uri=needed("jwks_uri") if provider.protocol == "oidc" else endpoint("jwks_uri"),
@@ -107,3 +115,10 @@ def _endpoint(provider: Provider, name: str, url: object) -> str:
         return endpoints.checked(url, insecure_http=provider.insecure_http)
     except UnfitError as error:
         raise UnfitError(f"{name} is {error}") from None
+
+
+def _without_ours(url: str) -> str:
+    """Return where browsers are sent, if it leaves to us what we say there."""
+    if not parse_qs(urlsplit(url).query, keep_blank_values=True).keys().isdisjoint(OURS):
+        raise UnfitError("authorization_endpoint has a parameter of ours")
+    return url

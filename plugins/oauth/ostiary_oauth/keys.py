@@ -26,14 +26,12 @@ MEMBERS = {
 }
 """What is taken of a key, besides ``kid``, ``alg`` and ``use``: the public part."""
 
-CURVES = frozenset({"P-256", "P-384", "P-521", "Ed25519", "Ed448"})
+CURVES = ("P-256", "P-384", "P-521", "Ed25519", "Ed448")
 """Those that sign (RFC 7518, 6.2.1; RFC 8037)."""
 
-ASYMMETRIC = frozenset(
-    {
-        *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-        *("ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448"),
-    }
+ASYMMETRIC = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448"),
 )
 """Algorithms that an id token may be signed by, whatever anybody says (RFC 7518, RFC 9864)."""
 

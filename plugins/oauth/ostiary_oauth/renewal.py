@@ -17,7 +17,7 @@ from ostiary import Store
 from ostiary_oauth import errors
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import identities
-from ostiary_oauth.tokens import NONE_KEPT, Kept, again, columns, ends_at, now
+from ostiary_oauth.tokens import NONE_KEPT, Kept, again, columns, ends_at, now, worth_keeping
 
 SOON = 60_000
 """Milliseconds before its end in which an access token is renewed."""
@@ -26,7 +26,7 @@ CLAIM = 15_000
 """Milliseconds after which somebody who renews is taken for dead."""
 
 PATIENCE = 5.0
-"""Seconds for a provider to answer, and for others to wait; a hook has eight."""
+"""Seconds that others wait for who renews."""
 
 PAUSE = 0.1
 
@@ -79,25 +79,25 @@ async def _claim(store: Store, kept: Kept) -> int | None:
 async def _renewed(
     strategy: OAuthStrategy, store: Store, kept: Kept, until: int
 ) -> Mapping[str, Any]:
+    """Return the tokens that the provider gives, or what a login has brought meanwhile."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with strategy.web.talk():
             answer = await _asked(strategy, kept.tokens["refresh_token"])
     except Revoked:
-        await _put(store, kept, until, NONE_KEPT)
-        raise errors.SignInAgain(strategy.name, kept.kuid) from None
-    except TimeoutError:
-        await _put(store, kept, until, {"tokens_claimed_until": None})
-        raise errors.ProviderUnavailable(strategy.name) from None
+        done = await _put(store, kept, until, NONE_KEPT)
     except BaseException:
+        # Others need not wait until the claim ends.
         await _put(store, kept, until, {"tokens_claimed_until": None})
         raise
-    # What a provider leaves away stays as it was (RFC 6749, 6), but never the end.
-    tokens = {**kept.tokens, "expires_at": None, **answer}
-    if await _put(store, kept, until, columns(strategy, store, kept.id, tokens)):
-        return tokens
-    newer = await again(store, kept)
+    else:
+        # What a provider leaves away stays as it was (RFC 6749, 6), but never the end.
+        tokens = {**kept.tokens, "expires_at": None, **answer}
+        done = await _put(store, kept, until, columns(strategy, store, kept.id, tokens))
+        if done:
+            return tokens
+    newer = None if done else await again(store, kept)
     if newer is None:
-        raise errors.NoTokens(strategy.name, kept.kuid)
+        raise errors.SignInAgain(strategy.name, kept.kuid)
     return newer.tokens
 
 
@@ -150,7 +150,7 @@ async def _asked(strategy: OAuthStrategy, refresh_token: str) -> Mapping[str, An
     endpoint = (await strategy.web.metadata()).token_endpoint
     try:
         client = client_auth.client(strategy, endpoint)
-        return dict(await client.refresh_token(endpoint, refresh_token=refresh_token))
+        answer = worth_keeping(await client.refresh_token(endpoint, refresh_token=refresh_token))
     except OAuthError as error:
         if error.error in REVOKED:
             raise Revoked from None
@@ -159,3 +159,6 @@ async def _asked(strategy: OAuthStrategy, refresh_token: str) -> Mapping[str, An
         raise exchanges.nonsense(strategy, "it does not renew a token") from None
     except exchanges.NONSENSE:
         raise exchanges.nonsense(strategy, "its token endpoint fails") from None
+    if not answer:
+        raise exchanges.nonsense(strategy, "its token endpoint gives no token")
+    return answer

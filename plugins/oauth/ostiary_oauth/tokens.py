@@ -17,7 +17,7 @@ from typing import Annotated, Any, cast
 
 from sqlalchemy import select
 
-from ostiary import GET, Controller, Directory, Store, Strategy
+from ostiary import GET, Controller, Directory, SealBroken, Store, Strategy
 from ostiary import errors as core
 from ostiary_oauth import errors
 from ostiary_oauth.strategy import OAuthStrategy
@@ -116,20 +116,18 @@ def columns(
     tokens: Mapping[str, Any],
     before: bytes | None = None,
 ) -> dict[str, Any]:
-    """Return the columns of an identity that hold what a login has brought.
+    """Return the columns of an identity that hold tokens; empty ones unless some are kept.
 
-    They are empty unless the operator has tokens kept, so what was kept before goes with the
-    next login.
+    So what was kept goes with the next login when the operator has changed their mind.
 
     :param row_id: the ``id`` of the identity.
     :param before: what is kept by now. Some providers give a refresh token at the first consent
         and never again (Google): then it stays.
     """
-    if not strategy.provider.keep_tokens or not _kept(tokens):
+    if not strategy.provider.keep_tokens or not worth_keeping(tokens):
         return dict(NONE_KEPT)
     if before is not None and not tokens.get("refresh_token"):
-        held = opened(store, row_id, before).get("refresh_token")
-        tokens = {**tokens, "refresh_token": held}
+        tokens = {**tokens, "refresh_token": _refresh_token(store, row_id, before)}
     return {
         "tokens": sealed(store, row_id, tokens),
         "tokens_expire_at": ends_at(tokens),
@@ -142,7 +140,7 @@ def sealed(store: Store, row_id: str, tokens: Mapping[str, Any]) -> bytes:
 
     :param row_id: the ``id`` of the identity.
     """
-    content = json.dumps(_kept(tokens)).encode()
+    content = json.dumps(worth_keeping(tokens)).encode()
     return store.sealer.seal(content, column=identities.c.tokens, row=row_id)
 
 
@@ -162,6 +160,22 @@ def ends_at(tokens: Mapping[str, Any]) -> int | None:
     if isinstance(told, bool) or not isinstance(told, int | float) or not math.isfinite(told):
         return None
     return int(told * 1000) if 0 < told < LATEST else None
+
+
+def worth_keeping(tokens: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of an answer of a token endpoint; nothing without an access token."""
+    kept: dict[str, Any] = {}
+    for name in TEXTS:
+        value = tokens.get(name)
+        if isinstance(value, str) and value:
+            if len(value) <= LONGEST:
+                kept[name] = value
+            else:
+                logger.warning("a provider gave a %s that is too long to be kept", name)
+    if "access_token" not in kept:
+        return {}
+    ends = ends_at(tokens)
+    return kept if ends is None else {**kept, "expires_at": ends // 1000}
 
 
 async def of_user(
@@ -199,23 +213,16 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _refresh_token(store: Store, row_id: str, kept: bytes) -> str | None:
+    """Return the refresh token that is kept; None also if it cannot be opened any more."""
+    try:
+        return opened(store, row_id, kept).get("refresh_token")
+    except SealBroken:
+        logger.error("the tokens of an account cannot be opened; they are replaced")  # noqa: TRY400
+        return None
+
+
 def _read(store: Store, row: Any) -> Kept:
     return Kept(
         row.id, row.kuid, row.tokens, opened(store, row.id, row.tokens), row.tokens_claimed_until
     )
-
-
-def _kept(tokens: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is kept of an answer of a token endpoint; nothing without an access token."""
-    kept: dict[str, Any] = {}
-    for name in TEXTS:
-        value = tokens.get(name)
-        if isinstance(value, str) and value:
-            if len(value) <= LONGEST:
-                kept[name] = value
-            else:
-                logger.warning("a provider gave a %s that is too long to be kept", name)
-    if "access_token" not in kept:
-        return {}
-    ends = ends_at(tokens)
-    return kept if ends is None else {**kept, "expires_at": ends // 1000}

@@ -259,7 +259,8 @@ async def test_it_ends_the_session_that_calls_and_no_other(house: Any, mine: Any
     own, other = [await login(house) for _ in range(2)]
     session = await house.services.tokens.find(own)
     refreshed = await house.services.tokens.refresh(session, None, Origin())
-    assert await mine.end_own_session("badge", Call(kuid="ann", session=session.id)) == ()
+    cookies = await mine.end_own_session("badge", Call(kuid="ann", session=session.id))
+    assert cookies == (house.services.cookies.no_session(),)
     left = [await good(house, token) for token in (own, refreshed.token, other)]
     assert left == [False, False, True]
 

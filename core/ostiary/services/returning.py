@@ -1,0 +1,53 @@
+"""Where a browser goes when its login has come to an end, and what it is given for the way."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+CODE_LIFETIME = 60_000
+"""Milliseconds that a page has to hand a one-time code in."""
+
+CHALLENGE = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+"""A SHA-256 in base64url (RFC 7636, 4.2): of the last letter four bits count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """What a client has asked for at the first step; it is sealed with the login until its end.
+
+    :ivar to: one of the addresses that the operator has listed, as a whole.
+    :ivar challenge: S256 of what the page keeps for handing in the one-time code (RFC 7636); None
+        if the token is to be kept in a cookie.
+    :ivar expires_in: the lifetime that was asked for, in ms; None is the default.
+    """
+
+    to: str
+    challenge: str | None
+    expires_in: int | None = None
+
+    @property
+    def binding(self) -> bytes | None:
+        """The SHA-256 of what has to come with the one-time code; None is the browser's cookie."""
+        return None if self.challenge is None else base64.urlsafe_b64decode(f"{self.challenge}=")
+
+    def with_fragment(self, name: str, value: str) -> str:
+        """Return the address, and what the page is told: a fragment reaches no server, nor log.
+
+        :param value: letters, digits and signs that stand for themselves there.
+        """
+        return f"{self.to}#{name}={value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a one-time code stands for.
+
+    :ivar state: see ``exchanges``.
+    """
+
+    state: Mapping[str, Any] = field(repr=False)
+    lifetime: int = CODE_LIFETIME
