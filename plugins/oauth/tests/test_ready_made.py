@@ -1,0 +1,128 @@
+"""Logins at ready-made providers: their description and their profiles, at a provider on loopback."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ostiary_oauth import flow
+from ostiary_oauth.provider import Proved
+from ostiary_oauth.settings import providers
+from ostiary_oauth.strategy import OAuthStrategy
+
+from .provider import CALLBACK, CLIENT_SECRET, Loopback
+
+pytestmark = pytest.mark.anyio
+
+PROFILES = Path(__file__).parent / "profiles"
+
+
+def profile_of(kind: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((PROFILES / f"{kind}.json").read_text(encoding="utf-8"))
+    return read
+
+
+async def signed_in(loopback: Loopback, kind: str, query: str = "", **settings: Any) -> Proved:
+    """Return what a login proves at a provider of a kind that is on this machine."""
+    table = {
+        "provider": kind,
+        "clientID": loopback.client_id,
+        "clientSecret": CLIENT_SECRET,
+        "callbackURL": CALLBACK,
+        "authorizationURL": f"{loopback.url}/authorize",
+        "tokenURL": f"{loopback.url}/token",
+        "userinfoURL": f"{loopback.url}/profile{query}",
+        **settings,
+    }
+    given = {key: value for key, value in table.items() if value is not None}
+    (provider,) = providers({"allowInsecureHttp": True, "strategies": {"loopback": given}})
+    loopback.authentication = provider.client_authentication
+    strategy = OAuthStrategy.of(provider)
+    begun = await flow.begin(strategy, {})
+    assert begun.state is not None
+    return await flow.complete(strategy, loopback.consent(begun.location), begun.state)
+
+
+def asked_of(loopback: Loopback, path: str) -> dict[str, str]:
+    (given,) = (given for _, where, given in loopback.asked if where == path)
+    return given
+
+
+async def test_facebook_is_asked_for_fields_and_shown_that_the_server_has_the_secret(
+    loopback: Loopback,
+) -> None:
+    loopback.profile = profile_of("facebook")
+    proved = await signed_in(loopback, "facebook", "?fields=id,name,email")
+    assert proved.subject == loopback.profile["id"]
+    assert (proved.email, proved.email_verified) == ("ada@example.org", False)
+    asked = asked_of(loopback, "/profile")
+    (token,) = loopback.tokens
+    proof = hmac.digest(CLIENT_SECRET.encode(), token.encode(), "sha256").hex()
+    assert asked == {"fields": "id,name,email", "appsecret_proof": proof}
+    assert asked_of(loopback, "/authorize")["scope"] == "public_profile,email"
+
+
+async def test_x_tells_of_an_account_within_data(loopback: Loopback) -> None:
+    loopback.profile = profile_of("twitter")
+    proved = await signed_in(loopback, "twitter", "?user.fields=id,confirmed_email")
+    assert proved.subject == loopback.profile["data"]["id"]
+    assert (proved.email, proved.email_verified) == ("ada@example.org", True)
+    assert asked_of(loopback, "/profile") == {"user.fields": "id,confirmed_email"}
+
+
+async def test_github_tells_which_address_is_verified_in_a_list(loopback: Loopback) -> None:
+    loopback.profile = profile_of("github")
+    loopback.emails = [
+        {"email": "shown@example.org", "primary": False, "verified": False, "visibility": None},
+        {"email": "ada@example.org", "primary": True, "verified": True, "visibility": "private"},
+    ]
+    proved = await signed_in(loopback, "github", emailsURL=f"{loopback.url}/emails")
+    assert proved.subject == "583231"
+    assert (proved.email, proved.email_verified) == ("ada@example.org", True)
+
+
+async def test_discord_says_whether_the_address_is_verified(loopback: Loopback) -> None:
+    loopback.profile = {**profile_of("discord"), "verified": False}
+    proved = await signed_in(loopback, "discord")
+    assert proved.subject == loopback.profile["id"]
+    assert (proved.email, proved.email_verified) == ("ada@example.org", False)
+
+
+OPENID = dict.fromkeys(("authorizationURL", "tokenURL", "userinfoURL"))
+
+
+@pytest.mark.parametrize("kind", ["salesforce", "google", "gitlab", "slack"])
+async def test_an_openid_provider_is_found_by_its_issuer_alone(
+    loopback: Loopback, kind: str
+) -> None:
+    loopback.user = profile_of(kind)
+    proved = await signed_in(loopback, kind, **OPENID, issuer=loopback.url)
+    assert (proved.issuer, proved.subject) == (loopback.url, loopback.user["sub"])
+    assert (proved.email, proved.email_verified) == ("ada@example.org", True)
+
+
+async def test_an_account_of_salesforce_may_be_named_by_what_only_its_profile_tells(
+    loopback: Loopback,
+) -> None:
+    loopback.user = profile_of("salesforce")
+    named = {"issuer": loopback.url, "identifierAttribute": "user_id"}
+    proved = await signed_in(loopback, "salesforce", **OPENID, **named)
+    assert proved.subject == loopback.user["user_id"]
+
+
+async def test_any_provider_of_oauth2_is_described_by_settings_alone(loopback: Loopback) -> None:
+    loopback.profile = {"user": {"number": 7, "mail": "ada@example.org", "checked": "true"}}
+    proved = await signed_in(
+        loopback,
+        "oauth2",
+        identifierAttribute="user.number",
+        emailAttribute="user.mail",
+        emailVerifiedAttribute="user.checked",
+        clientAuthentication="client_secret_post",
+    )
+    assert (proved.issuer, proved.subject) == (loopback.url, "7")
+    assert (proved.email, proved.email_verified) == ("ada@example.org", True)
