@@ -6,9 +6,12 @@ import hmac
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
+import httpx2
 import pytest
 
+from ostiary.errors import LoginRefused
 from ostiary_oauth import flow
 from ostiary_oauth.provider import Proved
 from ostiary_oauth.settings import providers
@@ -26,8 +29,8 @@ def profile_of(kind: str) -> dict[str, Any]:
     return read
 
 
-async def signed_in(loopback: Loopback, kind: str, query: str = "", **settings: Any) -> Proved:
-    """Return what a login proves at a provider of a kind that is on this machine."""
+def strategy_of(loopback: Loopback, kind: str, query: str = "", **settings: Any) -> OAuthStrategy:
+    """Return the strategy of a provider of a kind that is on this machine."""
     table = {
         "provider": kind,
         "clientID": loopback.client_id,
@@ -41,7 +44,12 @@ async def signed_in(loopback: Loopback, kind: str, query: str = "", **settings: 
     given = {key: value for key, value in table.items() if value is not None}
     (provider,) = providers({"allowInsecureHttp": True, "strategies": {"loopback": given}})
     loopback.authentication = provider.client_authentication
-    strategy = OAuthStrategy.of(provider)
+    return OAuthStrategy.of(provider)
+
+
+async def signed_in(loopback: Loopback, kind: str, query: str = "", **settings: Any) -> Proved:
+    """Return what a login proves there."""
+    strategy = strategy_of(loopback, kind, query, **settings)
     begun = await flow.begin(strategy, {})
     assert begun.state is not None
     return await flow.complete(strategy, loopback.consent(begun.location), begun.state)
@@ -126,3 +134,43 @@ async def test_any_provider_of_oauth2_is_described_by_settings_alone(loopback: L
     )
     assert (proved.issuer, proved.subject) == (loopback.url, "7")
     assert (proved.email, proved.email_verified) == ("ada@example.org", True)
+
+
+async def test_x_of_old_is_signed_in_at_with_oauth1(loopback: Loopback) -> None:
+    loopback.profile = profile_of("twitter-oauth1")
+    strategy = strategy_of(
+        loopback,
+        "twitter-oauth1",
+        requestTokenURL=f"{loopback.url}/oauth1/request",
+        authorizationURL=f"{loopback.url}/oauth1/authorize",
+        tokenURL=f"{loopback.url}/oauth1/access",
+        userinfoURL=f"{loopback.url}/oauth1/profile?include_email=true",
+    )
+    begun = await flow.begin(strategy, {})
+    answer = httpx2.get(begun.location, trust_env=False)
+    back = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+    assert back.pop("state") == begun.handle
+    assert begun.state is not None
+    proved = await flow.complete(strategy, back, begun.state)
+    assert (proved.issuer, proved.subject) == (loopback.url, "2244994945")
+    assert (proved.email, proved.email_verified) == ("ada@example.org", False)
+    assert asked_of(loopback, "/oauth1/profile") == {"include_email": "true"}
+
+
+TENANT = "9122040d-6c67-4c5b-b112-36a304b66dad"
+
+
+async def test_an_account_of_microsoft_is_of_its_tenant(loopback: Loopback) -> None:
+    """OAU-11"""
+    loopback.user, loopback.iss_parameter = profile_of("microsoft"), False
+    loopback.signed = ("sub", "oid", "name", "email", "email_verified")
+    many, mine = f"{loopback.url}/{{tenantid}}/v2.0", f"{loopback.url}/{TENANT}/v2.0"
+    loopback.metadata = {"issuer": many}
+    loopback.claim = lambda claims: {**claims, "iss": mine, "tid": TENANT}
+    document = f"{loopback.url}/.well-known/openid-configuration"
+    asked = {**OPENID, "issuer": many, "discoveryURL": document}
+    proved = await signed_in(loopback, "microsoft", **asked, identifierAttribute="oid")
+    assert (proved.issuer, proved.subject) == (mine, loopback.user["oid"])
+    assert (proved.email, proved.email_verified) == ("ada@example.org", False)
+    with pytest.raises(LoginRefused):
+        await signed_in(loopback, "microsoft", **asked, tenants=[TENANT.replace("9", "8")])
