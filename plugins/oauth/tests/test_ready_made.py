@@ -29,7 +29,9 @@ def profile_of(kind: str) -> dict[str, Any]:
     return read
 
 
-def strategy_of(loopback: Loopback, kind: str, query: str = "", **settings: Any) -> OAuthStrategy:
+def strategy_of(
+    loopback: Loopback, kind: str, /, query: str = "", **settings: Any
+) -> OAuthStrategy:
     """Return the strategy of a provider of a kind that is on this machine."""
     table = {
         "provider": kind,
@@ -47,7 +49,7 @@ def strategy_of(loopback: Loopback, kind: str, query: str = "", **settings: Any)
     return OAuthStrategy.of(provider)
 
 
-async def signed_in(loopback: Loopback, kind: str, query: str = "", **settings: Any) -> Proved:
+async def signed_in(loopback: Loopback, kind: str, /, query: str = "", **settings: Any) -> Proved:
     """Return what a login proves there."""
     strategy = strategy_of(loopback, kind, query, **settings)
     begun = await flow.begin(strategy, {})
@@ -100,7 +102,7 @@ async def test_discord_says_whether_the_address_is_verified(loopback: Loopback) 
     assert (proved.email, proved.email_verified) == ("ada@example.org", False)
 
 
-OPENID = dict.fromkeys(("authorizationURL", "tokenURL", "userinfoURL"))
+OPENID: dict[str, Any] = {"authorizationURL": None, "tokenURL": None, "userinfoURL": None}
 
 
 @pytest.mark.parametrize("kind", ["salesforce", "google", "gitlab", "slack"])
@@ -168,7 +170,7 @@ async def test_an_account_of_microsoft_is_of_its_tenant(loopback: Loopback) -> N
     loopback.metadata = {"issuer": many}
     loopback.claim = lambda claims: {**claims, "iss": mine, "tid": TENANT}
     document = f"{loopback.url}/.well-known/openid-configuration"
-    asked = {**OPENID, "issuer": many, "discoveryURL": document}
+    asked: dict[str, Any] = {**OPENID, "issuer": many, "discoveryURL": document}
     proved = await signed_in(loopback, "microsoft", **asked, identifierAttribute="oid")
     assert (proved.issuer, proved.subject) == (mine, loopback.user["oid"])
     assert (proved.email, proved.email_verified) == ("ada@example.org", False)

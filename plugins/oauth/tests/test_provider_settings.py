@@ -176,7 +176,8 @@ def test_a_provider_on_this_machine_may_have_http_where_that_is_allowed() -> Non
     found = read(LOOPBACK, allowInsecureHttp=True)
     assert found.issuer == "http://127.0.0.1:8000"
     assert found.insecure_http
-    assert read({**WORK, "issuer": "http://[::1]:8000"}, allowInsecureHttp=True)
+    other = read({**WORK, "issuer": "http://[::1]:8000"}, allowInsecureHttp=True)
+    assert other.issuer == "http://[::1]:8000"
 
 
 def test_an_app_on_a_device_may_be_the_callback() -> None:
