@@ -129,5 +129,5 @@ def key_of(owner: type, name: str) -> str:
 
 
 def listed(value: Any) -> Any:
-    """Return the words of a text with spaces, and anything else as it is."""
-    return tuple(value.split()) if isinstance(value, str) else value
+    """Return the words of a text, and anything else as it is."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value

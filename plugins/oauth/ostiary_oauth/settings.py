@@ -80,7 +80,7 @@ class StrategySettings:
         "`https://<server>/_login/<strategy>`. Required.",
     ] = _keyed("callbackURL")
     scope: Annotated[
-        str | tuple[str, ...] | None, "What is asked for: a list, or a text with spaces."
+        str | tuple[str, ...] | None, "What is asked for: a list, or a text with spaces or commas."
     ] = None
     authorization_url: Annotated[str | None, "Where browsers are sent."] = _keyed(
         "authorizationURL"
