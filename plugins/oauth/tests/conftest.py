@@ -25,6 +25,10 @@ from ostiary_oauth.provider import Proved, Provider
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import identities, invitations
 
+from .visiting import loopback, site, visitor
+
+__all__ = ["loopback", "site", "visitor"]
+
 MASTER = MasterKey(
     bytes.fromhex("8d0a6bf2c1497e35d8a2903bfc51e764170b9e8fd3426ac5013fe9b87a6c24d0")
 )

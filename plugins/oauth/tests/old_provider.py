@@ -6,13 +6,14 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from authlib.common.urls import url_encode
 from authlib.oauth1 import AuthorizationServer, OAuth1Request, ResourceProtector
 from authlib.oauth1.errors import OAuth1Error
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 if TYPE_CHECKING:
-    from .provider import Loopback
+    from .provider import Asked, Loopback
 
 
 class Secret:
@@ -65,7 +66,7 @@ class _Store:
     def get_client_by_id(self, client_id: str) -> Known | None:
         return Known(self.loopback) if client_id == self.loopback.client_id else None
 
-    def exists_nonce(self, nonce: str, request: Any) -> bool:
+    def exists_nonce(self, nonce: str, _: Any) -> bool:
         used = nonce in self.old.nonces
         self.old.nonces.add(nonce)
         return used
@@ -77,13 +78,11 @@ class _Store:
         return self.old.tokens.get(request.token)
 
 
-class _Server(_Store, AuthorizationServer):
+class _Server(_Store, AuthorizationServer):  # type: ignore[misc]
     def create_oauth1_request(self, request: Any) -> Any:
         return request
 
     def handle_response(self, status: int, payload: Any, headers: Any) -> Response:
-        from authlib.common.urls import url_encode
-
         return Response(url_encode(payload), status, headers=dict(headers))
 
     def create_temporary_credential(self, request: Any) -> Secret:
@@ -104,14 +103,15 @@ class _Server(_Store, AuthorizationServer):
         return made
 
 
-class _Protector(_Store, ResourceProtector):
+class _Protector(_Store, ResourceProtector):  # type: ignore[misc]
     pass
 
 
 class OldProvider:
     """What it remembers, and the paths that it answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, loopback: Loopback) -> None:
+        self.loopback = loopback
         self.nonces: set[str] = set()
         self.requests: dict[str, Secret] = {}
         self.tokens: dict[str, Secret] = {}
@@ -125,29 +125,29 @@ class OldProvider:
             "/oauth1/profile": self.profile,
         }
 
-    def request(self, loopback: Loopback, request: Request, given: dict[str, str]) -> Response:
-        server = _Server(loopback, self)
-        answer: Response = server.create_temporary_credentials_response(_signed(request))
+    def request(self, asked: Asked) -> Response:
+        server = _Server(self.loopback, self)
+        answer: Response = server.create_temporary_credentials_response(_signed(asked.request))
         return answer
 
-    def authorize(self, loopback: Loopback, request: Request, given: dict[str, str]) -> Response:
-        server = _Server(loopback, self)
-        asked = OAuth1Request("GET", str(request.url), headers=dict(request.headers))
-        answer: Response = server.create_authorization_response(asked, grant_user="jane")
+    def authorize(self, asked: Asked) -> Response:
+        server = _Server(self.loopback, self)
+        wanted = OAuth1Request("GET", str(asked.request.url), headers=dict(asked.request.headers))
+        answer: Response = server.create_authorization_response(wanted, grant_user="jane")
         return answer
 
-    def access(self, loopback: Loopback, request: Request, given: dict[str, str]) -> Response:
-        server = _Server(loopback, self)
-        answer: Response = server.create_token_response(_signed(request))
+    def access(self, asked: Asked) -> Response:
+        server = _Server(self.loopback, self)
+        answer: Response = server.create_token_response(_signed(asked.request))
         return answer
 
-    def profile(self, loopback: Loopback, request: Request, given: dict[str, str]) -> Response:
-        protector = _Protector(loopback, self)
+    def profile(self, asked: Asked) -> Response:
+        protector = _Protector(self.loopback, self)
         try:
-            protector.validate_request("GET", str(request.url), "", _headers(request))
+            protector.validate_request("GET", str(asked.request.url), "", _headers(asked.request))
         except OAuth1Error as error:
             return JSONResponse({"error": error.error}, 401)
-        return JSONResponse(loopback.profile)
+        return JSONResponse(self.loopback.profile)
 
 
 def _headers(request: Request) -> dict[str, str]:

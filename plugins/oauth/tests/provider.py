@@ -162,6 +162,18 @@ class Loopback:
         return jwt.encode(header, claims, self.key, algorithms=[self.algorithm])
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A request, and who is asked.
+
+    :ivar given: its form, or its query.
+    """
+
+    loopback: Loopback
+    request: Request
+    given: Mapping[str, str]
+
+
 @contextmanager
 def running() -> Iterator[Loopback]:
     """Run a provider on a free port of this machine."""
@@ -184,15 +196,15 @@ def application(loopback: Loopback) -> Starlette:
     """Return the provider as an ASGI application."""
     from .old_provider import OldProvider
 
-    paths: dict[str, Callable[[Loopback, Request, dict[str, str]], Response]] = {
+    paths: dict[str, Callable[[Asked], Response]] = {
         "/.well-known/openid-configuration": _document,
         "/authorize": _authorize,
         "/token": _token,
         "/jwks": _jwks,
         "/userinfo": _userinfo,
-        "/profile": lambda loopback, request, _: _told(loopback, request, loopback.profile),
-        "/emails": lambda loopback, request, _: _told(loopback, request, loopback.emails),
-        **OldProvider().paths,
+        "/profile": lambda asked: _told(asked, loopback.profile),
+        "/emails": lambda asked: _told(asked, loopback.emails),
+        **OldProvider(loopback).paths,
     }
 
     def route(path: str) -> Route:
@@ -203,117 +215,122 @@ def application(loopback: Loopback) -> Starlette:
             if path in loopback.answers:
                 answer = loopback.answers[path](request)
                 return answer if isinstance(answer, Response) else await answer
-            return paths[path](loopback, request, given)
+            return paths[path](Asked(loopback, request, given))
 
         return Route(path, endpoint, methods=["GET", "POST"])
 
     return Starlette(routes=[route(path) for path in paths])
 
 
-def _document(loopback: Loopback, request: Request, given: dict[str, str]) -> Response:
+def _document(asked: Asked) -> Response:
     document = {
-        "issuer": loopback.url,
-        "authorization_endpoint": f"{loopback.url}/authorize",
-        "token_endpoint": f"{loopback.url}/token",
-        "userinfo_endpoint": f"{loopback.url}/userinfo",
-        "jwks_uri": f"{loopback.url}/jwks",
-        "authorization_response_iss_parameter_supported": loopback.iss_parameter,
-        **loopback.metadata,
+        "issuer": asked.loopback.url,
+        "authorization_endpoint": f"{asked.loopback.url}/authorize",
+        "token_endpoint": f"{asked.loopback.url}/token",
+        "userinfo_endpoint": f"{asked.loopback.url}/userinfo",
+        "jwks_uri": f"{asked.loopback.url}/jwks",
+        "authorization_response_iss_parameter_supported": asked.loopback.iss_parameter,
+        **asked.loopback.metadata,
     }
     return JSONResponse({name: value for name, value in document.items() if value is not None})
 
 
-def _jwks(loopback: Loopback, request: Request, given: dict[str, str]) -> Response:
-    return JSONResponse(KeySet(loopback.published).as_dict(private=False))
+def _jwks(asked: Asked) -> Response:
+    return JSONResponse(KeySet(asked.loopback.published).as_dict(private=False))
 
 
-def _authorize(loopback: Loopback, request: Request, given: dict[str, str]) -> Response:
+def _authorize(asked: Asked) -> Response:
     """Say yes at once, if the request is one that may be answered (RFC 6749, 4.1.1)."""
     right = (
-        given.get("client_id") == loopback.client_id
-        and given.get("redirect_uri") == CALLBACK
-        and given.get("response_type") == "code"
-        and given.get("code_challenge_method") == "S256"
+        asked.given.get("client_id") == asked.loopback.client_id
+        and asked.given.get("redirect_uri") == CALLBACK
+        and asked.given.get("response_type") == "code"
+        and asked.given.get("code_challenge_method") == "S256"
     )
     if not right:
         return Response("That is no authorization request.", 400)
     code = secrets.token_urlsafe()
-    loopback.codes[code] = Grant(
-        given.get("scope", ""), given.get("nonce"), given["code_challenge"], CALLBACK
+    asked.loopback.codes[code] = Grant(
+        asked.given.get("scope", ""),
+        asked.given.get("nonce"),
+        asked.given["code_challenge"],
+        CALLBACK,
     )
-    back = {"code": code, "state": given["state"]}
-    if loopback.iss_parameter:
-        back["iss"] = loopback.url
+    back = {"code": code, "state": asked.given["state"]}
+    if asked.loopback.iss_parameter:
+        back["iss"] = asked.loopback.url
     return RedirectResponse(f"{CALLBACK}?{urlencode(back)}", 302)
 
 
-def _token(loopback: Loopback, request: Request, given: dict[str, str]) -> Response:
+def _token(asked: Asked) -> Response:
     """Redeem a code of this client, of this flow, once (RFC 6749, 4.1.3; RFC 7636, 4.6)."""
-    if not _is_client(loopback, request, given):
+    if not _is_client(asked):
         return JSONResponse({"error": "invalid_client"}, 401)
-    grant = loopback.codes.pop(given.get("code", ""), None)
+    grant = asked.loopback.codes.pop(asked.given.get("code", ""), None)
     right = (
         grant is not None
-        and given.get("grant_type") == "authorization_code"
-        and given.get("redirect_uri") == grant.redirect_uri
-        and create_s256_code_challenge(given.get("code_verifier", "")) == grant.challenge
+        and asked.given.get("grant_type") == "authorization_code"
+        and asked.given.get("redirect_uri") == grant.redirect_uri
+        and create_s256_code_challenge(asked.given.get("code_verifier", "")) == grant.challenge
     )
     if grant is None or not right:
         return JSONResponse({"error": "invalid_grant", "error_description": "<b>no</b>"}, 400)
     access_token = secrets.token_urlsafe()
-    loopback.tokens[access_token] = grant
+    asked.loopback.tokens[access_token] = grant
     answer = {"access_token": access_token, "token_type": "Bearer", "expires_in": 300}
     if "openid" in grant.scope.split():
-        answer["id_token"] = loopback.id_token(grant, access_token)
+        answer["id_token"] = asked.loopback.id_token(grant, access_token)
     return JSONResponse({**answer, "refresh_token": secrets.token_urlsafe()})
 
 
-def _is_client(loopback: Loopback, request: Request, given: Mapping[str, str]) -> bool:
+def _is_client(asked: Asked) -> bool:
     """Tell whether who asks is the client, by the way that is asked of it and no other."""
-    scheme, _, basic = request.headers.get("authorization", "").partition(" ")
+    scheme, _, basic = asked.request.headers.get("authorization", "").partition(" ")
     ways = {
         "client_secret_basic": scheme == "Basic",
-        "client_secret_post": "client_secret" in given,
-        "private_key_jwt": "client_assertion" in given,
+        "client_secret_post": "client_secret" in asked.given,
+        "private_key_jwt": "client_assertion" in asked.given,
     }
     if [way for way, used in ways.items() if used] != [
-        way for way in ways if way == loopback.authentication
+        way for way in ways if way == asked.loopback.authentication
     ]:
         return False
-    match loopback.authentication:
+    match asked.loopback.authentication:
         case "client_secret_basic":
             name, _, secret = base64.b64decode(basic).decode().partition(":")
-            known = (loopback.client_id, loopback.client_secret)
+            known = (asked.loopback.client_id, asked.loopback.client_secret)
             return (unquote_plus(name), unquote_plus(secret)) == known
         case "client_secret_post":
-            return given["client_secret"] == loopback.client_secret
+            return asked.given["client_secret"] == asked.loopback.client_secret
         case "private_key_jwt":
-            return _is_assertion(loopback, given)
-    return given.get("client_id") == loopback.client_id
+            return _is_assertion(asked)
+    return asked.given.get("client_id") == asked.loopback.client_id
 
 
-def _is_assertion(loopback: Loopback, given: Mapping[str, str]) -> bool:
+def _is_assertion(asked: Asked) -> bool:
     """Check a proof that a key has signed (RFC 7523, 3)."""
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     algorithms = ["RS256", "ES256", "ES384", "ES512", "Ed25519"]
-    token = jwt.decode(given["client_assertion"], loopback.client_key, algorithms=algorithms)
+    token = jwt.decode(
+        asked.given["client_assertion"], asked.loopback.client_key, algorithms=algorithms
+    )
     needed: dict[str, Any] = {
-        "iss": {"essential": True, "value": loopback.client_id},
-        "sub": {"essential": True, "value": loopback.client_id},
-        "aud": {"essential": True, "value": f"{loopback.url}/token"},
+        "iss": {"essential": True, "value": asked.loopback.client_id},
+        "sub": {"essential": True, "value": asked.loopback.client_id},
+        "aud": {"essential": True, "value": f"{asked.loopback.url}/token"},
         "exp": {"essential": True},
         "jti": {"essential": True},
     }
     jwt.JWTClaimsRegistry(**needed).validate(token.claims)
-    return given["client_assertion_type"] == kind and token.claims["exp"] <= time.time() + 300
+    return asked.given["client_assertion_type"] == kind and token.claims["exp"] <= time.time() + 300
 
 
-def _userinfo(loopback: Loopback, request: Request, given: dict[str, str]) -> Response:
-    return _told(loopback, request, loopback.user)
+def _userinfo(asked: Asked) -> Response:
+    return _told(asked, asked.loopback.user)
 
 
-def _told(loopback: Loopback, request: Request, what: Any) -> Response:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme != "Bearer" or token not in loopback.tokens:
+def _told(asked: Asked, what: Any) -> Response:
+    scheme, _, token = asked.request.headers.get("authorization", "").partition(" ")
+    if scheme != "Bearer" or token not in asked.loopback.tokens:
         return JSONResponse({"error": "invalid_token"}, 401)
     return JSONResponse(what)

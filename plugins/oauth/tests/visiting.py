@@ -14,7 +14,7 @@ from ostiary_oauth import flow
 from ostiary_oauth.provider import Proved, Provider
 from ostiary_oauth.strategy import OAuthStrategy
 
-from ..provider import Loopback, running
+from .provider import Loopback, running
 
 
 @dataclass(frozen=True)

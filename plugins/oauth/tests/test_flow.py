@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 from ostiary import errors as core
 from ostiary_oauth import errors
 
-from ..provider import CALLBACK, Loopback
-from .conftest import Visitor
+from .provider import CALLBACK, Loopback
+from .visiting import Visitor
 
 pytestmark = pytest.mark.anyio
 
@@ -183,7 +183,7 @@ async def test_an_error_of_another_provider_is_no_answer_of_this_one(
 
 
 @pytest.mark.parametrize(
-    ("issuer", "right"),
+    "issuer, right",
     [
         ("https://github.com/login/oauth", True),
         ("https://github.com", True),
@@ -248,7 +248,7 @@ async def test_what_is_no_code_is_not_sent_to_the_provider(
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    "answer, error",
     [
         ({"error": "invalid_grant", "error_description": "<b>no</b>"}, core.LoginRefused),
         ({"error": "bad_verification_code"}, core.LoginRefused),
