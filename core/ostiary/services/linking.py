@@ -145,7 +145,7 @@ class Linking:
             sent.place.address,
             account=attempt.account,
             counted=() if flow is None else attempt.counted,
-            returning=sent.returning,
+            returning=sent.returning or (flow and flow.returning),
             link=link,
         )
         if flow is None:

@@ -109,20 +109,6 @@ def chosen(strategies: Mapping[str, Strategy], name: str) -> OAuthStrategy:
     return cast("OAuthStrategy", strategies[name])
 
 
-async def after_login(
-    strategy: OAuthStrategy, store: Store, row_id: str, tokens: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return what a login changes of the tokens of an identity; nothing if none are kept.
-
-    What was kept goes if the operator has changed their mind.
-    """
-    async with store.read() as db:
-        held = await db.scalar(select(identities.c.tokens).where(identities.c.id == row_id))
-    if held is None and not strategy.provider.keep_tokens:
-        return {}
-    return columns(strategy, store, row_id, tokens, held)
-
-
 def columns(
     strategy: OAuthStrategy,
     store: Store,
@@ -131,6 +117,8 @@ def columns(
     before: bytes | None = None,
 ) -> dict[str, Any]:
     """Return the columns of an identity that hold tokens; empty ones unless some are kept.
+
+    So what was kept goes with the next login when the operator has changed their mind.
 
     :param row_id: the ``id`` of the identity.
     :param before: what is kept by now. Some providers give a refresh token at the first consent
