@@ -43,6 +43,12 @@ def ostiary_strategies(settings: Mapping[str, Any]) -> Iterable[Strategy]:
 
 
 @hookimpl
+async def ostiary_background(settings: Mapping[str, Any]) -> None:
+    # Of a server alone: commands have nothing to do with it.
+    configuration.warn(settings)
+
+
+@hookimpl
 def ostiary_wire_name() -> str:
     return errors.WIRE_NAME
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -87,12 +86,8 @@ def test_a_strategy_that_is_named_like_a_provider_is_that_provider() -> None:
     assert (found.kind, found.issuer) == ("google", "https://accounts.google.com")
 
 
-def test_without_strategies_nothing_is_registered_and_the_operator_is_told(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        assert providers({}) == ()
-    assert "plugins.oauth.strategies" in caplog.text
+def test_without_strategies_there_is_no_provider() -> None:
+    assert providers({}) == providers({"strategies": {}}) == ()
 
 
 def test_the_issuer_may_be_told_by_its_discovery() -> None:
