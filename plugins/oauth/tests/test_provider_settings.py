@@ -101,7 +101,9 @@ def test_what_vouches_for_an_account_of_oauth2_is_where_its_tokens_come_from() -
     assert read(PLAIN).issuer == "https://id.example.org"
 
 
-@pytest.mark.parametrize("scope", ["openid email", "openid, email", ["openid", "email"], "email", ["email"]])
+@pytest.mark.parametrize(
+    "scope", ["openid email", "openid, email", ["openid", "email"], "email", ["email"]]
+)
 def test_a_scope_is_a_list_or_a_text_and_an_openid_provider_is_always_asked_as_one(
     scope: Any,
 ) -> None:
