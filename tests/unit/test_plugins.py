@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -294,6 +295,18 @@ def test_the_word_of_a_proxy_is_shown_only_if_a_trusted_one_gave_it() -> None:
     assert seen_by(asking, headers) == {}
     assert seen_by(asking, headers, proxied=True) == {"x-ssl-client-cert": "a certificate"}
     assert seen_by(Strategy(name="card"), headers, proxied=True) == {}
+
+
+@pytest.mark.anyio
+async def test_a_plugin_whose_settings_name_no_strategy_is_asked_for_nobodys(
+    install: Install,
+) -> None:
+    idle = badge("idle", REFRESH.format("return 9000"))
+    source = idle.source.replace("return [Strategy(", "return []\n    return [Strategy(")
+    strategies = asked(install, "return 1000", replace(idle, source=source))
+    assert list(strategies) == ["badge"]
+    assert await strategies.renew("badge", "ann", CALL) == 1000
+    assert strategies.of("idle") == {}
 
 
 REFRESH = """

@@ -1,0 +1,7 @@
+"""What all tests of the plugin share: a provider on loopback, and who signs in there."""
+
+from __future__ import annotations
+
+from .visiting import loopback, site, visitor
+
+__all__ = ["loopback", "site", "visitor"]
