@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .besieged import second, siege, standing
 from .visiting import loopback, site, visitor
 
-__all__ = ["loopback", "site", "visitor"]
+__all__ = ["loopback", "second", "siege", "site", "standing", "visitor"]

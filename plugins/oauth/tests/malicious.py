@@ -11,7 +11,10 @@ from typing import Any
 import anyio
 from starlette.responses import JSONResponse, Response
 
-from .provider import Answer
+from .provider import Answer, Loopback
+
+Bend = Callable[[Loopback], None]
+"""Changes what a provider answers."""
 
 KIND = {"content-type": "application/json"}
 
@@ -58,6 +61,18 @@ def signed_by_secret(header: Mapping[str, Any], secret: bytes) -> Callable[[dict
 def encoded(data: bytes) -> str:
     """Return bytes as base64url without padding (RFC 7515, 2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def claims(**changed: Any) -> Bend:
+    """Return a bend of claims; None leaves one out, and a callable is given what was right."""
+
+    def change(right: dict[str, Any]) -> dict[str, Any]:
+        given = {
+            name: value(right) if callable(value) else value for name, value in changed.items()
+        }
+        return {name: value for name, value in {**right, **given}.items() if value is not None}
+
+    return lambda loopback: setattr(loopback, "claim", change)
 
 
 class _Slow(Response):
