@@ -185,7 +185,10 @@ class MaliciousProvider:
     def _claims(self, granted: _Granted) -> dict[str, Any]:
         now = int(time.time())
         claims = {
-            "iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 300,
+            "iss": self.issuer,
+            "aud": CLIENT,
+            "iat": now,
+            "exp": now + 300,
             **({} if granted.nonce is None else {"nonce": granted.nonce}),
             **_profile(granted.subject),
         }
