@@ -63,7 +63,9 @@ def ostiary_storage() -> Storage:
 
 
 @hookimpl
-async def ostiary_background(store: Store) -> None:
+async def ostiary_background(settings: Mapping[str, Any], store: Store) -> None:
+    # Of a server alone: commands have nothing to do with it.
+    configuration.warn(settings)
     await sweeping.sweep_on(store)
 
 

@@ -83,6 +83,8 @@ class _Server(_Store, AuthorizationServer):  # type: ignore[misc]
         return request
 
     def handle_response(self, status: int, payload: Any, headers: Any) -> Response:
+        # authlib writes "True", and RFC 5849, 2.1 "true".
+        payload = [(name, "true" if value is True else value) for name, value in payload]
         return Response(url_encode(payload), status, headers=dict(headers))
 
     def create_temporary_credential(self, request: Any) -> Secret:

@@ -15,8 +15,10 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
-from ostiary_oauth import attributes, profiles
+from ostiary_oauth import attributes, client_auth, profiles
 from ostiary_oauth.catalogue import RECIPES
 from ostiary_oauth.catalogue.recipe import Recipe
 from ostiary_oauth.provider import Proved, Provider
@@ -260,6 +262,12 @@ def test_the_secret_of_apple_is_made_of_the_key(apple_key: Path) -> None:
     assert (found.team_id, found.private_key_id) == ("TEAM", "KEY")
     assert found.private_key == apple_key.read_text(encoding="utf-8").strip()
     assert found.client_authentication == "client_secret_post"
+    key = ECKey.import_key(apple_key.read_text(encoding="utf-8"))
+    made = jwt.decode(client_auth.secret(found) or "", key, algorithms=["ES256"])
+    assert made.header == {"typ": "JWT", "alg": "ES256", "kid": "KEY"}
+    told = {name: made.claims[name] for name in ("iss", "sub", "aud")}
+    assert told == {"iss": "TEAM", "sub": "client", "aud": "https://appleid.apple.com"}
+    assert 0 < made.claims["exp"] - made.claims["iat"] <= 300
 
 
 def test_facebook_separates_scopes_with_commas_and_wants_a_proof() -> None:

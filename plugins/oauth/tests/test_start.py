@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from collections.abc import Mapping
 
@@ -10,6 +11,7 @@ import pytest
 
 from ostiary.testing.server import ServerFailed, ThrowAwayServer, free_port
 
+PATIENCE = 10
 SECRET = "do-not-tell-anybody"
 PLUGINS = '[plugins]\nallow = ["local", "oauth"]\n[plugins.oauth]\nallowInsecureHttp = true\n'
 WORK = """
@@ -49,7 +51,11 @@ def test_a_provider_that_is_down_does_not_stop_the_start() -> None:
 def test_without_strategies_the_server_runs_and_warns() -> None:
     with ThrowAwayServer(dev=True, settings=PLUGINS) as running:
         assert strategies(running) == ["local"]
-        assert "plugins.oauth.strategies: none" in running.log
+        deadline = time.monotonic() + PATIENCE
+        while "plugins.oauth.strategies: none" not in running.log:
+            assert time.monotonic() < deadline, running.log
+            time.sleep(0.02)
+        assert "strategies: none" not in running.run("config").stderr
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,11 @@ def test_no_address_and_no_name_that_may_change_names_an_account(
             "kuzzleAttributesMapping.name: wanted: a name other than",
         ),
         (
+            {"persist": ["id", "name"], "kuzzleAttributesMapping": {"name": "_proved.name"}},
+            "kuzzleAttributesMapping.name: wanted: a name other than",
+        ),
+        ({"persist": ["id", "kuid"]}, "persist: kuid wants another name"),
+        (
             {"persist": ["id", "name"], "kuzzleAttributesMapping": {"name": 5}},
             "kuzzleAttributesMapping.name: wanted: a name",
         ),
@@ -276,10 +281,14 @@ def test_what_is_said_of_one_address_is_not_said_of_another() -> None:
     assert read({**WORK, "emailAttribute": "upn"}).email_verified is None
 
 
-def test_an_address_that_nobody_has_verified_gives_no_profile() -> None:
-    """OAU-12"""
-    with pytest.raises(SettingsError, match=r"work\.profiles: wanted: another claim"):
-        read({**PLAIN, "profiles": [{**RULE, "claim": "email"}]})
+@pytest.mark.parametrize(
+    "table, claim",
+    [(WORK, "email"), (PLAIN, "mail"), ({**WORK, "emailAttribute": "contact"}, "contact")],
+)
+def test_an_address_gives_no_profile(table: Mapping[str, Any], claim: str) -> None:
+    """OAU-12: it may be unverified in this very login."""
+    with pytest.raises(SettingsError, match=r"work\.profiles\[1\]\.claim: wanted: another"):
+        read({**table, "profiles": [RULE, {**RULE, "claim": claim}]})
 
 
 def test_no_stranger_with_a_tenant_gives_profiles() -> None:
