@@ -146,7 +146,10 @@ class PluginDirectory:
         create = self._services.credentials.create
         with not_counted(), _about(kuid):
             action = f"{call.controller}:{call.action}"
-            return await create(strategy, kuid, fields, call, known=known(), action=action)
+            seen = await create(strategy, kuid, fields, call, known=known(), action=action)
+        # Whoever signs in with them at once is found with them.
+        await self._services.changes.catch_up()
+        return seen
 
     async def remove_credentials(
         self, strategy: str, kuid: str, call: Call, *, force: bool = False

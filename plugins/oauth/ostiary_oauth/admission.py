@@ -6,7 +6,6 @@ says so and both sides have verified it; see ``linking``.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,9 +19,6 @@ from ostiary_oauth.provider import Proved
 from ostiary_oauth.rows import Identity
 from ostiary_oauth.sessions import session_name
 from ostiary_oauth.strategy import INVITATION, OAuthStrategy
-
-PATIENCE, PAUSE = 1.5, 0.05
-"""Seconds to wait for a user who is being created, and between two looks."""
 
 SIGNING_UP = 60_000
 """Milliseconds after which nobody creates a user any more."""
@@ -55,7 +51,7 @@ async def decide(
     """
     identity = await rows.find(store, strategy.name, proved.issuer, proved.subject)
     if identity is not None:
-        user = await _user(strategy, store, directory, identity)
+        user = await _user(strategy, directory, identity)
         await _refresh(strategy, store, identity, proved)
         return _verified(strategy, user, proved)
     linked = await linking.by_address(strategy, store, directory, proved, call)
@@ -69,19 +65,17 @@ def fields_of(strategy: OAuthStrategy, proved: Proved) -> Mapping[str, Any]:
     return claimed.carried(strategy.provider, proved)
 
 
-async def _user(
-    strategy: OAuthStrategy, store: Store, directory: Directory, identity: Identity
-) -> User:
-    """Return the user of an account; wait a little for one who is being created."""
-    deadline = asyncio.get_running_loop().time() + PATIENCE
-    while (user := await directory.find(identity.kuid)) is None:
-        if rows.now() - identity.created_at > SIGNING_UP:
-            reason = "the user is deleted"
-            raise core.LoginRefused(strategy.refusal, kuid=identity.kuid, reason=reason)
-        if asyncio.get_running_loop().time() > deadline:
-            raise errors.SigningUp
-        await asyncio.sleep(PAUSE)
-    return user
+async def _user(strategy: OAuthStrategy, directory: Directory, identity: Identity) -> User:
+    """Return the user of an account.
+
+    :raises errors.SigningUp: the user is being created, by another login with the account.
+    """
+    user = await directory.find(identity.kuid)
+    if user is not None:
+        return user
+    if rows.now() - identity.created_at <= SIGNING_UP:
+        raise errors.SigningUp
+    raise core.LoginRefused(strategy.refusal, kuid=identity.kuid, reason="the user is deleted")
 
 
 async def _refresh(

@@ -135,7 +135,8 @@ async def by_subject(strategy: OAuthStrategy, store: Store, id: str) -> dict[str
     :raises errors.NoSuchIdentity: there is none.
     """
     same = (identities.c.strategy == strategy.name) & (identities.c.subject == id)
-    found = await rows.several(store, same) if "\0" not in id else []
+    # What is not printable names nobody, nor does every database take it.
+    found = await rows.several(store, same) if id.isprintable() else []
     for one in found:
         if is_issuer(strategy.provider, one.issuer):
             return {**_named(one), "kuid": one.kuid}

@@ -44,10 +44,7 @@ async def search(
         total = await db.scalar(select(func.count()).select_from(identities).where(where))
         found = (await db.execute(page.limit(limit).offset(offset))).all()
     return FoundCredentials(
-        [
-            {**one.attributes, "_id": one.subject, "kuid": one.kuid}
-            for one in map(rows.of_row, found)
-        ],
+        [{**one.attributes, "kuid": one.kuid} for one in map(rows.of_row, found)],
         total or 0,
     )
 

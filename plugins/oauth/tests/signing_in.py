@@ -92,9 +92,16 @@ class House:
 
 @contextmanager
 def house(
-    provider: Loopback, database: ThrowAwayPostgreSQL | None = None, *, workers: int = 2
+    provider: Loopback,
+    database: ThrowAwayPostgreSQL | None = None,
+    *,
+    workers: int = 2,
+    more: str = "",
 ) -> Iterator[House]:
-    """Run a server; on SQLite unless it is given a server of PostgreSQL."""
+    """Run a server; on SQLite unless it is given a server of PostgreSQL.
+
+    :param more: settings besides; they may begin with those of the strategy.
+    """
     environment = {"OSTIARY_SETUP_SECRET": SETUP_SECRET}
     url = None
     if database is not None:
@@ -105,7 +112,7 @@ def house(
         workers=workers,
         database=url,
         environment=environment,
-        settings=settings_of(provider, keep_tokens=True),
+        settings=settings_of(provider, keep_tokens=True) + more,
     )
     try:
         if database is not None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ostiary import Newcomer, Verified, errors
-from ostiary_oauth import admission, attributes, claimed
+from ostiary_oauth import attributes, claimed
 from ostiary_oauth.errors import InvitationNeeded, SigningUp
 from ostiary_oauth.provider import ProfileRule
 from ostiary_oauth.sessions import session_name
@@ -156,22 +155,14 @@ async def test_an_account_whose_user_is_deleted_signs_nobody_in(oauth: OAuth) ->
         await oauth.decide(oauth.proved())
 
 
-async def test_who_signs_in_while_the_user_is_being_created_waits_for_it(oauth: OAuth) -> None:
-    await oauth.create("ann", {"sub": "0042"})
-    waiting = asyncio.create_task(oauth.decide(oauth.proved()))
-    await asyncio.sleep(0.1)
-    assert not waiting.done()
-    oauth.people.has("ann")
-    assert await waiting == Verified("ann", None, None)
-
-
-async def test_who_waits_in_vain_is_told_to_sign_in_again(
-    oauth: OAuth, monkeypatch: pytest.MonkeyPatch
+async def test_who_signs_in_while_the_user_is_being_created_is_told_to_sign_in_again(
+    oauth: OAuth,
 ) -> None:
-    monkeypatch.setattr(admission, "PATIENCE", 0.1)
     await oauth.create("ann", {"sub": "0042"})
     with pytest.raises(SigningUp):
         await oauth.decide(oauth.proved())
+    oauth.people.has("ann")
+    assert await oauth.decide(oauth.proved()) == Verified("ann", None, None)
 
 
 @both

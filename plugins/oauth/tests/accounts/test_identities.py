@@ -272,7 +272,7 @@ async def test_an_account_is_found_by_its_identifier(oauth: OAuth) -> None:
         "sub": "0042",
         "name": "Ann",
     }
-    for id in ("0043", "", "a\0b"):
+    for id in ("0043", "", "a\0b", "\ud800"):
         with pytest.raises(NoSuchIdentity):
             await oauth.by_id(id)
 
