@@ -100,7 +100,7 @@ def house(
 ) -> Iterator[House]:
     """Run a server; on SQLite unless it is given a server of PostgreSQL."""
     environment = {"OSTIARY_SETUP_SECRET": SETUP_SECRET}
-    url = name = None
+    url, name = None, ""
     if database is not None:
         name = asyncio.run(database.create_database())
         environment |= {"OSTIARY_MASTER_KEY": secrets.token_hex(32)}
