@@ -152,9 +152,9 @@ async def _accepted(
     author = await directory.find(invitation.author)
     if author is None or not author.enabled:
         raise errors.InvalidInvitation(reason="who has invited them is no user any more")
-    wanted = invitation.content.get("profileIds", strategy.provider.default_profiles)
     try:
-        await directory.check_profiles(wanted, replace(call, kuid=invitation.author))
+        given = invitation.content.get("profileIds", ())
+        await directory.check_profiles(given, replace(call, kuid=invitation.author))
     except AUTHORITY:
         reason = "who has invited them may not give these profiles any more"
         raise errors.InvalidInvitation(reason=reason) from None

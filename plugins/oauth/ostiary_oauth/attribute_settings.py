@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ostiary_oauth.attributes import RESERVED
+from ostiary_oauth.attributes import RESERVED, steps_of
 from ostiary_oauth.catalogue import Recipe
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ def of(recipe: Recipe, table: StrategySettings) -> dict[str, Any]:
     }
 
 
+def is_address(path: str) -> bool:
+    """Tell whether a path looks like that of an e-mail address."""
+    return path.rpartition(".")[2].lower() in ADDRESSES
+
+
 def _identifier(recipe: Recipe, table: StrategySettings, email: str) -> str:
     wanted = table.identifier_attribute
     if wanted is None:
@@ -41,7 +46,7 @@ def _identifier(recipe: Recipe, table: StrategySettings, email: str) -> str:
             f"identifierAttribute: wanted: {' or '.join(recipe.identifiers)}, which stays with an"
             " account for ever: an address, or a name, may become another's"
         )
-    if not wanted.strip() or wanted == email or wanted.rpartition(".")[2].lower() in ADDRESSES:
+    if not steps_of(wanted) or wanted == email or is_address(wanted):
         raise ValueError(
             "identifierAttribute: wanted: what stays with an account for ever: an address may"
             " become another's"
@@ -53,7 +58,7 @@ def _persist(recipe: Recipe, table: StrategySettings, identifier: str) -> tuple[
     """Return what is kept; the identifier always is."""
     if table.persist is None:
         return tuple(dict.fromkeys((identifier, *recipe.persist)))
-    if any(not path.strip() for path in table.persist):
+    if not all(steps_of(path) for path in table.persist):
         raise ValueError("persist: wanted: paths of attributes")
     if table.identifier_attribute is not None and table.persist and identifier not in table.persist:
         raise ValueError(f"persist: wanted: {identifier} as well, the identifierAttribute")
@@ -72,15 +77,23 @@ def _mapping(
             )
         if path == identifier and name != path:
             raise ValueError(f"{key}: the identifier keeps its name")
-        if not name.strip() or name in RESERVED:
+        if not _is_name(name):
             raise ValueError(f"{key}: wanted: a name other than {', '.join(sorted(RESERVED))}")
     seen: dict[str, str] = {}
     for path in persist:
         name = mapping.get(path, path)
+        if not _is_name(name):
+            raise ValueError(f"persist: {path} wants another name, by kuzzleAttributesMapping")
         if name in seen:
             raise ValueError(f"kuzzleAttributesMapping: {seen[name]} and {path} are both {name}")
         seen[name] = path
     return mapping
+
+
+def _is_name(path: str) -> bool:
+    """Tell whether something can be kept there."""
+    first = next(iter(steps_of(path)), None)
+    return isinstance(first, str) and first not in RESERVED
 
 
 def _flat(table: Mapping[str, Any], within: str) -> Iterator[tuple[str, str]]:

@@ -75,11 +75,17 @@ def read(provider: Provider, credentials: Mapping[str, Any], call: Call) -> Clai
     if call.state is not None:
         # A flow ends with what it has proved, or with nothing.
         raise errors.NotProved
-    subject = named(provider, credentials)
-    if subject is None:
-        raise errors.MissingIdentifier(provider.identifier)
-    kept = attributes.given(credentials)
-    return Claimed(_issuer(provider, credentials), subject, kept)
+    return _told(provider, credentials)
+
+
+def vouched(provider: Provider, credentials: Mapping[str, Any]) -> dict[str, Any]:
+    """Return credentials that carry what an administrator has said through the core.
+
+    :raises errors.MissingIdentifier: or another error of ``read``.
+    """
+    told = _told(provider, credentials)
+    member = {"issuer": told.issuer, "subject": told.subject, "attributes": dict(told.attributes)}
+    return {PROVED: member}
 
 
 def carried(
@@ -127,6 +133,15 @@ def named(provider: Provider, credentials: Mapping[str, Any]) -> str | None:
     if isinstance(value, str) and len(value) <= LONGEST_SUBJECT and value.isprintable():
         return value
     raise errors.InvalidIdentifier(provider.identifier)
+
+
+def _told(provider: Provider, credentials: Mapping[str, Any]) -> Claimed:
+    """Return the account that an administrator names."""
+    subject = named(provider, credentials)
+    if subject is None:
+        raise errors.MissingIdentifier(provider.identifier)
+    kept = attributes.given(credentials)
+    return Claimed(_issuer(provider, credentials), subject, kept)
 
 
 def _issuer(provider: Provider, credentials: Mapping[str, Any]) -> str:

@@ -16,6 +16,10 @@ ASYMMETRIC = (
 )
 """Algorithms whose keys a provider can publish (OAU-07)."""
 
+KEYS = "RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519"
+SHORTEST_RSA = 2048
+CURVES = {"secp256r1", "secp384r1", "secp521r1"}
+
 
 def of(recipe: Recipe, table: StrategySettings) -> dict[str, Any]:
     """Return the fields of a provider that say who the client is."""
@@ -89,18 +93,32 @@ def _private_key(recipe: Recipe, table: StrategySettings) -> str | None:
         if table.private_key_id is not None:
             raise ValueError("privateKeyFile: is missing")
         return None
-    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+    if not _signs(text, apple=recipe.apple_secret):
+        wanted = "P-256, as Apple makes them" if recipe.apple_secret else KEYS
+        raise ValueError(f"privateKeyFile: holds no private key without a password: PEM, {wanted}")
+    return text
+
+
+def _signs(pem: str, *, apple: bool) -> bool:
+    """Tell whether a text is a key that proofs can be signed with (RFC 7518, 3)."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        key = load_pem_private_key(text.encode(), password=None)
-    except (ValueError, TypeError):
-        # The text of the exception may speak of what is in the file.
-        raise ValueError("privateKeyFile: holds no private key (PEM) without a password") from None
-    on_curve = isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1)
-    if recipe.apple_secret and not on_curve:
-        raise ValueError("privateKeyFile: holds no key of Apple's, which is on the curve P-256")
-    return text
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    match key:
+        case EllipticCurvePrivateKey():
+            return key.curve.name in ({"secp256r1"} if apple else CURVES)
+        case RSAPrivateKey():
+            return key.key_size >= SHORTEST_RSA and not apple
+        case Ed25519PrivateKey():
+            return not apple
+    return False
 
 
 def _text_of(key: str, path: str | None) -> str | None:

@@ -141,11 +141,11 @@ def _check_admission(provider: Provider, table: StrategySettings) -> None:
             "linkByEmail: wanted: false, since this provider never says that it has verified an"
             " address; emailVerifiedAttribute would tell where it does"
         )
-    for rule in provider.profile_rules:
-        if rule.claim == provider.email and not provider.verifies_email:
+    for index, rule in enumerate(provider.profile_rules):
+        if rule.claim == provider.email or attribute_settings.is_address(rule.claim):
             raise ValueError(
-                "profiles: wanted: another claim, since this provider never says that it has"
-                f" verified the address in {rule.claim}"
+                f"profiles[{index}].claim: wanted: another, since an address may be unverified, and"
+                " may become another's"
             )
     if provider.profile_rules and PLACEHOLDER in provider.issuer and not provider.tenants:
         raise ValueError(

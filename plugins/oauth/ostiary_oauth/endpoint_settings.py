@@ -143,13 +143,13 @@ def _microsoft(recipe: Recipe, tenant: str) -> tuple[str, str | None]:
 def _scope(recipe: Recipe, table: StrategySettings) -> tuple[str, ...]:
     scope = recipe.scope
     if isinstance(table.scope, str):
-        scope = tuple(table.scope.replace(recipe.scope_separator, " ").split())
+        scope = tuple(table.scope.replace(",", " ").split())
     elif table.scope is not None:
         scope = table.scope
     for one in scope:
         # RFC 6749, 3.3; a comma separates where a space does not.
         if not re.fullmatch(r"[!#-\[\]-~]+", one) or recipe.scope_separator in one:
-            raise ValueError("scope: wanted: a list, or a text with spaces, of scopes")
+            raise ValueError("scope: wanted: a list of scopes, or a text with spaces or commas")
     if recipe.protocol == "oidc" and "openid" not in scope:
         return ("openid", *scope)
     return scope

@@ -150,6 +150,9 @@ def _check(
         params={"client_id": strategy.provider.client_id, "access_token": access_token},
     )
     claims.validate(leeway=LEEWAY)
+    if not claims.get("at_hash", "none"):
+        # The library takes it for none.
+        raise InvalidClaimError("at_hash")
     brought = claims.get("nonce")
     if not isinstance(brought, str) or not hmac.compare_digest(brought.encode(), nonce.encode()):
         raise InvalidClaimError("nonce")

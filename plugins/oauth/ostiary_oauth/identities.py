@@ -15,7 +15,16 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary import Call, Filter, FoundCredentials, Order, Store
 from ostiary.errors import OstiaryError
-from ostiary_oauth import attributes, claimed, errors, invitations, rows, searching, tokens
+from ostiary_oauth import (
+    attributes,
+    claimed,
+    errors,
+    invitations,
+    rows,
+    searching,
+    tokens,
+    unlinking,
+)
 from ostiary_oauth.claimed import Claimed
 from ostiary_oauth.rows import Identity, now
 from ostiary_oauth.strategy import OAuthStrategy
@@ -83,12 +92,16 @@ async def create(
 
 
 async def update(
-    strategy: OAuthStrategy, store: Store, kuid: str, credentials: Mapping[str, Any]
+    strategy: OAuthStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
 ) -> Mapping[str, Any]:
     """Merge attributes into those of an account; which one it is does not change.
 
-    It is the one that they name, and by default the earliest of the user's.
+    It is the one that they name, and by default the earliest of the user's. One that is unlinked
+    goes.
     """
+    if (gone := unlinking.unlinked_by(call)) is not None:
+        await unlinking.erase(store, strategy, kuid, gone)
+        return await view(strategy, store, kuid) or {}
     meant = await _meant(strategy, store, kuid, credentials)
     merged = attributes.merged(meant.attributes, attributes.given(credentials))
     attributes.check_size(merged)

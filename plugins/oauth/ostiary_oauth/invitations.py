@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, insert, select
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select
 
 from ostiary import Database, Store
 from ostiary_oauth import errors
 from ostiary_oauth.rows import now
 from ostiary_oauth.tables import invitations
+
+MOST = 1000
+"""Open invitations of one author."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ async def issue(
     """Make an invitation; return its code, which is told this once, and what it is.
 
     :param lifetime: in ms.
+    :raises errors.TooManyInvitations: the author has ``MOST`` that are open.
     """
     code, instant = secrets.token_urlsafe(32), now()
     mark = fingerprint(code)
@@ -78,7 +82,10 @@ async def issue(
         "created_at": made.created_at,
         "expires_at": made.expires_at,
     }
+    mine = (invitations.c.author == author) & (invitations.c.expires_at > instant)
     async with store.begin() as db:
+        if (await db.scalar(select(func.count()).where(mine)) or 0) >= MOST:
+            raise errors.TooManyInvitations(MOST)
         await db.execute(insert(invitations).values(row))
     return code, made
 

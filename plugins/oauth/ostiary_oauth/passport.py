@@ -53,7 +53,7 @@ class CredentialSettings:
         "consumerSecret", secret=True
     )
     callback_url: Annotated[str | None, "`callbackURL`."] = _keyed("callbackURL")
-    scope: Annotated[tuple[str, ...] | str | None, "`scope`."] = None
+    scope: Annotated[str | tuple[str, ...] | None, "`scope`."] = None
     issuer: Annotated[str | None, "`issuer`."] = None
     authorization_url: Annotated[str | None, "`authorizationURL`."] = _keyed("authorizationURL")
     user_authorization_url: Annotated[str | None, "`authorizationURL`, for OAuth 1.0a."] = _keyed(
@@ -129,5 +129,5 @@ def key_of(owner: type, name: str) -> str:
 
 
 def listed(value: Any) -> Any:
-    """Return the words of a text with spaces, and anything else as it is."""
-    return tuple(value.split()) if isinstance(value, str) else value
+    """Return the words of a text, and anything else as it is."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value

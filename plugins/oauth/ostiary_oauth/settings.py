@@ -20,10 +20,13 @@ def providers(settings: Mapping[str, Any]) -> tuple[Provider, ...]:
 
     :raises SettingsError: names the wrong key, or the missing one.
     """
-    found = read_settings(settings, OAuthSettings).providers
-    if not found:
+    return read_settings(settings, OAuthSettings).providers
+
+
+def warn(settings: Mapping[str, Any]) -> None:
+    """Tell the operator where the table names no provider."""
+    if not settings.get("strategies"):
         logger.warning("plugins.oauth.strategies: none, so nobody signs in at a provider")
-    return found
 
 
 def _keyed(key: str, *, secret: bool = False) -> Any:
@@ -77,7 +80,7 @@ class StrategySettings:
         "`https://<server>/_login/<strategy>`. Required.",
     ] = _keyed("callbackURL")
     scope: Annotated[
-        tuple[str, ...] | str | None, "What is asked for: a list, or a text with spaces."
+        str | tuple[str, ...] | None, "What is asked for: a list, or a text with spaces or commas."
     ] = None
     authorization_url: Annotated[str | None, "Where browsers are sent."] = _keyed(
         "authorizationURL"

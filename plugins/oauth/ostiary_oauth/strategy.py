@@ -62,6 +62,7 @@ class OAuthStrategy(Strategy):
     refusal: str = "The provider did not let you in."
     several: bool = True
     keeps_last: bool = True
+    redirects: bool = True
 
     @classmethod
     def of(cls, provider: Provider) -> OAuthStrategy:

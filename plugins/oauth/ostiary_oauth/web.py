@@ -147,7 +147,9 @@ class Web:
                 raise UnfitError("it gave a token that cannot be sent")
             headers["authorization"] = f"Bearer {bearer}"
         async with httpx2.AsyncClient(**self.connection()) as client:
-            answer = await client.get(url, headers=headers, params=params)
+            # ``params`` of a request would take the place of the query that a URL has.
+            whole = httpx2.URL(url).copy_merge_params(params or {})
+            answer = await client.get(whole, headers=headers)
         if answer.status_code != httpx2.codes.OK:
             raise UnfitError(f"{_host(answer)} answered {answer.status_code}")
         if not _JSON.match(answer.headers.get("content-type", "text/plain")):

@@ -78,11 +78,13 @@ class _Store:
         return self.old.tokens.get(request.token)
 
 
-class _Server(_Store, AuthorizationServer):
+class _Server(_Store, AuthorizationServer):  # type: ignore[misc]
     def create_oauth1_request(self, request: Any) -> Any:
         return request
 
     def handle_response(self, status: int, payload: Any, headers: Any) -> Response:
+        # authlib writes "True", and RFC 5849, 2.1 "true".
+        payload = [(name, "true" if value is True else value) for name, value in payload]
         return Response(url_encode(payload), status, headers=dict(headers))
 
     def create_temporary_credential(self, request: Any) -> Secret:
@@ -103,7 +105,7 @@ class _Server(_Store, AuthorizationServer):
         return made
 
 
-class _Protector(_Store, ResourceProtector):
+class _Protector(_Store, ResourceProtector):  # type: ignore[misc]
     pass
 
 

@@ -188,7 +188,8 @@ def running() -> Iterator[Loopback]:
         try:
             yield loopback
         finally:
-            server.should_exit = True
+            # An answer that does not end is not waited for.
+            server.should_exit = server.force_exit = True
             thread.join()
 
 

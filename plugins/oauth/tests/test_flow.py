@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 from ostiary import errors as core
 from ostiary_oauth import errors
 
-from .visiting import Visitor
 from .provider import CALLBACK, Loopback
+from .visiting import Visitor
 
 pytestmark = pytest.mark.anyio
 

@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 import gzip
-import json
 import logging
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from joserfc.jwk import RSAKey
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ostiary_oauth import errors, transport, web
 from ostiary_oauth.provider import Provider
 from ostiary_oauth.web import Web
 
-from .malicious import GONE, Answer, MaliciousProvider, another_key, dripping
+from .malicious import always, body, dripping, said
+from .provider import Answer, Loopback
 
 pytestmark = pytest.mark.anyio
 
-KIND = {"content-type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[MaliciousProvider]:
-    with MaliciousProvider().serving() as provider:
-        yield provider
+DISCOVERY = "/.well-known/openid-configuration"
 
 
 @pytest.fixture
-def provider(running: MaliciousProvider) -> MaliciousProvider:
-    running.reset()
-    return running
-
-
-@pytest.fixture
-def settled(provider: MaliciousProvider) -> Provider:
-    return Provider(
-        name="work",
-        kind="oidc",
-        protocol="oidc",
-        issuer=provider.issuer,
-        client_id="client",
-        redirect_uri="https://auth.example.org/_login/work",
-        insecure_http=True,
-    )
+def settled(loopback: Loopback) -> Provider:
+    return loopback.provider()
 
 
 @pytest.fixture
@@ -54,34 +34,32 @@ def asking(settled: Provider) -> Web:
     return Web(settled)
 
 
-def body(content: bytes, status: int = 200, **headers: str) -> Response:
-    return Response(content, status, {**KIND, **{k.replace("_", "-"): headers[k] for k in headers}})
-
-
-def deflated_bomb() -> bytes:
-    return zlib.compress(b" " * 50_000_000)
+def paths(loopback: Loopback) -> list[str]:
+    return [path for _, path, _ in loopback.asked]
 
 
 ANSWERS: dict[str, Answer] = {
     "too large": body(b" " * (transport.LARGEST + 1)),
     "a gzip bomb": body(gzip.compress(b" " * 50_000_000), content_encoding="gzip"),
-    "a deflate bomb": body(deflated_bomb(), content_encoding="deflate"),
+    "a deflate bomb": body(zlib.compress(b" " * 50_000_000), content_encoding="deflate"),
     "a bomb in a bomb": body(
         gzip.compress(gzip.compress(b" " * 50_000_000)), content_encoding="gzip, gzip"
     ),
     "many encodings": body(b"{}", content_encoding=", ".join(["gzip"] * 50)),
     "broken gzip": body(b"\x1f\x8b broken", content_encoding="gzip"),
     "an unknown encoding": body(b"\x00\x01", content_encoding="zstd"),
-    "a redirect": RedirectResponse("http://127.0.0.1:1/", 302),
-    "a redirect with an answer": JSONResponse({}, 307, {"location": "https://example.org/"}),
-    "not modified": Response(status_code=304),
-    "no content": Response(status_code=204),
-    "not found": JSONResponse({}, 404),
-    "forbidden": JSONResponse({"error": "<script>"}, 403),
-    "a failure": JSONResponse({}, 500),
-    "too many": JSONResponse({}, 429),
-    "HTML": Response("<html></html>", media_type="text/html"),
-    "JSON as HTML": Response("{}", media_type="text/html"),
+    "a redirect": always(RedirectResponse("http://127.0.0.1:1/", 302)),
+    "a redirect with an answer": always(
+        JSONResponse({}, 307, {"location": "https://example.org/"})
+    ),
+    "not modified": always(Response(status_code=304)),
+    "no content": always(Response(status_code=204)),
+    "not found": said({}, 404),
+    "forbidden": said({"error": "<script>"}, 403),
+    "a failure": said({}, 500),
+    "too many": said({}, 429),
+    "HTML": always(Response("<html></html>", media_type="text/html")),
+    "JSON as HTML": always(Response("{}", media_type="text/html")),
     "no JSON": body(b"{'a': 1}"),
     "nothing": body(b""),
     "another charset": body(b"\xff\xfe\x00"),
@@ -96,65 +74,63 @@ ANSWERS: dict[str, Answer] = {
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
 async def test_what_is_no_answer_is_a_failure_of_the_provider(
-    provider: MaliciousProvider, asking: Web, answer: Answer
+    loopback: Loopback, asking: Web, answer: Answer
 ) -> None:
     """OAU-18: too large, unpacked or not; elsewhere; no success; no JSON."""
-    provider.bent.answers["userinfo"] = answer
+    loopback.answers["/userinfo"] = answer
     with pytest.raises(errors.ProviderUnavailable):
-        await asking.get_json(f"{provider.issuer}/userinfo", bearer="token")
-    assert provider.asked == ["userinfo"]
+        await asking.get_json(f"{loopback.url}/userinfo", bearer="token")
+    assert paths(loopback) == ["/userinfo"]
 
 
-async def test_a_large_answer_is_not_read_to_its_end(
-    provider: MaliciousProvider, asking: Web
-) -> None:
+async def test_a_large_answer_is_not_read_to_its_end(loopback: Loopback, asking: Web) -> None:
     """OAU-18: it is counted while it comes."""
-    provider.bent.answers["jwks"] = dripping(10**9, 0, b" " * 65_536)
+    loopback.answers["/jwks"] = dripping(10**9, 0, b" " * 65_536)
     with pytest.raises(errors.ProviderUnavailable):
-        await asking.get_json(f"{provider.issuer}/jwks")
+        await asking.get_json(f"{loopback.url}/jwks")
 
 
 @pytest.mark.parametrize("answer", [dripping(10**9, 0.02), dripping(1, 60.0)], ids=["drip", "hang"])
 async def test_a_slow_answer_is_not_waited_for(
-    provider: MaliciousProvider, asking: Web, answer: Answer, monkeypatch: pytest.MonkeyPatch
+    loopback: Loopback, asking: Web, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OAU-18: the time is that of all, not of one byte."""
     monkeypatch.setattr(web, "TALK", 0.3)
-    provider.bent.answers["jwks"] = answer
+    loopback.answers["/jwks"] = answer
     with pytest.raises(errors.ProviderUnavailable):
-        await asking.get_json(f"{provider.issuer}/jwks")
+        await asking.get_json(f"{loopback.url}/jwks")
 
 
 async def test_one_request_of_a_client_of_the_library_is_bounded_too(
-    provider: MaliciousProvider, asking: Web, monkeypatch: pytest.MonkeyPatch
+    loopback: Loopback, asking: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OAU-18."""
     monkeypatch.setattr(transport, "REQUEST", 0.3)
     for answer in (dripping(10**9, 0.02), ANSWERS["a gzip bomb"], ANSWERS["a redirect"]):
-        provider.bent.answers["token"] = answer
+        loopback.answers["/token"] = answer
         with pytest.raises(errors.ProviderUnavailable):
-            await fetched(asking, provider)
+            await fetched(asking, loopback)
 
 
-async def fetched(asking: Web, provider: MaliciousProvider) -> Any:
+async def fetched(asking: Web, loopback: Loopback) -> Any:
     async with asking.client(client_id="client", client_secret="secret") as client:
-        return await client.fetch_token(f"{provider.issuer}/token", code="a code")
+        return await client.fetch_token(f"{loopback.url}/token", code="a code")
 
 
 @pytest.mark.parametrize("content", [b"[]", b'"text"', b"7", b"null", b"", b"<html>", b"[" * 9999])
 @pytest.mark.parametrize("status", [200, 400, 401])
 async def test_what_a_token_endpoint_answers_is_an_object_or_a_failure(
-    provider: MaliciousProvider, asking: Web, content: bytes, status: int
+    loopback: Loopback, asking: Web, content: bytes, status: int
 ) -> None:
-    provider.bent.answers["token"] = body(content, status)
+    loopback.answers["/token"] = body(content, status)
     with pytest.raises(errors.ProviderUnavailable):
-        await fetched(asking, provider)
+        await fetched(asking, loopback)
 
 
-async def test_cookies_of_a_provider_are_not_kept(provider: MaliciousProvider, asking: Web) -> None:
-    provider.bent.answers["jwks"] = JSONResponse({}, headers={"set-cookie": "a=b"})
+async def test_cookies_of_a_provider_are_not_kept(loopback: Loopback, asking: Web) -> None:
+    loopback.answers["/jwks"] = always(JSONResponse({}, headers={"set-cookie": "a=b"}))
     client = asking.client(client_id="client")
-    answer = await client.request("GET", f"{provider.issuer}/jwks", withhold_token=True)
+    answer = await client.request("GET", f"{loopback.url}/jwks", withhold_token=True)
     assert "set-cookie" not in answer.headers
     assert not client.cookies
 
@@ -176,88 +152,86 @@ async def test_no_other_url_is_asked(asking: Web, url: str) -> None:
 
 
 async def test_a_provider_on_this_machine_is_not_asked_where_the_operator_forbids_it(
-    provider: MaliciousProvider, settled: Provider
+    loopback: Loopback, settled: Provider
 ) -> None:
     """OAU-18: SSRF, CWE-918; by address and by name."""
     forbidding = Web(replace(settled, private_addresses=False))
     for host in ("127.0.0.1", "localhost"):
-        url = provider.issuer.replace("127.0.0.1", host)
+        url = loopback.url.replace("127.0.0.1", host)
         with pytest.raises(errors.ProviderUnavailable):
             await forbidding.get_json(f"{url}/jwks")
-    assert provider.asked == []
+    assert paths(loopback) == []
 
 
 @pytest.mark.parametrize("token", ["", "two words", "line\r\nHost: x", "ünicode", "a" * 20_000])
 async def test_a_token_that_breaks_a_header_is_not_sent(
-    provider: MaliciousProvider, asking: Web, token: str
+    loopback: Loopback, asking: Web, token: str
 ) -> None:
     with pytest.raises(errors.ProviderUnavailable):
-        await asking.get_json(f"{provider.issuer}/userinfo", bearer=token)
-    assert provider.asked == []
+        await asking.get_json(f"{loopback.url}/userinfo", bearer=token)
+    assert paths(loopback) == []
 
 
-async def test_a_provider_can_ask_for_time(provider: MaliciousProvider, asking: Web) -> None:
+async def test_a_provider_can_ask_for_time(loopback: Loopback, asking: Web) -> None:
     for sent, told in (("7", 7), ("99999999", 300), ("soon", None), ("-1", None), ("٣", None)):
         header = {"retry-after": sent.encode().decode("latin-1")}
-        provider.bent.answers["jwks"] = JSONResponse({}, 503, header)
+        loopback.answers["/jwks"] = always(JSONResponse({}, 503, header))
         with pytest.raises(errors.ProviderUnavailable) as failed:
-            await asking.get_json(f"{provider.issuer}/jwks")
+            await asking.get_json(f"{loopback.url}/jwks")
         assert failed.value.retry_after == told
 
 
-async def test_metadata_and_keys_are_asked_for_once(
-    provider: MaliciousProvider, asking: Web
-) -> None:
+async def test_metadata_and_keys_are_asked_for_once(loopback: Loopback, asking: Web) -> None:
     for _ in range(3):
         metadata = await asking.metadata()
-        assert metadata.token_endpoint == f"{provider.issuer}/token"
-        assert [key.kid for key in await asking.key_set()] == ["its key"]
-        assert [key.kid for key in await asking.key_set(refresh=True)] == ["its key"]
-    assert provider.asked == ["discovery", "jwks"]
+        assert metadata.token_endpoint == f"{loopback.url}/token"
+        assert [key.kid for key in await asking.key_set()] == ["rsa", "ec"]
+        assert [key.kid for key in await asking.key_set(refresh=True)] == ["rsa", "ec"]
+    assert paths(loopback) == [DISCOVERY, "/jwks"]
 
 
 async def test_a_document_of_another_issuer_is_a_failure_of_the_provider(
-    provider: MaliciousProvider, asking: Web
+    loopback: Loopback, asking: Web
 ) -> None:
     """OAU-20."""
-    provider.bent.document["issuer"] = "https://id.example.org"
+    loopback.metadata["issuer"] = "https://id.example.org"
     with pytest.raises(errors.ProviderUnavailable):
         await asking.metadata()
     with pytest.raises(errors.ProviderUnavailable):
         await asking.key_set()
-    assert provider.asked == ["discovery"]
+    assert paths(loopback) == [DISCOVERY]
 
 
 @pytest.mark.parametrize(
     "document",
     [
-        {"jwks_uri": GONE},
+        {"jwks_uri": None},
         {"jwks_uri": "http://169.254.169.254/latest/meta-data/"},
         {"token_endpoint": "file:///etc/passwd"},
         {"authorization_endpoint": "javascript:alert(1)"},
     ],
 )
 async def test_a_document_that_points_elsewhere_is_one_too(
-    provider: MaliciousProvider, asking: Web, document: dict[str, Any]
+    loopback: Loopback, asking: Web, document: dict[str, Any]
 ) -> None:
     """OAU-18."""
-    provider.bent.document.update(document)
+    loopback.metadata.update(document)
     with pytest.raises(errors.ProviderUnavailable):
         await asking.metadata()
 
 
 async def test_the_log_tells_what_was_wrong_and_no_secret(
-    provider: MaliciousProvider, asking: Web, caplog: pytest.LogCaptureFixture
+    loopback: Loopback, asking: Web, caplog: pytest.LogCaptureFixture
 ) -> None:
     """OAU-19, LEAK: neither this plugin nor the libraries below it."""
     caplog.set_level(logging.DEBUG)
-    provider.bent.answers["userinfo"] = JSONResponse({"error": "s3cret-answer"}, 401)
+    loopback.answers["/userinfo"] = always(JSONResponse({"error": "s3cret-answer"}, 401))
     params = {"proof": "s3cret-proof"}
     with pytest.raises(errors.ProviderUnavailable):
-        await asking.get_json(f"{provider.issuer}/userinfo", bearer="s3cret-token", params=params)
-    provider.bent.answers["token"] = JSONResponse({}, 500, {"x": "s3cret-header"})
+        await asking.get_json(f"{loopback.url}/userinfo", bearer="s3cret-token", params=params)
+    loopback.answers["/token"] = always(JSONResponse({}, 500, {"x": "s3cret-header"}))
     with pytest.raises(errors.ProviderUnavailable):
-        await fetched(asking, provider)
+        await fetched(asking, loopback)
     told = " ".join(record.getMessage() for record in caplog.records)
     assert "status 500" in told
     assert "answered 401" in told
@@ -266,10 +240,10 @@ async def test_the_log_tells_what_was_wrong_and_no_secret(
 
 
 async def test_the_proxy_of_the_environment_is_used_where_it_says(
-    provider: MaliciousProvider, settled: Provider, monkeypatch: pytest.MonkeyPatch
+    loopback: Loopback, settled: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An operator whose machines reach the Internet by a proxy alone."""
-    monkeypatch.setenv("https_proxy", provider.issuer.removeprefix("http://"))
+    monkeypatch.setenv("https_proxy", loopback.url.removeprefix("http://"))
     monkeypatch.setenv("no_proxy", "inside.example.org")
     asked = Web(replace(settled, private_addresses=False))
     assert (await asked_by(asked, "https://id.example.org/")) == "ProxyError"
@@ -292,13 +266,12 @@ async def asked_by(asking: Web, url: str) -> str:
     return reason.rpartition(": ")[2]
 
 
-async def test_a_key_that_was_rotated_is_found(provider: MaliciousProvider, asking: Web) -> None:
+async def test_a_key_that_was_rotated_is_found(loopback: Loopback, asking: Web) -> None:
     clock = [1000.0]
     asking._keys._clock = lambda: clock[0]
     await asking.key_set()
-    new = another_key("new")
-    provider.bent.keys = [new.as_dict(private=False)]
-    assert [key.kid for key in await asking.key_set(refresh=True)] == ["its key"]
+    loopback.published = [RSAKey.generate_key(2048, {"kid": "new"})]
+    assert [key.kid for key in await asking.key_set(refresh=True)] == ["rsa", "ec"]
     clock[0] += 60
     assert [key.kid for key in await asking.key_set(refresh=True)] == ["new"]
-    assert json.dumps(provider.asked) == '["discovery", "jwks", "jwks"]'
+    assert paths(loopback) == [DISCOVERY, "/jwks", "/jwks"]

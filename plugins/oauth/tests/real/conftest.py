@@ -1,9 +1,8 @@
 """Providers that others have written, as they come from their registries, and a browser.
 
-Three sites, as in life: the server is ``localhost``, the providers are ``127.0.0.1``, and the
-pages of the application are either beside the server (another port of ``localhost``, which is
-the same site) or on a site of their own (``app.localhost``). Browsers keep cookies by name of
-host, whatever the port.
+Several sites, as in life: the server is ``localhost``, the providers are ``127.0.0.1``, and the
+pages of the application are beside the server (another port of ``localhost``, which browsers call
+the same site) or elsewhere (``127.0.0.1``, another site).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from playwright.sync_api import Browser, sync_playwright
 from .world import Parts
 
 HERE = Path(__file__).parent
-OWN_HOSTS = "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1"
+OWN_HOSTS = "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
 """The login page of oidc-provider asks Google for a font; no test leaves this machine."""
 
 Missing = Callable[[str, str], NoReturn]

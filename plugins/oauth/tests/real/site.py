@@ -28,7 +28,7 @@ class Site:
     @property
     def elsewhere(self) -> str:
         """The origin that is a site of its own."""
-        return f"http://app.localhost:{self.port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @contextmanager
     def serving(self, *folders: Path) -> Iterator[None]:
