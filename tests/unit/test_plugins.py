@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
@@ -17,6 +18,7 @@ from ostiary.narrowing import call_of, narrowed
 from ostiary.plugin_loading import load_plugins
 from ostiary.plugins import PluginError, Plugins, Strategies
 from ostiary.request import Connection, Request
+from ostiary.services.sessions import Session
 from ostiary.testing.packages import Package, badge, installed
 
 BROKEN = Package(name="broken", source="import a_library_that_is_not_there")
@@ -244,6 +246,15 @@ def test_a_plugin_without_a_strategy_can_do_nothing_but_wrap(
         install(badge(), Package(name="second", source="from ostiary import hookimpl" + source))
     assert "second" in str(stopped.value)
     assert "ostiary_verify_credentials" in str(stopped.value)
+
+
+@pytest.mark.parametrize("api_key", [False, True])
+def test_a_plugin_is_told_which_session_calls_and_of_no_api_key(*, api_key: bool) -> None:
+    request = Request("auth", "logout", {}, None, None, Connection("http", ""), "1")
+    assert call_of(request).session is None
+    account: Any = SimpleNamespace(kuid="ann")
+    request.session = Session(b"", account, None, "badge", id="an id", api_key=api_key)
+    assert call_of(request).session == (None if api_key else "an id")
 
 
 def test_no_strategy_is_shown_a_token_or_what_is_another_ones() -> None:

@@ -66,12 +66,13 @@ async def checked(strategy: OAuthStrategy, text: str) -> Mapping[str, Any]:
         token = await id_tokens.opened(strategy, text)
         fault = _fault(strategy, token)
     except LoginRefused:
-        fault = "the signature"
+        raise errors.WrongLogoutToken(strategy.name, "the signature") from None
     except WrongTenant:
-        fault = "the tenant"
+        raise errors.WrongLogoutToken(strategy.name, "the tenant") from None
     except id_tokens.BROKEN as error:
         # Of what the library raises, this names a claim; nothing that was sent.
-        fault = f"the claim {getattr(error, 'claim', None) or 'that it cannot read'}"
+        claim = getattr(error, "claim", None) or "that nobody can read"
+        raise errors.WrongLogoutToken(strategy.name, f"the claim {claim}") from None
     if fault is not None:
         raise errors.WrongLogoutToken(strategy.name, fault)
     return token.claims
@@ -85,7 +86,7 @@ def _fault(strategy: OAuthStrategy, token: Token) -> str | None:
     :raises Exception: one of ``id_tokens.BROKEN``: a claim that every token has is wrong.
     """
     claims, said = token.claims, token.header.get("typ", "jwt")
-    wanted = {name: {"essential": True} for name in ("exp", "iat", "jti")}
+    wanted: dict[str, Any] = {name: {"essential": True} for name in ("exp", "iat", "jti")}
     wanted |= id_tokens.expected(strategy, claims)
     JWTClaimsRegistry(now() // 1000, id_tokens.LEEWAY, **wanted).validate(dict(claims))
     audience, happened = strategy.provider.client_id, claims.get("events")

@@ -68,9 +68,9 @@ async def _claim(store: Store, kept: Kept) -> int | None:
     began = now()
     if kept.claimed_until is not None and kept.claimed_until > began:
         return None
-    unclaimed = identities.c.tokens_claimed_until.is_(None)
-    unclaimed |= identities.c.tokens_claimed_until <= began
-    which = (identities.c.id == kept.id) & (identities.c.tokens == kept.sealed) & unclaimed
+    claimed = identities.c.tokens_claimed_until
+    which = (identities.c.id == kept.id) & (identities.c.tokens == kept.sealed)
+    which &= claimed.is_(None) | (claimed <= began)
     async with store.begin() as db:
         claim = update(identities).where(which).values(tokens_claimed_until=began + CLAIM)
         return began + CLAIM if (await db.execute(claim)).rowcount else None

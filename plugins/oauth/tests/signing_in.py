@@ -58,14 +58,18 @@ class House:
 
     def sign_in(self) -> dict[str, Any]:
         """Sign in as whoever the provider says; return what the login answers."""
+        result: dict[str, Any] = self.come_back().result
+        return result
+
+    def come_back(self) -> Outcome:
+        """Go to the provider, and come back from it."""
         with closing(HttpApi(self.server.port)) as api:
             begun = api.send("POST", "/_login/work")
             cookie = begun.headers["set-cookie"].partition(";")[0]
             sent = httpx2.get(begun.headers["location"], trust_env=False)
             back = dict(parse_qsl(urlsplit(sent.headers["location"]).query))
             url = f"/_login/work?{urlencode(back)}"
-            result: dict[str, Any] = api.send("GET", url, headers={"Cookie": cookie}).result
-            return result
+            return api.send("GET", url, headers={"Cookie": cookie})
 
     def send(self, verb: str, url: str, *arguments: Any, **named: Any) -> Outcome:
         """Send a request on a connection of its own, so to any of the processes."""
@@ -103,7 +107,7 @@ def house(
     :param more: settings besides; they may begin with those of the strategy.
     """
     environment = {"OSTIARY_SETUP_SECRET": SETUP_SECRET}
-    url = None
+    url, name = None, ""
     if database is not None:
         name = asyncio.run(database.create_database())
         environment |= {"OSTIARY_MASTER_KEY": secrets.token_hex(32)}
