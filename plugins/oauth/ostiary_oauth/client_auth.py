@@ -14,6 +14,7 @@ from authlib.common.security import generate_token
 from authlib.oauth2.auth import ClientAuth, encode_client_secret_basic
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
@@ -71,7 +72,7 @@ def signing_key(pem: str) -> SigningKey:
     for kind in (RSAKey, ECKey, OKPKey):
         try:
             key = kind.import_key(pem)
-        except (ValueError, TypeError):
+        except (JoseError, ValueError, TypeError):
             continue
         if key.is_private and _algorithm(key) is not None:
             return key
