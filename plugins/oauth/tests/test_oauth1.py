@@ -11,7 +11,8 @@ import pytest
 from anyio import to_thread
 from starlette.responses import JSONResponse, Response
 
-from ostiary import Redirect, errors as core
+from ostiary import Redirect
+from ostiary import errors as core
 from ostiary_oauth import errors
 
 from .provider import CALLBACK, Loopback

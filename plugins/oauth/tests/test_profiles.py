@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -97,8 +98,18 @@ async def test_an_address_is_verified_only_by_who_tells_it(
 
 @pytest.mark.parametrize(
     "said, verified",
-    [(True, True), ("true", True), ("True", False), (1, False), ("yes", False), ([True], False)]
-    + [(None, False), (False, False), ("false", False), ({}, False)],
+    [
+        (True, True),
+        ("true", True),
+        ("True", False),
+        (1, False),
+        ("yes", False),
+        ([True], False),
+        (None, False),
+        (False, False),
+        ("false", False),
+        ({}, False),
+    ],
 )
 async def test_only_a_plain_yes_makes_an_address_a_verified_one(
     visitor: Coming, loopback: Loopback, said: Any, *, verified: bool
@@ -261,7 +272,8 @@ async def test_a_token_that_cannot_be_sent_is_the_providers_failure(
 ) -> None:
     for token in ("a\r\nx-evil: 1", "", " ", "é"):
         loopback.answers["/token"] = lambda _, token=token: Response(  # type: ignore[misc]
-            json_of({"access_token": token, "token_type": "Bearer"}), media_type="application/json"
+            json.dumps({"access_token": token, "token_type": "Bearer"}),
+            media_type="application/json",
         )
         with pytest.raises(errors.ProviderUnavailable):
             await visitor(protocol="oauth2").sign_in()
@@ -273,9 +285,3 @@ async def test_a_refused_profile_is_no_login(visitor: Coming, loopback: Loopback
     with pytest.raises(core.OstiaryError) as refusal:
         await visitor(protocol="oauth2").sign_in()
     assert refusal.type is errors.ProviderUnavailable
-
-
-def json_of(value: Any) -> str:
-    import json
-
-    return json.dumps(value)
