@@ -33,6 +33,9 @@ LONGEST = 4096
 
 OK = 200
 
+DENIED = "fetch_token_denied"
+"""What the library calls an answer that is a refusal."""
+
 
 async def begin(strategy: OAuthStrategy, kept: Mapping[str, Any], *, lifetime: int) -> Redirect:
     """Return the way to the provider, once it has given a request token (RFC 5849, 2.1 and 2.2).
@@ -49,7 +52,7 @@ async def begin(strategy: OAuthStrategy, kept: Mapping[str, Any], *, lifetime: i
         given = await _asked(
             strategy, client.fetch_request_token(provider.request_token_endpoint), refused
         )
-        if given.get("oauth_callback_confirmed") != "true":
+        if str(given.get("oauth_callback_confirmed")).lower() != "true":
             # Whoever has begun it could end it with another's account (OAuth 1.0, session fixation).
             raise nonsense(strategy, "it does not confirm the callback of OAuth 1.0a")
         client.redirect_uri = None
@@ -112,9 +115,11 @@ async def _asked(strategy: OAuthStrategy, answer: Any, refused: OstiaryError) ->
     """
     try:
         given = dict(await answer)
-    except OAuthError:
+    except OAuthError as error:
         # Its text is what the provider sent.
-        raise refused from None
+        if error.error == DENIED:
+            raise refused from None
+        raise nonsense(strategy, "it gives no token") from None
     except NONSENSE:
         raise nonsense(strategy, "a token endpoint fails") from None
     for name in ("oauth_token", "oauth_token_secret"):

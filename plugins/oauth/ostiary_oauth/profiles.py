@@ -120,8 +120,8 @@ def _address(strategy: OAuthStrategy, profile: Mapping[str, Any]) -> tuple[str |
     if path is None:
         return address, False
     # Where the path is that of the address, the provider gives verified ones only.
-    verified = path == provider.email or value_at(profile, path) in (True, "true")
-    return address, verified
+    said = value_at(profile, path)
+    return address, path == provider.email or said is True or said == "true"
 
 
 def _session(claims: Mapping[str, Any]) -> str | None:

@@ -65,11 +65,15 @@ def wants_email(provider: Provider) -> bool:
 
 async def _asked(strategy: OAuthStrategy, endpoint: str, access_token: str) -> dict[str, Any]:
     """Return the object that the userinfo endpoint answers."""
-    provider, params = strategy.provider, {}
+    provider = strategy.provider
     if provider.appsecret_proof and provider.client_secret is not None:
+        from authlib.common.urls import add_params_to_uri
+
         key = provider.client_secret.encode()
-        params["appsecret_proof"] = hmac.digest(key, access_token.encode(), "sha256").hex()
-    told = await strategy.web.get_json(endpoint, bearer=access_token, params=params)
+        proof = hmac.digest(key, access_token.encode(errors="replace"), "sha256").hex()
+        # Beside what the address asks for; the client would put it in its place.
+        endpoint = add_params_to_uri(endpoint, {"appsecret_proof": proof}.items())
+    told = await strategy.web.get_json(endpoint, bearer=access_token)
     if not isinstance(told, dict):
         raise errors.ProviderUnavailable(strategy.name)
     return told
