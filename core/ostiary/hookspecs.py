@@ -290,11 +290,11 @@ async def ostiary_reauthenticate(
 ) -> None:
     """Have a user who is signed in prove once more who they are (OWASP ASVS 7.5.1).
 
-    The core calls this before users change or give up their own credentials of this strategy,
-    and before anything else is looked at: a stolen token must not be enough. Attempts are
-    limited as logins are, and counted together with them. Without this hook, or where it raises
-    nothing, they may. Nobody is asked who holds no credentials of the strategy, nor an
-    administrator who changes those of others.
+    The core calls this before users change or give up their own credentials of this strategy, or
+    link some of another, and before anything else is looked at: a stolen token must not be
+    enough. Attempts are limited as logins are, and counted together with them. Without this hook,
+    or where it raises nothing, they may. Nobody is asked who holds no credentials of the strategy,
+    nor an administrator who changes those of others.
 
     :param credentials: the body of the request, which may be empty; besides the fields of the
         strategy it may hold what proves it, such as ``currentPassword``.

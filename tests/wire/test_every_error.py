@@ -20,6 +20,7 @@ import pytest
 from ostiary import errors
 from ostiary.actions import Action, Argument
 from ostiary.settings import Settings
+from ostiary.testing.linked import passes
 from ostiary.testing.packages import badge, installed
 from ostiary.testing.registry import registry_of
 
@@ -68,6 +69,14 @@ UNMET = {
         f"{PASSWORD}:reset",
         "plugin.strategy.missing_user",
     ): "a hook around logins has to refuse: test_password_resets.py",
+    (
+        "auth:createMyCredentials",
+        "api.process.too_many_logins_requests",
+    ): "guesses by the hundred: test_linking.py",
+    **{
+        ("auth:login", id): "a link has to come back: test_linking.py"
+        for id in ("ostiary.credentials.exist", "security.credentials.rejected")
+    },
     ("security:upsertUser", "security.user.not_found"): "the user would have to go meanwhile",
     (
         "realtime:subscribe",
@@ -93,6 +102,7 @@ UNMET = {
 ONE_PROTOCOL = {
     ("realtime:subscribe", "api.assert.unsupported_protocol"): "http",
     ("auth:login", "ostiary.request.secret_in_url"): "http",
+    ("auth:createMyCredentials", "ostiary.request.secret_in_url"): "http",
     ("auth:updateMyCredentials", "ostiary.request.secret_in_url"): "http",
     ("auth:deleteMyCredentials", "ostiary.request.secret_in_url"): "http",
     ("realtime:subscribe", "core.realtime.invalid_scope"): "websocket",
@@ -131,8 +141,9 @@ def odd(
     """A server with a strategy that does not keep to what hooks promise."""
     verdict = "return {'number': Verified(1)}.get(credentials['badge'])"
     folder = tmp_path_factory.mktemp("packages")
-    with installed(folder, badge(verify=verdict)), ExitStack() as stack:
-        settings = settings_here("odd", plugins__allow=["local", "badge"])
+    with installed(folder, badge(verify=verdict), passes()), ExitStack() as stack:
+        asking = {"security__newCredentials__youngSession": 0}
+        settings = settings_here("odd", plugins__allow=["local", "badge", "pass"], **asking)
         yield stack.enter_context(new_site(settings))
 
 

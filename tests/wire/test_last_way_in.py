@@ -80,23 +80,28 @@ def test_the_last_way_in_is_kept(house: Any, api: Api, by: str) -> None:
     assert owner.held == ["pass"]
 
 
-@BY
-@pytest.mark.parametrize("how", ["argument", "body"])
-def test_unless_it_is_forced(house: Any, api: Api, by: str, how: str) -> None:
+@pytest.mark.parametrize(
+    "by, body, args",
+    [
+        ("user", None, {"force": True}),
+        ("user", {"force": True}, {}),
+        ("administrator", None, {"force": True}),
+    ],
+)
+def test_unless_it_is_forced(
+    house: Any, api: Api, by: str, body: Any, args: dict[str, bool]
+) -> None:
     """Issue 6"""
     owner = Owner(house, "pass")
-    given: Any = {"force": True}
-    args = given if how == "argument" else {}
-    done = owner.delete(api, "pass", given if how == "body" else None, by=by, **args)
+    done = owner.delete(api, "pass", body, by=by, **args)
     assert done.result == {"acknowledged": True}
     assert owner.held == []
 
 
-@BY
-def test_a_body_that_forces_says_yes_or_no(house: Any, api: Api, by: str) -> None:
+def test_a_body_that_forces_says_yes_or_no(house: Any, api: Api) -> None:
     owner = Owner(house, "pass")
-    assert owner.delete(api, "pass", {"force": False}, by=by).error_id == LAST
-    odd = owner.delete(api, "pass", {"force": "no"}, by=by)
+    assert owner.delete(api, "pass", {"force": False}, by="user").error_id == LAST
+    odd = owner.delete(api, "pass", {"force": "no"}, by="user")
     assert (odd.status, odd.error_id) == (400, "api.assert.invalid_type")
     assert owner.held == ["pass"]
 

@@ -30,6 +30,10 @@ EXTRA: dict[str, str] = {
     "auth:createMyCredentials returnTo": "issue 6: likewise, when an account is linked",
     "auth:login returnTo": "issue 6: a browser goes on to a page that the operator lists",
     "auth:login codeChallenge": "issue 6: and the page hands in a one-time code",
+    "auth:createMyCredentials state": "issue 6: it is finished as a login of several steps is",
+    "auth:createMyCredentials noRedirect": "issue 6: pages cannot read a 302",
+    "auth:deleteMyCredentials force": "issue 6: the last way in is not unlinked by mistake",
+    "security:deleteCredentials force": "issue 6: nor taken",
     "auth:getMySessions": "issue 3: users see where they are signed in",
     "auth:revokeMySession": "issue 3: and end it",
     "security:getSessions": "issue 3: the same for administrators",
@@ -153,8 +157,13 @@ RAISED_HERE: dict[tuple[str, str], str] = {
             f"auth:{name}MyCredentials",
             "api.process.too_many_logins_requests",
         ): "AUTH-23: guesses at the current password are limited as logins are"
-        for name in ("update", "delete")
+        for name in ("create", "update", "delete")
     },
+    **{
+        ("auth:createMyCredentials", id): "issue 6: an account of elsewhere is linked as by a login"
+        for id in ("plugin.strategy.missing_user", "plugin.strategy.invalid_verify_resolve")
+    },
+    ("auth:login", "security.credentials.rejected"): "issue 6: a browser finishes a link here",
     ("auth:createToken", "security.rights.unauthorized"): "nobody has a token without a session",
     ("auth:createToken", "security.token.invalid"): "the session may end while it is made",
     ("auth:refreshToken", "security.credentials.unknown_strategy"): "Kuzzle fails with a 500",

@@ -155,6 +155,18 @@ class World:
         self._do("security:createCredentials", body, _id=person.kuid, strategy="badge")
         return person
 
+    def _lodger_person(self) -> Person:
+        """Somebody with credentials of the strategy ``pass`` alone."""
+        person = self.site.person("member")
+        body = {"badge": self["name"]}
+        self._do("security:createCredentials", body, _id=person.kuid, strategy="pass")
+        self._do("security:deleteCredentials", _id=person.kuid, strategy="local")
+        key = self._do("security:createApiKey", {"description": "x"}, userId=person.kuid)
+        return replace(person, jwt=key["_source"]["token"])
+
+    def _lodger(self) -> str:
+        return str(self["lodger_person"].kuid)
+
     def _badged(self) -> str:
         return str(self["badged_person"].kuid)
 

@@ -94,15 +94,9 @@ async def validate_credentials(
     ],
 )
 async def delete_credentials(
-    services: Services,
-    request: Request,
-    strategy: StrategyName,
-    id: Kuid,
-    body: dict[str, Any] | None = None,
-    force: Force = False,
+    services: Services, request: Request, strategy: StrategyName, id: Kuid, force: Force = False
 ) -> dict[str, bool]:
-    """Take a user's credentials for a strategy away; the body may hold `force`."""
-    force = forced(force, body)
+    """Take a user's credentials for a strategy away."""
     await check_target(services, request, id)
     await services.credentials.delete(strategy, id, force=force)
     return {"acknowledged": True}
@@ -170,14 +164,3 @@ async def search_users_by_credentials(
     )
     found = await services.credentials.search(strategy, asked, offset=offset, limit=limit)
     return {"hits": found.hits, "total": found.total}
-
-
-def forced(argument: bool, body: dict[str, Any] | None) -> bool:
-    """Tell whether a deletion is forced, by an argument or in the body.
-
-    :raises errors.InvalidType: what the body says is neither yes nor no.
-    """
-    told = (body or {}).get("force", False)
-    if not isinstance(told, bool):
-        raise errors.InvalidType("body.force", "boolean")
-    return argument or told

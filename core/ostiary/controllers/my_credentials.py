@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT
 from ostiary.controllers.auth import StrategyName, auth, place_of
-from ostiary.controllers.credentials import WRITING, Force, forced
+from ostiary.controllers.credentials import WRITING, Force
 from ostiary.controllers.returns import returning_from_link
 from ostiary.controllers.steps import asked, fields_of, holder_of, readable
 from ostiary.narrowing import call_of
@@ -144,7 +144,7 @@ async def delete_my_credentials(
     The body holds the proof that it is their owner who does it, if the strategy asks for one, and
     may hold `force`.
     """
-    force = forced(force, body)
+    force = _forced(force, body)
     since = await _prove(services, request, strategy, body or {})
     await services.credentials.delete(
         strategy, request.kuid, keep=_session(request), since=since, force=force
@@ -231,3 +231,14 @@ def _session(request: Request) -> str | None:
     """Return the id of the session that asks; an API key is none."""
     session = request.session
     return None if session is None or session.api_key else session.id
+
+
+def _forced(argument: bool, body: dict[str, Any] | None) -> bool:
+    """Tell whether a deletion is forced, by an argument or in the body.
+
+    :raises errors.InvalidType: what the body says is neither yes nor no.
+    """
+    told = (body or {}).get("force", False)
+    if not isinstance(told, bool):
+        raise errors.InvalidType("body.force", "boolean")
+    return argument or told

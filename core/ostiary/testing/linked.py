@@ -18,7 +18,7 @@ def passes(name: str = "pass", *, several: bool = True) -> Package:
 
     There they are given the code ``of-<badge>`` of a badge; ``again`` asks for the pin 2468 of
     the badge first, and no other code is good. A link without a way leads there; with the ``way``
-    ``ask`` the pin is asked for here, and with ``show`` the badge is taken as it is. ``linked``
+    ``ask`` the pin is asked for here, and with ``show`` the badge is taken as it is; ``barred`` is refused, ``nowhere`` no answer. ``linked``
     lists the calls of the hook that links, ``erased`` whose badges were erased.
     """
     declared = DECLARED.replace("SEVERAL", str(several))
@@ -84,6 +84,10 @@ async def ostiary_link_credentials(strategy, store, kuid, credentials, call, dir
         return {"badge": credentials["badge"], "way": "show"}
     if call.state is None and credentials.get("way") == "ask":
         return Challenge(PIN, question={"of": "the pass"}, state={"badge": credentials["badge"]})
+    if call.state is None and credentials.get("way") == "nowhere":
+        return None
+    if call.state is None and credentials.get("way") == "barred":
+        raise errors.LoginRefused("This way is barred.")
     if call.state is None:
         return Redirect("https://pass.example/in", state={"verifier": "v"})
     if "badge" in call.state:
