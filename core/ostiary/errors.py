@@ -344,6 +344,7 @@ RightsTooLarge = SizeLimitError.declare("ostiary.rights.too_large", 0x20_04_0004
 CredentialsExist = PreconditionError.declare("ostiary.credentials.exist", 0x20_05_0001, 'User "{0}" already has credentials for strategy "{1}".')
 NoCredentials = PreconditionError.declare("ostiary.credentials.missing", 0x20_05_0002, 'User "{0}" has no credentials for strategy "{1}".')
 LastWayIn = PreconditionError.declare("ostiary.credentials.last_way_in", 0x20_05_0003, 'Without these credentials for strategy "{1}" nothing would let user "{0}" in; "force" removes them all the same.')
+ProofNeeded = ForbiddenError.declare("ostiary.credentials.proof_needed", 0x20_05_0004, "Before you get credentials of one more strategy, sign in again, or prove who you are as one of these strategies asks for it: {0}.")
 StoreUnavailable = ServiceUnavailableError.declare("ostiary.storage.unavailable", 0x20_06_0001, "The storage cannot be reached now.")
 UnsupportedSearch = BadRequestError.declare("ostiary.search.unsupported", 0x20_07_0001, '"{0}" is not supported in a search.')
 PageTooLarge = SizeLimitError.declare("ostiary.search.page_too_large", 0x20_07_0002, "The page would have more than {0} characters; ask for fewer documents at once.")

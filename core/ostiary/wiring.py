@@ -44,6 +44,7 @@ from ostiary.services.journal import Journal
 from ostiary.services.key_ring import KeyRing
 from ostiary.services.lifetimes import ENDLESS, Lifetimes
 from ostiary.services.limits import Limits
+from ostiary.services.linking import Linking
 from ostiary.services.loading import Loading
 from ostiary.services.locks import Locks
 from ostiary.services.login_limits import LoginLimits
@@ -169,6 +170,7 @@ def make_services(parts: Parts) -> Services:
         cookies,
     )
     strategies.direct_by(directories.of)
+    linking = Linking(store, strategies, credentials, parts.flows, parts.login_limits, now)
     logins = Logins(
         strategies,
         accounts,
@@ -183,6 +185,7 @@ def make_services(parts: Parts) -> Services:
         hooks=hooks,
         assignments=Assignments(store, changes, events, now),
         directories=directories,
+        linking=linking,
     )
     return Services(
         strategies=strategies,
@@ -213,6 +216,7 @@ def make_services(parts: Parts) -> Services:
         inventory=parts.inventory,
         journal=parts.journal,
         key_ring=KeyRing(store, changes, events, now),
+        linking=linking,
         limits=Limits(settings.limits.logins_per_second, now),
         loading=Loading(
             roles=roles,
@@ -233,7 +237,13 @@ def make_services(parts: Parts) -> Services:
         },
         profiles=profiles,
         reauthentication=Reauthentication(
-            strategies, credentials, parts.login_limits, refusals, changes
+            strategies,
+            credentials,
+            parts.login_limits,
+            refusals,
+            changes,
+            security.new_credentials,
+            now,
         ),
         refusals=refusals,
         resets=Resets(

@@ -40,6 +40,7 @@ def test_a_page_gets_all_it_needs_to_draw_a_strategy() -> None:
         ],
         "factors": ["possession", "knowledge"],
         "phishingResistant": False,
+        "redirects": False,
     }
 
 
@@ -54,6 +55,10 @@ def test_a_page_gets_all_it_needs_to_draw_a_strategy() -> None:
         (("a", CredentialField("a")), "two fields"),
         (("challenge",), "the server itself reads"),
         (("state",), "the server itself reads"),
+        (("returnTo",), "the server itself reads"),
+        (("codeChallenge",), "the server itself reads"),
+        (("loginCode",), "the server itself reads"),
+        (("codeVerifier",), "the server itself reads"),
         (("strategy",), "the server itself reads"),
         ((CredentialField("a", kind="smell"),), "of no kind"),  # type: ignore[arg-type]
     ],

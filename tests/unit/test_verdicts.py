@@ -42,6 +42,7 @@ def nested(depth: int) -> Any:
 
 CYCLE: dict[str, Any] = {}
 CYCLE["again"] = CYCLE
+WRONG_HANDLES: list[Any] = ["", "x" * 42, "x" * 44, "x" * 42 + "=", "\u00e9" * 43, b"x" * 43, 5]
 WRONG_LIFETIMES: list[Any] = [0, -1, 600_001, True, 1.5, "1"]
 NOT_JSON: list[Any] = [
     None,
@@ -64,6 +65,7 @@ NOT_JSON: list[Any] = [
         Verified("ann", ("default",), "sid"),
         Newcomer({"badge": "1"}, {"profileIds": ["default"]}, "sid"),
         Redirect("https://door.example/?a=1", {"nonce": "1"}, 600_000),
+        Redirect("https://door.example/", {}, handle="aZ0_-" + "x" * 38),
         Challenge(("code", CredentialField("pin")), {"sent": "to"}, {"code": "1"}, 1),
     ],
 )
@@ -100,6 +102,7 @@ def test_what_cannot_be_a_kuid_signs_nobody_in(kuid: Any) -> None:
         Redirect("https://a/" + "x" * 9000),
         Redirect("JavaScript:alert(1)"),
         Redirect("https://a", {"a": object()}),
+        *(Redirect("https://a", {}, handle=one) for one in WRONG_HANDLES),
         *(Redirect("https://a", {}, value) for value in WRONG_LIFETIMES),
         Challenge("code"),  # type: ignore[arg-type]
         Challenge((5,)),  # type: ignore[arg-type]

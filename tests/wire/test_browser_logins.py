@@ -58,6 +58,20 @@ if kuid is None:
 return Verified(kuid, session=f"sid of {kuid}")
 """
 
+LINK = """
+@hookimpl
+async def ostiary_link_credentials(strategy, store, kuid, credentials, call, directory):
+    if call.state is None:
+        return Redirect("https://door.example/in", state={"way": "link"})
+    code = credentials.get("code") or call.state.get("badge")
+    if code == "no":
+        raise errors.CredentialsRejected("the provider said no")
+    if code.endswith("+pin"):
+        pin = (CredentialField("pin", kind="one-time-code", secret=True),)
+        return Challenge(pin, state={"badge": code[:-4]})
+    return {"badge": code}
+"""
+
 numbers = itertools.count(1)
 
 
@@ -69,7 +83,7 @@ def house(
 ) -> Iterator[Any]:
     """A server whose users come from elsewhere; the code that they bring is their badge."""
     folder = tmp_path_factory.mktemp("packages")
-    toys = [badge(name, declared=DECLARED, verify=PROVIDER) for name in ("door", "named")]
+    toys = [badge(name, LINK, DECLARED, verify=PROVIDER) for name in ("door", "named")]
     with installed(folder, *toys), ExitStack() as stack:
         changes = {
             "plugins__allow": ["local", "door", "named"],
@@ -172,9 +186,7 @@ def refused(outcome: Outcome, id: str) -> bool:
     return (outcome.status, outcome.error_id) == (401, id)
 
 
-def test_a_page_hands_in_the_code_and_gets_the_token(
-    over: Api, browser: Browser, ann: str
-) -> None:
+def test_a_page_hands_in_the_code_and_gets_the_token(over: Api, browser: Browser, ann: str) -> None:
     """OAU-16: there and back again, and the token is in no address."""
     code = browser.code(ann)
     assert len(code) == 43
@@ -199,9 +211,7 @@ def test_a_code_that_was_planted_or_read_opens_nothing(
     assert redeem(over, code, browser.verifier).status == 200
 
 
-def test_the_cookie_of_a_login_does_not_stand_for_the_verifier(
-    browser: Browser, ann: str
-) -> None:
+def test_the_cookie_of_a_login_does_not_stand_for_the_verifier(browser: Browser, ann: str) -> None:
     code = browser.code(ann)
     assert browser.cookies["ostiaryLogin"]
     outcome = browser.send("POST", "/_login/door", {"loginCode": code})
@@ -419,9 +429,10 @@ def test_a_disabled_user_is_sent_back_like_anybody_who_is_refused(
 
 
 def test_a_refusal_is_told_to_who_watches_once(house: Any, browser: Browser, ann: str) -> None:
-    state = browser.leave()
+    # The same refusal again within a minute would only be counted: no other test is refused here.
+    state = browser.leave("named")
     house.http.call("security:disableUser", jwt=house.jwt, _id=ann)
-    browser.come_back(state, ann)
+    browser.come_back(state, ann, "named")
     events = [one["event"] for one in noted(house, ann)]
     assert events.count("SignInRefused") == 1
 
@@ -544,6 +555,62 @@ def test_a_page_is_told_for_which_strategies_to_draw_a_button(over: Api) -> None
     described = {one["name"]: one for one in over.call("auth:describeStrategies").result}
     assert described["door"]["redirects"]
     assert not described["local"]["redirects"]
+
+
+def link(browser: Browser, jwt: str, **args: str) -> Outcome:
+    """Have a script begin a link; it reads where to go."""
+    query = urlencode({"noRedirect": "true", "returnTo": APP, **args})
+    return browser.send(
+        "POST", f"/_me/credentials/door/_create?{query}", {}, Authorization=f"Bearer {jwt}"
+    )
+
+
+def linking(browser: Browser, jwt: str) -> str:
+    """Begin a link; return its state."""
+    location = link(browser, jwt).result["headers"]["Location"]
+    return parse_qs(urlsplit(location).query)["state"][0]
+
+
+def test_who_links_an_account_is_led_back(house: Any, browser: Browser) -> None:
+    """OAU-15, OAU-16: no token is made for it."""
+    somebody = house.person("member")
+    outcome = browser.come_back(linking(browser, somebody.jwt), f"badge of {somebody.kuid}")
+    assert told(outcome, "linked") == "door"
+    assert "set-cookie" not in outcome.headers
+    me = browser.send("GET", "/_me", Authorization=f"Bearer {somebody.jwt}").result
+    assert set(me["strategies"]) == {"local", "door"}
+    code = browser.code(f"badge of {somebody.kuid}")
+    assert redeem(browser.api, code, browser.verifier).result["_id"] == somebody.kuid
+
+
+def test_a_link_that_fails_is_told_to_the_page(house: Any, browser: Browser) -> None:
+    state = linking(browser, house.person("member").jwt)
+    assert told(browser.come_back(state, "no"), "error") == "security.credentials.rejected"
+
+
+def test_a_link_is_not_finished_by_another_browser(house: Any, browser: Browser) -> None:
+    """OAU-15: nobody's account becomes a way in to somebody else's."""
+    state = linking(browser, house.person("member").jwt)
+    with closing(HttpApi(house.port)) as other:
+        assert refused(other.send("GET", f"/_login/door?code=x&state={state}"), OVER)
+
+
+def test_what_is_still_asked_for_a_link_is_told_to_the_page(house: Any, browser: Browser) -> None:
+    somebody = house.person("member")
+    outcome = browser.come_back(linking(browser, somebody.jwt), f"{somebody.kuid}+pin")
+    code = told(outcome, "loginCode")
+    assert refused(redeem(house.http, code, None), OVER)
+    asked = browser.send("POST", "/_login/door", {"loginCode": code})
+    assert asked.status == 202
+    answer = {"challenge": asked.result["challenge"], "pin": "2468"}
+    linked = browser.send("POST", "/_login/door", answer).result
+    assert (linked["badge"], "jwt" in linked) == (somebody.kuid, False)
+
+
+def test_a_link_returns_to_nothing_but_what_is_listed(house: Any, browser: Browser) -> None:
+    """OAU-16"""
+    outcome = link(browser, house.person("member").jwt, returnTo="https://evil.example/")
+    assert (outcome.status, outcome.error_id) == (400, UNLISTED)
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ ALWAYS = {
     "connection": "keep-alive",
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
     "access-control-allow-methods": "GET,POST,PUT,PATCH,DELETE,OPTIONS,HEAD",
     "access-control-allow-headers": "Content-Type, Access-Control-Allow-Headers, Authorization, "
     "X-Requested-With, Content-Encoding, Content-Length, X-Kuzzle-Volatile",

@@ -16,8 +16,9 @@ from ostiary.narrowing import call_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
 from ostiary.services.exchanges import Question
-from ostiary.services.flows import Flow
-from ostiary.services.logins import NextStep, Proved, SignedIn
+from ostiary.services.flows import Flow, NextStep
+from ostiary.services.linking import Linked
+from ostiary.services.logins import Proved, SignedIn
 from ostiary.services.returning import Returning
 from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
@@ -198,7 +199,7 @@ async def _step(
     *,
     flow: Flow | None = None,
     returning: Returning | None = None,
-) -> SignedIn | NextStep | Proved:
+) -> SignedIn | Linked | NextStep | Proved:
     """Take a step of a login."""
     return await services.logins.sign_in(
         strategy,
@@ -216,7 +217,7 @@ async def _step(
 def _answer(
     services: Services,
     request: Request,
-    outcome: SignedIn | NextStep | Question | Proved,
+    outcome: SignedIn | Linked | NextStep | Question | Proved,
     *,
     in_cookie: bool,
 ) -> dict[str, Any] | Reply:
@@ -226,6 +227,8 @@ def _answer(
         return Reply(outcome.value, status=ASKED)
     if isinstance(outcome, NextStep):
         return asked(services, outcome)
+    if isinstance(outcome, Linked):
+        return outcome.view
     socket = request.connection.socket
     if socket is not None:
         services.connections.sign_in(socket, outcome.issued.session)

@@ -18,6 +18,11 @@ from ostiary.services.search import Page
 WRITING = (errors.UnknownStrategy, errors.CredentialsRejected)
 
 
+Force = Annotated[
+    bool, "Also where nothing else lets the user in and the strategy would keep its last ones."
+]
+
+
 class CredentialsBody(TypedDict):
     """The body of ``security:searchUsersByCredentials``."""
 
@@ -81,14 +86,25 @@ async def validate_credentials(
 
 @security.action(
     DELETE("/credentials/{strategy}/{_id}"),
-    raises=[errors.UnknownStrategy, errors.NoCredentials, errors.TargetTooPowerful],
+    raises=[
+        errors.UnknownStrategy,
+        errors.NoCredentials,
+        errors.LastWayIn,
+        errors.TargetTooPowerful,
+    ],
 )
 async def delete_credentials(
-    services: Services, request: Request, strategy: StrategyName, id: Kuid
+    services: Services,
+    request: Request,
+    strategy: StrategyName,
+    id: Kuid,
+    body: dict[str, Any] | None = None,
+    force: Force = False,
 ) -> dict[str, bool]:
-    """Take a user's credentials for a strategy away."""
+    """Take a user's credentials for a strategy away; the body may hold `force`."""
+    force = forced(force, body)
     await check_target(services, request, id)
-    await services.credentials.delete(strategy, id)
+    await services.credentials.delete(strategy, id, force=force)
     return {"acknowledged": True}
 
 
@@ -154,3 +170,14 @@ async def search_users_by_credentials(
     )
     found = await services.credentials.search(strategy, asked, offset=offset, limit=limit)
     return {"hits": found.hits, "total": found.total}
+
+
+def forced(argument: bool, body: dict[str, Any] | None) -> bool:
+    """Tell whether a deletion is forced, by an argument or in the body.
+
+    :raises errors.InvalidType: what the body says is neither yes nor no.
+    """
+    told = (body or {}).get("force", False)
+    if not isinstance(told, bool):
+        raise errors.InvalidType("body.force", "boolean")
+    return argument or told

@@ -26,11 +26,13 @@ from ostiary.controllers.steps import (
 from ostiary.origins import posted_elsewhere
 from ostiary.request import Reply, Request
 from ostiary.services import Services
-from ostiary.services.logins import NextStep, Proved, SignedIn
+from ostiary.services.flows import NextStep
+from ostiary.services.linking import Linked
+from ostiary.services.logins import Proved, SignedIn
 from ostiary.services.returning import CHALLENGE, Returning
 from ostiary.strategies import Redirect
 
-SIGNED_IN, ERROR = "signedIn", "error"
+SIGNED_IN, LINKED, ERROR = "signedIn", "linked", "error"
 LONGEST_QUERY = 8192
 """Bytes of what a provider's page has posted that are put into an address."""
 
@@ -45,12 +47,9 @@ def returning_of(
     :raises errors.InvalidArgument: that is no SHA-256 in base64url.
     :raises errors.TtlExceeded: the token would not be issued.
     """
-    to = said(request, RETURN_TO)
+    to = _listed(services, request)
     if to is None:
         return None
-    # Whole, as it stands: nothing of it is read or decoded (RFC 9700, 4.1.3).
-    if to not in services.return_addresses or request.connection.socket is not None:
-        raise errors.ReturnRefused
     services.tokens.check_lifetime(expires_in)
     if in_cookie:
         return Returning(to, None, expires_in)
@@ -62,12 +61,21 @@ def returning_of(
     return Returning(to, challenge, expires_in)
 
 
+def returning_from_link(services: Services, request: Request) -> Returning | None:
+    """Return where a browser wants to go when it has linked an account; it gets no token there.
+
+    :raises errors.ReturnRefused: the operator has not listed that address, or no browser asks.
+    """
+    to = _listed(services, request)
+    return None if to is None else Returning(to, None)
+
+
 async def led_back(
     services: Services,
     request: Request,
     strategy: str,
     returning: Returning,
-    outcome: SignedIn | NextStep | Proved,
+    outcome: SignedIn | Linked | NextStep | Proved,
 ) -> Reply:
     """Return the answer that sends a browser on with what has come of its login."""
     if isinstance(outcome, SignedIn):
@@ -76,6 +84,8 @@ async def led_back(
             cookies.append(services.cookies.device(outcome.device))
         # Without a fragment of its own the page would get that of the provider (RFC 9110, 10.2.2).
         return Reply.redirect(returning.with_fragment(SIGNED_IN, strategy), cookies=tuple(cookies))
+    if isinstance(outcome, Linked):
+        return Reply.redirect(returning.with_fragment(LINKED, strategy))
     if isinstance(outcome, NextStep) and isinstance(outcome.what, Redirect):
         return asked(services, outcome)
     holder, address = holder_of(services, request), request.connection.address
@@ -113,3 +123,14 @@ def sent_by_form(services: Services, request: Request, strategy: str) -> str | N
     query = urlencode({name: one for name, one in given.items() if isinstance(one, str)})
     # Of the address nothing but the query: it can lead nowhere else (RFC 3986, 5.2.2).
     return f"?{query}" if len(query) <= LONGEST_QUERY else None
+
+
+def _listed(services: Services, request: Request) -> str | None:
+    """Return the address that a client asks for, if the operator has listed it."""
+    to = said(request, RETURN_TO)
+    # Whole, as it stands: nothing of it is read or decoded (RFC 9700, 4.1.3). Who comes back over
+    # HTTP cannot be the socket that has begun.
+    known = to is None or to in services.return_addresses
+    if not known or (to is not None and request.connection.socket is not None):
+        raise errors.ReturnRefused
+    return to

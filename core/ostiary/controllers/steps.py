@@ -10,9 +10,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 from ostiary import errors
 from ostiary.request import Reply, Request
 from ostiary.services import Services
-from ostiary.services.flows import Handle, Holder, Kind
+from ostiary.services.flows import Handle, Holder, Kind, NextStep
 from ostiary.services.limits import HANDLES, handle_of
-from ostiary.services.logins import NextStep
 from ostiary.strategies import Challenge, CredentialField, described
 
 CHALLENGE, STATE, LOGIN_CODE = HANDLES
@@ -20,7 +19,7 @@ RETURN_TO, CODE_CHALLENGE, CODE_VERIFIER = "returnTo", "codeChallenge", "codeVer
 NO_FIELDS = {*HANDLES, RETURN_TO, CODE_CHALLENGE, CODE_VERIFIER}
 """What stands where the fields of a strategy do, and is for the server."""
 
-ASKED = 202
+ASKED, REDIRECTION = 202, 302
 KINDS: Mapping[str, Kind] = {CHALLENGE: "challenge", STATE: "redirect", LOGIN_CODE: "code"}
 
 
@@ -92,6 +91,11 @@ def asked(services: Services, step: NextStep) -> Reply:
     if begun.cookie is None:
         return reply
     return replace(reply, cookies=(services.cookies.flow(begun.cookie),))
+
+
+def readable(reply: Reply) -> Reply:
+    """Return an answer that scripts can read: what sends a client elsewhere they would follow."""
+    return replace(reply, status=200, headers={}) if reply.status == REDIRECTION else reply
 
 
 def _check_url(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ostiary.services.journal import Journal
     from ostiary.services.key_ring import KeyRing
     from ostiary.services.limits import Limits
+    from ostiary.services.linking import Linking
     from ostiary.services.loading import Loading
     from ostiary.services.login_limits import LoginLimits
     from ostiary.services.logins import Logins
@@ -84,6 +85,7 @@ class Services:
     journal: Journal
     key_ring: KeyRing
     limits: Limits
+    linking: Linking
     loading: Loading
     login_limits: LoginLimits
     logins: Logins

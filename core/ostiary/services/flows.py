@@ -1,4 +1,4 @@
-"""Logins of several steps: what is kept between two of them, once, for some minutes.
+"""Logins and links of several steps: what is kept between two of them, once, for some minutes.
 
 The client holds a handle of 256 random bits. The store has its SHA-256, and what the plugin
 wants back, sealed for that handle, strategy and kind: a dump of it answers nothing. A handle is
@@ -63,9 +63,24 @@ class Holder:
     socket: bool = False
 
 
+class Link(msgspec.Struct, frozen=True):
+    """Whose credentials are to be linked, and who has asked for it.
+
+    :ivar generation: of the user.
+    :ivar session: the id of the session, or of an API key.
+    :ivar held: the strategies of which the user held credentials.
+    """
+
+    kuid: str
+    generation: str
+    session: str
+    api_key: bool
+    held: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A login between two steps.
+    """A login between two steps, or a link.
 
     :ivar account: a hash of whose it is, as ``login_limits`` counts; None if that is not known.
     :ivar counted: failures that are taken back when the login has succeeded.
@@ -73,6 +88,7 @@ class Flow:
         nothing once the user or their credentials have changed. None after a redirect, whose
         proof comes with the answer.
     :ivar returning: where a browser wants to go at the end.
+    :ivar link: what it is for, if it is no login: it signs nobody in.
     """
 
     fingerprint: bytes
@@ -81,6 +97,7 @@ class Flow:
     counted: tuple[Counted, ...] = ()
     since: int | None = None
     returning: Returning | None = None
+    link: Link | None = None
 
     @property
     def leads_back(self) -> bool:
@@ -105,6 +122,17 @@ class Begun:
     cookie: str | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What somebody gets who has more to do.
+
+    :ivar begun: by what they go on; None if nothing is kept.
+    """
+
+    what: Challenge | Redirect
+    begun: Begun | None
+
+
 class _Kept(msgspec.Struct):
     # Sealed with the rest: it opens for no other strategy, nor another way.
     strategy: str
@@ -114,6 +142,7 @@ class _Kept(msgspec.Struct):
     counted: list[tuple[bytes, int, int]]
     since: int = 0
     returning: Returning | None = None
+    link: Link | None = None
 
 
 class Flows:
@@ -146,15 +175,19 @@ class Flows:
         counted: Iterable[Counted] = (),
         since: int = 0,
         returning: Returning | None = None,
+        link: Link | None = None,
     ) -> Begun:
         """Keep what a plugin wants back, and return what the client gets.
 
+        :param link: it is no login.
         :raises errors.InvalidVerdict: the state is no JSON, or too large; or its handle is known.
         """
         done = [(one.subject, one.first, one.locked_until) for one in counted]
         kind = _kind(step)
         state = dict(step.state or {})
-        kept = _encoded(strategy, _Kept(strategy, kind, state, account, done, since, returning))
+        kept = _encoded(
+            strategy, _Kept(strategy, kind, state, account, done, since, returning, link)
+        )
         handle = (isinstance(step, Redirect) and step.handle) or secrets.token_urlsafe(32)
         cookie = None
         if kind == "redirect" and not holder.socket:
@@ -202,7 +235,9 @@ class Flows:
             raise errors.FlowOver
         counted = tuple(Counted(*one) for one in kept.counted)
         since = None if kept.kind == "redirect" else kept.since
-        return Flow(fingerprint, kept.state, kept.account, counted, since, kept.returning)
+        return Flow(
+            fingerprint, kept.state, kept.account, counted, since, kept.returning, kept.link
+        )
 
     async def spend(self, flow: Flow) -> None:
         """Spend a handle: of many at once, one is the first.

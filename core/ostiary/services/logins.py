@@ -17,8 +17,9 @@ from ostiary.services.assignments import Assignments
 from ostiary.services.changes import Changes
 from ostiary.services.directory import Directories
 from ostiary.services.door import Door
-from ostiary.services.flows import Begun, Flow, Flows, Holder, check_step
+from ostiary.services.flows import Flow, Flows, Holder, NextStep, check_step
 from ostiary.services.knowledge import known_since
+from ostiary.services.linking import Linked, Linking, Sent
 from ostiary.services.login_limits import Attempt, LoginLimits
 from ostiary.services.refusals import Refusals
 from ostiary.services.returning import Returning
@@ -43,17 +44,6 @@ class SignedIn:
 
     issued: Issued
     device: str | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class NextStep:
-    """What somebody gets who has more to do.
-
-    :ivar begun: by what they go on; None if nothing is kept.
-    """
-
-    what: Challenge | Redirect
-    begun: Begun | None
 
 
 class Proved(NamedTuple):
@@ -115,12 +105,14 @@ class Logins:
         hooks: LoginHooks,
         assignments: Assignments,
         directories: Directories,
+        linking: Linking,
     ) -> None:
         self._strategies, self._accounts, self._users = strategies, accounts, users
         self._tokens, self._changes, self._profile_ids = tokens, changes, profile_ids
         self._limits, self._door, self._refusals = limits, door, refusals
         self._flows, self._hooks = flows, hooks
         self._assignments, self._directories = assignments, directories
+        self._linking = linking
 
     async def sign_in(
         self,
@@ -134,10 +126,11 @@ class Logins:
         flow: Flow | None = None,
         holder: Holder = STRANGER,
         returning: Returning | None = None,
-    ) -> SignedIn | NextStep | Proved:
+    ) -> SignedIn | Linked | NextStep | Proved:
         """Return a token for whom some credentials belong to, or what the client has to do next.
 
-        :param flow: with the step before, at a later one.
+        :param flow: with the step before, at a later one. That of a link finishes the link, and
+            signs nobody in: a browser that was sent elsewhere comes back here.
         :param returning: where a browser wants to go at the end. If that is to hand in a one-time
             code, and it comes back from elsewhere, there is no token yet, but what has been proved.
         :raises errors.LoginRefused: they open nothing; the answer does not tell why.
@@ -149,6 +142,9 @@ class Logins:
         await self._door.check()
         if flow is not None:
             returning = flow.returning
+            if flow.link is not None:
+                sent = Sent(name, credentials, call, place, holder, returning)
+                return await self._linking.go_on(sent, flow, flow.link)
         if returning is not None and returning.expires_in is not None:
             wanted = Duration(returning.expires_in)
         account = (flow and flow.account) or self._strategies.account(name, credentials)

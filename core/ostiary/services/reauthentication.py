@@ -6,7 +6,7 @@ as one (CVE-2026-9798).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ostiary import errors
@@ -15,12 +15,17 @@ from ostiary.services.changes import Changes
 from ostiary.services.credentials import Credentials
 from ostiary.services.login_limits import LoginLimits
 from ostiary.services.refusals import Refusals
+from ostiary.services.sessions import Session
 from ostiary.services.subjects import Place
+from ostiary.settings.sections import NewCredentials
 from ostiary.strategies import Call
 
 
 class Reauthentication:
-    """Asks the strategies that want to be asked."""
+    """Asks the strategies that want to be asked.
+
+    :param new: what is asked for before a user gets credentials of one more strategy.
+    """
 
     def __init__(
         self,
@@ -29,7 +34,10 @@ class Reauthentication:
         limits: LoginLimits,
         refusals: Refusals,
         changes: Changes,
+        new: NewCredentials,
+        clock: Callable[[], int],
     ) -> None:
+        self._new, self._clock = new, clock
         self._strategies, self._credentials = strategies, credentials
         self._limits, self._refusals, self._changes = limits, refusals, changes
 
@@ -63,6 +71,40 @@ class Reauthentication:
                     raise
                 await self._limits.give_back(attempt)
         return since
+
+    def needed_to_add(self, strategy: str, session: Session) -> tuple[str, ...] | None:
+        """Return the strategies of which one has to be proved before a user gets another one.
+
+        A stolen token must not plant a way in that stays (OWASP ASVS 7.5.1). Who has just signed
+        in has proved enough; what the token of an API key, or one made with it, was never.
+
+        :param strategy: of which they get credentials.
+        :returns: None if nothing has to be proved, also because there is nothing to prove it with.
+        """
+        wanted = self._new.proof == "all" or (
+            self._new.proof == "linked" and self._strategies.links(strategy)
+        )
+        held = [one for one in session.account.strategies if self._strategies.knows(one)]
+        signed_in = session.strategy is not None and not session.api_key
+        age = self._clock() - session.began_at
+        if not wanted or not held or (signed_in and age < self._new.young_session):
+            return None
+        return tuple(one for one in held if self._strategies.reauthenticates(one))
+
+    async def demand_one(
+        self, names: Sequence[str], kuid: str, body: Mapping[str, Any], call: Call, place: Place
+    ) -> None:
+        """Let a user go on who proves to be the owner of credentials of one of some strategies.
+
+        :raises errors.ProofNeeded: the body has a proof of none.
+        """
+        for name in names:
+            try:
+                await self.demand(name, kuid, body, call, place)
+            except errors.BadRequestError:
+                continue
+            return
+        raise errors.ProofNeeded(", ".join(names) or "none")
 
     def _account(self, strategy: str, kuid: str, seen: Mapping[str, Any]) -> str:
         """Return by what a login with these credentials would be counted."""

@@ -162,6 +162,20 @@ class Hashing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NewCredentials:
+    """What users have to prove who give themselves credentials of one more strategy."""
+
+    proof: Annotated[
+        Literal["linked", "all", "none"],
+        "Of whom a proof of who they are is asked, or a session that is young: who links an "
+        "account of elsewhere, everybody, or nobody. Clients of Kuzzle know of none.",
+    ] = "linked"
+    young_session: Annotated[
+        Span, "How long after signing in no other proof is asked for; 0 always asks for one."
+    ] = 900_000
+
+
+@dataclass(frozen=True, kw_only=True)
 class Security:
     """Secrets, tokens and rights."""
 
@@ -187,6 +201,9 @@ class Security:
         bool,
         "End the other sessions of a user whose secrets change or whose credentials are deleted.",
     ] = True
+    new_credentials: Annotated[
+        NewCredentials, "Further credentials that users give themselves."
+    ] = NewCredentials()
     auth_token: Annotated[AuthToken, "Authentication tokens."] = setting(AuthToken(), alias="jwt")
     api_key: Annotated[ApiKey, "API keys."] = ApiKey()
     standard: Annotated[Standard, "Restricted rights."] = Standard()

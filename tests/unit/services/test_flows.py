@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from ostiary import Challenge, Redirect, errors
 from ostiary.services.counters import Counted
 from ostiary.services.flows import Flows, Handle, Holder, check_step
+from ostiary.services.returning import CODE_LIFETIME, Proof, Returning
 from ostiary.storage.tables import login_flows
 from ostiary.testing.clock import Clock
 from ostiary.verdicts import LONGEST_LIFETIME
@@ -20,6 +22,7 @@ pytestmark = pytest.mark.anyio
 SECRET = "what the plugin wants back"
 ASKED = Challenge(("pin",), state={"secret": SECRET}, lifetime=60_000)
 AWAY = Redirect("https://door.example/", state={"secret": SECRET})
+PROVED = Proof({"secret": SECRET})
 NOBODY = Holder()
 
 
@@ -126,6 +129,42 @@ async def test_it_is_of_one_strategy_one_kind_and_one_browser(
     with pytest.raises(errors.FlowOver):
         await flows.find(strategy, Handle(begun.handle, kind), Holder(cookies[holder]))
     found = await flows.find("s", Handle(begun.handle, "redirect"), Holder(begun.cookie))
+    assert found.state == {"secret": SECRET}
+
+
+async def test_a_code_is_of_who_has_what_it_is_bound_to(flows: Flows, clock: Clock) -> None:
+    """RFC 7636, 4.6, with the verifier and challenge of its appendix B; for a minute."""
+    verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    returning = Returning("https://app.example/", challenge)
+    begun = await flows.begin("s", PROVED, Holder("cookie"), "", returning=returning)
+    handle = Handle(begun.handle, "code")
+    for holder in (NOBODY, Holder("cookie"), Holder(challenge), Holder(verifier.lower())):
+        with pytest.raises(errors.FlowOver):
+            await flows.find("s", handle, holder)
+    assert (await flows.find("s", handle, Holder(verifier))).state == {"secret": SECRET}
+    clock.advance(CODE_LIFETIME)
+    with pytest.raises(errors.FlowOver):
+        await flows.find("s", handle, Holder(verifier))
+
+
+async def test_a_code_without_a_challenge_is_of_the_browser(flows: Flows) -> None:
+    returning = Returning("https://app.example/", None)
+    begun = await flows.begin("s", PROVED, Holder("cookie"), "", returning=returning)
+    handle = Handle(begun.handle, "code")
+    for holder in (NOBODY, Holder("other")):
+        with pytest.raises(errors.FlowOver):
+            await flows.find("s", handle, holder)
+    assert (await flows.find("s", handle, Holder("cookie"))).returning == returning
+
+
+async def test_a_handle_that_a_plugin_has_given_is_given_once(flows: Flows) -> None:
+    own = replace(AWAY, handle="x" * 43)
+    begun = await flows.begin("s", own, NOBODY, "")
+    assert begun.handle == own.handle
+    with pytest.raises(errors.InvalidVerdict):
+        await flows.begin("s", own, NOBODY, "")
+    found = await flows.find("s", Handle("x" * 43, "redirect"), Holder(begun.cookie))
     assert found.state == {"secret": SECRET}
 
 

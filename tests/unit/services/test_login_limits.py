@@ -14,8 +14,8 @@ from sqlalchemy import func, select
 
 from ostiary import Call, Redirect, errors
 from ostiary.services import turns
+from ostiary.services.flows import NextStep
 from ostiary.services.login_limits import Attempt, LoginLimits
-from ostiary.services.logins import NextStep
 from ostiary.services.sessions import Origin
 from ostiary.services.subjects import Allowances, Place
 from ostiary.storage.tables import devices, login_counters

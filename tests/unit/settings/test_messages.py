@@ -69,6 +69,16 @@ def test_an_unknown_variable_stops_the_start_and_names_the_nearest_one(
         ("[server]\ntrustedProxies = ['proxy']", "server.trustedProxies", "10.0.0.0/8"),
         ("[server]\npublicUrl = 'login.example'", "server.publicUrl", "https://login.example.com"),
         ("[server]\npublicUrl = 'http://[::1'", "server.publicUrl", "https://login.example.com"),
+        *(
+            (f"[security]\nreturnAddresses = ['{one}']", "security.returnAddresses", "no wildcard")
+            for one in (
+                *("", "app.example", "/signed-in", "http://app.example/", "https:///x"),
+                *("https://app.example/#", "https://app.example/#a", "https://*.app.example/"),
+                *("https://app.example/*", "https://a@app.example/", "https://app.example/a b"),
+                *("javascript:alert(1)", "https://app.example:x/", "https://\u00e9.example/"),
+                *("http://127.0.0.1.evil.example/", "http://localhost.evil.example/"),
+            )
+        ),
         ("[security.jwt]\nexpiresIn = '2 moons'", "security.jwt.expiresIn", '"2h"'),
         ("[security.jwt]\nexpiresIn = 0", "security.jwt.expiresIn", '"2h"'),
         ("[security.jwt]\nexpiresIn = true", "security.jwt.expiresIn", '"2h"'),
