@@ -98,11 +98,13 @@ class Registered:
         pem = folder / "client.pem"
         pem.write_bytes(self.client_key.as_pem(private=True))
         key = f'privateKeyFile = "{pem}"\nprivateKeyID = "{self.client_key.kid}"'
+        # Canaille, as it keeps things in memory, would take anybody's consent for everybody's.
+        asked = 'authorizationParams = {prompt = "consent"}'
         own = {
             "npm": f'clientSecret = "{SECRETS["npm"]}"',
             "signed": f'clientAuthentication = "private_key_jwt"\n{key}',
             "public": 'clientAuthentication = "none"',
-            "canaille": f'clientSecret = "{SECRETS["canaille"]}"',
+            "canaille": f'clientSecret = "{SECRETS["canaille"]}"\n{asked}',
         }
         pages = [f"{origin}/index.html" for origin in self.origins]
         text = SETTINGS.format(url=self.url, origins=self.origins, pages=pages, plugin=plugin)

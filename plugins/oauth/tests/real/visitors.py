@@ -23,7 +23,7 @@ class Visitor:
     sent: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.context.set_default_timeout(15_000)
+        self.context.set_default_timeout(8_000)
         self.context.on("request", self._note)
         self.page = self.context.new_page()
 
