@@ -13,10 +13,11 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from msgspec import Meta
 
@@ -29,8 +30,10 @@ from ostiary.settings.declaring import Kind
 from ostiary.settings.sources import OPTIONS, PREFIX, describe
 from ostiary.testing.registry import registry_of
 from ostiary_local.commands import commands
-from ostiary_local.errors import WIRE_NAME
+from ostiary_local.errors import WIRE_NAME as LOCAL
 from ostiary_local.settings import LocalSettings
+from ostiary_oauth.errors import WIRE_NAME as OAUTH
+from ostiary_oauth.settings import OAuthSettings
 
 FOLDER = Path(__file__).parent / "reference"
 NOTICE = "<!-- Made by docs/generate.py; changes belong in the code. -->"
@@ -69,10 +72,12 @@ def actions_page() -> Iterator[str]:
         "What the server can be asked, over HTTP and WebSocket alike. An argument stands in the "
         "path or in the query string of HTTP, and beside `controller` and `action` in a WebSocket "
         "message. [Clients](../clients.md) says how a request and its answer look. The controllers "
-        f"whose names begin with `{WIRE_NAME}/` are those of the plugin `local`; a server describes what "
-        "its other plugins add at `/_openapi?scope=app`."
+        f"whose names begin with `{LOCAL}/` are those of the plugin `local`, those with `{OAUTH}/` of "
+        "the plugin `oauth`; a server describes what its other plugins add at `/_openapi?scope=app`."
     )
-    for controller, actions in groupby(registry_of("local"), key=lambda one: one.controller):
+    for controller, actions in groupby(
+        registry_of("local", "oauth"), key=lambda one: one.controller
+    ):
         yield f"## {controller}"
         for action in actions:
             yield from _action(action)
@@ -84,7 +89,7 @@ def errors_page() -> Iterator[str]:
     yield (
         "Clients should tell errors by `id` or `code`: the sentence may change. `{0}`, `{1}` and so "
         "on stand for the values that travel in `props`. Those under "
-        "`plugin.kuzzle-plugin-auth-passport-local` are of the plugin `local`."
+        f"`plugin.{LOCAL}` are of the plugin `local`, those under `plugin.{OAUTH}` of the plugin `oauth`."
     )
     for family, declared in groupby(errors.CATALOGUE.values(), key=lambda one: _family(one.id)):
         yield f"## {family}"
@@ -106,18 +111,8 @@ def settings_page() -> Iterator[str]:
         yield f"## {table}"
         for described in declared:
             yield from _setting(described)
-    yield "## plugins.local"
-    yield "The settings of the plugin `local`."
-    for described in describe(LocalSettings):
-        if described.key != "dev":
-            words = described.variable.removeprefix(PREFIX)
-            shown = dataclasses.replace(
-                described,
-                key=f"plugins.local.{described.key}",
-                variable=f"{PREFIX}PLUGINS__LOCAL__{words}",
-            )
-            yield from _setting(shown)
-            yield from _entries(shown)
+    yield from _of_plugin("local", LocalSettings)
+    yield from _of_plugin("oauth", OAuthSettings)
 
 
 def cli_page() -> Iterator[str]:
@@ -163,14 +158,37 @@ def _wanted(*, required: bool) -> str:
     return "required" if required else "none"
 
 
+def _of_plugin(name: str, settings: type) -> Iterator[str]:
+    """Describe the settings of a plugin."""
+    yield f"## plugins.{name}"
+    yield f"The settings of the plugin `{name}`."
+    for described in describe(settings):
+        if described.key != "dev":
+            words = described.variable.removeprefix(PREFIX)
+            shown = dataclasses.replace(
+                described,
+                key=f"plugins.{name}.{described.key}",
+                variable=f"{PREFIX}PLUGINS__{name.upper()}__{words}",
+            )
+            yield from _setting(shown)
+            yield from _entries(shown)
+
+
 def _entries(described: Described) -> Iterator[str]:
-    """Describe the settings of each entry, where a setting is a list of tables."""
+    """Describe the settings of each entry, where a setting is a list or a table of tables."""
+    named = get_origin(described.declared.type) is Mapping
+    within = f"{described.key}.<name>" if named else f"{described.key}[]"
     for entry in get_args(described.declared.type):
         if dataclasses.is_dataclass(entry) and isinstance(entry, type):
             for inner in describe(entry):
-                yield from _setting(
-                    dataclasses.replace(inner, key=f"{described.key}[].{inner.key}")
+                words = inner.variable.removeprefix(PREFIX)
+                shown = dataclasses.replace(
+                    inner,
+                    key=f"{within}.{inner.key}",
+                    variable=f"{described.variable}__<NAME>__{words}",
                 )
+                yield from _setting(shown)
+                yield from _entries(shown)
 
 
 def _setting(described: Described) -> Iterator[str]:
@@ -187,7 +205,7 @@ def _setting(described: Described) -> Iterator[str]:
         facts.append("not set by default")
     else:
         facts.append(f"default: {_value(described.default)}")
-    if not {"<", "["} & set(described.key):
+    if "[" not in described.key and not described.key.endswith(">"):
         facts.append(f"environment: `{described.variable}`")
     if described.key in OPTIONS:
         facts.append(f"command line: `{OPTIONS[described.key]}`")
@@ -203,18 +221,24 @@ def _type(kind: Any, notes: tuple[Any, ...]) -> str:
     for note in notes:
         if isinstance(note, Kind):
             return note.wanted
-    origin, inner = get_origin(kind), get_args(kind)
+    if get_origin(kind) is not None:
+        return _composed(get_origin(kind), get_args(kind))
+    return WORDS.get(kind, "a table") + "".join(
+        _bounds(note) for note in notes if isinstance(note, Meta)
+    )
+
+
+def _composed(origin: Any, inner: tuple[Any, ...]) -> str:
+    """Say what a value of a type has to be that is made of others."""
     if origin is Annotated:
         return _type(inner[0], inner[1:])
     if origin is Literal:
         return " or ".join(f"`{choice}`" for choice in inner)
     if origin is tuple:
         return f"a list; each entry: {_type(inner[0], ())}"
-    if origin is not None:
-        return f"a table; each value: {_type(inner[-1], ())}"
-    return WORDS.get(kind, "a table") + "".join(
-        _bounds(note) for note in notes if isinstance(note, Meta)
-    )
+    if origin in (Union, UnionType):
+        return " or ".join(_type(one, ()) for one in inner)
+    return f"a table; each value: {_type(inner[-1], ())}"
 
 
 def _bounds(meta: Meta) -> str:

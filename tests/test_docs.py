@@ -37,6 +37,7 @@ GUIDES = (
     "clients",
     "mail",
     "moving",
+    "oauth",
     "operators",
     "plugins",
     "policies",

@@ -25,6 +25,13 @@ class Directory(Protocol):
         :raises errors.TargetTooPowerful: the user holds rights that the caller does not.
         """
 
+    async def check_profiles(self, profile_ids: Iterable[str], call: Call) -> None:
+        """Refuse a caller who would give profiles that grant more than the caller may do.
+
+        :raises errors.ProfileNotFound: there is no such profile.
+        :raises errors.MissingRights: a profile grants more, or the caller is nobody.
+        """
+
     async def change_credentials(
         self, strategy: str, kuid: str, fields: Mapping[str, Any], call: Call
     ) -> Mapping[str, Any]:
@@ -123,6 +130,16 @@ class Directory(Protocol):
         :param kuid: None is whoever has the named session.
         :param session: end only what goes by this name; see ``Verified``.
         :param strategy: end only what this one has opened; None is each of this plugin.
+        """
+
+    async def end_own_session(self, strategy: str, call: Call) -> tuple[str, ...]:
+        """End the session that a call was made with, and no other of its user.
+
+        :param strategy: one of this plugin, that has opened the session.
+        :returns: the cookies of an answer to who keeps the token in one, for ``Reply.cookies``.
+        :raises errors.UnknownStrategy: it is none of this plugin.
+        :raises errors.SessionNotFound: the call was made with no session, or another strategy
+            has opened it. An action names it in ``raises``.
         """
 
     async def strategies_changed(self) -> None:

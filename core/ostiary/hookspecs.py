@@ -55,7 +55,7 @@ OLDEST_HOOKS = 1
 
 @hookspec
 def ostiary_strategies(settings: Mapping[str, Any]) -> Iterable[Strategy]:
-    """Declare the strategies of this plugin.
+    """Declare the strategies of this plugin; none, if its settings name none yet.
 
     :param settings: the table ``[plugins.<name>]`` of the configuration, and
         nothing else of it; ``ostiary.read_settings`` turns it into a typed object.

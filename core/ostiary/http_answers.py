@@ -44,6 +44,7 @@ SECRETS = (
     b"kapikey-",
     b'"token":"',
     b'"resetToken":"',
+    b'"accessToken":"',
     b'"challenge":"',
     b"#loginCode=",
 )

@@ -21,7 +21,7 @@ SCHEME = re.compile(r"(?!bearer )[a-z0-9!#$%&'*+.^_`|~-]+ +[^ ]", re.IGNORECASE)
 
 def call_of(request: Request) -> Call:
     """Return what plugins may know of a request; each strategy gets its own part of it."""
-    connection = request.connection
+    connection, session = request.connection, request.session
     return Call(
         kuid=request.kuid,
         controller=request.controller,
@@ -32,6 +32,7 @@ def call_of(request: Request) -> Call:
         args=request.args,
         headers=_shown(connection),
         proxied=connection.proxied,
+        session=None if session is None or session.api_key else session.id,
     )
 
 

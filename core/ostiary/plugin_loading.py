@@ -49,6 +49,8 @@ GROUP = "ostiary"
 PLUGIN_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 RESERVED = {"core"}
 
+DECLARED = "ostiary_strategies"
+
 NOT_ALLOWED = "not among plugins.allow"
 DISABLED = "disabled by `ostiary plugins disable`"
 
@@ -207,18 +209,18 @@ def _declared(
         except BaseException as error:
             raise PluginError(f"plugin {entry.name}: hook {hook} failed: {_text(error)}") from error
 
-    strategies = ask("ostiary_strategies", listed=True, settings=settings) or ()
+    strategies = ask(DECLARED, listed=True, settings=settings) or ()
     storage = ask("ostiary_storage")
     _check_types(entry.name, strategies, storage)
     answering, wrapping = _implemented(manager, module)
-    stored = STORED in answering
+    stored, answers = STORED in answering, answering & set(HOOKS)
     if strategies or stored:
         for hook in (*REQUIRED, "ostiary_storage"):
             if hook not in answering:
                 raise PluginError(f"plugin {entry.name}: hook {hook} is missing")
-    elif foreign := answering & set(HOOKS):
+    elif answers and DECLARED not in answering:
         raise PluginError(
-            f"plugin {entry.name}: hook {min(foreign)} would answer for the strategies of others; "
+            f"plugin {entry.name}: hook {min(answers)} would answer for the strategies of others; "
             "without a strategy of its own it must be a wrapper"
         )
     plugin = Plugin(
@@ -228,11 +230,13 @@ def _declared(
         module=module,
         strategies=strategies,
         storage=storage,
-        wraps=_takes_part(answering, wrapping, strategies=bool(strategies) or stored),
+        wraps=_takes_part(answering, wrapping, strategies=bool(strategies or stored or answers)),
         package=package_of(entry.value),
         wire_name=wire_name(entry.name, ask("ostiary_wire_name")),
         settings=settings,
         stores_strategies=stored,
+        # Its settings may name no strategy yet: its hooks are then asked for nothing.
+        answers=bool(answers),
     )
     declared = ask("ostiary_controllers", listed=True) or ()
     return replace(plugin, controllers=named_on_the_wire(plugin, declared))

@@ -52,6 +52,7 @@ class Plugin:
     :param hooks: the version of the hooks that it was written for.
     :param settings: what its hooks are given of the configuration.
     :param stores_strategies: it keeps strategies as data, besides those declared here.
+    :param answers: it has hooks for the credentials of its strategies, be there any or none.
     :param controllers: its actions, as the API has them.
     """
 
@@ -67,12 +68,13 @@ class Plugin:
     hooks: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     stores_strategies: bool = False
+    answers: bool = False
     controllers: tuple[Controller, ...] = ()
 
     @property
     def has_strategies(self) -> bool:
-        """Whether credentials hooks are called on it."""
-        return bool(self.strategies) or self.stores_strategies
+        """Whether credentials hooks are called on it for strategies of its own, and no others."""
+        return bool(self.strategies) or self.stores_strategies or self.answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,8 @@ class Call:
     :param headers: those that the strategy declared, in lower case.
     :param state: what the step before this one gave the server to keep; None at a first step.
     :param proxied: a trusted proxy has passed the request on.
+    :param session: the session that calls, by the id that its owner sees it listed with; None
+        for nobody, and for an API key.
     """
 
     kuid: str = "-1"
@@ -179,6 +181,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     state: Mapping[str, Any] | None = field(default=None, repr=False)
     proxied: bool = False
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

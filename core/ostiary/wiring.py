@@ -149,6 +149,9 @@ def make_services(parts: Parts) -> Services:
     strategies.stored.claim_with(parts.inventory.claim)
     changed = StrategyChanges(store, changes, strategies).announce
     door = Door(parts.inventory, plugins.loaded)
+    cookies = Cookies(
+        sessions=settings.http.cookie_authentication, secure=settings.server.over_https
+    )
     directories = Directories(
         strategies,
         users,
@@ -164,6 +167,7 @@ def make_services(parts: Parts) -> Services:
         credentials,
         parts.login_limits,
         AddressHooks(plugins, strategies.calls, parts.stores),
+        cookies,
     )
     strategies.direct_by(directories.of)
     linking = Linking(
@@ -198,9 +202,7 @@ def make_services(parts: Parts) -> Services:
         background=Background(),
         changes=changes,
         connections=Connections(tokens, rooms, changes, now),
-        cookies=Cookies(
-            sessions=settings.http.cookie_authentication, secure=settings.server.over_https
-        ),
+        cookies=cookies,
         credentials=credentials,
         defaults=defaults,
         directories=directories,

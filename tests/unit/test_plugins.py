@@ -6,7 +6,9 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
@@ -16,6 +18,7 @@ from ostiary.narrowing import call_of, narrowed
 from ostiary.plugin_loading import load_plugins
 from ostiary.plugins import PluginError, Plugins, Strategies
 from ostiary.request import Connection, Request
+from ostiary.services.sessions import Session
 from ostiary.testing.packages import Package, badge, installed
 
 BROKEN = Package(name="broken", source="import a_library_that_is_not_there")
@@ -245,6 +248,15 @@ def test_a_plugin_without_a_strategy_can_do_nothing_but_wrap(
     assert "ostiary_verify_credentials" in str(stopped.value)
 
 
+@pytest.mark.parametrize("api_key", [False, True])
+def test_a_plugin_is_told_which_session_calls_and_of_no_api_key(*, api_key: bool) -> None:
+    request = Request("auth", "logout", {}, None, None, Connection("http", ""), "1")
+    assert call_of(request).session is None
+    account: Any = SimpleNamespace(kuid="ann")
+    request.session = Session(b"", account, None, "badge", id="an id", api_key=api_key)
+    assert call_of(request).session == (None if api_key else "an id")
+
+
 def test_no_strategy_is_shown_a_token_or_what_is_another_ones() -> None:
     """ISO-15"""
     wanted = ("authorization", "cookie", "x-ostiary-setup", "x-door")
@@ -294,6 +306,18 @@ def test_the_word_of_a_proxy_is_shown_only_if_a_trusted_one_gave_it() -> None:
     assert seen_by(asking, headers) == {}
     assert seen_by(asking, headers, proxied=True) == {"x-ssl-client-cert": "a certificate"}
     assert seen_by(Strategy(name="card"), headers, proxied=True) == {}
+
+
+@pytest.mark.anyio
+async def test_a_plugin_whose_settings_name_no_strategy_is_asked_for_nobodys(
+    install: Install,
+) -> None:
+    idle = badge("idle", REFRESH.format("return 9000"))
+    source = idle.source.replace("return [Strategy(", "return []\n    return [Strategy(")
+    strategies = asked(install, "return 1000", replace(idle, source=source))
+    assert list(strategies) == ["badge"]
+    assert await strategies.renew("badge", "ann", CALL) == 1000
+    assert strategies.of("idle") == {}
 
 
 REFRESH = """

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from ostiary import errors
 from ostiary.address_hooks import AddressHooks
 from ostiary.arguments import Duration
+from ostiary.cookies import Cookies
 from ostiary.durations import duration
 from ostiary.login_hooks import LoginHooks
 from ostiary.patience import not_counted
@@ -58,12 +59,13 @@ class Directories:
         credentials: Credentials,
         limits: LoginLimits,
         addresses: AddressHooks,
+        cookies: Cookies,
     ) -> None:
         self.strategies, self.users, self.accounts = strategies, users, accounts
         self.tokens, self.sessions, self.changes = tokens, sessions, changes
         self.door, self.hooks, self.changed = door, hooks, changed
         self.grants, self.authority, self.credentials = grants, authority, credentials
-        self.limits, self.addresses = limits, addresses
+        self.limits, self.addresses, self.cookies = limits, addresses, cookies
         self._made: dict[str, PluginDirectory] = {}
 
     def of(self, plugin: str) -> PluginDirectory:
@@ -97,6 +99,14 @@ class PluginDirectory:
         if caller is None:
             raise errors.TargetTooPowerful(kuid)
         await self._services.authority.check_target(caller, kuid)
+
+    async def check_profiles(self, profile_ids: Iterable[str], call: Call) -> None:
+        """Refuse a caller who holds less rights than some profiles grant."""
+        profile_ids = tuple(profile_ids)
+        caller = await self._services.accounts.find(call.kuid)
+        if caller is None:
+            raise errors.MissingRights(", ".join(profile_ids))
+        await self._services.authority.check_grant(caller, profile_ids)
 
     async def attempt(
         self, strategy: str, account: str | None, call: Call, prove: Callable[[], Awaitable[T]]
@@ -136,7 +146,10 @@ class PluginDirectory:
         create = self._services.credentials.create
         with not_counted(), _about(kuid):
             action = f"{call.controller}:{call.action}"
-            return await create(strategy, kuid, fields, call, known=known(), action=action)
+            seen = await create(strategy, kuid, fields, call, known=known(), action=action)
+        # Whoever signs in with them at once is found with them.
+        await self._services.changes.catch_up()
+        return seen
 
     async def remove_credentials(
         self, strategy: str, kuid: str, call: Call, *, force: bool = False
@@ -191,6 +204,15 @@ class PluginDirectory:
             self._own(strategy)
             own = (strategy,)
         return await self._services.sessions.end_of(kuid, own, foreign=session)
+
+    async def end_own_session(self, strategy: str, call: Call) -> tuple[str, ...]:
+        """End the session that a call was made with."""
+        self._own(strategy)
+        services = self._services
+        if call.session is None:
+            raise errors.SessionNotFound("")
+        await services.sessions.revoke(call.kuid, call.session, strategy=strategy)
+        return (services.cookies.no_session(),) if services.cookies.sessions else ()
 
     async def strategies_changed(self) -> None:
         """Have every worker ask the plugin for its strategies again."""

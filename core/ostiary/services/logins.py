@@ -227,7 +227,7 @@ class Logins:
         """Ask for a verdict, and act on it.
 
         A verdict takes a while. If the user or their credentials have changed since it was
-        asked for, it is asked for again: it may be about what is no more.
+        asked for, it may be about what is no more: it is asked for again, at a first step.
 
         :param since: the last change that an earlier step can know of; its proof is not asked
             for again.
@@ -255,7 +255,8 @@ class Logins:
             )
             if issued is not None:
                 return issued
-            if since is not None:
+            if call.state is not None:
+                # What comes with a later step is looked at once: a provider's code is spent.
                 raise errors.FlowOver
         raise self._refusal(name, asked, "the user was changed again and again")
 

@@ -150,14 +150,17 @@ class Sessions:
             count = await db.scalar(select(func.count()).select_from(tokens).where(which))
         return [self._opened(row) for row in rows], count
 
-    async def revoke(self, kuid: str, id: str) -> None:
+    async def revoke(self, kuid: str, id: str, *, strategy: str | None = None) -> None:
         """End a session of a user, with every token that is or was a part of it.
 
+        :param strategy: end it only if this one has opened it.
         :raises errors.SessionNotFound: the user has no such session.
         """
+        which = parts_of(kuid, id)
+        if strategy is not None:
+            which &= tokens.c.strategy == strategy
         async with self._store.begin() as db:
             await take_turn(db)
-            which = parts_of(kuid, id)
             found = (await db.execute(select(tokens.c.fingerprint).where(which))).scalars().all()
             if not found:
                 raise errors.SessionNotFound(id)

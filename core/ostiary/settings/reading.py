@@ -24,7 +24,8 @@ def read_settings(table: Mapping[str, Any], into: type[T], *, where: str | None 
     key itself, in its metadata: ``{"key": "maxTTL"}``. A field may be a dataclass,
     or a list, tuple or mapping of dataclasses. A ValueError of ``__post_init__``
     becomes a SettingsError; if its text begins with a key of the table and a colon,
-    it says where that was given. ``dev``, which the core adds, is left out where the
+    given or missing, or with the dotted path of one that is below it, the error names that
+    key in full, and says where it was given. ``dev``, which the core adds, is left out where the
     dataclass has no such field.
 
     :param where: what messages put before a key; by default the table's own name.
@@ -159,6 +160,20 @@ def _built(
         return into(**values) if base is None else replace(base, **values)
     except ValueError as error:
         key, colon, text = str(error).partition(": ")
-        if colon and isinstance(table, Table) and key in table:
-            raise place.within(table, key).error(text) from None
-        raise place.error(str(error)) from None
+        at = _place_of(key, into, place, table) if colon else None
+        raise place.error(str(error)) if at is None else at.error(text) from None
+
+
+def _place_of(path: str, into: type, place: Place, table: Any) -> Place | None:
+    """Return the place of a key that a dataclass names, or None if that is no key of it.
+
+    Such a key may be missing, or stand below another: ``strategies.work.issuer``.
+    """
+    first, *_ = path.split(".")
+    known = {declared.key for declared in declarations(into)}
+    if first not in known | set(table if isinstance(table, Mapping) else ()):
+        return None
+    for key in path.split("."):
+        table = table if isinstance(table, Mapping) else {}
+        place, table = place.within(table, key), table.get(key)
+    return place

@@ -140,5 +140,13 @@ def suggestion(wrong: str, known: Iterable[str], elsewhere: Iterable[str] = ()) 
 
 
 def _spelled(key: str, table: Mapping[str, Any]) -> str:
-    """Return a key as the table spells it: a variable's name does not tell capital letters."""
-    return next((known for known in table if known.lower() == key.lower()), key)
+    """Return a key as the table spells it.
+
+    The name of a variable does not tell capital letters, nor what stands between words:
+    ``MY_IDP`` may be ``myIdp``, ``my_idp`` or ``my-idp``.
+    """
+    return next((known for known in table if _bare(known) == _bare(key)), key)
+
+
+def _bare(key: str) -> str:
+    return key.replace("-", "").replace("_", "").lower()

@@ -46,6 +46,8 @@ class StrategyContract:
         members of a body, such as ``{"currentPassword": …}``.
     :cvar updates: what ``good`` is changed to; by default ``other``.
     :cvar secrets: secret fields that the strategy does not declare as such.
+    :cvar answer: what goes where a login is sent (``Redirect``) and returns what comes back, a
+        method: given the address, and the credentials of who signs in.
     :cvar not_asked: promises that mean nothing for this strategy, each with the reason.
     :cvar databases: on which the promises are tried.
     """
@@ -62,6 +64,7 @@ class StrategyContract:
     not_asked: ClassVar[Mapping[str, str]] = {}
     databases: ClassVar[tuple[str, ...]] = ("sqlite", "postgresql")
     fill: Any = None
+    answer: Any = None
 
     def __init_subclass__(cls) -> None:
         check_names(cls.not_asked)
@@ -82,6 +85,7 @@ class StrategyContract:
             secrets=cls.secrets,
             not_asked=cls.not_asked,
             fill=author.fill if inspect.ismethod(author.fill) else None,
+            answer=author.answer if inspect.ismethod(author.answer) else None,
         )
 
     def pytest_generate_tests(self, metafunc: Any) -> None:

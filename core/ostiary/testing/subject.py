@@ -15,6 +15,10 @@ Given = Mapping[str, Any] | Callable[[int], Mapping[str, Any]]
 Fill = Callable[[Table, int, Credentials], Mapping[str, Any] | None]
 """Changes a row made for a table, the n-th; None leaves the row out."""
 
+Answer = Callable[[str, Credentials], Mapping[str, Any]]
+"""Goes to the address that a login is sent to, as the user of some credentials, and returns what
+comes back: fields of the next step. It is called in a thread of its own."""
+
 
 MADE: Mapping[str, Any] = {
     "email": "ann@example.org",
@@ -41,6 +45,7 @@ class Subject:
     :param secrets: fields that are secret, beside those that the strategy declares.
     :param not_asked: promises that mean nothing for it, and why.
     :param fill: makes rows for older revisions, see ``Fill``.
+    :param answer: goes where a client is sent, see ``Answer``.
     """
 
     plugin: str
@@ -54,6 +59,7 @@ class Subject:
     secrets: tuple[str, ...] = ()
     not_asked: Mapping[str, str] = field(default_factory=dict)
     fill: Fill | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True)

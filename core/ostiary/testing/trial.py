@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from sqlalchemy import Table, select
@@ -16,7 +17,7 @@ from ostiary.services.user_rows import StoredUser
 from ostiary.settings import Settings, load
 from ostiary.startup import establish, opened
 from ostiary.storage import OwnStore
-from ostiary.strategies import Call, Strategy, User, Verdict, Verified
+from ostiary.strategies import Call, Redirect, Strategy, User, Verdict, Verified
 from ostiary.testing.counting import CountingStore
 from ostiary.testing.subject import Credentials, Sample, Subject
 from ostiary.testing.telling import Told, overheard
@@ -113,7 +114,13 @@ class Bench:
         """Ask the strategy whom credentials belong to."""
         directory = self.core.services.directories.of(self.plugin.name)
         call = Call(controller="auth", action="login", protocol="http", args=credentials)
-        return await self.asked(self.door.verify(self.name, credentials, call, directory))
+        verdict = await self.asked(self.door.verify(self.name, credentials, call, directory))
+        answer = self.trial.subject.answer
+        if answer is None or not isinstance(verdict, Redirect):
+            return verdict
+        back = dict(await asyncio.to_thread(answer, verdict.location, credentials))
+        call = replace(call, args=back, state=verdict.state)
+        return await self.asked(self.door.verify(self.name, back, call, directory))
 
     async def opens(self, credentials: Credentials) -> str | None:
         """Return the kuid that credentials open, or None if they are refused.

@@ -21,7 +21,18 @@ from ostiary import (
     Verdict,
     hookimpl,
 )
-from ostiary_oauth import admission, errors, flow, identities, settings as configuration
+from ostiary_oauth import (
+    admission,
+    errors,
+    flow,
+    identities,
+    identity_actions,
+    invitation_actions,
+    logout,
+    sweeping,
+    tokens,
+)
+from ostiary_oauth import settings as configuration
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import metadata
 
@@ -38,12 +49,24 @@ def ostiary_wire_name() -> str:
 
 @hookimpl
 def ostiary_controllers() -> Iterable[Controller]:
-    return []
+    return [
+        identity_actions.identity,
+        invitation_actions.invitation,
+        logout.session,
+        tokens.token,
+    ]
 
 
 @hookimpl
 def ostiary_storage() -> Storage:
     return Storage(metadata, files(__name__) / "migrations")
+
+
+@hookimpl
+async def ostiary_background(settings: Mapping[str, Any], store: Store) -> None:
+    # Of a server alone: commands have nothing to do with it.
+    configuration.warn(settings)
+    await sweeping.sweep_on(store)
 
 
 @hookimpl
@@ -55,7 +78,7 @@ async def ostiary_verify_credentials(
     directory: Directory,
 ) -> Verdict:
     if call.state is None:
-        return await flow.begin(strategy, await admission.brought(strategy, store, credentials))
+        return await flow.begin(strategy, admission.brought(credentials))
     proved = await flow.complete(strategy, credentials, call.state)
     return await admission.decide(strategy, store, directory, proved, call)
 
@@ -90,9 +113,9 @@ async def ostiary_create_credentials(
 
 @hookimpl
 async def ostiary_update_credentials(
-    strategy: OAuthStrategy, store: Store, kuid: str, credentials: Mapping[str, Any]
+    strategy: OAuthStrategy, store: Store, kuid: str, credentials: Mapping[str, Any], call: Call
 ) -> Mapping[str, Any]:
-    return await identities.update(strategy, store, kuid, credentials)
+    return await identities.update(strategy, store, kuid, credentials, call)
 
 
 @hookimpl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 Protocol = Literal["oidc", "oauth2", "oauth1"]
 ClientAuthentication = Literal[
@@ -17,14 +17,19 @@ Admission = Literal["create", "invite", "refuse"]
 class ProfileRule:
     """A profile that a claim gives at each login.
 
-    :param claim: path of a text, or of a list of texts, in the profile.
+    :param claim: dotted path of a text, or of a list of texts, in the profile.
     :param value: what has to be it, or among it.
     :param profile: the id of the profile that is given.
     """
 
-    claim: str
-    value: str
-    profile: str
+    claim: Annotated[str, "Path of a text, or of a list of texts, in what the provider says."]
+    value: Annotated[str, "What has to be that text, or in that list."]
+    profile: Annotated[str, "The id of the profile that is given."]
+
+    def __post_init__(self) -> None:
+        for key in ("claim", "value", "profile"):
+            if not getattr(self, key).strip():
+                raise ValueError(f"{key}: wanted: a text")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +44,22 @@ class Provider:
     :param private_key: PEM of the key that signs what proves who the client is (RFC 7523).
     :param scope_separator: what stands between two scopes: a space, or a comma.
     :param authorization_params: further parameters of the authorization request.
-    :param identifier: path of the attribute that names an account, for ever.
-    :param email, email_verified: paths of the address, and of whether the provider has
-        verified it; None if it never says so.
+    :param discovery_url: where an OpenID provider describes itself; None leaves it to the issuer
+        (OpenID Connect Discovery 4).
+    :param client_secret_kind: ``apple`` makes it, on demand, of the private key and the team.
+    :param team_id: who has the key, for Apple.
+    :param appsecret_proof: what is asked of the userinfo endpoint proves that this server has the
+        client's secret (Facebook).
+    :param identifier: dotted path of the attribute that names an account, for ever.
+    :param email, email_verified: dotted paths of the address, and of whether the provider has
+        verified it: ``true`` or ``"true"``. The path of the address itself says that the provider
+        gives verified ones only; None, that it never says so.
     :param emails_endpoint: where the verified addresses are listed, if nowhere else (GitHub).
     :param tenants: of which an account may be, where an issuer has many (Microsoft); none is all.
+        Such an issuer holds ``{tenantid}``, which stands for the claim ``tid`` of each id token.
     :param algorithms: that may sign an id token; asymmetric ones only.
     :param persist: paths of the attributes that are kept.
-    :param mapping: by which names they are kept, by path.
+    :param mapping: by which names they are kept, by dotted path; others keep theirs.
     :param default_profiles: of users created just in time.
     :param admission: what becomes of strangers: a user, a user if they are invited, or nobody.
     :param link_by_email: a verified address that a user has verified here is that user.
@@ -63,7 +76,10 @@ class Provider:
     issuer: str
     client_id: str
     redirect_uri: str
+    discovery_url: str | None = None
     client_secret: str | None = field(default=None, repr=False)
+    client_secret_kind: Literal["given", "apple"] = "given"  # noqa: S105 - no secret
+    team_id: str | None = None
     client_authentication: ClientAuthentication = "client_secret_basic"
     private_key: str | None = field(default=None, repr=False)
     private_key_id: str | None = None
@@ -71,6 +87,7 @@ class Provider:
     authorization_endpoint: str | None = None
     token_endpoint: str | None = None
     userinfo_endpoint: str | None = None
+    appsecret_proof: bool = False
     emails_endpoint: str | None = None
     jwks_uri: str | None = None
     end_session_endpoint: str | None = None
@@ -93,6 +110,11 @@ class Provider:
     post_logout_uris: tuple[str, ...] = ()
     insecure_http: bool = False
     private_addresses: bool = True
+
+    @property
+    def verifies_email(self) -> bool:
+        """The provider may say that it has verified an address."""
+        return self.email_verified is not None or self.emails_endpoint is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ostiary import CredentialField, Factor, Strategy
 from ostiary_oauth.provider import Provider
 
 if TYPE_CHECKING:
     from ostiary_oauth.web import Web
+
+INVITATION = "invitation"
+"""The field of a first step, and what the state of a flow keeps of it."""
+
+FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+TAKEN = frozenset(
+    {
+        *("action", "body", "challenge", "controller", "cookieAuth", "expiresIn", "jwt", "kuid"),
+        *("lang", "requestId", "state", "strategy", "volatile"),
+    }
+)
+"""What the server itself reads where fields may stand."""
 
 
 def _returned(name: str, *, secret: bool = False) -> CredentialField:
@@ -27,21 +41,34 @@ RETURNED = (
     _returned("denied"),
 )
 
+INVITED = CredentialField(
+    INVITATION,
+    # Of this kind it is refused in a URL whatever else stands there.
+    kind="password",
+    secret=True,
+    registration=False,
+    required=False,
+    help="The code of an invitation, for who signs in for the first time.",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class OAuthStrategy(Strategy):
     """Users sign in where they have an account already."""
 
     provider: Provider
-    fields: tuple[CredentialField | str, ...] = RETURNED
+    fields: tuple[CredentialField | str, ...] = (*RETURNED, INVITED)
     factors: tuple[Factor, ...] = ()
     refusal: str = "The provider did not let you in."
+    several: bool = True
+    keeps_last: bool = True
     redirects: bool = True
 
     @classmethod
     def of(cls, provider: Provider) -> OAuthStrategy:
         """Return the strategy of a provider."""
-        return cls(name=provider.name, label=provider.label, provider=provider)
+        fields = (*RETURNED, INVITED, *_kept(provider))
+        return cls(name=provider.name, label=provider.label, provider=provider, fields=fields)
 
     @cached_property
     def web(self) -> Web:
@@ -49,3 +76,16 @@ class OAuthStrategy(Strategy):
         from ostiary_oauth.web import Web
 
         return Web(self.provider)
+
+
+def _kept(provider: Provider) -> Iterator[CredentialField]:
+    """Make fields of what an administrator writes: the identifier, and what is kept of a profile.
+
+    Paths that lead on into a profile are no names of fields; they are written as objects.
+    """
+    seen: set[str] = {INVITATION, *(field.name for field in RETURNED), *TAKEN}
+    for name in (provider.identifier, *provider.persist):
+        if name not in seen and FIELD_NAME.fullmatch(name):
+            seen.add(name)
+            required = name == provider.identifier
+            yield CredentialField(name, login=False, required=required)

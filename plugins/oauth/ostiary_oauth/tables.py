@@ -7,9 +7,9 @@ from sqlalchemy import (
     Column,
     LargeBinary,
     MetaData,
-    PrimaryKeyConstraint,
     String,
     Table,
+    UniqueConstraint,
 )
 
 from ostiary import Sealed
@@ -21,7 +21,7 @@ identities = Table(
     "identities",
     metadata,
     # Random: what is sealed is sealed for its row.
-    Column("id", String, nullable=False, unique=True),
+    Column("id", String, primary_key=True),
     Column("strategy", String, nullable=False),
     # Who vouches for the subject: a strategy that is pointed at another provider knows nobody.
     Column("issuer", String, nullable=False),
@@ -32,9 +32,11 @@ identities = Table(
     # JSON, sealed: what the provider gave, where the operator asks for it; None otherwise.
     Column("tokens", Sealed),
     Column("tokens_expire_at", BigInteger),
+    # Until when one process has the tokens to itself, to have the provider renew them.
+    Column("tokens_claimed_until", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
-    PrimaryKeyConstraint("strategy", "issuer", "subject"),
+    UniqueConstraint("strategy", "issuer", "subject"),
 )
 
 # Who may become a user, where strangers may not.

@@ -252,3 +252,30 @@ def test_a_plugin_that_meets_every_login_is_one_that_must_not_get_lost(tmp_path:
         pytest.raises(PluginError, match="not wrapped"),
     ):
         load_plugins({}, ["meeting"], dev=False, version=__version__)
+
+
+async def test_it_ends_the_session_that_calls_and_no_other(house: Any, mine: Any) -> None:
+    """TOK-10"""
+    own, other = [await login(house) for _ in range(2)]
+    session = await house.services.tokens.find(own)
+    refreshed = await house.services.tokens.refresh(session, None, Origin())
+    cookies = await mine.end_own_session("badge", Call(kuid="ann", session=session.id))
+    assert cookies == (house.services.cookies.no_session(),)
+    left = [await good(house, token) for token in (own, refreshed.token, other)]
+    assert left == [False, False, True]
+
+
+@pytest.mark.parametrize("session", [None, "", "of card", "nothing"])
+async def test_it_ends_no_session_that_it_has_not_opened_so(
+    house: Any, mine: Any, session: str | None
+) -> None:
+    """ISO-11"""
+    await house.give("ann", "card", "3")
+    token = await login(house, "card", "3")
+    if session == "of card":
+        session = (await house.services.tokens.find(token)).id
+    with pytest.raises(errors.SessionNotFound):
+        await mine.end_own_session("badge", Call(kuid="ann", session=session))
+    with pytest.raises(errors.UnknownStrategy):
+        await mine.end_own_session("card", Call(kuid="ann", session=session))
+    assert await good(house, token)

@@ -188,6 +188,8 @@ async def test_a_plugin_gets_its_store_bare_of_everything_else(inside: Any) -> N
             *("find", "roles", "check_authority", "attempt", "others_take_part"),
             *("change_credentials",),
             *("open_session", "end_sessions", "strategies_changed"),
+            *("end_own_session", "add_credentials", "remove_credentials", "find_by_address"),
+            *("check_profiles",),
         }
 
     await inside(probe)

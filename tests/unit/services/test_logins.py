@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from ostiary import Call, Newcomer, Redirect, Verified, errors
+from ostiary.services.flows import Handle, Holder
 from ostiary.services.sessions import Origin
 from ostiary.services.subjects import Place
 from ostiary.storage.tables import users
@@ -159,6 +160,26 @@ async def test_a_user_who_changes_during_a_login_still_gets_in(house: Any, gate:
     await house.services.users.update("ann", {"name": "Ann"}, "-1")
     held.open()
     assert (await attempt).kuid == "ann"
+
+
+async def test_what_came_back_from_elsewhere_is_looked_at_once_even_if_the_user_changes(
+    house: Any,
+) -> None:
+    """RFC 6749, 4.1.2: a code that is redeemed twice has a provider take back what it gave."""
+    await house.create("ann", badge="1")
+    asked = []
+
+    async def changing(kuid: str) -> None:
+        asked.append(kuid)
+        await house.services.users.update(kuid, {"name": "Ann"}, "-1")
+
+    flows, logins = house.services.flows, house.services.logins
+    begun = await flows.begin("badge", Redirect("https://x.example/", {}), Holder(), "127.0.0.1")
+    flow = await flows.find("badge", Handle(begun.handle, "redirect"), Holder(begun.cookie))
+    house.during("badge", "verified", changing)
+    with pytest.raises(errors.FlowOver):
+        await logins.sign_in("badge", {"badge": "1"}, Call(), None, Origin(), Place(), flow=flow)
+    assert asked == ["ann"]
 
 
 async def test_a_newcomer_gets_a_token_at_once(house: Any) -> None:

@@ -153,5 +153,36 @@ def test_what_a_dataclass_refuses_says_where_it_was_given(loaded: Load) -> None:
     with pytest.raises(SettingsError, match=r"^plugins\.strict\.shortest \(.*toml\): wanted: no"):
         read_settings(table, Strict)
     table = loaded("[plugins.strict]\nlongest = 0").plugins.tables["strict"]
-    with pytest.raises(SettingsError, match=r"^plugins\.strict: shortest: wanted"):
+    with pytest.raises(SettingsError, match=r"^plugins\.strict\.shortest: wanted"):
         read_settings(table, Strict)
+
+
+def test_what_a_dataclass_refuses_may_stand_below_it_or_be_missing(loaded: Load) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Strict:
+        providers: Mapping[str, Provider] = field(default_factory=dict)
+        told: str = ""
+
+        def __post_init__(self) -> None:
+            raise ValueError(self.told)
+
+    toml = "[plugins.strict]\ntold = '{}'\n[plugins.strict.providers.x]\nclientId = 'a'"
+    for told, message in [
+        ("providers.x.clientId: bad", r"^plugins\.strict\.providers\.x\.clientId \(.*toml\): bad$"),
+        ("providers.x.scopes: none", r"^plugins\.strict\.providers\.x\.scopes \(.*toml\): none$"),
+        ("providers.y.scopes: none", r"^plugins\.strict\.providers\.y\.scopes \(.*toml\): none$"),
+        ("elsewhere.x: bad", r"^plugins\.strict: elsewhere\.x: bad$"),
+    ]:
+        table = loaded(toml.format(told)).plugins.tables["strict"]
+        with pytest.raises(SettingsError, match=message):
+            read_settings(table, Strict)
+
+
+@pytest.mark.parametrize("name", ["myIdp", "my_idp", "my-idp", "myidp"])
+def test_a_variable_means_the_name_that_the_file_has_written(loaded: Load, name: str) -> None:
+    toml = f"[plugins.oauth.providers.{name}]\nscopes = ['email']"
+    variables = {"OSTIARY_PLUGINS__OAUTH__PROVIDERS__MY_IDP__CLIENT_ID": "a"}
+    table = loaded(toml, **variables).plugins.tables["oauth"]
+    assert read_settings(table, Oauth).providers == {
+        name: Provider(client_id="a", scopes=("email",))
+    }

@@ -10,7 +10,7 @@ down_revision = None
 def upgrade() -> None:
     op.create_table(
         "identities",
-        sa.Column("id", sa.String, nullable=False, unique=True),
+        sa.Column("id", sa.String, primary_key=True),
         sa.Column("strategy", sa.String, nullable=False),
         sa.Column("issuer", sa.String, nullable=False),
         sa.Column("subject", sa.String, nullable=False),
@@ -18,9 +18,10 @@ def upgrade() -> None:
         sa.Column("attributes", sa.String, nullable=False),
         sa.Column("tokens", sa.LargeBinary),
         sa.Column("tokens_expire_at", sa.BigInteger),
+        sa.Column("tokens_claimed_until", sa.BigInteger),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("strategy", "issuer", "subject"),
+        sa.UniqueConstraint("strategy", "issuer", "subject"),
     )
     op.create_index("ix_identities_kuid", "identities", ["kuid"])
     op.create_table(
