@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, Request, expect
+from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
 from .world import World
 
@@ -68,6 +68,34 @@ class Visitor:
         self.press(strategy)
         self.log_in(strategy, name)
         self.consent(strategy)
+
+    def intercept_return(self, strategy: str, name: str) -> str:
+        """Sign in at the provider, and stop the browser on its way back; return where to."""
+        caught: list[str] = []
+
+        def stop(route: Route) -> None:
+            caught.append(route.request.url)
+            route.fulfill(status=200, body="stopped")
+
+        self.press(strategy)
+        self.log_in(strategy, name)
+        self.context.route(f"{self.world.url}/_login/**", stop)
+        self.consent(strategy)
+        self.page.get_by_text("stopped").wait_for()
+        return caught[0]
+
+    def cancel(self, strategy: str) -> None:
+        """Do not let the provider of a strategy tell who it is."""
+        if strategy == "canaille":
+            self.page.get_by_role("button", name="Deny").click()
+        else:
+            self.page.get_by_role("link", name="Cancel").click()
+
+    def error(self) -> str:
+        """Return the error that the page of the application shows."""
+        expect(self.page.locator("#user")).to_have_text("nobody")
+        expect(self.page.locator("#error")).not_to_be_empty()
+        return self.page.locator("#error").inner_text()
 
     def user(self) -> str:
         """Return the user whom the page of the application shows."""

@@ -19,6 +19,7 @@ from .site import Site
 
 HERE = Path(__file__).parent
 SETUP_SECRET = "a setup secret that everybody knows"
+OAUTH = "kuzzle-plugin-auth-passport-oauth"
 ADMIN = {"username": "root", "password": "the password of an administrator"}
 
 
@@ -39,8 +40,8 @@ class Parts:
 class World:
     """Everything that a login goes through.
 
-    :ivar npm: oidc-provider, behind the strategies ``npm`` (a client with a secret), ``signed`` (one
-        with a key) and ``public`` (one with nothing).
+    :ivar npm: oidc-provider, behind the strategies ``npm`` and ``form`` (clients with a secret; the
+        second answers with a form), ``signed`` (with a key) and ``public`` (with nothing).
     :ivar canaille: Canaille, behind the strategy of that name.
     """
 
@@ -73,6 +74,15 @@ class World:
         with self.administrator() as call:
             found = call("security:searchUsers", {"query": {}})
         return [user["_id"] for user in found["hits"] if user["_id"] != "root"]
+
+    def allow(self, profile: str, *roles: str, **action: bool) -> None:
+        """Let who has a profile run an action of ``session``, besides what some roles allow."""
+        ((name, _),) = action.items()
+        rights = {"controllers": {f"{OAUTH}/session": {"actions": action}}}
+        policies = [{"roleId": role} for role in (*roles, name)]
+        with self.administrator() as call:
+            call("security:createOrReplaceRole", rights, _id=name)
+            call("security:updateProfile", {"policies": policies}, _id=profile)
 
     @contextmanager
     def told(self) -> Iterator[None]:
