@@ -78,7 +78,7 @@ def test_who_does_not_consent_is_told_so_by_the_page(visitor: Visitor, strategy:
     if strategy == "canaille":
         visitor.log_in(strategy, "eve")
     visitor.cancel(strategy)
-    assert visitor.error() == "plugin.kuzzle-plugin-auth-passport-oauth.access_denied"
+    assert visitor.error() == "plugin.strategy.missing_user"
 
 
 def test_the_keys_of_a_provider_may_change(visitor: Visitor) -> None:

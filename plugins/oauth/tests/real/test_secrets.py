@@ -39,14 +39,13 @@ def test_another_browser_cannot_finish_a_login(visitors: Callable[[], Visitor]) 
     """OAU-03, OAU-04: a link that somebody else's login is in signs nobody in."""
     attacker, victim = visitors(), visitors()
     attacker.open_application("plain")
-    back = attacker.intercept_return("npm", "mallory")
+    back = attacker.stop_before_the_return("npm", "mallory")
     given = parse_qs(urlsplit(back).query)
     assert {"code", "state"} <= given.keys()
     victim.page.goto(back)
     answer = victim.answer()
     assert answer["error"]["id"] == "ostiary.login.flow_over"
     # It was not the link: the browser that began can still use it, and only once.
-    attacker.context.unroute_all()
     attacker.page.goto(back)
     assert attacker.answer()["status"] == 200
     attacker.page.goto(back)

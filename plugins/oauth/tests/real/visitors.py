@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, Request, Route, expect
+from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from .world import World
 
@@ -69,20 +69,18 @@ class Visitor:
         self.log_in(strategy, name)
         self.consent(strategy)
 
-    def intercept_return(self, strategy: str, name: str) -> str:
-        """Sign in at the provider, and stop the browser on its way back; return where to."""
-        caught: list[str] = []
-
-        def stop(route: Route) -> None:
-            caught.append(route.request.url)
-            route.fulfill(status=200, body="stopped")
-
+    def stop_before_the_return(self, strategy: str, name: str) -> str:
+        """Sign in at oidc-provider up to the last redirection; return where it leads."""
         self.press(strategy)
         self.log_in(strategy, name)
-        self.context.route(f"{self.world.url}/_login/**", stop)
-        self.consent(strategy)
-        self.page.get_by_text("stopped").wait_for()
-        return caught[0]
+        self.page.get_by_role("button", name="Continue").wait_for()
+        url = str(self.page.locator("form").evaluate("form => form.action"))
+        # With the cookies of this browser, which follows no redirection then.
+        asking = self.context.request
+        answer = asking.post(url, form={"prompt": "consent"}, max_redirects=0)
+        while not (url := answer.headers["location"]).startswith(self.world.url):
+            answer = asking.get(url, max_redirects=0)
+        return url
 
     def cancel(self, strategy: str) -> None:
         """Do not let the provider of a strategy tell who it is."""

@@ -19,7 +19,9 @@ from .site import Site
 
 HERE = Path(__file__).parent
 SETUP_SECRET = "a setup secret that everybody knows"
-OAUTH = "kuzzle-plugin-auth-passport-oauth"
+SESSION = "kuzzle-plugin-auth-passport-oauth/session"
+"""The controller by which people leave."""
+
 ADMIN = {"username": "root", "password": "the password of an administrator"}
 
 
@@ -75,13 +77,12 @@ class World:
             found = call("security:searchUsers", {"query": {}})
         return [user["_id"] for user in found["hits"] if user["_id"] != "root"]
 
-    def allow(self, profile: str, *roles: str, **action: bool) -> None:
-        """Let who has a profile run an action of ``session``, besides what some roles allow."""
-        ((name, _),) = action.items()
-        rights = {"controllers": {f"{OAUTH}/session": {"actions": action}}}
-        policies = [{"roleId": role} for role in (*roles, name)]
+    def allow(self, profile: str, controller: str, action: str) -> None:
+        """Let who has a profile run an action, besides what the role of that name allows."""
+        rights = {"controllers": {controller: {"actions": {action: True}}}}
+        policies = [{"roleId": profile}, {"roleId": action}]
         with self.administrator() as call:
-            call("security:createOrReplaceRole", rights, _id=name)
+            call("security:createOrReplaceRole", rights, _id=action)
             call("security:updateProfile", {"policies": policies}, _id=profile)
 
     @contextmanager

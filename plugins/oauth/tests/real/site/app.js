@@ -90,7 +90,8 @@ for (const { name, label } of strategies.filter(one => one.redirects)) {
 }
 try {
   const user = await goOn();
-  show('user', user ? user._id : 'nobody');
+  // `-1` is who is not signed in.
+  show('user', user && user._id !== '-1' ? user._id : 'nobody');
 } catch (error) {
   show('error', error.message);
   show('user', 'nobody');
