@@ -79,10 +79,3 @@ def test_who_does_not_consent_is_told_so_by_the_page(visitor: Visitor, strategy:
         visitor.log_in(strategy, "eve")
     visitor.cancel(strategy)
     assert visitor.error() == "plugin.strategy.missing_user"
-
-
-def test_the_keys_of_a_provider_may_change(visitor: Visitor) -> None:
-    visitor.world.rotate_keys()
-    visitor.open_application("code")
-    visitor.sign_in("public", "ann")
-    assert visitor.user() in visitor.world.users()

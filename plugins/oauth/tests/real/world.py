@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from ostiary.testing.server import ThrowAwayServer, free_port
 from ostiary.testing.wire import HttpApi
 
 from .processes import Program
-from .registered import Registered, signing_key
+from .registered import Registered
 from .site import Site
 
 HERE = Path(__file__).parent
@@ -52,7 +52,6 @@ class World:
     canaille: Program
     site: Site
     registered: Registered
-    npm_told: Mapping[str, Any]
 
     @property
     def url(self) -> str:
@@ -93,11 +92,6 @@ class World:
         for log, length in zip(self._logs(), before, strict=True):
             print(log[length:])  # noqa: T201
 
-    def rotate_keys(self) -> None:
-        """Have oidc-provider sign with a key that it did not have before."""
-        self.npm.stop()
-        self.npm.start({**self.npm_told, "jwks": {"keys": [signing_key()]}})
-
     def _logs(self) -> list[str]:
         return [self.server.log, self.npm.log, self.canaille.log]
 
@@ -121,12 +115,11 @@ def opened(parts: Parts, plugin: str = "", **more: str) -> Iterator[World]:
         npm, canaille = _programs(parts, registered)
         for program in (npm, canaille):
             stack.callback(program.throw_away)
-        npm_told = registered.for_npm()
-        npm.start(npm_told)
+        npm.start(registered.for_npm())
         canaille.start(registered.for_canaille())
         server.start()
         stack.enter_context(site.serving(HERE / "site", parts.npm_folder / "browser"))
-        yield World(server, npm, canaille, site, registered, npm_told)
+        yield World(server, npm, canaille, site, registered)
 
 
 def _programs(parts: Parts, registered: Registered) -> tuple[Program, Program]:
