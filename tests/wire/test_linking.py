@@ -108,7 +108,7 @@ class Owner:
             self.cookie = morsel.value
         location = urlsplit(outcome.result["headers"]["Location"])
         assert location.geturl().startswith("https://pass.example/in?state=")
-        return parse_qs(location.query)["state"][0]
+        return str(parse_qs(location.query)["state"][0])
 
     def back(self, api: Api, state: str, code: str, *, jwt: str | None = None) -> Outcome:
         """Come back without a token to where logins come back, as a browser does."""
@@ -119,7 +119,7 @@ class Owner:
 
     def linked(self, house: Any) -> list[str]:
         seen = house.http.call("auth:getMyCredentials", jwt=self.jwt, strategy="pass")
-        return seen.result["badges"] if seen.status == 200 else []
+        return list(seen.result["badges"]) if seen.status == 200 else []
 
 
 def refused(outcome: Outcome, id: str, status: int = 401) -> bool:
