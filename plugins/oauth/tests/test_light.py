@@ -13,7 +13,8 @@ from ostiary.testing.wire import HttpApi
 HEAVY = {"authlib", "httpx2", "httpcore2", "requests"}
 """What talks with providers; hundredths of a second and megabytes each."""
 
-IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| *(\w+)$", re.MULTILINE)
+IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| *(\w+)(?:\.[\w.]+)?$", re.MULTILINE)
+"""The packages that are imported; one that an entry point names tells itself by its modules."""
 
 PROVIDER = """
 [plugins.oauth]

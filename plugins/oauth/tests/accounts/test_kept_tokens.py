@@ -17,7 +17,7 @@ from ostiary_oauth import errors, renewal, tokens
 from ostiary_oauth.tables import identities
 from ostiary_oauth.tokens import Kept
 
-from ..provider import Loopback, running
+from ..provider import Loopback, running  # noqa: TID252 - the folders of tests are no packages
 
 if TYPE_CHECKING:
     from .conftest import OAuth
