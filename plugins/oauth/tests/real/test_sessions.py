@@ -20,7 +20,9 @@ def test_who_is_signed_in_may_link_an_account_and_then_sign_in_with_it(visitor: 
         call("security:createUser", body, _id="ada")
     visitor.world.allow("default", "auth", "createMyCredentials")
     visitor.open_application("code")
-    visitor.page.evaluate("([name, word]) => application.link('npm', name, word)", ["ada", PASSWORD])
+    visitor.page.evaluate(
+        "([name, word]) => application.link('npm', name, word)", ["ada", PASSWORD]
+    )
     visitor.log_in("npm", "ada-there")
     visitor.consent("npm")
     visitor.page.wait_for_url("**/index.html")
