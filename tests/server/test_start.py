@@ -165,7 +165,7 @@ def test_plugins_and_stores_are_listed(serve: Serve, tmp_path: Path) -> None:
     server = serve(started=False, environment={"PYTHONPATH": str(tmp_path)})
     assert "badge is at revision 0001" in server.run("db", "upgrade", "badge").stdout
     status = rows(server, "db", "status")
-    assert list(status) == ["core", "badge", "local"]
+    assert list(status) == ["core", "badge", "local", "oauth"]
     assert status["badge"] == ["0001", "0001", "up to date"]
     assert status["local"] == ["-", status["local"][1], "behind"]
     assert rows(server, "plugins")["badge"] == ["1.0", "badge", "badge", "0001", "-", "loaded"]
