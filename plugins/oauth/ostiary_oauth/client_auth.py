@@ -45,7 +45,6 @@ def client(strategy: OAuthStrategy, token_endpoint: str) -> AsyncOAuth2Client:
         client_id=provider.client_id,
         client_secret=secret(provider),
         token_endpoint_auth_method=provider.client_authentication,
-        revocation_endpoint_auth_method=provider.client_authentication,
     )
     made.register_client_auth_method(("client_secret_basic", _basic))
     if provider.client_authentication == "private_key_jwt":

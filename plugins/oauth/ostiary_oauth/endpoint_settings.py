@@ -163,7 +163,7 @@ def _params(recipe: Recipe, table: StrategySettings, scope: tuple[str, ...]) -> 
     if mode not in (None, "query", "form_post"):
         raise ValueError("authorizationParams.response_mode: wanted: query or form_post")
     form = {"response_mode": "form_post"} if recipe.form_post_scopes & set(scope) else {}
-    return {**recipe.params, **form, **table.authorization_params}
+    return {**form, **table.authorization_params}
 
 
 def _userinfo(recipe: Recipe, table: StrategySettings, scope: tuple[str, ...]) -> str | None:

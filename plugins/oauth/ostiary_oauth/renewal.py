@@ -15,9 +15,10 @@ from sqlalchemy import update
 
 from ostiary import Store
 from ostiary_oauth import errors
+from ostiary_oauth.rows import now
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import identities
-from ostiary_oauth.tokens import NONE_KEPT, Kept, again, columns, ends_at, now, worth_keeping
+from ostiary_oauth.tokens import NONE_KEPT, Kept, again, columns, ends_at, worth_keeping
 
 SOON = 60_000
 """Milliseconds before its end in which an access token is renewed."""

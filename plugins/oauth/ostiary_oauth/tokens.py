@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
@@ -206,11 +205,6 @@ async def again(store: Store, kept: Kept) -> Kept | None:
     async with store.read() as db:
         row = (await db.execute(select(identities).where(identities.c.id == kept.id))).one_or_none()
     return None if row is None or row.tokens is None else _read(store, row)
-
-
-def now() -> int:
-    """Return the time, in ms since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def _refresh_token(store: Store, row_id: str, kept: bytes) -> str | None:
