@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from ostiary_oauth import endpoints
 from ostiary_oauth.endpoints import UnfitError
-from ostiary_oauth.provider import Provider
+from ostiary_oauth.provider import OURS, Provider
 from ostiary_oauth.tenants import PLACEHOLDER
 
 WELL_KNOWN = "/.well-known/openid-configuration"
@@ -36,13 +36,6 @@ class Metadata:
     jwks_uri: str | None = None
     end_session_endpoint: str | None = None
     iss_parameter: bool = False
-
-
-OURS = (
-    *("client_id", "code_challenge", "code_challenge_method", "nonce"),
-    *("redirect_uri", "response_type", "scope", "state"),
-)
-"""Parameters that an authorization endpoint has no business to bring along."""
 
 
 def is_discovered(provider: Provider) -> bool:
