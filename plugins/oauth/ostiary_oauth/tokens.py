@@ -166,7 +166,8 @@ def worth_keeping(tokens: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name in TEXTS:
         value = tokens.get(name)
-        if isinstance(value, str) and value:
+        # A token that is not ASCII can be sent to nobody (RFC 6750, 2.1).
+        if isinstance(value, str) and value and value.isascii():
             if len(value) <= LONGEST:
                 kept[name] = value
             else:
