@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from joserfc.jwt import JWTClaimsRegistry, Token
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import Directory, Store
@@ -135,7 +135,6 @@ async def _spend(strategy: OAuthStrategy, store: Store, fingerprint: bytes, unti
     row = {"fingerprint": fingerprint, "expires_at": int(until * 1000)}
     try:
         async with store.begin() as db:
-            await db.execute(delete(spent).where(spent.c.expires_at < now()))
             await db.execute(insert(spent).values(row))
     except IntegrityError:
         raise errors.WrongLogoutToken(strategy.name, "it was used before") from None
