@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import sys
 from collections.abc import Callable, Iterator
@@ -523,3 +524,35 @@ def test_operators_say_of_whom_a_proof_is_asked(
         proved = {**fields, "proof": {"currentCode": "1234"}}
         done = owner.add(house.http, proved, "badge")
         assert done.result == {**fields, "kuid": owner.kuid}
+
+
+@pytest.mark.parametrize("step", ["link", "validate"])
+@pytest.mark.parametrize("change", ["signed out", "revoked", "disabled"])
+def test_further_credentials_are_not_left_to_who_is_put_out_meanwhile(
+    house: Any, api: Api, owner: Owner, monkeypatch: pytest.MonkeyPatch, change: str, step: str
+) -> None:
+    """TOK-13: what is beside others cannot be taken back alone, so it is not written."""
+    assert owner.back(api, owner.sent_away(api), f"of-{owner.elsewhere}").status == 200
+    held, state, tries = owner.elsewhere, owner.sent_away(api), []
+
+    def put_out() -> None:
+        with closing(HttpApi(house.port)) as http:
+            as_root = {"jwt": house.jwt, "_id": owner.kuid}
+            if change == "signed out":
+                done = http.call("auth:logout", jwt=owner.jwt)
+            elif change == "revoked":
+                done = http.call("security:revokeTokens", **as_root)
+            else:
+                done = http.call("security:disableUser", **as_root)
+            tries.append(done.status)
+
+    async def at(reached: str, kuid: str) -> None:
+        if reached == step and kuid == owner.kuid and not tries:
+            await asyncio.to_thread(put_out)
+
+    monkeypatch.setattr(sys.modules["toy_pass"], "at", at)
+    assert refused(owner.back(api, state, f"of-{held}"), OVER)
+    assert tries == [200]
+    asked = {"strategy": "pass", "_id": owner.kuid, "jwt": house.jwt}
+    seen = house.http.call("security:getCredentials", **asked).result
+    assert held not in seen["badges"]
