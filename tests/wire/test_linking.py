@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +20,7 @@ from ostiary.settings import Settings
 from ostiary.testing.linked import passes
 from ostiary.testing.lock import lock
 from ostiary.testing.packages import badge, installed
-from ostiary.testing.wire import Api, HttpApi, Outcome, WebSocketApi
+from ostiary.testing.wire import Api, HttpApi, Outcome, WebSocketApi, serving
 
 OVER, REFUSED = "ostiary.login.flow_over", "plugin.strategy.missing_user"
 TOO_MANY = "api.process.too_many_logins_requests"
@@ -556,3 +558,20 @@ def test_further_credentials_are_not_left_to_who_is_put_out_meanwhile(
     asked = {"strategy": "pass", "_id": owner.kuid, "jwt": house.jwt}
     seen = house.http.call("security:getCredentials", **asked).result
     assert held not in seen["badges"]
+
+
+def test_a_plugin_that_is_missing_spares_nobody_the_proof(
+    settings_here: Callable[..., Settings], new_site: Callable[..., Any], tmp_path: Path
+) -> None:
+    """OWASP ASVS 7.5.1: also while what they could prove it with is not there."""
+    allowed = {"plugins__allow": ["local", "pass", "lock"]}
+    with installed(tmp_path, passes(), lock()):
+        made = settings_here("missing", security__newCredentials__youngSession=0, **allowed)
+        with new_site(made) as house:
+            owner = Owner(house)
+            assert refused(owner.add(house.http), NEEDED, 403)
+        fewer = replace(made, plugins=replace(made.plugins, allow=("local", "pass")))
+        with serving(fewer) as port, closing(HttpApi(port)) as api:
+            refusal = owner.add(api)
+            assert refused(refusal, NEEDED, 403)
+            assert refusal.error["props"] == ["none"]
