@@ -256,7 +256,7 @@ def test_a_code_and_its_verifier_are_texts(over: Api, browser: Browser, name: st
     assert (outcome.status, outcome.error_id) == (400, "api.assert.invalid_type")
 
 
-@pytest.mark.parametrize("change", ["disabled", "deleted", "changed"])
+@pytest.mark.parametrize("change", ["disabled", "deleted", "changed", "put out"])
 def test_who_has_changed_meanwhile_is_not_let_in(
     over: Api, house: Any, browser: Browser, ann: str, change: str
 ) -> None:
@@ -268,6 +268,9 @@ def test_who_has_changed_meanwhile_is_not_let_in(
         assert house.http.call("security:disableUser", **as_root).status == 200
     elif change == "deleted":
         assert house.http.call("security:deleteUser", **as_root).status == 200
+    elif change == "put out":
+        assert house.http.call("security:revokeTokens", **as_root).status == 200
+        expected = OVER
     else:
         fields = {"badge": f"new-{ann}"}
         house.http.call("security:updateCredentials", fields, strategy="door", **as_root)
