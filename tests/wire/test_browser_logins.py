@@ -275,6 +275,17 @@ def test_who_has_changed_meanwhile_is_not_let_in(
     assert refused(redeem(over, code, browser.verifier), expected)
 
 
+def test_where_every_session_is_ended_no_code_lets_anybody_in(
+    house: Any, over: Api, browser: Browser, ann: str
+) -> None:
+    """TOK-13: it stands for a login that was before."""
+    code = browser.code(ann)
+    root = house.login("root").jwt
+    assert house.http.call("admin:resetCache", jwt=root, database="internalCache").status == 200
+    house.admin = house.login("root")
+    assert refused(redeem(over, code, browser.verifier), OVER)
+
+
 def test_a_login_is_told_once_and_when_the_code_is_handed_in(
     house: Any, browser: Browser, ann: str
 ) -> None:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import venv
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from hashlib import sha256
 from pathlib import Path
 from typing import NoReturn
@@ -21,7 +22,8 @@ from typing import NoReturn
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from .world import Parts
+from .visitors import Visitor
+from .world import Parts, World, opened
 
 HERE = Path(__file__).parent
 OWN_HOSTS = "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
@@ -92,6 +94,25 @@ def browser(missing: Missing) -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=program, args=arguments)
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="module")
+def world(parts: Parts) -> Iterator[World]:
+    """Servers that the tests of a module share."""
+    with opened(parts) as everything:
+        yield everything
+
+
+@pytest.fixture
+def visitors(world: World, browser: Browser) -> Iterator[Callable[[], Visitor]]:
+    """Make visitors who know nothing of each other."""
+    with world.told(), ExitStack() as stack:
+        yield lambda: Visitor(world, stack.enter_context(closing(browser.new_context())))
+
+
+@pytest.fixture
+def visitor(visitors: Callable[[], Visitor]) -> Visitor:
+    return visitors()
 
 
 def cached(name: str, wanted: Path, install: Callable[[Path], None]) -> Path:

@@ -13,10 +13,15 @@ from ostiary.testing.server import free_port
 PEOPLE = ["ann", "bob", "cid", "dan", "eve"]
 """Who has an account at Canaille; at oidc-provider everybody has one."""
 
-SECRETS = {"npm": "npm-has-this-secret-" * 2, "canaille": "canaille-has-this-secret-" * 2}
+SECRETS = {name: f"{name}-has-this-secret-" * 2 for name in ("npm", "form", "canaille")}
 """Of the clients that have one, by strategy."""
 
-NPM = {"npm": "client_secret_basic", "signed": "private_key_jwt", "public": "none"}
+NPM = {
+    "npm": "client_secret_basic",
+    "form": "client_secret_post",
+    "signed": "private_key_jwt",
+    "public": "none",
+}
 """How the strategies of oidc-provider prove who the client is."""
 
 SETTINGS = """
@@ -100,13 +105,17 @@ class Registered:
         key = f'privateKeyFile = "{pem}"\nprivateKeyID = "{self.client_key.kid}"'
         # Canaille, as it keeps things in memory, would take anybody's consent for everybody's.
         asked = 'authorizationParams = {prompt = "consent"}'
+        form = """clientAuthentication = "client_secret_post"
+authorizationParams = {response_mode = "form_post"}"""
+        pages = [f"{origin}/index.html" for origin in self.origins]
+        back = f"postLogoutURIs = {pages}"
         own = {
-            "npm": f'clientSecret = "{SECRETS["npm"]}"',
+            "npm": f'clientSecret = "{SECRETS["npm"]}"\nkeepTokens = true\n{back}',
+            "form": f'clientSecret = "{SECRETS["form"]}"\n{form}',
             "signed": f'clientAuthentication = "private_key_jwt"\n{key}',
             "public": 'clientAuthentication = "none"',
             "canaille": f'clientSecret = "{SECRETS["canaille"]}"\n{asked}',
         }
-        pages = [f"{origin}/index.html" for origin in self.origins]
         text = SETTINGS.format(url=self.url, origins=self.origins, pages=pages, plugin=plugin)
         for name, line in own.items():
             issuer = self.canaille_url if name == "canaille" else self.npm_url
@@ -120,8 +129,8 @@ class Registered:
             "client_name": name,
             "token_endpoint_auth_method": method,
             "redirect_uris": [f"{self.url}/_login/{name}"],
-            "post_logout_redirect_uris": self.origins,
-            "backchannel_logout_uri": f"{self.url}/_logout/{name}",
+            "post_logout_redirect_uris": [f"{origin}/index.html" for origin in self.origins],
+            "backchannel_logout_uri": f"{self.url}/_/backchannel/{name}",
             "backchannel_logout_session_required": True,
             "grant_types": ["authorization_code", "refresh_token"],
         }

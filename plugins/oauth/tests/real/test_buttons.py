@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser
 
-from .visitors import Visitor
-from .world import Parts, World, opened
+if TYPE_CHECKING:
+    from .visitors import Visitor
 
 BOTH = ["npm", "canaille"]
-
-
-@pytest.fixture(scope="module")
-def world(parts: Parts) -> Iterator[World]:
-    with opened(parts) as everything:
-        yield everything
-
-
-@pytest.fixture
-def visitor(world: World, browser: Browser) -> Iterator[Visitor]:
-    with world.told(), closing(browser.new_context()) as context:
-        yield Visitor(world, context)
 
 
 @pytest.mark.parametrize("strategy", ["npm", "signed", "public", "canaille"])
@@ -62,3 +48,34 @@ def test_a_one_time_code_becomes_a_token_for_the_page_that_began(
     visitor.open_application("code", elsewhere=elsewhere)
     visitor.sign_in(strategy, "cid")
     assert visitor.user() in visitor.world.users()
+
+
+def test_whom_the_provider_knows_already_is_not_asked_again_and_is_the_same_user(
+    visitor: Visitor,
+) -> None:
+    """OAU-11: provider and subject are who it is."""
+    visitor.open_application("code")
+    visitor.sign_in("npm", "dan")
+    first = visitor.user()
+    visitor.open_application("code")
+    visitor.press("npm")
+    visitor.page.wait_for_url("**/index.html")
+    assert visitor.user() == first
+
+
+def test_a_provider_that_answers_with_a_form_leads_to_the_same_page(visitor: Visitor) -> None:
+    """Its page posts from another site, so the browser leaves the cookie of the login out."""
+    visitor.open_application("code", elsewhere=True)
+    visitor.sign_in("form", "cid")
+    assert visitor.user() in visitor.world.users()
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+def test_who_does_not_consent_is_told_so_by_the_page(visitor: Visitor, strategy: str) -> None:
+    """OAU-17: of what the provider says, nothing is shown."""
+    visitor.open_application("code")
+    visitor.press(strategy)
+    if strategy == "canaille":
+        visitor.log_in(strategy, "eve")
+    visitor.cancel(strategy)
+    assert visitor.error() == "plugin.strategy.missing_user"

@@ -69,6 +69,32 @@ class Visitor:
         self.log_in(strategy, name)
         self.consent(strategy)
 
+    def stop_before_the_return(self, strategy: str, name: str) -> str:
+        """Sign in at oidc-provider up to the last redirection; return where it leads."""
+        self.press(strategy)
+        self.log_in(strategy, name)
+        self.page.get_by_role("button", name="Continue").wait_for()
+        url = str(self.page.locator("form").evaluate("form => form.action"))
+        # With the cookies of this browser, which follows no redirection then.
+        asking = self.context.request
+        answer = asking.post(url, form={"prompt": "consent"}, max_redirects=0)
+        while not (url := answer.headers["location"]).startswith(self.world.url):
+            answer = asking.get(url, max_redirects=0)
+        return url
+
+    def cancel(self, strategy: str) -> None:
+        """Do not let the provider of a strategy tell who it is."""
+        if strategy == "canaille":
+            self.page.get_by_role("button", name="Deny").click()
+        else:
+            self.page.get_by_role("link", name="Cancel").click()
+
+    def error(self) -> str:
+        """Return the error that the page of the application shows."""
+        expect(self.page.locator("#user")).to_have_text("nobody")
+        expect(self.page.locator("#error")).not_to_be_empty()
+        return self.page.locator("#error").inner_text()
+
     def user(self) -> str:
         """Return the user whom the page of the application shows."""
         expect(self.page.locator("#user")).not_to_be_empty()

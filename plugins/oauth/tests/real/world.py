@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,14 @@ from ostiary.testing.server import ThrowAwayServer, free_port
 from ostiary.testing.wire import HttpApi
 
 from .processes import Program
-from .registered import Registered, signing_key
+from .registered import Registered
 from .site import Site
 
 HERE = Path(__file__).parent
 SETUP_SECRET = "a setup secret that everybody knows"
+SESSION = "kuzzle-plugin-auth-passport-oauth/session"
+"""The controller by which people leave."""
+
 ADMIN = {"username": "root", "password": "the password of an administrator"}
 
 
@@ -39,8 +42,8 @@ class Parts:
 class World:
     """Everything that a login goes through.
 
-    :ivar npm: oidc-provider, behind the strategies ``npm`` (a client with a secret), ``signed`` (one
-        with a key) and ``public`` (one with nothing).
+    :ivar npm: oidc-provider, behind the strategies ``npm`` and ``form`` (clients with a secret; the
+        second answers with a form), ``signed`` (with a key) and ``public`` (with nothing).
     :ivar canaille: Canaille, behind the strategy of that name.
     """
 
@@ -49,7 +52,6 @@ class World:
     canaille: Program
     site: Site
     registered: Registered
-    npm_told: Mapping[str, Any]
 
     @property
     def url(self) -> str:
@@ -74,6 +76,14 @@ class World:
             found = call("security:searchUsers", {"query": {}})
         return [user["_id"] for user in found["hits"] if user["_id"] != "root"]
 
+    def allow(self, profile: str, controller: str, action: str) -> None:
+        """Let who has a profile run an action, besides what the role of that name allows."""
+        rights = {"controllers": {controller: {"actions": {action: True}}}}
+        policies = [{"roleId": profile}, {"roleId": action}]
+        with self.administrator() as call:
+            call("security:createOrReplaceRole", rights, _id=action)
+            call("security:updateProfile", {"policies": policies}, _id=profile)
+
     @contextmanager
     def told(self) -> Iterator[None]:
         """Print in the end what everybody has said; pytest shows it beside a test that failed."""
@@ -81,11 +91,6 @@ class World:
         yield
         for log, length in zip(self._logs(), before, strict=True):
             print(log[length:])  # noqa: T201
-
-    def rotate_keys(self) -> None:
-        """Have oidc-provider sign with a key that it did not have before."""
-        self.npm.stop()
-        self.npm.start({**self.npm_told, "jwks": {"keys": [signing_key()]}})
 
     def _logs(self) -> list[str]:
         return [self.server.log, self.npm.log, self.canaille.log]
@@ -110,12 +115,11 @@ def opened(parts: Parts, plugin: str = "", **more: str) -> Iterator[World]:
         npm, canaille = _programs(parts, registered)
         for program in (npm, canaille):
             stack.callback(program.throw_away)
-        npm_told = registered.for_npm()
-        npm.start(npm_told)
+        npm.start(registered.for_npm())
         canaille.start(registered.for_canaille())
         server.start()
         stack.enter_context(site.serving(HERE / "site", parts.npm_folder / "browser"))
-        yield World(server, npm, canaille, site, registered, npm_told)
+        yield World(server, npm, canaille, site, registered)
 
 
 def _programs(parts: Parts, registered: Registered) -> tuple[Program, Program]:

@@ -46,6 +46,7 @@ async function goOn() {
   const came = new URLSearchParams(location.hash.slice(1));
   history.replaceState(null, '', here);
   if (came.has('error')) throw new Error(came.get('error'));
+  if (came.has('linked')) return { _id: `linked: ${came.get('linked')}` };
   if (way === 'code' && came.has('loginCode')) {
     const body = {
       loginCode: came.get('loginCode'), codeVerifier: sessionStorage.getItem('verifier'),
@@ -55,6 +56,26 @@ async function goOn() {
   }
   return way === 'cookie' ? call('GET', '/_me', { cookies: true }) : null;
 }
+
+/** Has who is signed in with a password sign in at a provider as well: then both are theirs. */
+async function link(strategy, username, password) {
+  const { jwt } = await call('POST', '/_login/local', { body: { username, password } });
+  const wanted = new URLSearchParams({ returnTo: here, noRedirect: true });
+  // The cookie that comes with the answer says that this very browser has begun.
+  const answer = await call('POST', `/_me/credentials/${strategy}/_create?${wanted}`, {
+    token: jwt, body: {}, cookies: true,
+  });
+  location.href = answer.headers.Location;
+}
+
+/** Leaves here and at the provider. */
+async function leave(strategy) {
+  const wanted = new URLSearchParams({ postLogoutRedirectUri: here, inBody: true });
+  const answer = await call('POST', `/_/session/${strategy}/_logout?${wanted}`, { cookies: true });
+  location.href = answer.location;
+}
+
+window.application = { link, leave };
 
 function show(id, text) {
   document.getElementById(id).textContent = text;
@@ -69,7 +90,8 @@ for (const { name, label } of strategies.filter(one => one.redirects)) {
 }
 try {
   const user = await goOn();
-  show('user', user ? user._id : 'nobody');
+  // `-1` is who is not signed in.
+  show('user', user && user._id !== '-1' ? user._id : 'nobody');
 } catch (error) {
   show('error', error.message);
   show('user', 'nobody');
