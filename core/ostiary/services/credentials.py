@@ -145,6 +145,10 @@ class Credentials:
         further = reserved.further
         try:
             await self._strategies.validate(strategy, user, fields, call)
+            if approve is not None and further:
+                # What is written beside others opens the user at once, and is not taken back.
+                async with self._store.read() as db:
+                    await approve(db)
             seen = await self._strategies.create(strategy, kuid, fields, call, further=further)
             async with self._store.begin() as db:
                 await take_turn(db)
