@@ -149,6 +149,10 @@ async def _asked(strategy: OAuthStrategy, refresh_token: str) -> Mapping[str, An
     from ostiary_oauth import client_auth, exchanges
 
     endpoint = (await strategy.web.metadata()).token_endpoint
+    key = strategy.provider.private_key
+    if key is not None:
+        # See ``exchanges.redeem``.
+        await asyncio.to_thread(client_auth.signing_key, key)
     try:
         client = client_auth.client(strategy, endpoint)
         answer = worth_keeping(await client.refresh_token(endpoint, refresh_token=refresh_token))
