@@ -182,13 +182,7 @@ def running() -> Iterator[Loopback]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         loopback = Loopback(f"http://127.0.0.1:{listening.getsockname()[1]}")
         config = uvicorn.Config(
-            application(loopback),
-            lifespan="off",
-            log_config=None,
-            # In this process it would stand among what the tests say that we do not log.
-            access_log=False,
-            loop="asyncio",
-            ws="none",
+            application(loopback), lifespan="off", log_config=None, loop="asyncio", ws="none"
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listening],))
