@@ -68,15 +68,16 @@ class BackgroundHooks:
         self._tasks: dict[asyncio.Task[None], _Work] = {}
 
     def start(self) -> None:
-        """Begin all of it; nobody waits for it."""
+        """Begin all of it; nobody waits for it. It ends with the task that calls this, at the latest."""
         for work in self._works:
+            work.host = asyncio.current_task()
             task = asyncio.create_task(work.go_on(self._delays), name=work.subject)
             self._tasks[task] = work
 
     async def stop(self) -> None:
         """Tell all of it to end, and wait for that a moment; the rest is closed, or left behind."""
         for work in self._works:
-            work.stopping = True
+            work.stop()
         await self._cancel(GRACE)
         for work in self._tasks.values():
             work.abandon()
@@ -99,7 +100,21 @@ class _Work:
     def __init__(self, subject: str, ask: Ask, watchdog: Watchdog) -> None:
         self.subject, self._ask, self._watchdog = subject, ask, watchdog
         self._steps: Steps | None = None
-        self.stopping = False
+        self._told = False
+        self.host: asyncio.Task[Any] | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it shall not be called again.
+
+        An event loop that something else has ended cancels all tasks, and waits for each: that of
+        the server among them. A hook that has cancelled its own is no reason.
+        """
+        return self._told or (self.host is not None and bool(self.host.cancelling()))
+
+    def stop(self) -> None:
+        """Have it not called again."""
+        self._told = True
 
     async def go_on(self, delays: Delays) -> None:
         """Call the hook until it returns, or until told to stop; whatever it raises ends here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -226,3 +227,18 @@ async def test_nobody_wraps_the_work_of_others(tmp_path: Path) -> None:
         pytest.raises(PluginError, match="ostiary_background is asked of each, not wrapped"),
     ):
         load_plugins({}, ["wrapping"], dev=True, version="0.1.0")
+
+
+def test_it_ends_with_an_event_loop_that_something_else_has_ended() -> None:
+    """Asyncio cancels every task then, and waits for each for ever."""
+
+    async def work() -> None:
+        await asyncio.sleep(60)
+
+    async def serve() -> None:
+        hooks(work).start()
+        asyncio.get_running_loop().call_later(0.05, sys.exit, 3)
+        await asyncio.sleep(60)
+
+    with pytest.raises(SystemExit):
+        asyncio.run(serve())

@@ -256,7 +256,7 @@ def test_a_code_and_its_verifier_are_texts(over: Api, browser: Browser, name: st
     assert (outcome.status, outcome.error_id) == (400, "api.assert.invalid_type")
 
 
-@pytest.mark.parametrize("change", ["disabled", "deleted", "changed"])
+@pytest.mark.parametrize("change", ["disabled", "deleted", "changed", "put out"])
 def test_who_has_changed_meanwhile_is_not_let_in(
     over: Api, house: Any, browser: Browser, ann: str, change: str
 ) -> None:
@@ -268,11 +268,25 @@ def test_who_has_changed_meanwhile_is_not_let_in(
         assert house.http.call("security:disableUser", **as_root).status == 200
     elif change == "deleted":
         assert house.http.call("security:deleteUser", **as_root).status == 200
+    elif change == "put out":
+        assert house.http.call("security:revokeTokens", **as_root).status == 200
+        expected = OVER
     else:
         fields = {"badge": f"new-{ann}"}
         house.http.call("security:updateCredentials", fields, strategy="door", **as_root)
         expected = OVER
     assert refused(redeem(over, code, browser.verifier), expected)
+
+
+def test_where_every_session_is_ended_no_code_lets_anybody_in(
+    house: Any, over: Api, browser: Browser, ann: str
+) -> None:
+    """TOK-13: it stands for a login that was before."""
+    code = browser.code(ann)
+    root = house.login("root").jwt
+    assert house.http.call("admin:resetCache", jwt=root, database="internalCache").status == 200
+    house.admin = house.login("root")
+    assert refused(redeem(over, code, browser.verifier), OVER)
 
 
 def test_a_login_is_told_once_and_when_the_code_is_handed_in(

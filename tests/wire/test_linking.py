@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,7 +20,7 @@ from ostiary.settings import Settings
 from ostiary.testing.linked import passes
 from ostiary.testing.lock import lock
 from ostiary.testing.packages import badge, installed
-from ostiary.testing.wire import Api, HttpApi, Outcome, WebSocketApi
+from ostiary.testing.wire import Api, HttpApi, Outcome, WebSocketApi, serving
 
 OVER, REFUSED = "ostiary.login.flow_over", "plugin.strategy.missing_user"
 TOO_MANY = "api.process.too_many_logins_requests"
@@ -334,6 +337,18 @@ def test_nothing_comes_of_a_link_whose_user_has_changed_meanwhile(
     assert not http.call("security:hasCredentials", **asked).result
 
 
+def test_who_may_not_give_themselves_credentials_any_more_finishes_no_link(
+    house: Any, api: Api, owner: Owner
+) -> None:
+    """Also at the login, for which everybody has the right."""
+    state, code = owner.sent_away(api), f"of-{owner.elsewhere}"
+    profiles = {"profileIds": ["anonymous"]}
+    as_root = {"jwt": house.jwt, "_id": owner.kuid}
+    assert house.http.call("security:updateUser", profiles, **as_root).status == 200
+    assert refused(owner.back(api, state, code), OVER)
+    assert not house.http.call("security:hasCredentials", strategy="pass", **as_root).result
+
+
 def test_the_link_goes_on_where_the_session_does(house: Any, api: Api, owner: Owner) -> None:
     """Refreshed, with other properties, or after another session has ended."""
     state, other = owner.sent_away(api), owner.sign_in()
@@ -523,3 +538,52 @@ def test_operators_say_of_whom_a_proof_is_asked(
         proved = {**fields, "proof": {"currentCode": "1234"}}
         done = owner.add(house.http, proved, "badge")
         assert done.result == {**fields, "kuid": owner.kuid}
+
+
+@pytest.mark.parametrize("step", ["link", "validate"])
+@pytest.mark.parametrize("change", ["signed out", "revoked", "disabled"])
+def test_further_credentials_are_not_left_to_who_is_put_out_meanwhile(
+    house: Any, api: Api, owner: Owner, monkeypatch: pytest.MonkeyPatch, change: str, step: str
+) -> None:
+    """TOK-13: what is beside others cannot be taken back alone, so it is not written."""
+    assert owner.back(api, owner.sent_away(api), f"of-{owner.elsewhere}").status == 200
+    held, state, tries = owner.elsewhere, owner.sent_away(api), []
+
+    def put_out() -> None:
+        with closing(HttpApi(house.port)) as http:
+            as_root = {"jwt": house.jwt, "_id": owner.kuid}
+            if change == "signed out":
+                done = http.call("auth:logout", jwt=owner.jwt)
+            elif change == "revoked":
+                done = http.call("security:revokeTokens", **as_root)
+            else:
+                done = http.call("security:disableUser", **as_root)
+            tries.append(done.status)
+
+    async def at(reached: str, kuid: str) -> None:
+        if reached == step and kuid == owner.kuid and not tries:
+            await asyncio.to_thread(put_out)
+
+    monkeypatch.setattr(sys.modules["toy_pass"], "at", at)
+    assert refused(owner.back(api, state, f"of-{held}"), OVER)
+    assert tries == [200]
+    asked = {"strategy": "pass", "_id": owner.kuid, "jwt": house.jwt}
+    seen = house.http.call("security:getCredentials", **asked).result
+    assert held not in seen["badges"]
+
+
+def test_a_plugin_that_is_missing_spares_nobody_the_proof(
+    settings_here: Callable[..., Settings], new_site: Callable[..., Any], tmp_path: Path
+) -> None:
+    """OWASP ASVS 7.5.1: also while what they could prove it with is not there."""
+    allowed = {"plugins__allow": ["local", "pass", "lock"]}
+    with installed(tmp_path, passes(), lock()):
+        made = settings_here("missing", security__newCredentials__youngSession=0, **allowed)
+        with new_site(made) as house:
+            owner = Owner(house)
+            assert refused(owner.add(house.http), NEEDED, 403)
+        fewer = replace(made, plugins=replace(made.plugins, allow=("local", "pass")))
+        with serving(fewer) as port, closing(HttpApi(port)) as api:
+            refusal = owner.add(api)
+            assert refused(refusal, NEEDED, 403)
+            assert refusal.error["props"] == ["none"]

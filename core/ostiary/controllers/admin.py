@@ -30,7 +30,7 @@ async def reset_database(services: Services) -> dict[str, bool]:
 
 @admin.action(POST("/admin/_resetCache"), raises=[errors.CacheNotFound])
 async def reset_cache(services: Services, database: Cache) -> dict[str, bool]:
-    """End every session of every user, the caller's included; API keys stay."""
+    """End every session of every user, the caller's included, and every login under way; API keys stay."""
     if database not in (TOKENS, NOTHING):
         raise errors.CacheNotFound(database)
     if database == TOKENS:

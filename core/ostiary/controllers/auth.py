@@ -202,6 +202,8 @@ async def _go_on(
         redeemed = await services.exchanges.redeem(strategy, flow, origin, place)
         return _answer(services, request, redeemed, in_cookie=in_cookie)
     try:
+        if flow.link is not None:
+            await _check_right_to_link(services, request, flow.link.kuid)
         outcome = await _step(services, request, strategy, fields, expires_in, flow=flow)
         if flow.returning is not None and flow.leads_back:
             return await led_back(services, request, strategy, flow.returning, outcome)
@@ -210,6 +212,25 @@ async def _go_on(
             raise
         return await refused(services, request, flow.returning, error)
     return _answer(services, request, outcome, in_cookie=in_cookie)
+
+
+async def _check_right_to_link(services: Services, request: Request, kuid: str) -> None:
+    """Refuse to go on with a link whose user may not give themselves credentials any more.
+
+    :raises errors.FlowOver: that is so, or the user is gone.
+    """
+    account = await services.accounts.find(kuid)
+    asked = Request(
+        controller=auth.name,
+        action="createMyCredentials",
+        args={},
+        body=None,
+        jwt=None,
+        connection=request.connection,
+        id=request.id,
+    )
+    if account is None or not account.rights.allow(asked):
+        raise errors.FlowOver
 
 
 async def _step(

@@ -132,8 +132,8 @@ class Credentials:
     ) -> dict[str, Any]:
         """Give a user credentials, or further ones where the strategy has several.
 
-        :param approve: refuses in the transaction that makes them the user's; nobody else
-            changes anything of the user after it.
+        :param approve: refuses before anything is written, and again in the transaction that
+            makes them the user's; nobody else changes anything of the user after it.
         :param known: refuse if more has changed of the user, and know of this change, too.
         :param action: see ``update``.
         :raises errors.CredentialsExist: there are some; they are never overwritten.
@@ -145,12 +145,14 @@ class Credentials:
         further = reserved.further
         try:
             await self._strategies.validate(strategy, user, fields, call)
+            # What is written beside others cannot be erased alone: who is put out while plugins
+            # talk with a provider must have nothing written any more.
+            async with self._store.read() as db:
+                await self._check_approved(db, kuid, approve, known)
             seen = await self._strategies.create(strategy, kuid, fields, call, further=further)
             async with self._store.begin() as db:
                 await take_turn(db)
-                if approve is not None:
-                    await approve(db)
-                await self._check_unchanged(db, kuid, None if known is None else known.of(kuid))
+                await self._check_approved(db, kuid, approve, known)
                 await self._changes.record(db, "user", kuid)
                 if known is not None:
                     db.after_commit(partial(known.learn, kuid, await self._changes.last(db)))
@@ -255,6 +257,13 @@ class Credentials:
     async def _end_sessions(self, db: Database, kuid: str, keep: str | None) -> None:
         if self._ends_sessions and await end_sessions(db, kuid, but=keep):
             await self._events.record(db, SessionsEnded(kuid=kuid, kept=keep))
+
+    async def _check_approved(
+        self, db: Database, kuid: str, approve: Approve | None, known: Knowledge | None
+    ) -> None:
+        if approve is not None:
+            await approve(db)
+        await self._check_unchanged(db, kuid, None if known is None else known.of(kuid))
 
     async def _check_unchanged(self, db: Database, kuid: str, since: int | None) -> None:
         if since is not None and await self._changes.since(db, since, "user", kuid):

@@ -79,17 +79,20 @@ class Reauthentication:
         in has proved enough; what the token of an API key, or one made with it, was never.
 
         :param strategy: of which they get credentials.
-        :returns: None if nothing has to be proved, also because there is nothing to prove it with.
+        :returns: None if nothing has to be proved, also because they hold nothing at all. What a
+            plugin that is missing has given them is no proof, and counts all the same: a stolen
+            token must not gain by it.
         """
         wanted = self._new.proof == "all" or (
             self._new.proof == "linked" and self._strategies.links(strategy)
         )
-        held = [one for one in session.account.strategies if self._strategies.knows(one)]
+        held = session.account.strategies
         signed_in = session.strategy is not None and not session.api_key
         age = self._clock() - session.began_at
         if not wanted or not held or (signed_in and age < self._new.young_session):
             return None
-        return tuple(one for one in held if self._strategies.reauthenticates(one))
+        known = filter(self._strategies.knows, held)
+        return tuple(one for one in known if self._strategies.reauthenticates(one))
 
     async def demand_one(
         self, names: Sequence[str], kuid: str, body: Mapping[str, Any], call: Call, place: Place

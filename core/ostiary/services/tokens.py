@@ -27,7 +27,7 @@ from ostiary.services.minting import Mint, fingerprint_of
 from ostiary.services.sessions import Issued, Origin, Session, parts_of
 from ostiary.services.signing import API_KEY, SESSION, SigningKeys
 from ostiary.storage import Database, Store
-from ostiary.storage.tables import api_keys, tokens
+from ostiary.storage.tables import api_keys, login_flows, tokens
 
 INSERT = insert(tokens)
 
@@ -224,12 +224,14 @@ class Tokens:
             await self._events.record(db, SessionsEnded(kuid=kuid))
 
     async def revoke_everyone(self) -> None:
-        """End every session of everybody; API keys stay."""
+        """End every session of everybody, and what is under way to one; API keys stay."""
         async with self._store.begin() as db:
             # Every account is read again, and with it every token.
             await self._changes.record(db, "rights")
             await self._changes.record(db, "token", EVERY)
             await db.execute(delete(tokens))
+            # A one-time code stands for a login that is over.
+            await db.execute(delete(login_flows))
             await self._events.record(db, SessionsEnded(kuid=None))
 
     async def purge(self, batch: int) -> int:

@@ -29,6 +29,7 @@ from ostiary_oauth import (
     identity_actions,
     invitation_actions,
     logout,
+    searching,
     sweeping,
     tokens,
 )
@@ -146,4 +147,4 @@ async def ostiary_search_credentials(
     offset: int,
     limit: int,
 ) -> FoundCredentials:
-    return await identities.search(strategy, store, filter, sort, offset=offset, limit=limit)
+    return await searching.search(strategy, store, filter, sort, offset=offset, limit=limit)

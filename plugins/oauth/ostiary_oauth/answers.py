@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ostiary.errors import LoginRefused
+from ostiary.errors import LoginRefused, OstiaryError
 from ostiary_oauth import errors
 from ostiary_oauth.provider import Provider
 from ostiary_oauth.strategy import OAuthStrategy
@@ -36,7 +36,7 @@ def code_of(strategy: OAuthStrategy, credentials: Mapping[str, Any], *, announce
     return text_of(strategy, credentials, "code")
 
 
-def refusal(strategy: OAuthStrategy, error: object) -> Exception:
+def refusal(strategy: OAuthStrategy, error: object) -> OstiaryError:
     """Return the error that stands for a provider's (RFC 6749, 4.1.2.1)."""
     if error == "access_denied":
         return LoginRefused(strategy.refusal, reason="the user or the provider has said no")

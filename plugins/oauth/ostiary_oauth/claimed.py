@@ -14,6 +14,7 @@ from typing import Any
 from ostiary import Call
 from ostiary_oauth import attributes, errors, tenants, tokens
 from ostiary_oauth.provider import Proved, Provider
+from ostiary_oauth.subjects import subject_of
 
 PROVED = "_proved"
 
@@ -26,9 +27,6 @@ WRITING = frozenset(
     }
 )
 """Actions of administrators that write credentials; ``createRestrictedUser`` is anybody's."""
-
-LONGEST_SUBJECT = 255
-"""Characters (OpenID Connect Core, 2)."""
 
 TENANT = "tid"
 """The attribute that tells of which tenant an account is, where a provider has many."""
@@ -109,14 +107,7 @@ def carried(
 
 def tokens_of(provider: Provider, proved: Proved) -> dict[str, Any]:
     """Return the tokens that are kept of a login, as plain JSON; none unless they are kept."""
-    if not provider.keep_tokens:
-        return {}
-    given = {name: proved.tokens.get(name) for name in tokens.TEXTS}
-    kept: dict[str, Any] = {
-        name: value for name, value in given.items() if isinstance(value, str) and value.isascii()
-    }
-    ends_at = tokens.ends_at(proved.tokens)
-    return kept if ends_at is None else {**kept, "expires_at": ends_at // 1000}
+    return tokens.worth_keeping(proved.tokens) if provider.keep_tokens else {}
 
 
 def named(provider: Provider, credentials: Mapping[str, Any]) -> str | None:
@@ -127,12 +118,10 @@ def named(provider: Provider, credentials: Mapping[str, Any]) -> str | None:
     value = attributes.value_at(credentials, provider.identifier)
     if value is attributes.MISSING or value is None or value == "":
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    # What is not printable is a control character, or no text that a database has.
-    if isinstance(value, str) and len(value) <= LONGEST_SUBJECT and value.isprintable():
-        return value
-    raise errors.InvalidIdentifier(provider.identifier)
+    subject = subject_of(value, integers=True)
+    if subject is None:
+        raise errors.InvalidIdentifier(provider.identifier)
+    return subject
 
 
 def _told(provider: Provider, credentials: Mapping[str, Any]) -> Claimed:

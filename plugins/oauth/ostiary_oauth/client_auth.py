@@ -5,6 +5,7 @@ Imports authlib and joserfc: import it where it is used.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -35,17 +36,19 @@ CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDS
 SigningKey = RSAKey | ECKey | OKPKey
 
 
-def client(strategy: OAuthStrategy, token_endpoint: str) -> AsyncOAuth2Client:
+async def client(strategy: OAuthStrategy, token_endpoint: str) -> AsyncOAuth2Client:
     """Return what asks the token endpoint of a provider as its client, over ``strategy.web``.
 
     :param token_endpoint: for which a signed proof is made.
     """
     provider = strategy.provider
+    if provider.private_key is not None:
+        # To read an RSA key takes 30 ms and more, the first time.
+        await asyncio.to_thread(signing_key, provider.private_key)
     made: AsyncOAuth2Client = strategy.web.client(
         client_id=provider.client_id,
         client_secret=secret(provider),
         token_endpoint_auth_method=provider.client_authentication,
-        revocation_endpoint_auth_method=provider.client_authentication,
     )
     made.register_client_auth_method(("client_secret_basic", _basic))
     if provider.client_authentication == "private_key_jwt":

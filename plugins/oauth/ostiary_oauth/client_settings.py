@@ -6,15 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ostiary_oauth.catalogue import Recipe
+from ostiary_oauth.provider import ASYMMETRIC
 
 if TYPE_CHECKING:
     from ostiary_oauth.settings import StrategySettings
-
-ASYMMETRIC = (
-    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
-)
-"""Algorithms whose keys a provider can publish (OAU-07)."""
 
 KEYS = "RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519"
 SHORTEST_RSA = 2048

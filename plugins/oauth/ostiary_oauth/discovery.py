@@ -13,12 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from ostiary_oauth import endpoints
 from ostiary_oauth.endpoints import UnfitError
-from ostiary_oauth.provider import Provider
+from ostiary_oauth.provider import OURS, Provider
+from ostiary_oauth.tenants import PLACEHOLDER
 
 WELL_KNOWN = "/.well-known/openid-configuration"
-
-TENANT = "{tenantid}"
-"""Stands in the issuer of Microsoft's documents for the tenant of whoever signs in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +35,7 @@ class Metadata:
     userinfo_endpoint: str | None = None
     jwks_uri: str | None = None
     end_session_endpoint: str | None = None
-    revocation_endpoint: str | None = None
     iss_parameter: bool = False
-
-
-OURS = (
-    *("client_id", "code_challenge", "code_challenge_method", "nonce"),
-    *("redirect_uri", "response_type", "scope", "state"),
-)
-"""Parameters that an authorization endpoint has no business to bring along."""
 
 
 def is_discovered(provider: Provider) -> bool:
@@ -58,7 +48,7 @@ def document_url(provider: Provider) -> str:
     """Return where the document is (OpenID Connect Discovery 1.0, 4)."""
     if provider.discovery_url is not None:
         return provider.discovery_url
-    return provider.issuer.replace(TENANT, "common").removesuffix("/") + WELL_KNOWN
+    return provider.issuer.replace(PLACEHOLDER, "common").removesuffix("/") + WELL_KNOWN
 
 
 async def discover(provider: Provider, ask: Callable[[str], Awaitable[Any]]) -> Metadata:
@@ -105,7 +95,6 @@ def _metadata(provider: Provider, document: Mapping[str, Any]) -> Metadata:
         userinfo_endpoint=endpoint("userinfo_endpoint"),
         jwks_uri=needed("jwks_uri") if provider.protocol == "oidc" else endpoint("jwks_uri"),
         end_session_endpoint=endpoint("end_session_endpoint"),
-        revocation_endpoint=endpoint("revocation_endpoint"),
         iss_parameter=document.get("authorization_response_iss_parameter_supported") is True,
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ostiary_oauth.catalogue import Recipe
 from ostiary_oauth.discovery import WELL_KNOWN
 from ostiary_oauth.passport import FACEBOOK_FIELDS
+from ostiary_oauth.provider import OURS
 from ostiary_oauth.tenants import PLACEHOLDER, TENANT
 from ostiary_oauth.urls import fault_of, fault_of_return, origin_of
 
@@ -19,12 +20,6 @@ PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 REALM = re.compile(r"[\w.~%-]+", re.ASCII)
 PROFILE_FIELD = re.compile(r"[\w.()]+", re.ASCII)
-
-OURS = {
-    *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce"),
-    *("code_challenge", "code_challenge_method", "request", "request_uri", "oauth_token"),
-}
-"""Parameters of the authorization request that no setting may touch (OAU-02)."""
 
 
 def of(recipe: Recipe, table: StrategySettings, common: OAuthSettings) -> dict[str, Any]:
@@ -163,7 +158,7 @@ def _params(recipe: Recipe, table: StrategySettings, scope: tuple[str, ...]) -> 
     if mode not in (None, "query", "form_post"):
         raise ValueError("authorizationParams.response_mode: wanted: query or form_post")
     form = {"response_mode": "form_post"} if recipe.form_post_scopes & set(scope) else {}
-    return {**recipe.params, **form, **table.authorization_params}
+    return {**form, **table.authorization_params}
 
 
 def _userinfo(recipe: Recipe, table: StrategySettings, scope: tuple[str, ...]) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -53,12 +52,8 @@ async def redeem(
     :raises errors.ClientRefused: the provider does not take this server for its client.
     :raises errors.ProviderUnavailable: it is down, or talks nonsense.
     """
-    key = strategy.provider.private_key
-    if key is not None:
-        # To read an RSA key takes 30 ms and more, the first time.
-        await asyncio.to_thread(client_auth.signing_key, key)
     try:
-        async with client_auth.client(strategy, endpoint) as client:
+        async with await client_auth.client(strategy, endpoint) as client:
             tokens = await client.fetch_token(
                 endpoint,
                 grant_type="authorization_code",

@@ -7,27 +7,13 @@ from typing import Any
 
 from ostiary import Redirect
 from ostiary_oauth import answers
-from ostiary_oauth.provider import Proved
+from ostiary_oauth.provider import OURS, Proved
 from ostiary_oauth.strategy import OAuthStrategy
 
 LIFETIME = 600_000
 """Milliseconds in which a user is back, who may have to find a second factor there (OAU-03)."""
 
 VERIFIER, NONCE = "verifier", "nonce"
-
-OURS = frozenset(
-    {
-        "client_id",
-        "code_challenge",
-        "code_challenge_method",
-        "nonce",
-        "redirect_uri",
-        "response_type",
-        "scope",
-        "state",
-    }
-)
-"""Parameters of the authorization request that no setting changes."""
 
 
 async def begin(strategy: OAuthStrategy, kept: Mapping[str, Any]) -> Redirect:

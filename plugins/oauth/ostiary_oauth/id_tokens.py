@@ -23,18 +23,11 @@ from joserfc.jws import JWSRegistry
 
 from ostiary.errors import LoginRefused
 from ostiary_oauth import tenants
+from ostiary_oauth.provider import ASYMMETRIC
 from ostiary_oauth.strategy import OAuthStrategy
 
 LEEWAY = 60
 """Seconds that the clock of a provider may be wrong."""
-
-ASYMMETRIC = frozenset(
-    {
-        *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-        *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
-    }
-)
-"""Algorithms whose keys may be public, whatever settings say (CVE-2024-37568)."""
 
 BROKEN = (JoseError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
 """What libraries raise for a token that is none."""
@@ -49,7 +42,7 @@ class Pinned(JWSRegistry):
     max_header_length = 16_384
 
     def __init__(self, strategy: OAuthStrategy) -> None:
-        pinned = sorted(ASYMMETRIC.intersection(strategy.provider.algorithms))
+        pinned = sorted(set(ASYMMETRIC).intersection(strategy.provider.algorithms))
         # Headers that nobody has registered are to be ignored (RFC 7515, 4).
         super().__init__(algorithms=pinned, strict_check_header=False)
 

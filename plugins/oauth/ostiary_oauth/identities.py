@@ -7,13 +7,13 @@ of one strategy.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from ostiary import Call, Filter, FoundCredentials, Order, Store
+from ostiary import Call, Store
 from ostiary.errors import OstiaryError
 from ostiary_oauth import (
     attributes,
@@ -21,7 +21,6 @@ from ostiary_oauth import (
     errors,
     invitations,
     rows,
-    searching,
     tokens,
     unlinking,
 )
@@ -141,19 +140,6 @@ async def by_subject(strategy: OAuthStrategy, store: Store, id: str) -> dict[str
         if is_issuer(strategy.provider, one.issuer):
             return {**_named(one), "kuid": one.kuid}
     raise errors.NoSuchIdentity(id)
-
-
-async def search(
-    strategy: OAuthStrategy,
-    store: Store,
-    filter: Filter,
-    sort: Sequence[Order],
-    *,
-    offset: int,
-    limit: int,
-) -> FoundCredentials:
-    """Return a page of accounts; see ``searching``."""
-    return await searching.search(strategy, store, filter, sort, offset=offset, limit=limit)
 
 
 def _named(identity: Identity) -> dict[str, Any]:

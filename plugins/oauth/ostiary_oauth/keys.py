@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ostiary_oauth.endpoints import UnfitError
+from ostiary_oauth.provider import ASYMMETRIC
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet
@@ -26,14 +27,8 @@ MEMBERS = {
 }
 """What is taken of a key, besides ``kid``, ``alg`` and ``use``: the public part."""
 
-CURVES = ("P-256", "P-384", "P-521", "Ed25519", "Ed448")
+CURVES = ("P-256", "P-384", "P-521", "Ed25519")
 """Those that sign (RFC 7518, 6.2.1; RFC 8037)."""
-
-ASYMMETRIC = (
-    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    *("ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448"),
-)
-"""Algorithms that an id token may be signed by, whatever anybody says (RFC 7518, RFC 9864)."""
 
 MODULUS = range(342, 1367)
 """Characters of a modulus, in base64url: 2048 bits (RFC 7518, 3.3) to 8192."""

@@ -16,8 +16,6 @@ from ostiary_oauth import claimed, rows
 from ostiary_oauth.provider import Proved
 from ostiary_oauth.strategy import OAuthStrategy
 
-LONGEST_ADDRESS = 320
-
 
 async def by_address(
     strategy: OAuthStrategy, store: Store, directory: Directory, proved: Proved, call: Call
@@ -26,11 +24,9 @@ async def by_address(
 
     :raises errors.LoginRefused: the user may not sign in; there shall not be a second one.
     """
-    email = proved.email
-    if not strategy.provider.link_by_email or not proved.email_verified or not _is_address(email):
+    if not strategy.provider.link_by_email or not proved.email_verified or proved.email is None:
         return None
-    assert email is not None
-    user = await directory.find_by_address(email)
+    user = await directory.find_by_address(proved.email)
     if user is None:
         return None
     if not user.enabled:
@@ -42,7 +38,3 @@ async def by_address(
     # The user does this, who has proved it.
     await directory.add_credentials(strategy.name, user.kuid, fields, replace(call, kuid=user.kuid))
     return user
-
-
-def _is_address(email: str | None) -> bool:
-    return email is not None and len(email) <= LONGEST_ADDRESS and email.isprintable()

@@ -49,7 +49,7 @@ async def logout(
         str | None, "Where the provider sends the browser at last; one of `postLogoutURIs`."
     ] = None,
     state: Annotated[str | None, "What comes back at that address."] = None,
-    in_body: Annotated[
+    no_redirect: Annotated[
         bool, "Answer 200 with `location` instead of sending there; for pages that use fetch()."
     ] = False,
 ) -> dict[str, Any] | Reply:
@@ -65,7 +65,7 @@ async def logout(
     except core.SessionNotFound:
         raise errors.OtherSession(strategy) from None
     location = await _location(configured, store, call.kuid, back)
-    if location is None or in_body:
+    if location is None or no_redirect:
         return Reply({"acknowledged": True, "location": location}, cookies=cookies)
     sent = Reply.redirect(location)
     return Reply(sent.value, status=sent.status, headers=sent.headers, cookies=cookies)

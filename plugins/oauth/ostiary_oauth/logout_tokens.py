@@ -11,17 +11,17 @@ from hashlib import sha256
 from typing import Any
 
 from joserfc.jwt import JWTClaimsRegistry, Token
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import Directory, Store
 from ostiary.errors import LoginRefused
 from ostiary_oauth import errors, id_tokens
+from ostiary_oauth.rows import now
 from ostiary_oauth.sessions import session_name
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import identities, spent
 from ostiary_oauth.tenants import WrongTenant
-from ostiary_oauth.tokens import now
 
 LONGEST = 8192
 """Characters of a logout token; usual ones have a thousand."""
@@ -135,7 +135,6 @@ async def _spend(strategy: OAuthStrategy, store: Store, fingerprint: bytes, unti
     row = {"fingerprint": fingerprint, "expires_at": int(until * 1000)}
     try:
         async with store.begin() as db:
-            await db.execute(delete(spent).where(spent.c.expires_at < now()))
             await db.execute(insert(spent).values(row))
     except IntegrityError:
         raise errors.WrongLogoutToken(strategy.name, "it was used before") from None

@@ -20,13 +20,10 @@ from ostiary.errors import LoginRefused, OstiaryError
 from ostiary_oauth import errors, profiles
 from ostiary_oauth.answers import text_of
 from ostiary_oauth.exchanges import NONSENSE, nonsense
-from ostiary_oauth.provider import Proved
+from ostiary_oauth.provider import OURS, Proved
 from ostiary_oauth.strategy import OAuthStrategy
 
 TOKEN, SECRET = "token", "secret"
-
-OURS = frozenset({"oauth_callback", "oauth_token", "state"})
-"""Parameters of the authorization request that no setting changes."""
 
 LONGEST = 4096
 """Characters of a token."""

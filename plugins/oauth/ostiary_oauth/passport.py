@@ -38,7 +38,8 @@ FACEBOOK_FIELDS = {
 """What passport calls fields of Facebook; others have their own name."""
 
 
-def _keyed(key: str, *, secret: bool = False) -> Any:
+def keyed(key: str, *, secret: bool = False) -> Any:
+    """Return an optional field of settings whose key is not its name in camel case."""
     return field(default=None, repr=not secret, metadata={"key": key})
 
 
@@ -46,36 +47,34 @@ def _keyed(key: str, *, secret: bool = False) -> Any:
 class CredentialSettings:
     """The table ``credentials`` of a strategy, as Kuzzle hands it to passport."""
 
-    client_id: Annotated[str | None, "`clientID`."] = _keyed("clientID")
+    client_id: Annotated[str | None, "`clientID`."] = keyed("clientID")
     consumer_key: Annotated[str | None, "`clientID`, for OAuth 1.0a."] = None
-    client_secret: Annotated[str | None, "`clientSecret`."] = _keyed("clientSecret", secret=True)
-    consumer_secret: Annotated[str | None, "`clientSecret`, for OAuth 1.0a."] = _keyed(
+    client_secret: Annotated[str | None, "`clientSecret`."] = keyed("clientSecret", secret=True)
+    consumer_secret: Annotated[str | None, "`clientSecret`, for OAuth 1.0a."] = keyed(
         "consumerSecret", secret=True
     )
-    callback_url: Annotated[str | None, "`callbackURL`."] = _keyed("callbackURL")
+    callback_url: Annotated[str | None, "`callbackURL`."] = keyed("callbackURL")
     scope: Annotated[str | tuple[str, ...] | None, "`scope`."] = None
     issuer: Annotated[str | None, "`issuer`."] = None
-    authorization_url: Annotated[str | None, "`authorizationURL`."] = _keyed("authorizationURL")
-    user_authorization_url: Annotated[str | None, "`authorizationURL`, for OAuth 1.0a."] = _keyed(
+    authorization_url: Annotated[str | None, "`authorizationURL`."] = keyed("authorizationURL")
+    user_authorization_url: Annotated[str | None, "`authorizationURL`, for OAuth 1.0a."] = keyed(
         "userAuthorizationURL"
     )
-    token_url: Annotated[str | None, "`tokenURL`."] = _keyed("tokenURL")
-    access_token_url: Annotated[str | None, "`tokenURL`, for OAuth 1.0a."] = _keyed(
-        "accessTokenURL"
-    )
-    request_token_url: Annotated[str | None, "`requestTokenURL`."] = _keyed("requestTokenURL")
-    user_info_url: Annotated[str | None, "`userinfoURL`."] = _keyed("userInfoURL")
-    user_profile_url: Annotated[str | None, "`userinfoURL`."] = _keyed("userProfileURL")
-    profile_url: Annotated[str | None, "`userinfoURL`."] = _keyed("profileURL")
-    user_email_url: Annotated[str | None, "`emailsURL`."] = _keyed("userEmailURL")
+    token_url: Annotated[str | None, "`tokenURL`."] = keyed("tokenURL")
+    access_token_url: Annotated[str | None, "`tokenURL`, for OAuth 1.0a."] = keyed("accessTokenURL")
+    request_token_url: Annotated[str | None, "`requestTokenURL`."] = keyed("requestTokenURL")
+    user_info_url: Annotated[str | None, "`userinfoURL`."] = keyed("userInfoURL")
+    user_profile_url: Annotated[str | None, "`userinfoURL`."] = keyed("userProfileURL")
+    profile_url: Annotated[str | None, "`userinfoURL`."] = keyed("profileURL")
+    user_email_url: Annotated[str | None, "`emailsURL`."] = keyed("userEmailURL")
     profile_fields: Annotated[
         tuple[str, ...] | None, "Facebook: what its profile is asked for."
     ] = None
     tenant: Annotated[str | None, "`tenant`."] = None
-    base_url: Annotated[str | None, "`baseURL`."] = _keyed("baseURL")
+    base_url: Annotated[str | None, "`baseURL`."] = keyed("baseURL")
     realm: Annotated[str | None, "`realm`."] = None
-    team_id: Annotated[str | None, "`teamID`."] = _keyed("teamID")
-    key_id: Annotated[str | None, "`privateKeyID`."] = _keyed("keyID")
+    team_id: Annotated[str | None, "`teamID`."] = keyed("teamID")
+    key_id: Annotated[str | None, "`privateKeyID`."] = keyed("keyID")
     private_key_location: Annotated[str | None, "`privateKeyFile`."] = None
 
 

@@ -11,11 +11,12 @@ from ostiary_oauth.attributes import value_at
 from ostiary_oauth.exchanges import nonsense
 from ostiary_oauth.provider import Proved
 from ostiary_oauth.strategy import OAuthStrategy
+from ostiary_oauth.subjects import subject_of
 
 if TYPE_CHECKING:
     from ostiary_oauth.discovery import Metadata
 
-LONGEST_SUBJECT = 255
+LONGEST_SESSION = 255
 LONGEST_ADDRESS = 254
 """Characters of an address that mail reaches (RFC 5321, 4.5.3.1.3)."""
 
@@ -96,16 +97,13 @@ def subject(
 ) -> str:
     """Return what names an account (OAU-13; OpenID Connect Core, 2).
 
-    :param integers: a whole number does, too, as GitHub's; never one that may be rounded.
+    :param integers: see ``subject_of``.
     :raises errors.LoginRefused: nothing does.
     """
-    value = value_at(profile, path)
-    if integers and isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    # What is not printable is a control character, or looks like another subject.
-    if isinstance(value, str) and 0 < len(value) <= LONGEST_SUBJECT and value.isprintable():
-        return value
-    raise LoginRefused(strategy.refusal, reason=f"nothing at {path} names an account")
+    found = subject_of(value_at(profile, path), integers=integers)
+    if found is None:
+        raise LoginRefused(strategy.refusal, reason=f"nothing at {path} names an account")
+    return found
 
 
 def _address(strategy: OAuthStrategy, profile: Mapping[str, Any]) -> tuple[str | None, bool]:
@@ -127,6 +125,6 @@ def _address(strategy: OAuthStrategy, profile: Mapping[str, Any]) -> tuple[str |
 def _session(claims: Mapping[str, Any]) -> str | None:
     """Return the name of the session at the provider, if it has one that may be kept."""
     session = claims.get("sid")
-    if isinstance(session, str) and 0 < len(session) <= LONGEST_SUBJECT and session.isprintable():
+    if isinstance(session, str) and 0 < len(session) <= LONGEST_SESSION and session.isprintable():
         return session
     return None

@@ -12,6 +12,22 @@ ClientAuthentication = Literal[
 ]
 Admission = Literal["create", "invite", "refuse"]
 
+OURS = frozenset(
+    {
+        *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce"),
+        *("code_challenge", "code_challenge_method", "request", "request_uri"),
+        *("oauth_callback", "oauth_token"),
+    }
+)
+"""Parameters of an authorization request that neither settings nor providers write (OAU-02)."""
+
+ASYMMETRIC = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
+)
+"""Algorithms whose keys may be public: all that an id token can be signed by, whatever settings, keys
+or headers say (OAU-07; CVE-2024-37568)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileRule:

@@ -15,9 +15,11 @@ from sqlalchemy import update
 
 from ostiary import Store
 from ostiary_oauth import errors
+from ostiary_oauth.answers import readable
+from ostiary_oauth.rows import now
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import identities
-from ostiary_oauth.tokens import NONE_KEPT, Kept, again, columns, ends_at, now, worth_keeping
+from ostiary_oauth.tokens import NONE_KEPT, Kept, again, columns, ends_at, worth_keeping
 
 SOON = 60_000
 """Milliseconds before its end in which an access token is renewed."""
@@ -148,17 +150,24 @@ async def _asked(strategy: OAuthStrategy, refresh_token: str) -> Mapping[str, An
     from ostiary_oauth import client_auth, exchanges
 
     endpoint = (await strategy.web.metadata()).token_endpoint
+    key = strategy.provider.private_key
+    if key is not None:
+        # See ``exchanges.redeem``.
+        await asyncio.to_thread(client_auth.signing_key, key)
     try:
-        client = client_auth.client(strategy, endpoint)
-        answer = worth_keeping(await client.refresh_token(endpoint, refresh_token=refresh_token))
+        async with await client_auth.client(strategy, endpoint) as client:
+            given = await client.refresh_token(endpoint, refresh_token=refresh_token)
     except OAuthError as error:
-        if error.error in REVOKED:
+        # It is of whatever type the provider has sent.
+        name = readable(error.error)
+        if name in REVOKED:
             raise Revoked from None
-        if error.error in exchanges.OURS:
-            raise exchanges.refusal(strategy, error.error) from None
+        if name in exchanges.OURS:
+            raise exchanges.refusal(strategy, name) from None
         raise exchanges.nonsense(strategy, "it does not renew a token") from None
     except exchanges.NONSENSE:
         raise exchanges.nonsense(strategy, "its token endpoint fails") from None
+    answer = worth_keeping(given)
     if not answer:
         raise exchanges.nonsense(strategy, "its token endpoint gives no token")
     return answer

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from ostiary import read_settings
-from ostiary_oauth.passport import CredentialSettings
+from ostiary_oauth.passport import CredentialSettings, keyed
 from ostiary_oauth.provider import Admission, ProfileRule, Provider
 
 logger = logging.getLogger(__name__)
@@ -24,13 +24,20 @@ def providers(settings: Mapping[str, Any]) -> tuple[Provider, ...]:
 
 
 def warn(settings: Mapping[str, Any]) -> None:
-    """Tell the operator where the table names no provider."""
+    """Tell the operator where the table names no provider, or lets one pass for another."""
     if not settings.get("strategies"):
         logger.warning("plugins.oauth.strategies: none, so nobody signs in at a provider")
-
-
-def _keyed(key: str, *, secret: bool = False) -> Any:
-    return field(default=None, repr=not secret, metadata={"key": key})
+    seen: dict[str, Provider] = {}
+    for provider in providers(settings):
+        first = seen.setdefault(provider.redirect_uri, provider)
+        if first.issuer != provider.issuer:
+            # RFC 9700, 4.4.2: without ``iss`` the callback is all that tells whose a code is.
+            logger.warning(
+                "plugins.oauth.strategies: %s and %s have the same callbackURL, so one of these"
+                " providers may be told codes of the other; give each its own",
+                first.name,
+                provider.name,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,21 +59,21 @@ class StrategySettings:
     ] = None
     discovery_url: Annotated[
         str | None, "Where an OpenID provider describes itself, if it is elsewhere."
-    ] = _keyed("discoveryURL")
-    client_id: Annotated[str | None, "What the provider calls this server; required."] = _keyed(
+    ] = keyed("discoveryURL")
+    client_id: Annotated[str | None, "What the provider calls this server; required."] = keyed(
         "clientID"
     )
     client_secret: Annotated[
         str | None,
         "The secret of the client; better given as `clientSecretFile` or by the environment.",
-    ] = _keyed("clientSecret", secret=True)
+    ] = keyed("clientSecret", secret=True)
     client_secret_file: Annotated[str | None, "A file that holds the secret and nothing else."] = (
         None
     )
     private_key_file: Annotated[
         str | None, "A file with the private key (PEM) that stands for a secret: `private_key_jwt`."
     ] = None
-    private_key_id: Annotated[str | None, "By what the provider knows the key (`kid`)."] = _keyed(
+    private_key_id: Annotated[str | None, "By what the provider knows the key (`kid`)."] = keyed(
         "privateKeyID"
     )
     client_authentication: Annotated[
@@ -78,25 +85,23 @@ class StrategySettings:
         str | None,
         "Where the provider sends browsers back, as it is registered there; usually "
         "`https://<server>/_login/<strategy>`. Required.",
-    ] = _keyed("callbackURL")
+    ] = keyed("callbackURL")
     scope: Annotated[
         str | tuple[str, ...] | None, "What is asked for: a list, or a text with spaces or commas."
     ] = None
-    authorization_url: Annotated[str | None, "Where browsers are sent."] = _keyed(
-        "authorizationURL"
-    )
-    token_url: Annotated[str | None, "Where a code becomes a token."] = _keyed("tokenURL")
-    userinfo_url: Annotated[str | None, "Where the profile of an account is read."] = _keyed(
+    authorization_url: Annotated[str | None, "Where browsers are sent."] = keyed("authorizationURL")
+    token_url: Annotated[str | None, "Where a code becomes a token."] = keyed("tokenURL")
+    userinfo_url: Annotated[str | None, "Where the profile of an account is read."] = keyed(
         "userinfoURL"
     )
     emails_url: Annotated[
         str | None, "Where the addresses of an account are listed, as GitHub lists them."
-    ] = _keyed("emailsURL")
-    jwks_url: Annotated[str | None, "Where the keys are that sign id tokens."] = _keyed("jwksURL")
-    end_session_url: Annotated[str | None, "Where browsers are sent to sign out."] = _keyed(
+    ] = keyed("emailsURL")
+    jwks_url: Annotated[str | None, "Where the keys are that sign id tokens."] = keyed("jwksURL")
+    end_session_url: Annotated[str | None, "Where browsers are sent to sign out."] = keyed(
         "endSessionURL"
     )
-    request_token_url: Annotated[str | None, "Where an OAuth 1.0a flow begins."] = _keyed(
+    request_token_url: Annotated[str | None, "Where an OAuth 1.0a flow begins."] = keyed(
         "requestTokenURL"
     )
     authorization_params: Annotated[
@@ -155,9 +160,9 @@ class StrategySettings:
     tenants: Annotated[
         tuple[str, ...], "Microsoft: the ids of the tenants that are let in; by default all."
     ] = ()
-    base_url: Annotated[str | None, "Keycloak: the address of the server."] = _keyed("baseURL")
+    base_url: Annotated[str | None, "Keycloak: the address of the server."] = keyed("baseURL")
     realm: Annotated[str | None, "Keycloak: the realm."] = None
-    team_id: Annotated[str | None, "Apple: the team that the key is of."] = _keyed("teamID")
+    team_id: Annotated[str | None, "Apple: the team that the key is of."] = keyed("teamID")
     passport_strategy: Annotated[
         str | None, "Kuzzle's word for the provider, such as `google-oauth20`."
     ] = None

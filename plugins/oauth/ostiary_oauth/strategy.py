@@ -20,8 +20,9 @@ INVITATION = "invitation"
 FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 TAKEN = frozenset(
     {
-        *("action", "body", "challenge", "controller", "cookieAuth", "expiresIn", "jwt", "kuid"),
-        *("lang", "requestId", "state", "strategy", "volatile"),
+        *("action", "body", "challenge", "codeChallenge", "codeVerifier", "controller"),
+        *("cookieAuth", "expiresIn", "jwt", "kuid", "lang", "loginCode", "requestId"),
+        *("returnTo", "state", "strategy", "volatile"),
     }
 )
 """What the server itself reads where fields may stand."""

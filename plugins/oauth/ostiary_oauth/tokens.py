@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
@@ -157,8 +155,9 @@ def opened(store: Store, row_id: str, kept: bytes) -> dict[str, Any]:
 def ends_at(tokens: Mapping[str, Any]) -> int | None:
     """Return when an access token ends, in ms since the epoch; None if the provider does not say."""
     told = tokens.get("expires_at")
-    if isinstance(told, bool) or not isinstance(told, int | float) or not math.isfinite(told):
+    if isinstance(told, bool) or not isinstance(told, int | float):
         return None
+    # Compared as it is: a whole number may be larger than any that a float holds.
     return int(told * 1000) if 0 < told < LATEST else None
 
 
@@ -167,7 +166,8 @@ def worth_keeping(tokens: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name in TEXTS:
         value = tokens.get(name)
-        if isinstance(value, str) and value:
+        # A token that is not ASCII can be sent to nobody (RFC 6750, 2.1).
+        if isinstance(value, str) and value and value.isascii():
             if len(value) <= LONGEST:
                 kept[name] = value
             else:
@@ -206,11 +206,6 @@ async def again(store: Store, kept: Kept) -> Kept | None:
     async with store.read() as db:
         row = (await db.execute(select(identities).where(identities.c.id == kept.id))).one_or_none()
     return None if row is None or row.tokens is None else _read(store, row)
-
-
-def now() -> int:
-    """Return the time, in ms since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def _refresh_token(store: Store, row_id: str, kept: bytes) -> str | None:

@@ -16,9 +16,7 @@ from ostiary.testing.server import ThrowAwayServer
 from ostiary.testing.wire import HttpApi, Outcome
 
 from .provider import CALLBACK, Loopback, running
-
-SETUP_SECRET = "a setup secret that everybody knows"
-ADMIN = {"username": "root", "password": "the password of an administrator"}
+from .signing_in import SETUP_SECRET, administrator
 
 PLUGIN = "plugin.kuzzle-plugin-auth-passport-oauth."
 UNAVAILABLE = PLUGIN + "provider_unavailable"
@@ -137,7 +135,7 @@ def besieged(loopback: Loopback, other: Loopback) -> Iterator[Siege]:
     settings = _settings(loopback, other)
     with ThrowAwayServer(settings=settings, environment=environment) as server:
         try:
-            yield Siege(server, loopback, other, _administrator(server))
+            yield Siege(server, loopback, other, administrator(server))
         finally:
             print(server.log)  # noqa: T201 - pytest shows it beside a test that failed
 
@@ -198,12 +196,3 @@ def _table(name: str, provider: Loopback, members: Mapping[str, Any]) -> str:
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in whole.items()]
     return "\n".join(["", f"[plugins.oauth.strategies.{name}]", *lines, ""])
-
-
-def _administrator(server: ThrowAwayServer) -> str:
-    with closing(HttpApi(server.port)) as api:
-        headers = {"X-Ostiary-Setup": SETUP_SECRET}
-        body = {"credentials": {"local": ADMIN}}
-        assert api.send("POST", "/_createFirstAdmin/root", body, headers).status == 200
-        token: str = api.send("POST", "/_login/local", ADMIN).result["jwt"]
-        return token

@@ -54,7 +54,7 @@ class House:
 
     server: ThrowAwayServer
     provider: Loopback
-    admin: str = ""
+    admin: str
 
     def sign_in(self) -> dict[str, Any]:
         """Sign in as whoever the provider says; return what the login answers."""
@@ -127,12 +127,21 @@ def house(
                 done = server.run(*words)
                 assert done.returncode == 0, done.stderr
         server.start()
-        made = House(server, provider)
-        made.admin = _administrator(made)
-        yield made
+        yield House(server, provider, administrator(server))
     finally:
         print(server.log)  # noqa: T201 - pytest shows it beside a test that failed
         server.throw_away()
+
+
+def administrator(server: ThrowAwayServer) -> str:
+    """Make the first administrator of a server, and return their token."""
+    with closing(HttpApi(server.port)) as api:
+        headers = {"X-Ostiary-Setup": SETUP_SECRET}
+        body = {"credentials": {"local": ADMIN}}
+        made = api.send("POST", "/_createFirstAdmin/root", body, headers)
+        assert made.status == 200, made.body
+        token: str = api.send("POST", "/_login/local", ADMIN).result["jwt"]
+        return token
 
 
 def settings_of(provider: Loopback, *, keep_tokens: bool) -> str:
@@ -145,12 +154,3 @@ def settings_of(provider: Loopback, *, keep_tokens: bool) -> str:
         keep=str(keep_tokens).lower(),
         bye=BYE,
     )
-
-
-def _administrator(house: House) -> str:
-    headers = {"X-Ostiary-Setup": SETUP_SECRET}
-    body = {"credentials": {"local": ADMIN}}
-    made = house.send("POST", "/_createFirstAdmin/root", body, headers)
-    assert made.status == 200, made.body
-    token: str = house.send("POST", "/_login/local", ADMIN).result["jwt"]
-    return token

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
 import json
 import time
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from ostiary_oauth import errors
 
+from .malicious import encoded, signed_by_secret, unsigned
 from .provider import CLIENT_SECRET, EC_KEY, RSA_KEY, Loopback
 from .visiting import Visitor
 
@@ -46,20 +45,12 @@ def signer(key: Any, **header: Any) -> Signer:
     return lambda claims: jwt.encode(header, claims, key, registry=Lax(strict_check_header=False))
 
 
-def encoded(value: bytes | dict[str, Any]) -> str:
-    data = json.dumps(value).encode() if isinstance(value, dict) else value
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
 def by_hand(header: dict[str, Any], signature: bytes = b"") -> Signer:
-    return lambda claims: f"{encoded(header)}.{encoded(claims)}.{encoded(signature)}"
+    return lambda claims: f"{unsigned(header, claims)}.{encoded(signature)}"
 
 
-def by_public_key(claims: dict[str, Any]) -> str:
-    """Sign with what the provider publishes, as if it were a secret."""
-    text = f"{encoded({'alg': 'HS256', 'kid': 'rsa'})}.{encoded(claims)}"
-    signature = hmac.digest(RSA_KEY.as_pem(private=False), text.encode(), "sha256")
-    return f"{text}.{encoded(signature)}"
+by_public_key = signed_by_secret({"alg": "HS256", "kid": "rsa"}, RSA_KEY.as_pem(private=False))
+"""Signs with what the provider publishes, as if it were a secret."""
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_who_leaves_is_sent_to_leave_at_the_provider_too(
 def test_a_page_that_uses_fetch_and_a_websocket_are_told_where_to_go(
     serving: House, loopback: Loopback
 ) -> None:
-    told = leave(serving, serving.sign_in()["jwt"], inBody="")
+    told = leave(serving, serving.sign_in()["jwt"], noRedirect="")
     assert told.status == 200
     assert told.result["acknowledged"] is True
     assert told.result["location"].startswith(f"{loopback.url}/leave?")

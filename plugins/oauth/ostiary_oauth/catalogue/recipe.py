@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ostiary_oauth.provider import ClientAuthentication, Protocol
 
@@ -24,7 +23,6 @@ class Recipe:
         the operator says if there are none.
     :param email_verified: see ``Provider``.
     :param persist: what is kept, beside the identifier, where settings do not say.
-    :param params: further parameters of the authorization request.
     :param form_post_scopes: scopes that the provider grants only if it answers with a form.
     """
 
@@ -34,7 +32,6 @@ class Recipe:
     takes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     issuer: str | None = None
-    discovery_url: str | None = None
     authorization: str | None = None
     exchange: str | None = None
     userinfo: str | None = None
@@ -49,5 +46,4 @@ class Recipe:
     email: str = "email"
     email_verified: str | None = None
     persist: tuple[str, ...] = ("email",)
-    params: Mapping[str, str] = field(default_factory=dict)
     form_post_scopes: frozenset[str] = frozenset()

@@ -11,6 +11,7 @@ import pytest
 
 import ostiary_oauth
 from ostiary import Call, Field, OneOf, Order, Prefix
+from ostiary.declarations import RESERVED, fault_of
 from ostiary.filters import Everything, Wildcard
 from ostiary_oauth import claimed, errors, identities
 from ostiary_oauth.errors import (
@@ -359,3 +360,9 @@ async def test_the_fields_of_a_strategy_are_the_identifier_and_what_is_kept(oaut
         "name",
     ]
     assert replace(oauth.strategy, label="x").several
+
+
+async def test_what_the_server_itself_reads_is_kept_and_is_no_field(oauth: OAuth) -> None:
+    strategy = oauth.configured(persist=("sub", *sorted(RESERVED))).strategy
+    assert not fault_of(strategy)
+    assert {one.name for one in strategy.described}.isdisjoint(RESERVED)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from joserfc.jwk import ECKey
 from sqlalchemy import update
 from starlette.responses import JSONResponse
 
@@ -17,7 +18,7 @@ from ostiary_oauth import errors, renewal, tokens
 from ostiary_oauth.tables import identities
 from ostiary_oauth.tokens import Kept
 
-from ..provider import Loopback, running  # noqa: TID252 - the folders of tests are no packages
+from ..provider import Loopback  # noqa: TID252 - the folders of tests are no packages
 
 if TYPE_CHECKING:
     from .conftest import OAuth
@@ -28,12 +29,6 @@ GIVEN = {"access_token": "an access token", "refresh_token": "a refresh token"}
 SOON = {**GIVEN, "expires_at": 5}
 
 
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    with running() as provider:
-        yield provider
-
-
 @pytest.fixture
 def keeping(oauth: OAuth) -> OAuth:
     return oauth.configured(keep_tokens=True)
@@ -42,7 +37,6 @@ def keeping(oauth: OAuth) -> OAuth:
 @pytest.fixture
 def renewing(oauth: OAuth, loopback: Loopback) -> OAuth:
     """The plugin, and a provider that renews."""
-    loopback.asked.clear()
     loopback.answers["/token"] = lambda _: JSONResponse(
         {"access_token": "a new one", "expires_in": 300}
     )
@@ -64,6 +58,24 @@ async def kept(oauth: OAuth, given: Mapping[str, Any], subject: str = "0042") ->
 
 def renewals(loopback: Loopback) -> int:
     return sum(form.get("grant_type") == "refresh_token" for _, _, form in loopback.asked)
+
+
+async def test_a_client_with_a_key_proves_who_it_is_when_it_renews_too(
+    renewing: OAuth, loopback: Loopback
+) -> None:
+    key = ECKey.generate_key("P-256").as_pem(private=True).decode()
+    signing = renewing.configured(
+        keep_tokens=True,
+        issuer=loopback.url,
+        client_authentication="private_key_jwt",
+        private_key=key,
+        insecure_http=True,
+    )
+    await renewal.fresh(signing.strategy, signing.store, await kept(signing, SOON))
+    (form,) = [form for _, path, form in loopback.asked if path == "/token"]
+    assert form["grant_type"] == "refresh_token"
+    assert form["client_assertion"].count(".") == 2
+    assert "client_secret" not in form
 
 
 async def test_what_is_kept_is_what_is_of_use(keeping: OAuth) -> None:
