@@ -339,6 +339,67 @@ def test_a_page_of_this_site_may_lead_to_a_login_with_a_cookie(
         assert told(browser.come_back(state, ann), "signedIn") == "door"
 
 
+@pytest.fixture(params=["dead", "of a user without logins"])
+def leftover(request: pytest.FixtureRequest, house: Any) -> str:
+    """The cookie of a session that is of no use at a login."""
+    if request.param == "dead":
+        return "kauth-x"
+    somebody = house.person("default")
+    outcome = house.http.call("auth:login", {}, strategy="door", jwt=somebody.jwt)
+    assert outcome.error_id == "security.rights.forbidden"
+    return str(somebody.jwt)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "same-origin", "none"])
+@pytest.mark.parametrize("returning", [True, False])
+def test_a_cookie_from_before_does_not_stand_in_the_way_of_a_login_at_a_provider(
+    browser: Browser, ann: str, leftover: str, site: str, returning: bool
+) -> None:
+    """It says nothing of who comes: neither at the first step nor on the way back."""
+    browser.cookies["authToken"] = leftover
+    wanted = {"returnTo": APP, "codeChallenge": browser.challenge} if returning else {}
+    head = {"Sec-Fetch-Site": site}
+    outcome = browser.send("GET", f"/_login/door?{urlencode(wanted)}", **head)
+    assert outcome.status == 302, outcome.body
+    state = parse_qs(urlsplit(outcome.headers["location"]).query)["state"][0]
+    back = browser.send("GET", f"/_login/door?code={ann}&state={state}", **head)
+    assert told(back, "loginCode") if returning else back.result["_id"] == ann
+
+
+def test_a_cookie_from_before_and_a_script_of_this_server(browser: Browser, leftover: str) -> None:
+    browser.cookies["authToken"] = leftover
+    assert browser.send("POST", "/_login/door", {}).status == 302
+
+
+def test_a_cookie_from_before_does_not_stand_in_the_way_of_a_link(
+    house: Any, browser: Browser, leftover: str
+) -> None:
+    """OAU-15: it is known whose the link is, and no session is looked at for it."""
+    somebody = house.person("member")
+    state = linking(browser, somebody.jwt)
+    browser.cookies["authToken"] = leftover
+    outcome = browser.send("GET", f"/_login/door?code=of-{somebody.kuid}&state={state}")
+    assert told(outcome, "linked") == "door"
+    me = house.http.call("auth:getCurrentUser", jwt=somebody.jwt).result
+    assert set(me["strategies"]) == {"local", "door"}
+
+
+def test_a_cookie_still_counts_for_scripts_of_other_sites_and_other_strategies(
+    browser: Browser, house: Any, leftover: str
+) -> None:
+    """HTTP-11, HTTP-14: only what leads a browser to a provider and back is let through."""
+    browser.cookies["authToken"] = leftover
+    for head in (FROM_THE_PROVIDER, {"Origin": "https://evil.example"}):
+        outcome = browser.send("POST", "/_login/door", {}, **head)
+        assert (outcome.status, outcome.error_id) == (403, CROSS_SITE)
+    outcome = browser.send("POST", "/_login/door", b"badge=x", **FORM)
+    assert (outcome.status, outcome.error_id) == (403, CROSS_SITE)
+    both = browser.send("POST", "/_login/door", {}, Authorization=f"Bearer {house.jwt}")
+    assert (both.status, both.error_id) == (400, "security.token.verification_error")
+    local = browser.send("POST", "/_login/local", {"username": "a", "password": "b"})
+    assert local.error_id in ("security.token.invalid", "security.rights.forbidden")
+
+
 def test_a_page_of_another_site_may_not(browser: Browser) -> None:
     """ASVS 3.5.1"""
     args = urlencode({"returnTo": APP, "cookieAuth": "true"})
