@@ -48,9 +48,13 @@ async def read_cookie(request: Request, services: Services, origins: Origins) ->
         return
     if request.jwt is not None:
         raise errors.VerificationError("there are a token and a cookie")
+    if not elsewhere:
+        await _hear(request, services, token, wanted=wanted)
+
+
+async def _hear(request: Request, services: Services, token: str, *, wanted: bool) -> None:
+    """Let a token from a cookie say who asks, unless the request is about the cookie itself."""
     name = (request.controller, request.action)
-    if elsewhere:
-        return
     if not wanted or name not in ABOUT_THE_COOKIE:
         request.jwt = token
     elif name == LOGOUT:

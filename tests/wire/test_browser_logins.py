@@ -40,6 +40,10 @@ DECLARED = """
 PROVIDER = """
 import secrets
 pin = (CredentialField("pin", kind="one-time-code", secret=True),)
+if strategy.name == "down":
+    raise errors.LoginRefused(strategy.refusal)
+if strategy.name == "torn":
+    raise RuntimeError("there is no provider")
 if call.state is None:
     handle = secrets.token_urlsafe(32) if strategy.name == "named" else None
     location = f"https://door.example/in?for={handle}" if handle else "https://door.example/in"
@@ -74,6 +78,11 @@ async def ostiary_link_credentials(strategy, store, kuid, credentials, call, dir
     return {"badge": code}
 """
 
+STRATEGIES = ("door", "named", "down", "torn")
+"""The last two have a provider that cannot be reached."""
+
+FIRST = {"down": REFUSED, "torn": "plugin.runtime.unexpected_error"}
+
 numbers = itertools.count(1)
 
 
@@ -85,10 +94,10 @@ def house(
 ) -> Iterator[Any]:
     """A server whose users come from elsewhere; the code that they bring is their badge."""
     folder = tmp_path_factory.mktemp("packages")
-    toys = [badge(name, LINK, DECLARED, verify=PROVIDER) for name in ("door", "named")]
+    toys = [badge(name, LINK, DECLARED, verify=PROVIDER) for name in STRATEGIES]
     with installed(folder, *toys), ExitStack() as stack:
         changes = {
-            "plugins__allow": ["local", "door", "named"],
+            "plugins__allow": ["local", *STRATEGIES],
             "security__returnAddresses": [APP, OTHER],
             "security__authToken__maxTTL": "1d",
         }
@@ -492,6 +501,55 @@ def test_what_fails_at_the_end_is_told_to_the_page(browser: Browser, ann: str) -
     assert told(browser.come_back(browser.leave(), "nobody"), "error") == REFUSED
     state = browser.leave()
     assert told(browser.come_back(state, "broken"), "error") == "plugin.runtime.unexpected_error"
+
+
+@pytest.mark.parametrize("strategy, id", FIRST.items())
+@pytest.mark.parametrize("in_cookie", [True, False])
+def test_what_fails_at_the_beginning_is_told_to_the_page(
+    browser: Browser, strategy: str, id: str, in_cookie: bool
+) -> None:
+    """OAU-17: a provider that is down leaves no browser with JSON."""
+    kept = {"cookieAuth": "true"} if in_cookie else {"codeChallenge": browser.challenge}
+    query = urlencode({"returnTo": APP, **kept})
+    outcome = browser.send("GET", f"/_login/{strategy}?{query}")
+    assert told(outcome, "error") == id
+    assert "set-cookie" not in outcome.headers
+
+
+@pytest.mark.parametrize("strategy, id", FIRST.items())
+def test_a_form_that_fails_is_told_to_the_page(browser: Browser, strategy: str, id: str) -> None:
+    fields = {"returnTo": APP, "codeChallenge": browser.challenge, "badge": "b"}
+    outcome = browser.send("POST", f"/_login/{strategy}", urlencode(fields).encode(), **FORM)
+    assert told(outcome, "error") == id
+
+
+def test_a_failure_at_the_beginning_is_noted(house: Any, browser: Browser) -> None:
+    query = urlencode({"returnTo": APP, "codeChallenge": browser.challenge})
+    browser.send("GET", f"/_login/down?{query}")
+    wanted = {"event": "SignInRefused"}
+    found = house.http.call("security:searchAuditLog", wanted, jwt=house.jwt, size=100).result
+    assert "down" in [one["_source"]["strategy"] for one in found["hits"]]
+
+
+def test_who_waits_for_an_answer_gets_the_error_itself(over: Api, browser: Browser) -> None:
+    args = {"returnTo": APP, "codeChallenge": browser.challenge}
+    if over.protocol == "websocket":
+        args = {}
+    assert refused(over.call("auth:login", {}, strategy="down", **args), REFUSED)
+
+
+def test_a_login_with_a_password_leads_nowhere(house: Any, browser: Browser) -> None:
+    """Whoever asks for one has a form of their own, and reads the answer."""
+    fields = {"returnTo": APP, "codeChallenge": browser.challenge, "username": "a", "password": "b"}
+    outcome = browser.send("POST", "/_login/local", urlencode(fields).encode(), **FORM)
+    assert (outcome.status, outcome.headers.get("location")) == (401, None)
+
+
+def test_an_address_that_is_not_listed_gets_no_error_either(browser: Browser) -> None:
+    """OAU-16"""
+    query = urlencode({"returnTo": "https://evil.example/"})
+    outcome = browser.send("GET", f"/_login/down?{query}")
+    assert (outcome.status, outcome.error_id) == (400, UNLISTED)
 
 
 def test_a_disabled_user_is_sent_back_like_anybody_who_is_refused(

@@ -9,7 +9,13 @@ import msgspec
 from ostiary import errors
 from ostiary.actions import GET, POST, PUT, Controller
 from ostiary.arguments import Duration
-from ostiary.controllers.returns import led_back, refused, returning_of, sent_by_form
+from ostiary.controllers.returns import (
+    led_back,
+    on_its_way,
+    refused,
+    returning_of,
+    sent_by_form,
+)
 from ostiary.controllers.steps import ASKED, asked, fields_of, holder_of
 from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.narrowing import call_of
@@ -85,7 +91,8 @@ async def login(
     With `returnTo` a browser that comes back from a provider goes on to that page
     (302): with a cookie if there was `cookieAuth`, else with a one-time code in
     the fragment. The page sends it as `loginCode` with the `codeVerifier`, in a
-    body of this action, and gets the token.
+    body of this action, and gets the token. What goes wrong leads there as well, with the id of
+    the error, unless a script asks, which sends JSON.
 
     Where a user has begun to link credentials with `auth:createMyCredentials`, a later step may
     come here without a token. The last one answers with what may be seen of the credentials and
@@ -101,7 +108,12 @@ async def login(
             services, request, strategy, fields, expires_in, handle, in_cookie=cookie_auth
         )
     returning = returning_of(services, request, expires_in, in_cookie=cookie_auth)
-    outcome = await _step(services, request, strategy, fields, expires_in, returning=returning)
+    try:
+        outcome = await _step(services, request, strategy, fields, expires_in, returning=returning)
+    except errors.OstiaryError as error:
+        if returning is None or not on_its_way(services, request, strategy):
+            raise
+        return await refused(services, request, returning, error)
     return _answer(services, request, outcome, in_cookie=cookie_auth)
 
 

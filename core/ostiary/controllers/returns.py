@@ -111,6 +111,15 @@ async def refused(
     return Reply.redirect(returning.with_fragment(ERROR, error.id))
 
 
+def on_its_way(services: Services, request: Request, strategy: str) -> bool:
+    """Tell whether a browser that a link or a form has sent here would be left with the answer.
+
+    A script, which sends JSON, reads the answer itself; so does what is shown a form.
+    """
+    bare = request.body is None or request.connection.sends_form
+    return bare and services.strategies.find(strategy).redirects
+
+
 def sent_by_form(services: Services, request: Request, strategy: str) -> str | None:
     """Return where a browser goes that a provider's page has made post its answer (Form Post
     Response Mode): to this address once more, by GET, which the cookie of the login comes with.
