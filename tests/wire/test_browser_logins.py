@@ -690,6 +690,30 @@ def test_a_page_is_told_for_which_strategies_to_draw_a_button(over: Api) -> None
     assert not described["local"]["redirects"]
 
 
+def test_a_script_can_read_where_it_is_to_send_its_browser(
+    house: Any, browser: Browser, ann: str
+) -> None:
+    """What it sends along, such as an invitation, may stand in no link."""
+    wanted = {"returnTo": APP, "codeChallenge": browser.challenge, "noRedirect": "true"}
+    outcome = browser.send("POST", f"/_login/door?{urlencode(wanted)}", {"badge": "b"})
+    assert outcome.status == 200
+    assert "location" not in outcome.headers
+    state = parse_qs(urlsplit(outcome.result["headers"]["Location"]).query)["state"][0]
+    with closing(HttpApi(house.port)) as other:
+        assert refused(other.send("GET", f"/_login/door?code={ann}&state={state}"), OVER)
+    code = told(browser.come_back(state, ann), "loginCode")
+    assert redeem(browser.api, code, browser.verifier).result["_id"] == ann
+
+
+def test_a_script_reads_what_fails_and_what_needs_no_way(over: Api, house: Any) -> None:
+    args = {"returnTo": APP, "cookieAuth": True} if over.protocol == "http" else {}
+    outcome = over.call("auth:login", strategy="down", noRedirect=True, **args)
+    assert refused(outcome, REFUSED)
+    somebody = house.person("member")
+    signed = over.call("auth:login", somebody.credentials, strategy="local", noRedirect=True)
+    assert signed.result["_id"] == somebody.kuid
+
+
 def link(browser: Browser, jwt: str, **args: str) -> Outcome:
     """Have a script begin a link; it reads where to go."""
     query = urlencode({"noRedirect": "true", "returnTo": APP, **args})
