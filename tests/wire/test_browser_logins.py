@@ -579,6 +579,22 @@ def test_who_brings_a_wrong_state_is_sent_nowhere(house: Any, browser: Browser, 
     assert refused(browser.come_back(state, ann), OVER)
 
 
+@pytest.mark.parametrize("query", ["code=abc", "code=", f"code=abc&{urlencode({'returnTo': APP})}"])
+def test_what_comes_back_without_a_state_belongs_to_no_login(browser: Browser, query: str) -> None:
+    """OAU-04: nor does it begin another one."""
+    state = browser.leave()
+    assert refused(browser.send("GET", f"/_login/door?{query}", **FROM_THE_PROVIDER), OVER)
+    assert refused(browser.come_back("x" * 43, "abc"), OVER)
+    assert told(browser.come_back(state, "nobody"), "error") == REFUSED
+
+
+@pytest.mark.parametrize("name", ["phrase", "pin", "codeVerifier"])
+def test_what_a_person_has_typed_is_told_to_be_in_a_url(browser: Browser, name: str) -> None:
+    """Decision 8"""
+    outcome = browser.send("GET", f"/_login/door?code=abc&{name}=x")
+    assert (outcome.status, outcome.error_id) == (400, "ostiary.request.secret_in_url")
+
+
 def test_two_redirections_keep_the_way_back(browser: Browser, ann: str) -> None:
     outcome = browser.come_back(browser.leave(), "twice")
     location = urlsplit(outcome.headers["location"])
@@ -784,13 +800,21 @@ def choosy(
     new_site: Callable[..., Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Any]:
-    """A server that only one web page may call."""
+    """A server that only one web page may call, and where secrets may stand in URLs."""
     changes = {
         "plugins.allow": ["local", "door"],
         "http.accessControlAllowOrigin": ["https://app.example"],
+        "http.allowCredentialsInUrl": True,
     }
     with new_site(settings(tmp_path_factory.mktemp("choosy"), **changes)) as site:
         yield site
+
+
+def test_no_login_begins_where_one_was_refused(choosy: Any) -> None:
+    """Also where secrets may stand in URLs: a provider that refuses would be asked for ever."""
+    with closing(HttpApi(choosy.port)) as api:
+        assert refused(api.send("GET", "/_login/door?code=abc"), OVER)
+        assert api.send("GET", "/_login/door?badge=abc").status == 302
 
 
 def test_a_provider_that_posts_need_not_be_an_origin_that_calls(choosy: Any) -> None:

@@ -20,6 +20,7 @@ from ostiary.controllers.steps import (
     RETURN_TO,
     STATE,
     asked,
+    brought_back,
     holder_of,
     said,
 )
@@ -33,9 +34,6 @@ from ostiary.services.returning import CHALLENGE, Returning
 from ostiary.strategies import Redirect
 
 SIGNED_IN, LINKED, ERROR = "signedIn", "linked", "error"
-TYPED = ("password", "one-time-code")
-"""Kinds of fields that a person fills in, and no provider."""
-
 LONGEST_QUERY = 8192
 """Bytes of what a provider's page has posted that are put into an address."""
 
@@ -129,8 +127,7 @@ def sent_by_form(services: Services, request: Request, strategy: str) -> str | N
     """
     if not posted_elsewhere(request) or services.cookies.flow_of(request.connection) is not None:
         return None
-    known = services.strategies.find(strategy).described
-    kept = [one.name for one in known if not one.registration and one.kind not in TYPED]
+    kept = brought_back(services.strategies.find(strategy).described)
     given = {name: request.body.get(name) for name in (STATE, *kept)}
     query = urlencode({name: one for name, one in given.items() if isinstance(one, str)})
     # Of the address nothing but the query: it can lead nowhere else (RFC 3986, 5.2.2).
