@@ -414,6 +414,7 @@ def test_a_page_of_another_site_may_not(browser: Browser) -> None:
     args = urlencode({"returnTo": APP, "cookieAuth": "true"})
     outcome = browser.send("GET", f"/_login/door?{args}", **FROM_THE_PROVIDER)
     assert (outcome.status, outcome.error_id) == (403, CROSS_SITE)
+    assert "a link to a login with cookieAuth" in outcome.error["message"]
 
 
 @pytest.mark.parametrize(
