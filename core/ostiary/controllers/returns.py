@@ -20,6 +20,7 @@ from ostiary.controllers.steps import (
     RETURN_TO,
     STATE,
     asked,
+    brought_back,
     holder_of,
     said,
 )
@@ -33,9 +34,6 @@ from ostiary.services.returning import CHALLENGE, Returning
 from ostiary.strategies import Redirect
 
 SIGNED_IN, LINKED, ERROR = "signedIn", "linked", "error"
-TYPED = ("password", "one-time-code")
-"""Kinds of fields that a person fills in, and no provider."""
-
 LONGEST_QUERY = 8192
 """Bytes of what a provider's page has posted that are put into an address."""
 
@@ -111,6 +109,15 @@ async def refused(
     return Reply.redirect(returning.with_fragment(ERROR, error.id))
 
 
+def on_its_way(services: Services, request: Request, strategy: str) -> bool:
+    """Tell whether a browser that a link or a form has sent here would be left with the answer.
+
+    A script, which sends JSON, reads the answer itself; so does what is shown a form.
+    """
+    bare = request.body is None or request.connection.sends_form
+    return bare and services.strategies.find(strategy).redirects
+
+
 def sent_by_form(services: Services, request: Request, strategy: str) -> str | None:
     """Return where a browser goes that a provider's page has made post its answer (Form Post
     Response Mode): to this address once more, by GET, which the cookie of the login comes with.
@@ -120,8 +127,7 @@ def sent_by_form(services: Services, request: Request, strategy: str) -> str | N
     """
     if not posted_elsewhere(request) or services.cookies.flow_of(request.connection) is not None:
         return None
-    known = services.strategies.find(strategy).described
-    kept = [one.name for one in known if not one.registration and one.kind not in TYPED]
+    kept = brought_back(services.strategies.find(strategy).described)
     given = {name: request.body.get(name) for name in (STATE, *kept)}
     query = urlencode({name: one for name, one in given.items() if isinstance(one, str)})
     # Of the address nothing but the query: it can lead nowhere else (RFC 3986, 5.2.2).
