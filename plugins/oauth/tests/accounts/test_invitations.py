@@ -20,6 +20,7 @@ from ostiary_oauth.errors import (
     InvalidAttribute,
     InvalidInvitation,
     InvitationNeeded,
+    NoAccount,
     NoSuchInvitation,
     TooManyAttributes,
     TooManyInvitations,
@@ -194,7 +195,7 @@ def test_a_code_is_a_text(code: Any) -> None:
 async def test_where_strangers_are_refused_no_invitation_lets_them_in(house: OAuth) -> None:
     made = await invite(house)
     closed = house.configured(admission="refuse")
-    with pytest.raises(errors.LoginRefused):
+    with pytest.raises(NoAccount):
         await closed.decide(closed.proved(), **kept(made["code"]))
 
 

@@ -328,7 +328,7 @@ def test_nobody_invites_to_more_than_they_may_do_themselves(world: House) -> Non
 
 def test_strangers_are_refused_where_nobody_is_let_in(world: House, subject: str) -> None:
     refused = sign_in(world, "closed")
-    assert (refused.status, refused.error_id) == (401, "plugin.strategy.missing_user")
+    assert (refused.status, refused.error_id) == (401, f"{FAILED}no_account")
     kuid, jwt = local_user(world)
     assert link(world, jwt, "closed").status == 200
     assert sign_in(world, "closed").result["_id"] == kuid
