@@ -33,6 +33,7 @@ NoSuchInvitation = errors.NotFoundError.declare(_ID + "no_such_invitation", 0x04
 TooManyInvitations = errors.TooManyRequestsError.declare(_ID + "too_many_invitations", 0x04_10_011B, "You have {0} invitations open already: take some back.")
 LastIdentity = errors.PreconditionError.declare(_ID + "last_identity", 0x04_10_011C, "This is the last account of this provider that the user has.")
 NoAccount = errors.LoginRefusal.declare(_ID + "no_account", 0x04_10_011D, "Nobody here has this account.")
+RuledProfile = errors.BadRequestError.declare(_ID + "ruled_profile", 0x04_10_011E, 'The profile "{0}" is given, and taken, by the claims of each login with "{1}": an invitation cannot give it.')
 NoTokens = errors.NotFoundError.declare(_ID + "no_tokens", 0x04_10_0130, 'No tokens of "{0}" are kept for user "{1}".')
 SeveralAccounts = errors.BadRequestError.declare(_ID + "several_accounts", 0x04_10_0131, 'User "{0}" has several accounts of this provider: say which with "subject".')
 SignInAgain = errors.PreconditionError.declare(_ID + "sign_in_again", 0x04_10_0132, 'The provider of "{0}" gives no more tokens for user "{1}", who has to sign in again.')

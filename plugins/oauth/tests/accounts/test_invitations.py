@@ -22,9 +22,11 @@ from ostiary_oauth.errors import (
     InvitationNeeded,
     NoAccount,
     NoSuchInvitation,
+    RuledProfile,
     TooManyAttributes,
     TooManyInvitations,
 )
+from ostiary_oauth.provider import ProfileRule
 
 if TYPE_CHECKING:
     from .conftest import OAuth
@@ -216,6 +218,20 @@ async def test_nobody_is_let_in_by_who_may_not_invite_them_any_more(house: OAuth
     house.people.has("boss", enabled=False)
     with pytest.raises(InvalidInvitation):
         await house.decide(house.proved(), **kept(made["code"]))
+
+
+@pytest.mark.parametrize("strategy", [None, "work"])
+async def test_no_invitation_gives_a_profile_that_claims_would_take(
+    house: OAuth, strategy: str | None
+) -> None:
+    rule = ProfileRule(claim="groups", value="staff", profile="staff")
+    ruled = house.configured(admission="invite", profile_rules=(rule,))
+    with pytest.raises(RuledProfile) as refused:
+        await invite(ruled, strategy=strategy, content={"profileIds": ["default", "staff"]})
+    assert '"staff"' in str(refused.value)
+    assert '"work"' in str(refused.value)
+    assert await ruled.invited() == 0
+    await invite(ruled, strategy=strategy, content={"profileIds": ["default"]})
 
 
 @pytest.mark.parametrize(
