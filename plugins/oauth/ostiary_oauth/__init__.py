@@ -22,9 +22,12 @@ from ostiary import (
     hookimpl,
 )
 from ostiary_oauth import (
+    absences,
     admission,
+    doubts,
     errors,
     flow,
+    hosts,
     identities,
     identity_actions,
     invitation_actions,
@@ -67,6 +70,7 @@ def ostiary_storage() -> Storage:
 async def ostiary_background(settings: Mapping[str, Any], store: Store) -> None:
     # Of a server alone: commands have nothing to do with it.
     configuration.warn(settings)
+    doubts.tell(settings)
     await sweeping.sweep_on(store)
 
 
@@ -79,8 +83,10 @@ async def ostiary_verify_credentials(
     directory: Directory,
 ) -> Verdict:
     if call.state is None:
+        hosts.compare(strategy, call)
         return await flow.begin(strategy, admission.brought(credentials))
     proved = await flow.complete(strategy, credentials, call.state)
+    absences.tell(strategy, proved.claims)
     return await admission.decide(strategy, store, directory, proved, call)
 
 

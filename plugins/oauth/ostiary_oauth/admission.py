@@ -44,7 +44,8 @@ async def decide(
 ) -> Verified | Newcomer:
     """Return who it is that has signed in at the provider, or who is to become a user.
 
-    :raises errors.LoginRefused: strangers are not let in, or the user is gone.
+    :raises errors.LoginRefused: the user is gone.
+    :raises errors.NoAccount: strangers are not let in.
     :raises errors.InvitationNeeded: strangers are let in who are invited.
     :raises errors.InvalidInvitation: the invitation does not let them in.
     :raises errors.SigningUp: the user is being created at this moment.
@@ -105,7 +106,7 @@ async def _newcomer(
 ) -> Newcomer:
     provider, invitation = strategy.provider, None
     if provider.admission == "refuse":
-        raise core.LoginRefused(strategy.refusal, reason="nobody here has this account")
+        raise errors.NoAccount(reason="nobody here has this account")
     id = (call.state or {}).get(INVITATION)
     if id is not None:
         invitation = await _accepted(strategy, store, directory, proved, id, call)

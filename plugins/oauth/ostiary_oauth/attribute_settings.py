@@ -43,8 +43,9 @@ def _identifier(recipe: Recipe, table: StrategySettings, email: str) -> str:
         return recipe.identifiers[0]
     if recipe.identifiers and wanted not in recipe.identifiers:
         raise ValueError(
-            f"identifierAttribute: wanted: {' or '.join(recipe.identifiers)}, which stays with an"
-            " account for ever: an address, or a name, may become another's"
+            f"identifierAttribute: wanted: {' or '.join(recipe.identifiers)}, or nothing, which is"
+            f" {recipe.identifiers[0]}: it stays with an account for ever, and an address, or a"
+            " name, may become another's"
         )
     if not steps_of(wanted) or wanted == email or is_address(wanted):
         raise ValueError(

@@ -73,7 +73,9 @@ def said(provider: Provider, document: Any) -> Metadata:
     if not isinstance(document, dict):
         raise UnfitError("the document is no object")
     if document.get("issuer") != provider.issuer:
-        raise UnfitError("the document is of another issuer")
+        # For the operator, who sees what to write, or that it is somebody else's.
+        theirs = _shown(document.get("issuer"))
+        raise UnfitError(f"the document is of another issuer: {theirs}, not {provider.issuer}")
     return _metadata(provider, document)
 
 
@@ -104,6 +106,14 @@ def _endpoint(provider: Provider, name: str, url: object) -> str:
         return endpoints.checked(url, insecure_http=provider.insecure_http)
     except UnfitError as error:
         raise UnfitError(f"{name} is {error}") from None
+
+
+def _shown(issuer: object) -> str:
+    """Return an issuer that a provider has sent as a log may have it."""
+    try:
+        return endpoints.checked(issuer, insecure_http=True)
+    except UnfitError as error:
+        return str(error)
 
 
 def _without_ours(url: str) -> str:

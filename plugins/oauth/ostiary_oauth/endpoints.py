@@ -17,6 +17,10 @@ class UnfitError(ValueError):
     """A URL that is not asked; the text says why, and quotes nothing of it."""
 
 
+class UnencryptedError(UnfitError):
+    """A URL of which nothing is wrong but that it is not https."""
+
+
 def checked(url: object, *, insecure_http: bool) -> str:
     """Return a URL that may be asked: https, absolute, without user information and fragment.
 
@@ -34,7 +38,7 @@ def checked(url: object, *, insecure_http: bool) -> str:
         parts.scheme == "http" and insecure_http and is_loopback(parts.hostname or "")
     ):
         return url
-    raise UnfitError("a URL that is not https")
+    raise UnencryptedError("a URL that is not https")
 
 
 def is_loopback(host: str) -> bool:

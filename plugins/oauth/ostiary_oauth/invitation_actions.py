@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from ostiary import DELETE, GET, POST, Call, Controller, Directory, Duration, Store, Strategy
 from ostiary import errors as core
 from ostiary_oauth import attributes, errors, invitations
+from ostiary_oauth.profile_rules import ruled
+from ostiary_oauth.strategy import OAuthStrategy
 
 DAY = 24 * 60 * 60 * 1000
 LIFETIME, LONGEST_LIFETIME = 7 * DAY, 90 * DAY
@@ -43,6 +45,7 @@ class NewInvitation(TypedDict):
         core.ProfileNotFound,
         core.UnknownStrategy,
         errors.InvalidAttribute,
+        errors.RuledProfile,
         errors.TooManyAttributes,
         errors.TooManyInvitations,
     ],
@@ -70,6 +73,7 @@ async def create(
     if email is not None:
         _check_address(email)
     content = await _content(wanted.get("content") or {}, directory, call)
+    _check_rules(content, [strategies[strategy]] if strategy else strategies.values())
     lifetime = LIFETIME if expires_in is None else expires_in
     if not 0 < lifetime <= LONGEST_LIFETIME:
         raise core.InvalidArgument("expiresIn", "at most 90 days")
@@ -126,3 +130,16 @@ async def _content(
         raise core.InvalidArgument("body.content.profileIds", f"1 to {MOST_PROFILES} ids")
     await directory.check_profiles(ids, call)
     return json.loads(attributes.written(kept))  # type: ignore[no-any-return]
+
+
+def _check_rules(content: Mapping[str, Any], good_for: Iterable[Strategy]) -> None:
+    """Refuse profiles that the first login, or a later one, would take without a word.
+
+    :raises errors.RuledProfile: a rule of a strategy that the invitation is good for names one.
+    """
+    for one in good_for:
+        assert isinstance(one, OAuthStrategy)
+        rules = ruled(one.provider)
+        for profile in content.get("profileIds", ()):
+            if profile in rules:
+                raise errors.RuledProfile(profile, one.name)

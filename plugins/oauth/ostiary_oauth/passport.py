@@ -38,6 +38,11 @@ FACEBOOK_FIELDS = {
 """What passport calls fields of Facebook; others have their own name."""
 
 
+Ignored = Annotated[
+    bool | str | None, "Means nothing: it tells passport how to work, or what is always done here."
+]
+
+
 def keyed(key: str, *, secret: bool = False) -> Any:
     """Return an optional field of settings whose key is not its name in camel case."""
     return field(default=None, repr=not secret, metadata={"key": key})
@@ -53,6 +58,7 @@ class CredentialSettings:
     consumer_secret: Annotated[str | None, "`clientSecret`, for OAuth 1.0a."] = keyed(
         "consumerSecret", secret=True
     )
+    client_secret_file: Annotated[str | None, "`clientSecretFile`."] = None
     callback_url: Annotated[str | None, "`callbackURL`."] = keyed("callbackURL")
     scope: Annotated[str | tuple[str, ...] | None, "`scope`."] = None
     issuer: Annotated[str | None, "`issuer`."] = None
@@ -76,6 +82,15 @@ class CredentialSettings:
     team_id: Annotated[str | None, "`teamID`."] = keyed("teamID")
     key_id: Annotated[str | None, "`privateKeyID`."] = keyed("keyID")
     private_key_location: Annotated[str | None, "`privateKeyFile`."] = None
+    pass_req_to_callback: Ignored = None
+    skip_user_profile: Ignored = None
+    session_key: Ignored = None
+    state: Ignored = None
+    pkce: Ignored = None
+    proxy: Ignored = None
+    trust_proxy: Ignored = None
+    enable_proof: Ignored = None
+    user_agent: Ignored = None
 
 
 OTHERWISE = {
@@ -92,7 +107,10 @@ OTHERWISE = {
 }
 """Fields that have another name outside of ``credentials``."""
 
-NOWHERE_ELSE = {"profile_fields"}
+NOWHERE_ELSE = {
+    *("profile_fields", "pass_req_to_callback", "skip_user_profile", "session_key", "state"),
+    *("pkce", "proxy", "trust_proxy", "enable_proof", "user_agent"),
+}
 
 
 def united(table: StrategySettings) -> tuple[StrategySettings, dict[str, str]]:

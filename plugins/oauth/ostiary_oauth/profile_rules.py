@@ -23,10 +23,15 @@ def profiles_of(
     held = tuple(held)
     if not provider.profile_rules:
         return held
-    managed = {rule.profile for rule in provider.profile_rules}
+    managed = ruled(provider)
     given = [rule.profile for rule in provider.profile_rules if _says(rule, claims)]
     profiles = dict.fromkeys([*(one for one in held if one not in managed), *given])
     return tuple(profiles) or _unmanaged(provider, managed)
+
+
+def ruled(provider: Provider) -> set[str]:
+    """Return the profiles that claims give and take."""
+    return {rule.profile for rule in provider.profile_rules}
 
 
 def _says(rule: ProfileRule, claims: Mapping[str, Any]) -> bool:

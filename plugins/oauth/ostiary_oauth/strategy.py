@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 INVITATION = "invitation"
 """The field of a first step, and what the state of a flow keeps of it."""
 
+HOST = "host"
+"""The header that names the server as the browser knows it."""
+
 FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 TAKEN = frozenset(
     {
@@ -64,12 +67,18 @@ class OAuthStrategy(Strategy):
     several: bool = True
     keeps_last: bool = True
     redirects: bool = True
+    headers: tuple[str, ...] = (HOST,)
 
     @classmethod
     def of(cls, provider: Provider) -> OAuthStrategy:
         """Return the strategy of a provider."""
         fields = (*RETURNED, INVITED, *_kept(provider))
         return cls(name=provider.name, label=provider.label, provider=provider, fields=fields)
+
+    @cached_property
+    def told(self) -> set[str]:
+        """What the operator has been told of in this process, and is not again."""
+        return set()
 
     @cached_property
     def web(self) -> Web:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from ostiary_oauth.endpoints import UnfitError, checked, is_loopback
+from ostiary_oauth.endpoints import UnencryptedError, UnfitError, checked, is_loopback
 
 HTTPS = "an https address"
 INSECURE = "http is for this machine alone, and with allowInsecureHttp = true in [plugins.oauth]"
@@ -28,9 +28,10 @@ def fault_of(
     """
     try:
         checked(url, insecure_http=insecure)
+    except UnencryptedError:
+        return f"{HTTPS}; {INSECURE}" if url.startswith("http://") else HTTPS
     except UnfitError as error:
-        more = f"; {INSECURE}" if url.startswith("http://") else ""
-        return f"{HTTPS}, and not {error}{more}"
+        return f"{HTTPS}, and not {error}"
     if "?" in url and not query:
         return f"{HTTPS} without a ?"
     return PUBLIC if public and is_loopback(urlsplit(url).hostname or "") else None

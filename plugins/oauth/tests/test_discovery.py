@@ -53,6 +53,18 @@ def test_a_document_of_another_issuer_is_none(issuer: Any) -> None:
         discovery.said(PROVIDER, {**DOCUMENT, "issuer": issuer})
 
 
+def test_a_document_of_another_issuer_is_told_with_both() -> None:
+    with pytest.raises(UnfitError, match=f"another issuer: {ISSUER}/, not {ISSUER}$"):
+        discovery.said(PROVIDER, {**DOCUMENT, "issuer": f"{ISSUER}/"})
+
+
+@pytest.mark.parametrize("issuer", ["https://evil.example\nWARNING all is well", "", 7, "a" * 9000])
+def test_what_is_no_issuer_is_not_repeated(issuer: Any) -> None:
+    """OAU-17"""
+    with pytest.raises(UnfitError, match=f"another issuer: no URL, not {ISSUER}$"):
+        discovery.said(PROVIDER, {**DOCUMENT, "issuer": issuer})
+
+
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
 @pytest.mark.parametrize(
     "url", [None, "", 7, ["https://a"], "http://169.254.169.254/", "file:///etc/passwd", "https://"]

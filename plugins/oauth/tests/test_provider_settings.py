@@ -242,6 +242,31 @@ def test_a_client_of_passport_twitter_speaks_oauth1() -> None:
     assert (found.client_id, found.client_secret) == ("key", SECRET)
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"passReqToCallback": True},
+        {"skipUserProfile": False},
+        {"sessionKey": "oauth:work"},
+        {"state": True},
+        {"pkce": "S256"},
+        {"proxy": False},
+        {"trustProxy": True},
+        {"enableProof": True},
+        {"userAgent": "kuzzle"},
+    ],
+)
+def test_what_tells_passport_how_to_work_means_nothing(option: dict[str, Any]) -> None:
+    assert read({**WORK, "credentials": option}) == read(WORK)
+
+
+def test_the_file_of_a_secret_may_stand_among_kuzzles_credentials(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    table = {**WORK, "clientSecret": None, "credentials": {"clientSecretFile": str(file)}}
+    assert read(table).client_secret == SECRET
+
+
 def test_what_is_said_in_both_shapes_must_not_differ() -> None:
     assert read({**WORK, "credentials": CLIENT}) == read(WORK)
     with pytest.raises(SettingsError, match=r"work\.credentials\.clientID: differs from clientID"):

@@ -35,11 +35,12 @@ def test_each_error_is_told() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.kind)
-def test_each_ready_made_provider_is_told_with_what_it_asks_for(recipe: Recipe) -> None:
+def test_each_ready_made_provider_is_told_with_what_it_asks_for_and_keeps(recipe: Recipe) -> None:
     (row,) = (line for line in README.splitlines() if line.startswith(f"| `{recipe.kind}` |"))
-    _, _, _, scope, identifier, email, _ = row.split("|")
+    _, _, _, scope, identifier, kept, email, _ = row.split("|")
     assert set(re.findall(r"[^\s,`]+", scope)) == set(recipe.scope)
     assert set(re.findall(r"`([^`]+)`", identifier)) == set(recipe.identifiers)
+    assert set(re.findall(r"`([^`]+)`", kept)) == set(recipe.persist)
     verifies = recipe.email_verified is not None or recipe.emails is not None
     assert ("never" in email) == (not verifies and bool(recipe.identifiers))
 

@@ -165,6 +165,20 @@ def test_http_never_leaves_this_machine(host: str) -> None:
         read({**WORK, "issuer": f"http://{host}"}, allowInsecureHttp=True)
 
 
+@pytest.mark.parametrize(
+    "url, told",
+    [
+        ("ftp://id.example.org", "an https address"),
+        ("http://id.example.org", "an https address; http is for this machine alone.*"),
+        ("https://", "an https address, and not a URL without a host"),
+        ("http://id.example.org/#top", "an https address, and not a URL with a fragment"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_told(url: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=rf"work\.tokenURL: wanted: {told}$"):
+        read({**WORK, "tokenURL": url})
+
+
 def test_an_issuer_has_no_query() -> None:
     with pytest.raises(SettingsError, match=r"work\.issuer: wanted: an https address without a \?"):
         read({**WORK, "issuer": "https://id.example.org?tenant=1"})
@@ -213,6 +227,11 @@ def test_no_address_and_no_name_that_may_change_names_an_account(
     """OAU-11"""
     with pytest.raises(SettingsError, match=r"work\.identifierAttribute: wanted: .*another's"):
         read({**table, "identifierAttribute": identifier, "persist": [identifier]})
+
+
+def test_an_identifier_that_may_be_left_out_is_told_so() -> None:
+    with pytest.raises(SettingsError, match="identifierAttribute: wanted: sub, or nothing, which"):
+        read({**WORK, "identifierAttribute": "upn"})
 
 
 @pytest.mark.parametrize(

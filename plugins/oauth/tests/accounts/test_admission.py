@@ -9,7 +9,7 @@ import pytest
 
 from ostiary import Newcomer, Verified, errors
 from ostiary_oauth import attributes, claimed
-from ostiary_oauth.errors import InvitationNeeded, SigningUp
+from ostiary_oauth.errors import InvitationNeeded, NoAccount, SigningUp
 from ostiary_oauth.provider import ProfileRule
 from ostiary_oauth.sessions import session_name
 from ostiary_oauth.tokens import opened
@@ -135,7 +135,7 @@ async def test_a_claim_gives_a_profile_only_if_it_is_exactly_what_the_rule_says(
 
 async def test_strangers_are_refused_where_the_operator_says_so(oauth: OAuth) -> None:
     closed = oauth.configured(admission="refuse")
-    with pytest.raises(errors.LoginRefused):
+    with pytest.raises(NoAccount):
         await closed.decide(closed.proved())
     await closed.create(closed.people.has("ann"), {"sub": "0042"})
     assert (await closed.sign_in(closed.proved())).kuid == "ann"
@@ -259,6 +259,27 @@ async def test_a_mailbox_that_was_given_to_another_person_does_not_open_the_firs
     await linking.sign_in(linking.proved("0042", **address()))
     verdict = await linking.decide(linking.proved("0043", **address()))
     assert isinstance(verdict, Newcomer)
+
+
+@pytest.mark.parametrize(
+    "fields, why",
+    [
+        ({"email": None}, "the provider has given none"),
+        ({"email_verified": False}, "the provider does not say"),
+        ({"email": "bob@example.org"}, "no user has verified it here"),
+        ({}, "user ann has another account"),
+    ],
+)
+async def test_the_log_says_why_an_address_links_nobody(
+    oauth: OAuth, fields: dict[str, Any], why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    linking = oauth.configured(link_by_email=True)
+    linking.people.verified["ann@example.org"] = linking.people.has("ann")
+    await linking.sign_in(linking.proved("0042", **address()))
+    with caplog.at_level("INFO", "ostiary_oauth"):
+        await linking.decide(linking.proved("0043", **address(**fields)))
+    assert f"'work' is not linked by its address: {why}" in caplog.text
+    assert "@example.org" not in caplog.text
 
 
 async def test_the_address_of_a_disabled_user_lets_nobody_in(oauth: OAuth) -> None:

@@ -20,10 +20,13 @@ from ostiary_oauth.errors import (
     InvalidAttribute,
     InvalidInvitation,
     InvitationNeeded,
+    NoAccount,
     NoSuchInvitation,
+    RuledProfile,
     TooManyAttributes,
     TooManyInvitations,
 )
+from ostiary_oauth.provider import ProfileRule
 
 if TYPE_CHECKING:
     from .conftest import OAuth
@@ -194,7 +197,7 @@ def test_a_code_is_a_text(code: Any) -> None:
 async def test_where_strangers_are_refused_no_invitation_lets_them_in(house: OAuth) -> None:
     made = await invite(house)
     closed = house.configured(admission="refuse")
-    with pytest.raises(errors.LoginRefused):
+    with pytest.raises(NoAccount):
         await closed.decide(closed.proved(), **kept(made["code"]))
 
 
@@ -215,6 +218,20 @@ async def test_nobody_is_let_in_by_who_may_not_invite_them_any_more(house: OAuth
     house.people.has("boss", enabled=False)
     with pytest.raises(InvalidInvitation):
         await house.decide(house.proved(), **kept(made["code"]))
+
+
+@pytest.mark.parametrize("strategy", [None, "work"])
+async def test_no_invitation_gives_a_profile_that_claims_would_take(
+    house: OAuth, strategy: str | None
+) -> None:
+    rule = ProfileRule(claim="groups", value="staff", profile="staff")
+    ruled = house.configured(admission="invite", profile_rules=(rule,))
+    with pytest.raises(RuledProfile) as refused:
+        await invite(ruled, strategy=strategy, content={"profileIds": ["default", "staff"]})
+    assert '"staff"' in str(refused.value)
+    assert '"work"' in str(refused.value)
+    assert await ruled.invited() == 0
+    await invite(ruled, strategy=strategy, content={"profileIds": ["default"]})
 
 
 @pytest.mark.parametrize(

@@ -287,7 +287,7 @@ def test_strangers_need_an_invitation_where_the_operator_says_so(
 ) -> None:
     refused = sign_in(world, "invited")
     assert (refused.status, refused.error_id) == (401, f"{FAILED}invitation_needed")
-    body = {"content": {"profileIds": ["staff"], "team": "Bonn"}}
+    body = {"strategy": "invited", "content": {"profileIds": ["staff"], "team": "Bonn"}}
     made = world.send("POST", "/_/invitations/_create?expiresIn=1h", body, jwt=world.admin)
     assert made.status == 200, made.body
     login = sign_in(world, "invited", invitation=made.result["code"])
@@ -326,9 +326,17 @@ def test_nobody_invites_to_more_than_they_may_do_themselves(world: House) -> Non
     assert missing.status == 404
 
 
+def test_the_log_tells_of_a_login_that_will_lose_its_cookie(world: House, subject: str) -> None:
+    sign_in(world, "invited")
+    told = "strategies.invited.callbackURL: a login has begun at another host than auth.example.org"
+    assert world.server.log.count(told) <= 2  # once in each process
+    assert told in world.server.log
+    assert "strategies.invited.callbackURL: ends in /_login/loopback" in world.server.log
+
+
 def test_strangers_are_refused_where_nobody_is_let_in(world: House, subject: str) -> None:
     refused = sign_in(world, "closed")
-    assert (refused.status, refused.error_id) == (401, "plugin.strategy.missing_user")
+    assert (refused.status, refused.error_id) == (401, f"{FAILED}no_account")
     kuid, jwt = local_user(world)
     assert link(world, jwt, "closed").status == 200
     assert sign_in(world, "closed").result["_id"] == kuid

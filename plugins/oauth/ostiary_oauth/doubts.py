@@ -1,0 +1,44 @@
+"""What is no mistake in the settings, but hardly what the operator wants: a start warns of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ostiary import read_settings
+from ostiary_oauth.passport import united
+from ostiary_oauth.provider import Provider
+from ostiary_oauth.settings import OAuthSettings, StrategySettings
+
+LOGIN = "/_login/"
+
+logger = logging.getLogger(__name__)
+
+
+def tell(settings: Mapping[str, Any]) -> None:
+    """Warn of each, by the key that it is about."""
+    table = read_settings(settings, OAuthSettings)
+    for provider in table.providers:
+        for doubt in (*_files(table.strategies[provider.name]), *_callback(provider)):
+            logger.warning("plugins.oauth.strategies.%s.%s", provider.name, doubt)
+
+
+def _files(table: StrategySettings) -> Iterator[str]:
+    """Look for secrets that others on this machine can read."""
+    whole, spelled = united(table)
+    for key, path in {
+        "clientSecretFile": whole.client_secret_file,
+        "privateKeyFile": whole.private_key_file,
+    }.items():
+        if path is not None and (file := Path(path).expanduser()).stat().st_mode & 0o077:
+            yield f"{spelled.get(key, key)}: others can read or write {file}: chmod 600"
+
+
+def _callback(provider: Provider) -> Iterator[str]:
+    """Look for a callback that another strategy of this server, or none, would answer."""
+    _, found, rest = urlsplit(provider.redirect_uri).path.rpartition(LOGIN)
+    if found and rest != provider.name:
+        yield f"callbackURL: ends in {LOGIN}{rest}, and this strategy answers {LOGIN}{provider.name}"
