@@ -81,6 +81,7 @@ class Loopback:
     :ivar signed: which of that stands in an id token; the rest is for the userinfo endpoint.
     :ivar profile: of the same user, as plain OAuth 2.0 tells it.
     :ivar metadata: what its document says otherwise than it should; None leaves a member out.
+    :ivar callback: of the client: where users are sent back, and nowhere else.
     :ivar authentication: how clients prove who they are.
     :ivar client_key: the public key of the client, for ``private_key_jwt``, or of ``team``.
     :ivar team: whose client it is, where secrets are made of a key, as Apple has them made.
@@ -101,6 +102,7 @@ class Loopback:
     profile: Any = field(default_factory=lambda: {"id": 583231, "login": "jane", "email": None})
     emails: Any = field(default_factory=lambda: list(EMAILS))
     metadata: dict[str, Any] = field(default_factory=dict)
+    callback: str = CALLBACK
     client_id: str = "ostiary"
     client_secret: str = CLIENT_SECRET
     authentication: str = "client_secret_basic"
@@ -258,7 +260,7 @@ def _authorize(asked: Asked) -> Response:
     """Say yes at once, if the request is one that may be answered (RFC 6749, 4.1.1)."""
     right = (
         asked.given.get("client_id") == asked.loopback.client_id
-        and asked.given.get("redirect_uri") == CALLBACK
+        and asked.given.get("redirect_uri") == asked.loopback.callback
         and asked.given.get("response_type") == "code"
         and asked.given.get("code_challenge_method") == "S256"
     )
@@ -272,15 +274,18 @@ def _authorize(asked: Asked) -> Response:
         asked.given.get("scope", ""),
         asked.given.get("nonce"),
         asked.given["code_challenge"],
-        CALLBACK,
+        asked.loopback.callback,
     )
     back = {"code": code, "state": asked.given["state"]}
     if asked.loopback.iss_parameter:
         back["iss"] = asked.loopback.url
     if by_form:
         fields = (f'<input name="{name}" value="{escape(one)}">' for name, one in back.items())
-        return HTMLResponse(f'<form method="post" action="{CALLBACK}">{"".join(fields)}</form>')
-    return RedirectResponse(f"{CALLBACK}?{urlencode(back)}", 302)
+        return HTMLResponse(
+            f'<form method="post" action="{escape(asked.loopback.callback)}">{"".join(fields)}</form>'
+        )
+    sign = "&" if "?" in asked.loopback.callback else "?"
+    return RedirectResponse(f"{asked.loopback.callback}{sign}{urlencode(back)}", 302)
 
 
 def _token(asked: Asked) -> Response:
