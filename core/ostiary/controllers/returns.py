@@ -34,6 +34,7 @@ from ostiary.services.returning import CHALLENGE, Returning
 from ostiary.strategies import Redirect
 
 SIGNED_IN, LINKED, ERROR = "signedIn", "linked", "error"
+OF_THE_CALLBACK = ("cookieAuth", "expiresIn")
 LONGEST_QUERY = 8192
 """Bytes of what a provider's page has posted that are put into an address."""
 
@@ -122,13 +123,15 @@ def sent_by_form(services: Services, request: Request, strategy: str) -> str | N
     """Return where a browser goes that a provider's page has made post its answer (Form Post
     Response Mode): to this address once more, by GET, which the cookie of the login comes with.
 
-    Its query has the state, and of the fields those that only providers fill in. None: it has
-    posted nothing of that kind, or the cookie is there.
+    Its query has the state, and of the fields those that only providers fill in; and what the
+    operator has put into the address of the callback itself (contract, 16). None: it has posted
+    nothing of that kind, or the cookie is there.
     """
     if not posted_elsewhere(request) or services.cookies.flow_of(request.connection) is not None:
         return None
     kept = brought_back(services.strategies.find(strategy).described)
-    given = {name: request.body.get(name) for name in (STATE, *kept)}
+    given = {name: request.args.get(name) for name in OF_THE_CALLBACK}
+    given |= {name: request.body.get(name) for name in (STATE, *kept)}
     query = urlencode({name: one for name, one in given.items() if isinstance(one, str)})
     # Of the address nothing but the query: it can lead nowhere else (RFC 3986, 5.2.2).
     return f"?{query}" if len(query) <= LONGEST_QUERY else None
