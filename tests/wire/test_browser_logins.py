@@ -723,7 +723,7 @@ def test_a_script_can_read_where_it_is_to_send_its_browser(
 
 
 def test_a_script_reads_what_fails_and_what_needs_no_way(over: Api, house: Any) -> None:
-    args = {"returnTo": APP, "cookieAuth": True} if over.protocol == "http" else {}
+    args: dict[str, Any] = {"returnTo": APP, "cookieAuth": True} if over.protocol == "http" else {}
     outcome = over.call("auth:login", strategy="down", noRedirect=True, **args)
     assert refused(outcome, REFUSED)
     somebody = house.person("member")
