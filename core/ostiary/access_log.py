@@ -18,8 +18,8 @@ logger = logging.getLogger("ostiary.access")
 
 NONE = "-"
 HARMLESS = {
-    "cookieAuth", "expiresIn", "force", "from", "global", "lang", "pretty", "refresh", "reset",
-    "size", "strict", "verb",
+    "cookieAuth", "expiresIn", "force", "from", "global", "lang", "noRedirect", "pretty", "refresh",
+    "reset", "size", "strict", "verb",
 }  # fmt: skip
 """Parameters whose values are written, if they look like what they should be."""
 

@@ -303,6 +303,21 @@ def test_strangers_need_an_invitation_where_the_operator_says_so(
     assert (spent.status, spent.error_id) == (401, f"{FAILED}invalid_invitation")
 
 
+def test_a_script_sends_an_invitation_and_then_its_browser(world: House, subject: str) -> None:
+    body = {"content": {"profileIds": ["staff"]}}
+    made = world.send("POST", "/_/invitations/_create", body, jwt=world.admin).result
+    with closing(HttpApi(world.server.port)) as api:
+        sent = {"invitation": made["code"]}
+        begun = api.send("POST", "/_login/invited?noRedirect=true", sent)
+        assert (begun.status, "location" in begun.headers) == (200, False)
+        cookie = {"Cookie": begun.headers["set-cookie"].partition(";")[0]}
+        agreed = httpx2.get(begun.result["headers"]["Location"], trust_env=False)
+        back = urlsplit(agreed.headers["location"]).query
+        login = api.send("GET", f"/_login/invited?{back}", headers=cookie)
+    user = world.send("GET", f"/users/{login.result['_id']}", jwt=world.admin).result
+    assert user["_source"]["profileIds"] == ["staff"]
+
+
 def test_an_invitation_is_not_accepted_in_a_url(world: House) -> None:
     made = world.send("POST", "/_/invitations/_create", {}, jwt=world.admin).result
     refused = world.send("GET", f"/_login/invited?invitation={made['code']}")
