@@ -45,6 +45,10 @@ OF_EVERYBODY = ("SessionsEnded", "SecurityReset", "SigningKeyRotated")
 """Those that may be about nobody, and so about all."""
 
 
+PROOF = {False: "with the right secret", True: "where the provider says that it is they"}
+"""What a login needs besides, by whether the strategy leads elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Who:
     """Whom a name stands for.
@@ -90,6 +94,7 @@ async def explain(settings: Settings, name: str, strategy: str) -> list[str]:
         if who.kuid == name and strategy not in state.strategies and state.strategies:
             strategy = state.strategies[0]
         blind = who.kuid is None and not services.strategies.finds_by_id(strategy)
+        proof = PROOF[services.strategies.find(strategy).redirects]
         now = services.clock()
     lines = [_line(entry) for entry in entries]
     if state.user is not None and not any(entry.event == "UserCreated" for entry in entries):
@@ -97,7 +102,7 @@ async def explain(settings: Settings, name: str, strategy: str) -> list[str]:
     if blind:
         told = f"Strategy {strategy} cannot say whose a name is: give the kuid instead of {name}."
         return [*lines, "", told]
-    return [*lines, "", *_standing(state, strategy, now), _verdict(state, strategy, now)]
+    return [*lines, "", *_standing(state, strategy, now), _verdict(state, strategy, now, proof)]
 
 
 async def named(services: Services, strategy: str, name: str) -> Who:
@@ -119,7 +124,8 @@ async def _kuid(
 ) -> str | None:
     try:
         kuid = (await services.strategies.get_by_id(strategy, name)).get("kuid")
-    except (errors.PreconditionError, errors.NotFoundError):
+    except (errors.BadRequestError, errors.PreconditionError, errors.NotFoundError):
+        # As each strategy, and Kuzzle's of old, says that it knows nobody of that name.
         kuid = None
     if isinstance(kuid, str):
         return kuid
@@ -240,10 +246,10 @@ def _standing(state: State, strategy: str, now: int) -> Iterator[str]:
         yield "devices and addresses that it was signed in from before."
 
 
-def _verdict(state: State, strategy: str, now: int) -> str:
+def _verdict(state: State, strategy: str, now: int, proof: str) -> str:
     why = _hindrance(state, strategy, now)
     if why is None:
-        return "Could sign in now: yes, with the right secret."
+        return f"Could sign in now: yes, {proof}."
     return f"Could sign in now: no, because {why}."
 
 

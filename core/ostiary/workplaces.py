@@ -1,4 +1,4 @@
-"""Where the commands of plugins do their work: with open stores, and users in batches."""
+"""What commands have of plugins, and where theirs work: with open stores, users in batches."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any, NoReturn, cast
 
 from ostiary import __version__
 from ostiary.commands import Command, CommandError, Enrolled, Recruit, Workplace, Write
-from ostiary.composition import Core, has_stores, make_backend, require_stores
+from ostiary.composition import Core, find_plugins, has_stores, make_backend, require_stores
 from ostiary.directory import Directory
 from ostiary.errors import OstiaryError, UnknownStrategy
 from ostiary.key_settings import load_master_key
+from ostiary.keys import MasterKeyError
 from ostiary.log import origin, printable
 from ostiary.plugin_commands import commands_of
 from ostiary.plugin_loading import DISABLED, NOT_ALLOWED, load_plugins
@@ -41,6 +42,25 @@ def find_commands(settings: Settings, plugin: str) -> tuple[Command, ...]:
     table = {name: one for name, one in settings.plugins.tables.items() if name == plugin}
     plugins = load_plugins(table, [plugin], dev=settings.dev, version=__version__)
     return commands_of(plugins, plugin)
+
+
+def check_plugins(settings: Settings) -> None:
+    """Load the plugins of the next start, to find what would stop it; no store is needed.
+
+    :raises SettingsError: a setting of a plugin is wrong.
+    :raises PluginError: a plugin stops the start in another way.
+    """
+    try:
+        find_plugins(settings)
+    except (PluginError, SettingsError) as wrong:
+        # Only now: most settings can be told before there are stores, or where they are away.
+        try:
+            left_out = asyncio.run(_disabled(settings))
+        except (MasterKeyError, StorageError):
+            raise wrong from None
+        if not left_out:
+            raise
+        find_plugins(settings, left_out)
 
 
 async def run(

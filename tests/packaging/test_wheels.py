@@ -32,7 +32,7 @@ DEADLINE = 60.0
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Build the wheels of the core and of the local plugin."""
+    """Build the wheels of the core and of its plugins."""
     folder = tmp_path_factory.mktemp("wheels")
     for source in PACKAGES.values():
         build = [
@@ -154,9 +154,21 @@ def test_the_wheel_of_local_holds_its_revisions_and_no_tests(wheels: dict[str, P
     assert not any("test" in name for name in names)
 
 
-def test_wheels_hold_what_the_checkout_holds(wheels: dict[str, Path]) -> None:
-    code = {str(file.relative_to(ROOT / "core")) for file in (ROOT / "core").rglob("*.py")}
-    assert code - set(names_in(wheels["ostiary"])) == set()
+def test_the_wheel_of_oauth_holds_its_revisions_and_no_tests(wheels: dict[str, Path]) -> None:
+    names = names_in(wheels["ostiary_oauth"])
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"ostiary_oauth"}
+    assert any(name.startswith("ostiary_oauth/migrations/0001_") for name in names)
+    assert "ostiary_oauth/py.typed" in names
+    assert not any("test" in name for name in names)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_wheels_hold_what_the_checkout_holds(wheels: dict[str, Path], package: str) -> None:
+    source = ROOT / "core" if package == "ostiary" else PACKAGES[package]
+    files = (source / package).rglob("*.py")
+    code = {str(file.relative_to(source)) for file in files}
+    assert code
+    assert code - set(names_in(wheels[package])) == set()
 
 
 def test_the_server_is_light(installed: Installed) -> None:

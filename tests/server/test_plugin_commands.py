@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from contextlib import closing
@@ -184,7 +185,14 @@ def test_no_plugin_is_loaded_to_read_the_command_line(install: Installed) -> Non
     status, output, error = told(server.run("--help"))
     assert (status, "imported" in output, error) == (0, False, "")
     assert "ostiary PLUGIN --help" in output
-    assert told(server.run("config"))[::2] == (0, "")
+
+
+def test_what_plugins_print_is_not_among_the_settings(install: Installed) -> None:
+    loud = Package(name="loud", source=LOUD)
+    server = install(loud, Package(name="lame", source="raise SystemExit('lame')"))
+    status, output, error = told(server.run("config"))
+    assert (status, json.loads(output)["plugins"]["allow"]) == (0, None)
+    assert "plugin lame cannot be imported" in error
 
 
 def test_a_plugin_that_cannot_be_loaded_costs_the_others_nothing(install: Installed) -> None:

@@ -160,12 +160,30 @@ def test_a_wrong_setting_stops_every_command(serve: Serve) -> None:
         assert "ostiary.toml" in refused.stderr
 
 
+def test_what_is_printed_is_what_a_start_would_take(serve: Serve) -> None:
+    """CFG-03: a wrong setting of a plugin is told, save where the plugin is disabled."""
+    wrong = serve(started=False, settings="[plugins.local]\nminLenght = 12\n")
+    printed = wrong.run("config")
+    assert json.loads(printed.stdout)["plugins"]["local"] == {"minLenght": 12}
+    assert printed.returncode == 2
+    assert "plugins.local.minLenght" in printed.stderr
+    assert not wrong.data.exists()
+    server = serve(settings="")
+    server.stop()
+    assert server.run("plugins", "disable", "local", "--yes", "--force").returncode == 0
+    settings = server.data.parent / "ostiary.toml"
+    settings.write_text("[plugins.local]\nminLenght = 12\n", encoding="utf-8")
+    assert server.run("config").returncode == 0
+    assert server.run("plugins", "enable", "local").returncode == 0
+    assert server.run("config").returncode == 2
+
+
 def test_plugins_and_stores_are_listed(serve: Serve, tmp_path: Path) -> None:
     badge().install(tmp_path)
     server = serve(started=False, environment={"PYTHONPATH": str(tmp_path)})
     assert "badge is at revision 0001" in server.run("db", "upgrade", "badge").stdout
     status = rows(server, "db", "status")
-    assert list(status) == ["core", "badge", "local"]
+    assert list(status) == ["core", "badge", "local", "oauth"]
     assert status["badge"] == ["0001", "0001", "up to date"]
     assert status["local"] == ["-", status["local"][1], "behind"]
     assert rows(server, "plugins")["badge"] == ["1.0", "badge", "badge", "0001", "-", "loaded"]

@@ -56,6 +56,7 @@ def test_a_page_gets_all_it_needs_to_draw_a_strategy() -> None:
         (("challenge",), "the server itself reads"),
         (("state",), "the server itself reads"),
         (("returnTo",), "the server itself reads"),
+        (("noRedirect",), "the server itself reads"),
         (("codeChallenge",), "the server itself reads"),
         (("loginCode",), "the server itself reads"),
         (("codeVerifier",), "the server itself reads"),

@@ -41,6 +41,13 @@ def test_of_a_list_and_the_servers_own_pages_no_others_are_admitted() -> None:
         assert not admitted(origins, request(origin=origin))
 
 
+@pytest.mark.parametrize("host", ["evil.example:7512", "localhost:7512"])
+def test_what_a_client_says_of_the_host_admits_no_page_to_a_list(host: str) -> None:
+    """HTTP-09, HTTP-13: a foreign name that leads here would (DNS rebinding)."""
+    assert not admitted(Origins([LISTED], None), request(origin=f"http://{host}", host=host))
+    assert admitted(Origins([LISTED], f"http://{host}"), request(origin=f"http://{host}"))
+
+
 @pytest.mark.parametrize(
     "public, own",
     [

@@ -40,6 +40,10 @@ DECLARED = """
 PROVIDER = """
 import secrets
 pin = (CredentialField("pin", kind="one-time-code", secret=True),)
+if strategy.name == "down":
+    raise errors.LoginRefused(strategy.refusal)
+if strategy.name == "torn":
+    raise RuntimeError("there is no provider")
 if call.state is None:
     handle = secrets.token_urlsafe(32) if strategy.name == "named" else None
     location = f"https://door.example/in?for={handle}" if handle else "https://door.example/in"
@@ -74,6 +78,11 @@ async def ostiary_link_credentials(strategy, store, kuid, credentials, call, dir
     return {"badge": code}
 """
 
+STRATEGIES = ("door", "named", "down", "torn")
+"""The last two have a provider that cannot be reached."""
+
+FIRST = {"down": REFUSED, "torn": "plugin.runtime.unexpected_error"}
+
 numbers = itertools.count(1)
 
 
@@ -85,10 +94,10 @@ def house(
 ) -> Iterator[Any]:
     """A server whose users come from elsewhere; the code that they bring is their badge."""
     folder = tmp_path_factory.mktemp("packages")
-    toys = [badge(name, LINK, DECLARED, verify=PROVIDER) for name in ("door", "named")]
+    toys = [badge(name, LINK, DECLARED, verify=PROVIDER) for name in STRATEGIES]
     with installed(folder, *toys), ExitStack() as stack:
         changes = {
-            "plugins__allow": ["local", "door", "named"],
+            "plugins__allow": ["local", *STRATEGIES],
             "security__returnAddresses": [APP, OTHER],
             "security__authToken__maxTTL": "1d",
         }
@@ -256,7 +265,7 @@ def test_a_code_and_its_verifier_are_texts(over: Api, browser: Browser, name: st
     assert (outcome.status, outcome.error_id) == (400, "api.assert.invalid_type")
 
 
-@pytest.mark.parametrize("change", ["disabled", "deleted", "changed"])
+@pytest.mark.parametrize("change", ["disabled", "deleted", "changed", "put out"])
 def test_who_has_changed_meanwhile_is_not_let_in(
     over: Api, house: Any, browser: Browser, ann: str, change: str
 ) -> None:
@@ -268,6 +277,9 @@ def test_who_has_changed_meanwhile_is_not_let_in(
         assert house.http.call("security:disableUser", **as_root).status == 200
     elif change == "deleted":
         assert house.http.call("security:deleteUser", **as_root).status == 200
+    elif change == "put out":
+        assert house.http.call("security:revokeTokens", **as_root).status == 200
+        expected = OVER
     else:
         fields = {"badge": f"new-{ann}"}
         house.http.call("security:updateCredentials", fields, strategy="door", **as_root)
@@ -339,11 +351,73 @@ def test_a_page_of_this_site_may_lead_to_a_login_with_a_cookie(
         assert told(browser.come_back(state, ann), "signedIn") == "door"
 
 
+@pytest.fixture(params=["dead", "of a user without logins"])
+def leftover(request: pytest.FixtureRequest, house: Any) -> str:
+    """The cookie of a session that is of no use at a login."""
+    if request.param == "dead":
+        return "kauth-x"
+    somebody = house.person("default")
+    outcome = house.http.call("auth:login", {}, strategy="door", jwt=somebody.jwt)
+    assert outcome.error_id == "security.rights.forbidden"
+    return str(somebody.jwt)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "same-origin", "none"])
+@pytest.mark.parametrize("returning", [True, False])
+def test_a_cookie_from_before_does_not_stand_in_the_way_of_a_login_at_a_provider(
+    browser: Browser, ann: str, leftover: str, site: str, returning: bool
+) -> None:
+    """It says nothing of who comes: neither at the first step nor on the way back."""
+    browser.cookies["authToken"] = leftover
+    wanted = {"returnTo": APP, "codeChallenge": browser.challenge} if returning else {}
+    head = {"Sec-Fetch-Site": site}
+    outcome = browser.send("GET", f"/_login/door?{urlencode(wanted)}", **head)
+    assert outcome.status == 302, outcome.body
+    state = parse_qs(urlsplit(outcome.headers["location"]).query)["state"][0]
+    back = browser.send("GET", f"/_login/door?code={ann}&state={state}", **head)
+    assert told(back, "loginCode") if returning else back.result["_id"] == ann
+
+
+def test_a_cookie_from_before_and_a_script_of_this_server(browser: Browser, leftover: str) -> None:
+    browser.cookies["authToken"] = leftover
+    assert browser.send("POST", "/_login/door", {}).status == 302
+
+
+def test_a_cookie_from_before_does_not_stand_in_the_way_of_a_link(
+    house: Any, browser: Browser, leftover: str
+) -> None:
+    """OAU-15: it is known whose the link is, and no session is looked at for it."""
+    somebody = house.person("member")
+    state = linking(browser, somebody.jwt)
+    browser.cookies["authToken"] = leftover
+    outcome = browser.send("GET", f"/_login/door?code=of-{somebody.kuid}&state={state}")
+    assert told(outcome, "linked") == "door"
+    me = house.http.call("auth:getCurrentUser", jwt=somebody.jwt).result
+    assert set(me["strategies"]) == {"local", "door"}
+
+
+def test_a_cookie_still_counts_for_scripts_of_other_sites_and_other_strategies(
+    browser: Browser, house: Any, leftover: str
+) -> None:
+    """HTTP-11, HTTP-14: only what leads a browser to a provider and back is let through."""
+    browser.cookies["authToken"] = leftover
+    for head in (FROM_THE_PROVIDER, {"Origin": "https://evil.example"}):
+        outcome = browser.send("POST", "/_login/door", {}, **head)
+        assert (outcome.status, outcome.error_id) == (403, CROSS_SITE)
+    outcome = browser.send("POST", "/_login/door", b"badge=x", **FORM)
+    assert (outcome.status, outcome.error_id) == (403, CROSS_SITE)
+    both = browser.send("POST", "/_login/door", {}, Authorization=f"Bearer {house.jwt}")
+    assert (both.status, both.error_id) == (400, "security.token.verification_error")
+    local = browser.send("POST", "/_login/local", {"username": "a", "password": "b"})
+    assert local.error_id in ("security.token.invalid", "security.rights.forbidden")
+
+
 def test_a_page_of_another_site_may_not(browser: Browser) -> None:
     """ASVS 3.5.1"""
     args = urlencode({"returnTo": APP, "cookieAuth": "true"})
     outcome = browser.send("GET", f"/_login/door?{args}", **FROM_THE_PROVIDER)
     assert (outcome.status, outcome.error_id) == (403, CROSS_SITE)
+    assert "a link to a login with cookieAuth" in outcome.error["message"]
 
 
 @pytest.mark.parametrize(
@@ -433,6 +507,55 @@ def test_what_fails_at_the_end_is_told_to_the_page(browser: Browser, ann: str) -
     assert told(browser.come_back(state, "broken"), "error") == "plugin.runtime.unexpected_error"
 
 
+@pytest.mark.parametrize("strategy, id", FIRST.items())
+@pytest.mark.parametrize("in_cookie", [True, False])
+def test_what_fails_at_the_beginning_is_told_to_the_page(
+    browser: Browser, strategy: str, id: str, in_cookie: bool
+) -> None:
+    """OAU-17: a provider that is down leaves no browser with JSON."""
+    kept = {"cookieAuth": "true"} if in_cookie else {"codeChallenge": browser.challenge}
+    query = urlencode({"returnTo": APP, **kept})
+    outcome = browser.send("GET", f"/_login/{strategy}?{query}")
+    assert told(outcome, "error") == id
+    assert "set-cookie" not in outcome.headers
+
+
+@pytest.mark.parametrize("strategy, id", FIRST.items())
+def test_a_form_that_fails_is_told_to_the_page(browser: Browser, strategy: str, id: str) -> None:
+    fields = {"returnTo": APP, "codeChallenge": browser.challenge, "badge": "b"}
+    outcome = browser.send("POST", f"/_login/{strategy}", urlencode(fields).encode(), **FORM)
+    assert told(outcome, "error") == id
+
+
+def test_a_failure_at_the_beginning_is_noted(house: Any, browser: Browser) -> None:
+    query = urlencode({"returnTo": APP, "codeChallenge": browser.challenge})
+    browser.send("GET", f"/_login/down?{query}")
+    wanted = {"event": "SignInRefused"}
+    found = house.http.call("security:searchAuditLog", wanted, jwt=house.jwt, size=100).result
+    assert "down" in [one["_source"]["strategy"] for one in found["hits"]]
+
+
+def test_who_waits_for_an_answer_gets_the_error_itself(over: Api, browser: Browser) -> None:
+    args = {"returnTo": APP, "codeChallenge": browser.challenge}
+    if over.protocol == "websocket":
+        args = {}
+    assert refused(over.call("auth:login", {}, strategy="down", **args), REFUSED)
+
+
+def test_a_login_with_a_password_leads_nowhere(house: Any, browser: Browser) -> None:
+    """Whoever asks for one has a form of their own, and reads the answer."""
+    fields = {"returnTo": APP, "codeChallenge": browser.challenge, "username": "a", "password": "b"}
+    outcome = browser.send("POST", "/_login/local", urlencode(fields).encode(), **FORM)
+    assert (outcome.status, outcome.headers.get("location")) == (401, None)
+
+
+def test_an_address_that_is_not_listed_gets_no_error_either(browser: Browser) -> None:
+    """OAU-16"""
+    query = urlencode({"returnTo": "https://evil.example/"})
+    outcome = browser.send("GET", f"/_login/down?{query}")
+    assert (outcome.status, outcome.error_id) == (400, UNLISTED)
+
+
 def test_a_disabled_user_is_sent_back_like_anybody_who_is_refused(
     house: Any, browser: Browser, ann: str
 ) -> None:
@@ -458,6 +581,22 @@ def test_who_brings_a_wrong_state_is_sent_nowhere(house: Any, browser: Browser, 
         assert refused(other.send("GET", f"/_login/door?code={ann}&state={state}"), OVER)
     assert told(browser.come_back(state, ann), "loginCode")
     assert refused(browser.come_back(state, ann), OVER)
+
+
+@pytest.mark.parametrize("query", ["code=abc", "code=", f"code=abc&{urlencode({'returnTo': APP})}"])
+def test_what_comes_back_without_a_state_belongs_to_no_login(browser: Browser, query: str) -> None:
+    """OAU-04: nor does it begin another one."""
+    state = browser.leave()
+    assert refused(browser.send("GET", f"/_login/door?{query}", **FROM_THE_PROVIDER), OVER)
+    assert refused(browser.come_back("x" * 43, "abc"), OVER)
+    assert told(browser.come_back(state, "nobody"), "error") == REFUSED
+
+
+@pytest.mark.parametrize("name", ["phrase", "pin", "codeVerifier"])
+def test_what_a_person_has_typed_is_told_to_be_in_a_url(browser: Browser, name: str) -> None:
+    """Decision 8"""
+    outcome = browser.send("GET", f"/_login/door?code=abc&{name}=x")
+    assert (outcome.status, outcome.error_id) == (400, "ostiary.request.secret_in_url")
 
 
 def test_two_redirections_keep_the_way_back(browser: Browser, ann: str) -> None:
@@ -571,6 +710,30 @@ def test_a_page_is_told_for_which_strategies_to_draw_a_button(over: Api) -> None
     assert not described["local"]["redirects"]
 
 
+def test_a_script_can_read_where_it_is_to_send_its_browser(
+    house: Any, browser: Browser, ann: str
+) -> None:
+    """What it sends along, such as an invitation, may stand in no link."""
+    wanted = {"returnTo": APP, "codeChallenge": browser.challenge, "noRedirect": "true"}
+    outcome = browser.send("POST", f"/_login/door?{urlencode(wanted)}", {"badge": "b"})
+    assert outcome.status == 200
+    assert "location" not in outcome.headers
+    state = parse_qs(urlsplit(outcome.result["headers"]["Location"]).query)["state"][0]
+    with closing(HttpApi(house.port)) as other:
+        assert refused(other.send("GET", f"/_login/door?code={ann}&state={state}"), OVER)
+    code = told(browser.come_back(state, ann), "loginCode")
+    assert redeem(browser.api, code, browser.verifier).result["_id"] == ann
+
+
+def test_a_script_reads_what_fails_and_what_needs_no_way(over: Api, house: Any) -> None:
+    args = {"returnTo": APP, "cookieAuth": True} if over.protocol == "http" else {}
+    outcome = over.call("auth:login", strategy="down", noRedirect=True, **args)
+    assert refused(outcome, REFUSED)
+    somebody = house.person("member")
+    signed = over.call("auth:login", somebody.credentials, strategy="local", noRedirect=True)
+    assert signed.result["_id"] == somebody.kuid
+
+
 def link(browser: Browser, jwt: str, **args: str) -> Outcome:
     """Have a script begin a link; it reads where to go."""
     query = urlencode({"noRedirect": "true", "returnTo": APP, **args})
@@ -641,13 +804,21 @@ def choosy(
     new_site: Callable[..., Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Any]:
-    """A server that only one web page may call."""
+    """A server that only one web page may call, and where secrets may stand in URLs."""
     changes = {
         "plugins.allow": ["local", "door"],
         "http.accessControlAllowOrigin": ["https://app.example"],
+        "http.allowCredentialsInUrl": True,
     }
     with new_site(settings(tmp_path_factory.mktemp("choosy"), **changes)) as site:
         yield site
+
+
+def test_no_login_begins_where_one_was_refused(choosy: Any) -> None:
+    """Also where secrets may stand in URLs: a provider that refuses would be asked for ever."""
+    with closing(HttpApi(choosy.port)) as api:
+        assert refused(api.send("GET", "/_login/door?code=abc"), OVER)
+        assert api.send("GET", "/_login/door?badge=abc").status == 302
 
 
 def test_a_provider_that_posts_need_not_be_an_origin_that_calls(choosy: Any) -> None:

@@ -337,6 +337,18 @@ def test_nothing_comes_of_a_link_whose_user_has_changed_meanwhile(
     assert not http.call("security:hasCredentials", **asked).result
 
 
+def test_who_may_not_give_themselves_credentials_any_more_finishes_no_link(
+    house: Any, api: Api, owner: Owner
+) -> None:
+    """Also at the login, for which everybody has the right."""
+    state, code = owner.sent_away(api), f"of-{owner.elsewhere}"
+    profiles = {"profileIds": ["anonymous"]}
+    as_root = {"jwt": house.jwt, "_id": owner.kuid}
+    assert house.http.call("security:updateUser", profiles, **as_root).status == 200
+    assert refused(owner.back(api, state, code), OVER)
+    assert not house.http.call("security:hasCredentials", strategy="pass", **as_root).result
+
+
 def test_the_link_goes_on_where_the_session_does(house: Any, api: Api, owner: Owner) -> None:
     """Refreshed, with other properties, or after another session has ended."""
     state, other = owner.sent_away(api), owner.sign_in()

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 from ostiary import __version__, log
 from ostiary.acting import Source, acting
@@ -68,8 +69,13 @@ def serve(settings: Settings, _options: argparse.Namespace) -> None:
 
 
 def config(settings: Settings, _options: argparse.Namespace) -> None:
-    """Print the effective settings, secrets masked."""
-    print(json.dumps(settings.masked(), indent=2, ensure_ascii=False))
+    """Print the effective settings, secrets masked, and tell what of them would stop a start."""
+    from ostiary.workplaces import check_plugins
+
+    print(json.dumps(settings.masked(), indent=2, ensure_ascii=False), flush=True)
+    # What a plugin prints when it is imported is none of the settings.
+    with redirect_stdout(sys.stderr):
+        check_plugins(settings)
 
 
 def openapi(settings: Settings, _options: argparse.Namespace) -> None:

@@ -9,8 +9,14 @@ import msgspec
 from ostiary import errors
 from ostiary.actions import GET, POST, PUT, Controller
 from ostiary.arguments import Duration
-from ostiary.controllers.returns import led_back, refused, returning_of, sent_by_form
-from ostiary.controllers.steps import ASKED, asked, fields_of, holder_of
+from ostiary.controllers.returns import (
+    led_back,
+    on_its_way,
+    refused,
+    returning_of,
+    sent_by_form,
+)
+from ostiary.controllers.steps import ASKED, asked, fields_of, holder_of, readable
 from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.narrowing import call_of
 from ostiary.request import Reply, Request
@@ -32,6 +38,10 @@ ExpiresIn = Annotated[
 ]
 CookieAuth = Annotated[
     bool, "Keep the token in a cookie instead of the answer; over WebSocket there are none."
+]
+
+NoRedirect = Annotated[
+    bool, "Send a client elsewhere with status 200 instead of 302: scripts can read it then."
 ]
 
 
@@ -70,13 +80,16 @@ async def login(
         str | None,
         "S256 of what will come with the one-time code that the browser gets (RFC 7636).",
     ] = None,
+    no_redirect: NoRedirect = False,
     body: dict[str, Any] | None = None,
 ) -> dict[str, Any] | Reply:
     """Authenticate a user and return an authentication token.
 
     The fields of the body depend on the strategy. A strategy that sends its
     users to a provider answers with a redirection (302) instead of a token; with
-    the `state` that the address had, the client comes back.
+    the `state` that the address had, the client comes back. A script that has
+    something to send along, such as an invitation, asks with `noRedirect` and
+    sends its browser to the `Location` in the answer.
 
     A strategy of several steps answers with a challenge (202): it has a
     `question`, and the `fields` of the answer. That is this action again, with
@@ -85,7 +98,8 @@ async def login(
     With `returnTo` a browser that comes back from a provider goes on to that page
     (302): with a cookie if there was `cookieAuth`, else with a one-time code in
     the fragment. The page sends it as `loginCode` with the `codeVerifier`, in a
-    body of this action, and gets the token.
+    body of this action, and gets the token. What goes wrong leads there as well, with the id of
+    the error, unless a script asks, which sends JSON.
 
     Where a user has begun to link credentials with `auth:createMyCredentials`, a later step may
     come here without a token. The last one answers with what may be seen of the credentials and
@@ -101,8 +115,14 @@ async def login(
             services, request, strategy, fields, expires_in, handle, in_cookie=cookie_auth
         )
     returning = returning_of(services, request, expires_in, in_cookie=cookie_auth)
-    outcome = await _step(services, request, strategy, fields, expires_in, returning=returning)
-    return _answer(services, request, outcome, in_cookie=cookie_auth)
+    try:
+        outcome = await _step(services, request, strategy, fields, expires_in, returning=returning)
+    except errors.OstiaryError as error:
+        if returning is None or no_redirect or not on_its_way(services, request, strategy):
+            raise
+        return await refused(services, request, returning, error)
+    answer = _answer(services, request, outcome, in_cookie=cookie_auth)
+    return readable(answer) if no_redirect and isinstance(answer, Reply) else answer
 
 
 @auth.action(GET("/strategies"))
@@ -202,6 +222,8 @@ async def _go_on(
         redeemed = await services.exchanges.redeem(strategy, flow, origin, place)
         return _answer(services, request, redeemed, in_cookie=in_cookie)
     try:
+        if flow.link is not None:
+            await _check_right_to_link(services, request, flow.link.kuid)
         outcome = await _step(services, request, strategy, fields, expires_in, flow=flow)
         if flow.returning is not None and flow.leads_back:
             return await led_back(services, request, strategy, flow.returning, outcome)
@@ -210,6 +232,25 @@ async def _go_on(
             raise
         return await refused(services, request, flow.returning, error)
     return _answer(services, request, outcome, in_cookie=in_cookie)
+
+
+async def _check_right_to_link(services: Services, request: Request, kuid: str) -> None:
+    """Refuse to go on with a link whose user may not give themselves credentials any more.
+
+    :raises errors.FlowOver: that is so, or the user is gone.
+    """
+    account = await services.accounts.find(kuid)
+    asked = Request(
+        controller=auth.name,
+        action="createMyCredentials",
+        args={},
+        body=None,
+        jwt=None,
+        connection=request.connection,
+        id=request.id,
+    )
+    if account is None or not account.rights.allow(asked):
+        raise errors.FlowOver
 
 
 async def _step(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT
-from ostiary.controllers.auth import StrategyName, auth, place_of
+from ostiary.controllers.auth import NoRedirect, StrategyName, auth, place_of
 from ostiary.controllers.credentials import WRITING, Force
 from ostiary.controllers.returns import returning_from_link
 from ostiary.controllers.steps import asked, fields_of, holder_of, readable
@@ -51,9 +51,7 @@ async def create_my_credentials(
     body: dict[str, Any],
     # Declared here, and read where the handle is: it may stand in the body as well.
     state: Annotated[str | None, "What a client brings back from where it was sent."] = None,
-    no_redirect: Annotated[
-        bool, "Send a client elsewhere with status 200 instead of 302: scripts can read it then."
-    ] = False,
+    no_redirect: NoRedirect = False,
     # Likewise.
     return_to: Annotated[
         str | None,

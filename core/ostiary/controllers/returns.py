@@ -20,6 +20,7 @@ from ostiary.controllers.steps import (
     RETURN_TO,
     STATE,
     asked,
+    brought_back,
     holder_of,
     said,
 )
@@ -33,9 +34,7 @@ from ostiary.services.returning import CHALLENGE, Returning
 from ostiary.strategies import Redirect
 
 SIGNED_IN, LINKED, ERROR = "signedIn", "linked", "error"
-TYPED = ("password", "one-time-code")
-"""Kinds of fields that a person fills in, and no provider."""
-
+OF_THE_CALLBACK = ("cookieAuth", "expiresIn")
 LONGEST_QUERY = 8192
 """Bytes of what a provider's page has posted that are put into an address."""
 
@@ -111,18 +110,28 @@ async def refused(
     return Reply.redirect(returning.with_fragment(ERROR, error.id))
 
 
+def on_its_way(services: Services, request: Request, strategy: str) -> bool:
+    """Tell whether a browser that a link or a form has sent here would be left with the answer.
+
+    A script, which sends JSON, reads the answer itself; so does what is shown a form.
+    """
+    bare = request.body is None or request.connection.sends_form
+    return bare and services.strategies.find(strategy).redirects
+
+
 def sent_by_form(services: Services, request: Request, strategy: str) -> str | None:
     """Return where a browser goes that a provider's page has made post its answer (Form Post
     Response Mode): to this address once more, by GET, which the cookie of the login comes with.
 
-    Its query has the state, and of the fields those that only providers fill in. None: it has
-    posted nothing of that kind, or the cookie is there.
+    Its query has the state, and of the fields those that only providers fill in; and what the
+    operator has put into the address of the callback itself (contract, 16). None: it has posted
+    nothing of that kind, or the cookie is there.
     """
     if not posted_elsewhere(request) or services.cookies.flow_of(request.connection) is not None:
         return None
-    known = services.strategies.find(strategy).described
-    kept = [one.name for one in known if not one.registration and one.kind not in TYPED]
-    given = {name: request.body.get(name) for name in (STATE, *kept)}
+    kept = brought_back(services.strategies.find(strategy).described)
+    given = {name: request.args.get(name) for name in OF_THE_CALLBACK}
+    given |= {name: request.body.get(name) for name in (STATE, *kept)}
     query = urlencode({name: one for name, one in given.items() if isinstance(one, str)})
     # Of the address nothing but the query: it can lead nowhere else (RFC 3986, 5.2.2).
     return f"?{query}" if len(query) <= LONGEST_QUERY else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
@@ -19,6 +19,9 @@ RETURN_TO, CODE_CHALLENGE, CODE_VERIFIER = "returnTo", "codeChallenge", "codeVer
 NO_FIELDS = {*HANDLES, RETURN_TO, CODE_CHALLENGE, CODE_VERIFIER}
 """What stands where the fields of a strategy do, and is for the server."""
 
+TYPED = ("password", "one-time-code")
+"""Kinds of fields that a person fills in, and no provider."""
+
 ASKED, REDIRECTION = 202, 302
 KINDS: Mapping[str, Kind] = {CHALLENGE: "challenge", STATE: "redirect", LOGIN_CODE: "code"}
 
@@ -29,11 +32,15 @@ def fields_of(
     """Return the fields of a login, from the body or else from the arguments; and its handle.
 
     :raises errors.SecretInUrl: some stand where every log has them.
+    :raises errors.FlowOver: a browser comes back from a provider with what belongs to no login.
     :raises errors.InvalidType: the handle is no text.
     """
-    known = services.strategies.find(strategy).described
+    found = services.strategies.find(strategy)
+    known = found.described
     given = {one.name: request.args[one.name] for one in known if one.name in request.args}
     kind, text = handle_of(request) or (None, "")
+    if kind is None and request.in_url and found.redirects:
+        _check_return(request, known)
     if request.in_url and not services.secrets_in_urls:
         _check_url(request, known, given, returning=kind == STATE)
     fields = {name: value for name, value in {**given, **body}.items() if name not in NO_FIELDS}
@@ -42,6 +49,11 @@ def fields_of(
     if not isinstance(text, str):
         raise errors.InvalidType(kind, "string")
     return fields, Handle(text, KINDS[kind])
+
+
+def brought_back(known: Iterable[CredentialField]) -> list[str]:
+    """Return the names of the fields that a browser brings back from a provider."""
+    return [one.name for one in known if not one.registration and one.kind not in TYPED]
 
 
 def holder_of(services: Services, request: Request, kind: Kind | None = None) -> Holder:
@@ -96,6 +108,16 @@ def asked(services: Services, step: NextStep) -> Reply:
 def readable(reply: Reply) -> Reply:
     """Return an answer that scripts can read: what sends a client elsewhere they would follow."""
     return replace(reply, status=200, headers={}) if reply.status == REDIRECTION else reply
+
+
+def _check_return(request: Request, known: tuple[CredentialField, ...]) -> None:
+    """Refuse what a provider sends without a state: a link of its own, or one that was cut off.
+
+    No operator is to admit secrets in URLs for it, and no new login begins where one was refused.
+    """
+    typed = {CODE_VERIFIER, *(one.name for one in known if one.kind in TYPED)}
+    if request.args.keys() & set(brought_back(known)) and not request.args.keys() & typed:
+        raise errors.FlowOver
 
 
 def _check_url(

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, delete, func, insert, select
 from ostiary.storage import Database, Store, Watch
 from ostiary.storage.tables import MODE, changes, installation
 
-What = Literal["token", "user", "rights", "keys", "strategies"]
+What = Literal["token", "user", "rights", "keys", "strategies", "ending"]
 Listener = Callable[[str, str], None]
 Announce = Callable[[Database], Awaitable[None]]
 Clock = Callable[[], int]
@@ -35,7 +35,7 @@ LATER = (
     .where(
         changes.c.sequence > bindparam("position"),
         changes.c.what == bindparam("changed"),
-        changes.c.id == bindparam("changed_id"),
+        changes.c.id.in_(bindparam("changed_ids", expanding=True)),
     )
     .limit(1)
 )
@@ -89,9 +89,9 @@ class Changes:
         """Return the number of the last change, in a transaction that has recorded one."""
         return int(await db.scalar(select(func.max(changes.c.sequence))))
 
-    async def since(self, db: Database, sequence: int, what: What, id: str) -> bool:
-        """Tell whether something has changed after a change of that number."""
-        asked = {"position": sequence, "changed": what, "changed_id": id}
+    async def since(self, db: Database, sequence: int, what: What, *ids: str) -> bool:
+        """Tell whether any of some things has changed after a change of that number."""
+        asked = {"position": sequence, "changed": what, "changed_ids": ids}
         return await db.scalar(LATER, asked) is not None
 
     def listen(self, listener: Listener) -> None:

@@ -88,7 +88,8 @@ class Exchanges:
     ) -> SignedIn | Question:
         """Spend a code; return a token, or what is still to be answered.
 
-        :raises errors.FlowOver: another has spent it, or the user has changed since.
+        :raises errors.FlowOver: another has spent it, or the user has changed since, or has
+            left at the provider.
         :raises errors.LoginRefused: the user may not sign in any more.
         :raises errors.TooManyLogins: there were too many failures for this account or address.
         :raises errors.LoginsClosed: a plugin is missing that took part in every login.

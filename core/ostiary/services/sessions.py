@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 
 from ostiary import errors
 from ostiary.events import SessionsEnded
+from ostiary.services import endings
 from ostiary.services.access import session_id
 from ostiary.services.accounts import Account
 from ostiary.services.activity import Activity
@@ -174,16 +175,21 @@ class Sessions:
     ) -> int:
         """End the sessions of a user that some strategies have opened; return how many.
 
+        Logins that are proved, and have no token yet, end as well; they are not counted.
+
         :param kuid: None is everybody's.
         :param foreign: end only what goes by this name.
         """
-        which: ColumnElement[bool] = tokens.c.strategy.in_(tuple(strategies))
+        own = tuple(strategies)
+        if not own:
+            return 0
+        which: ColumnElement[bool] = tokens.c.strategy.in_(own)
         if kuid is not None:
             which &= tokens.c.kuid == kuid
         if foreign is not None:
             which &= tokens.c.foreign_session == foreign
         async with self._store.begin() as db:
-            await take_turn(db)
+            await self._changes.record_many(db, "ending", endings.told(kuid, own, foreign))
             found = await db.execute(
                 select(tokens.c.fingerprint, tokens.c.kuid, session_id.label("id")).where(which)
             )

@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, select, update
 from ostiary import errors
 from ostiary.arguments import Duration
 from ostiary.events import SessionsEnded, SignedIn, SignedOut, TokenCreated, TokenRefreshed
+from ostiary.services import endings
 from ostiary.services.access import end_sessions
 from ostiary.services.accounts import Account
 from ostiary.services.activity import Activity
@@ -127,7 +128,7 @@ class Tokens:
         unless_changed_since: int,
         along: Callable[[Database], Awaitable[None]] | None = None,
     ) -> Issued | None:
-        """Return a new token for a user, or None if the user has changed meanwhile.
+        """Return a new token for a user, or None if the user has changed meanwhile, or left.
 
         :param wanted: its lifetime; None is the default.
         :param unless_changed_since: the last change that what speaks for the user can know of.
@@ -138,6 +139,10 @@ class Tokens:
             await take_turn(db)
             if await self._changes.since(db, unless_changed_since, "user", account.kuid):
                 return None
+            if origin.strategy is not None:
+                marks = endings.heard(account.kuid, origin.strategy, origin.foreign)
+                if await self._changes.since(db, unless_changed_since, "ending", *marks):
+                    return None
             await db.execute(INSERT, row)
             told = SignedIn(kuid=account.kuid, strategy=origin.strategy, session=issued.session.id)
             await self._events.record(db, told)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ostiary.settings.declaring import declarations
-from ostiary.settings.kinds import secrets_in
+from ostiary.settings.masking import secrets_in
 from ostiary.settings.reading import read_section, read_settings
 from ostiary.settings.sections import (
     PLUGIN_TABLES,

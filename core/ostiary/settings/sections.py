@@ -25,10 +25,8 @@ from ostiary.settings.kinds import (
     Span,
     Text,
     WebUrl,
-    hide,
-    hide_password,
-    hide_secrets,
 )
+from ostiary.settings.masking import hide, hide_password, hide_plugins
 from ostiary.settings.rights import BaseProfiles, BaseRoles
 from ostiary.settings.table import Table
 
@@ -314,7 +312,7 @@ class Plugins:
     ] = field(
         default_factory=dict,
         repr=False,
-        metadata={"key": PLUGIN_TABLES, "told": {"masked": hide_secrets}},
+        metadata={"key": PLUGIN_TABLES, "told": {"masked": hide_plugins}},
     )
 
     def __post_init__(self) -> None:

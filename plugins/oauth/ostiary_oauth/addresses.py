@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -80,10 +81,19 @@ def is_public(address: Address) -> bool:
 
 def may_be_public(host: str) -> bool:
     """Tell whether a host may be one of the Internet's, as far as its name tells."""
+    name = host.removesuffix(".").lower()
     try:
-        return is_public(ip_address(host))
+        return is_public(ip_address(name))
     except ValueError:
-        return host != "localhost" and not host.endswith(".localhost")
+        return name != "localhost" and not name.endswith(".localhost") and not _is_number(name)
+
+
+def _is_number(name: str) -> bool:
+    """Tell whether a name is an IPv4 address as C reads one: ``127.1``, ``0x7f.1``, ``2130706433``.
+
+    No name of the Internet ends so (WHATWG URL, 3.5), and a proxy may read it either way.
+    """
+    return re.fullmatch(r"[0-9]+|0x[0-9a-f]*", name.rpartition(".")[2]) is not None
 
 
 def _inner(address: Address) -> IPv4Address | None:

@@ -147,6 +147,11 @@ def _check_admission(provider: Provider, table: StrategySettings) -> None:
                 f"profiles[{index}].claim: wanted: another, since an address may be unverified, and"
                 " may become another's"
             )
+    if {rule.profile for rule in provider.profile_rules}.issuperset(provider.default_profiles):
+        raise ValueError(
+            "profiles: wanted: rules that leave one of defaultProfiles alone, which is of users"
+            " whose claims give none"
+        )
     if provider.profile_rules and PLACEHOLDER in provider.issuer and not provider.tenants:
         raise ValueError(
             "tenants: is missing; wanted: those whose claims may give profiles, since anybody can"

@@ -6,7 +6,7 @@ others of them. What no rule names is an administrator's to give, and stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ostiary_oauth.attributes import value_at
@@ -26,7 +26,7 @@ def profiles_of(
     managed = ruled(provider)
     given = [rule.profile for rule in provider.profile_rules if _says(rule, claims)]
     profiles = dict.fromkeys([*(one for one in held if one not in managed), *given])
-    return tuple(profiles) or provider.default_profiles
+    return tuple(profiles) or _unmanaged(provider, managed)
 
 
 def ruled(provider: Provider) -> set[str]:
@@ -38,3 +38,8 @@ def _says(rule: ProfileRule, claims: Mapping[str, Any]) -> bool:
     """Tell whether a claim is what a rule asks for, or a list that has it: a text, exactly."""
     value = value_at(claims, rule.claim)
     return rule.value in value if isinstance(value, list) else bool(value == rule.value)
+
+
+def _unmanaged(provider: Provider, managed: Collection[str]) -> tuple[str, ...]:
+    """Return the default profiles that no rule has just taken; the settings leave one."""
+    return tuple(one for one in provider.default_profiles if one not in managed)

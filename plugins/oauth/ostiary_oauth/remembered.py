@@ -50,6 +50,8 @@ class Remembered(Generic[T]):
         self._fresh, self._kept = fresh, kept
         self._held: tuple[T, float] | None = None
         self._asked: float | None = None
+        self._forced: float | None = None
+        self._failed = False
         self._flight: asyncio.Task[None] | None = None
 
     async def get(self) -> T:
@@ -62,8 +64,16 @@ class Remembered(Generic[T]):
         return self._answer()
 
     async def newer(self) -> T:
-        """Return it as it is now, if it was not asked for within the last minute."""
-        if self._rested(PAUSE):
+        """Return it as it is now, unless somebody has had it asked for so within the last minute.
+
+        When it was last asked for as usual does not matter: right after that it may change, too.
+        """
+        now = self._clock()
+        paused = self._forced is None or now - self._forced >= PAUSE
+        if paused and (not self._failed or self._rested(REST)):
+            self._forced = now
+            await self._join()
+        elif self._flight is not None and not self._flight.done():
             await self._join()
         return self._answer()
 
@@ -94,9 +104,11 @@ class Remembered(Generic[T]):
     async def _renew(self) -> None:
         """Ask the provider; the answer of before stays if there is none."""
         patience = PATIENCE if self._within(self._kept) is None else SHORT_PATIENCE
+        self._failed = True
         try:
             async with asyncio.timeout(patience):
                 self._held = await self._ask(), self._clock()
+            self._failed = False
         except (TimeoutError, errors.ProviderUnavailable):
             # The log knows already; who asks is told what holds, or that nothing does.
             pass

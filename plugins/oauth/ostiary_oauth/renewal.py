@@ -15,6 +15,7 @@ from sqlalchemy import update
 
 from ostiary import Store
 from ostiary_oauth import errors
+from ostiary_oauth.answers import readable
 from ostiary_oauth.rows import now
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import identities
@@ -149,14 +150,20 @@ async def _asked(strategy: OAuthStrategy, refresh_token: str) -> Mapping[str, An
     from ostiary_oauth import client_auth, exchanges
 
     endpoint = (await strategy.web.metadata()).token_endpoint
+    key = strategy.provider.private_key
+    if key is not None:
+        # See ``exchanges.redeem``.
+        await asyncio.to_thread(client_auth.signing_key, key)
     try:
         async with await client_auth.client(strategy, endpoint) as client:
             given = await client.refresh_token(endpoint, refresh_token=refresh_token)
     except OAuthError as error:
-        if error.error in REVOKED:
+        # It is of whatever type the provider has sent.
+        name = readable(error.error)
+        if name in REVOKED:
             raise Revoked from None
-        if error.error in exchanges.OURS:
-            raise exchanges.refusal(strategy, error.error) from None
+        if name in exchanges.OURS:
+            raise exchanges.refusal(strategy, name) from None
         raise exchanges.nonsense(strategy, "it does not renew a token") from None
     except exchanges.NONSENSE:
         raise exchanges.nonsense(strategy, "its token endpoint fails") from None

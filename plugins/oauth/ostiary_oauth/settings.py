@@ -24,9 +24,20 @@ def providers(settings: Mapping[str, Any]) -> tuple[Provider, ...]:
 
 
 def warn(settings: Mapping[str, Any]) -> None:
-    """Tell the operator where the table names no provider."""
+    """Tell the operator where the table names no provider, or lets one pass for another."""
     if not settings.get("strategies"):
         logger.warning("plugins.oauth.strategies: none, so nobody signs in at a provider")
+    seen: dict[str, Provider] = {}
+    for provider in providers(settings):
+        first = seen.setdefault(provider.redirect_uri, provider)
+        if first.issuer != provider.issuer:
+            # RFC 9700, 4.4.2: without ``iss`` the callback is all that tells whose a code is.
+            logger.warning(
+                "plugins.oauth.strategies: %s and %s have the same callbackURL, so one of these"
+                " providers may be told codes of the other; give each its own",
+                first.name,
+                provider.name,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
@@ -156,8 +155,9 @@ def opened(store: Store, row_id: str, kept: bytes) -> dict[str, Any]:
 def ends_at(tokens: Mapping[str, Any]) -> int | None:
     """Return when an access token ends, in ms since the epoch; None if the provider does not say."""
     told = tokens.get("expires_at")
-    if isinstance(told, bool) or not isinstance(told, int | float) or not math.isfinite(told):
+    if isinstance(told, bool) or not isinstance(told, int | float):
         return None
+    # Compared as it is: a whole number may be larger than any that a float holds.
     return int(told * 1000) if 0 < told < LATEST else None
 
 

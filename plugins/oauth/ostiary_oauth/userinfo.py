@@ -96,10 +96,26 @@ def _joined(
     That an address is verified is said of the address of the same source only.
     """
     kept = {name: value for name, value in told.items() if name not in PROTOCOL}
-    address = value_at(claims, provider.email)
-    if address is not MISSING and address != value_at(told, provider.email):
-        kept.pop(provider.email_verified or "", None)
-    return {**kept, **claims}
+    joined, path = {**kept, **claims}, provider.email_verified
+    if path is None or path == provider.email:
+        return joined
+    said = _verified(provider, claims, kept, path)
+    joined.pop(path, None)
+    if value_at(joined, path) is not said:
+        # By its whole path it goes before what stands at the end of that.
+        joined[path] = None if said is MISSING else said
+    return joined
+
+
+def _verified(
+    provider: Provider, claims: Mapping[str, Any], told: Mapping[str, Any], path: str
+) -> Any:
+    """Return what is said at a path by whoever tells the address; ``MISSING`` for nothing."""
+    address, other = value_at(claims, provider.email), value_at(told, provider.email)
+    if address is MISSING:
+        return value_at(told, path)
+    said = value_at(claims, path)
+    return value_at(told, path) if said is MISSING and address == other else said
 
 
 def _with_email(provider: Provider, told: Mapping[str, Any], emails: Any) -> dict[str, Any]:

@@ -19,8 +19,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote_plus, urlencode
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 import httpx2
 import uvicorn
@@ -32,12 +33,16 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 from joserfc.jws import JWSRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from ostiary_oauth.provider import Protocol, Provider
 
+from .answered import sent_back
+
 CALLBACK = "https://auth.example.org/_login/loopback"
+APPLE = "https://appleid.apple.com"
+HALF_A_YEAR = 15_777_000
 CLIENT_SECRET = "a secret: with/odd+characters %é&="
 
 JANE = {
@@ -76,8 +81,11 @@ class Loopback:
     :ivar signed: which of that stands in an id token; the rest is for the userinfo endpoint.
     :ivar profile: of the same user, as plain OAuth 2.0 tells it.
     :ivar metadata: what its document says otherwise than it should; None leaves a member out.
+    :ivar callback: of the client: where users are sent back, and nowhere else.
     :ivar authentication: how clients prove who they are.
-    :ivar client_key: the public key of the client, for ``private_key_jwt``.
+    :ivar client_key: the public key of the client, for ``private_key_jwt``, or of ``team``.
+    :ivar team: whose client it is, where secrets are made of a key, as Apple has them made.
+    :ivar by_form: scopes for which it answers by a form or not at all, as Apple does.
     :ivar key: what it signs with; ``published`` are the keys it tells.
     :ivar algorithm: by which it signs.
     :ivar header: of id tokens: what is added to it.
@@ -94,10 +102,13 @@ class Loopback:
     profile: Any = field(default_factory=lambda: {"id": 583231, "login": "jane", "email": None})
     emails: Any = field(default_factory=lambda: list(EMAILS))
     metadata: dict[str, Any] = field(default_factory=dict)
+    callback: str = CALLBACK
     client_id: str = "ostiary"
     client_secret: str = CLIENT_SECRET
     authentication: str = "client_secret_basic"
     client_key: Any = None
+    team: str | None = None
+    by_form: frozenset[str] = frozenset()
     key: Any = field(default_factory=lambda: RSA_KEY)
     published: list[Any] = field(default_factory=lambda: [RSA_KEY, EC_KEY])
     algorithm: str = "RS256"
@@ -142,10 +153,8 @@ class Loopback:
     def consent(self, location: str) -> dict[str, str]:
         """Go where a user is sent, say yes, and return what their browser comes back with."""
         answer = httpx2.get(f"{location}&state=handle", trust_env=False)
-        assert answer.status_code == 302, answer.text
-        back, _, query = answer.headers["location"].partition("?")
+        back, returned = sent_back(answer)
         assert back == CALLBACK
-        returned = dict(parse_qsl(query))
         assert returned.pop("state") == "handle"
         return self.back(returned)
 
@@ -177,10 +186,13 @@ class Asked:
 
 
 @contextmanager
-def running() -> Iterator[Loopback]:
-    """Run a provider on a free port of this machine."""
+def running(under: str = "") -> Iterator[Loopback]:
+    """Run a provider on a free port of this machine.
+
+    :param under: the path that all of it is under.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        loopback = Loopback(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        loopback = Loopback(f"http://127.0.0.1:{listening.getsockname()[1]}{under}")
         config = uvicorn.Config(
             application(loopback), lifespan="off", log_config=None, loop="asyncio", ws="none"
         )
@@ -220,7 +232,9 @@ def application(loopback: Loopback) -> Starlette:
                 return answer if isinstance(answer, Response) else await answer
             return paths[path](Asked(loopback, request, given))
 
-        return Route(path, endpoint, methods=["GET", "POST"])
+        return Route(f"{under}{path}", endpoint, methods=["GET", "POST"])
+
+    under = urlsplit(loopback.url).path
 
     return Starlette(routes=[route(path) for path in paths])
 
@@ -246,10 +260,13 @@ def _authorize(asked: Asked) -> Response:
     """Say yes at once, if the request is one that may be answered (RFC 6749, 4.1.1)."""
     right = (
         asked.given.get("client_id") == asked.loopback.client_id
-        and asked.given.get("redirect_uri") == CALLBACK
+        and asked.given.get("redirect_uri") == asked.loopback.callback
         and asked.given.get("response_type") == "code"
         and asked.given.get("code_challenge_method") == "S256"
     )
+    by_form = asked.given.get("response_mode") == "form_post"
+    if asked.loopback.by_form.intersection(asked.given.get("scope", "").split()):
+        right &= by_form
     if not right:
         return Response("That is no authorization request.", 400)
     code = secrets.token_urlsafe()
@@ -257,12 +274,18 @@ def _authorize(asked: Asked) -> Response:
         asked.given.get("scope", ""),
         asked.given.get("nonce"),
         asked.given["code_challenge"],
-        CALLBACK,
+        asked.loopback.callback,
     )
     back = {"code": code, "state": asked.given["state"]}
     if asked.loopback.iss_parameter:
         back["iss"] = asked.loopback.url
-    return RedirectResponse(f"{CALLBACK}?{urlencode(back)}", 302)
+    if by_form:
+        fields = (f'<input name="{name}" value="{escape(one)}">' for name, one in back.items())
+        return HTMLResponse(
+            f'<form method="post" action="{escape(asked.loopback.callback)}">{"".join(fields)}</form>'
+        )
+    sign = "&" if "?" in asked.loopback.callback else "?"
+    return RedirectResponse(f"{asked.loopback.callback}{sign}{urlencode(back)}", 302)
 
 
 def _token(asked: Asked) -> Response:
@@ -304,6 +327,8 @@ def _is_client(asked: Asked) -> bool:
             known = (asked.loopback.client_id, asked.loopback.client_secret)
             return (unquote_plus(name), unquote_plus(secret)) == known
         case "client_secret_post":
+            if asked.loopback.team is not None:
+                return _is_made_of_key(asked)
             return asked.given["client_secret"] == asked.loopback.client_secret
         case "private_key_jwt":
             return _is_assertion(asked)
@@ -333,6 +358,19 @@ def _is_assertion(asked: Asked) -> bool:
     }
     jwt.JWTClaimsRegistry(**needed).validate(token.claims)
     return asked.given["client_assertion_type"] == kind and token.claims["exp"] <= time.time() + 300
+
+
+def _is_made_of_key(asked: Asked) -> bool:
+    """Check a secret as Apple says that it does."""
+    key, now = asked.loopback.client_key, time.time()
+    try:
+        token = jwt.decode(asked.given["client_secret"], key, algorithms=["ES256"])
+    except JoseError:
+        return False
+    told = {name: token.claims.get(name) for name in ("iss", "sub", "aud")}
+    right = {"iss": asked.loopback.team, "sub": asked.given["client_id"], "aud": APPLE}
+    in_time = token.claims["iat"] <= now < token.claims["exp"] <= now + HALF_A_YEAR
+    return token.header.get("kid") == key.kid and told == right and in_time
 
 
 def _userinfo(asked: Asked) -> Response:

@@ -16,7 +16,7 @@ from ostiary.testing.postgresql import ThrowAwayPostgreSQL
 from ostiary.testing.server import ThrowAwayServer
 from ostiary.testing.wire import HttpApi, Outcome
 
-from .provider import CALLBACK, Loopback
+from .provider import Loopback
 
 SETUP_SECRET = "a setup secret that everybody knows"
 ADMIN = {"username": "root", "password": "the password of an administrator"}
@@ -150,7 +150,7 @@ def settings_of(provider: Loopback, *, keep_tokens: bool) -> str:
         url=provider.url,
         client_id=provider.client_id,
         secret=provider.client_secret,
-        callback=CALLBACK,
+        callback=provider.callback,
         keep=str(keep_tokens).lower(),
         bye=BYE,
     )

@@ -52,6 +52,14 @@ async def test_any_other_is_not_however_it_is_written(address: str) -> None:
     assert may_be_public("id.example.org")
 
 
+@pytest.mark.parametrize(
+    "host", ["localhost.", "LOCALHOST", "127.1", "0x7f.1", "2130706433", "0177.0.0.1", "127.0.0.1."]
+)
+async def test_no_other_spelling_of_an_address_reaches_a_proxy(host: str) -> None:
+    """OAU-18: a proxy reads it as the system does, and not as we do."""
+    assert not may_be_public(host)
+
+
 Resolve = Callable[..., None]
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from ostiary.testing.wire import WebSocketApi
 
-from .besieged import OVER, REFUSED, Siege, consent, failed
+from .besieged import OVER, REFUSED, Begun, Siege, consent, failed
 from .malicious import claims
 from .provider import CALLBACK, CLIENT_SECRET
 
@@ -43,7 +43,7 @@ def test_a_state_is_not_guessed_left_out_or_used_twice(siege: Siege) -> None:
     for state in ("", "x", begun.state[:-1], begun.state.swapcase()):
         failed(siege, partial(siege.come_back, begun, {**back, "state": state}), OVER)
     alone = {name: value for name, value in back.items() if name != "state"}
-    failed(siege, partial(siege.come_back, begun, alone), "ostiary.request.secret_in_url")
+    failed(siege, partial(siege.come_back, begun, alone), OVER)
     again = siege.send("POST", "/_login/work", alone, {"Cookie": begun.cookie})
     assert (again.status, "location" in again.headers) == (302, True)
     assert siege.come_back(begun, back).status == 200
@@ -205,6 +205,27 @@ def test_nobody_says_by_themselves_whose_account_they_hold(siege: Siege) -> None
     kuids = {siege.sign_in(name).result["_id"] for name in ("work", "other")}
     me = siege.send("GET", "/users/_me", jwt=token).result["_id"]
     assert me not in kuids
+
+
+def test_a_link_comes_to_nothing_once_the_session_is_over_that_has_begun_it(siege: Siege) -> None:
+    """OAU-15: whose token was stolen signs out while the thief's account is being linked."""
+    local = {"username": "owner", "password": "a password that is long enough"}
+    credentials = {"local": local, "work": {"sub": "an owner"}}
+    made = {"content": {"profileIds": ["admin"]}, "credentials": credentials}
+    assert siege.send("POST", "/users/owner/_create", made, jwt=siege.admin).status == 200
+    token = siege.send("POST", "/_login/local", local).result["jwt"]
+    sent = siege.send("POST", "/_me/credentials/work/_create", {}, jwt=token)
+    cookie = sent.headers["set-cookie"].partition(";")[0]
+    begun = Begun("work", sent.headers["location"], cookie)
+
+    def sign_out(right: dict[str, Any]) -> dict[str, Any]:
+        assert siege.send("POST", "/_logout", jwt=token).status == 200
+        return right
+
+    siege.loopback.user["sub"], siege.loopback.claim = "a thief", sign_out
+    failed(siege, lambda: siege.come_back(begun, consent(begun.location)), OVER)
+    siege.loopback.claim = dict
+    assert siege.sign_in().result["_id"] != "owner"
 
 
 def test_logins_that_were_given_up_leave_nothing_with_the_plugin(siege: Siege) -> None:

@@ -96,6 +96,30 @@ async def test_an_address_is_verified_only_by_who_tells_it(
     assert "email_verified" not in proved.claims
 
 
+async def test_nor_does_who_tells_no_address_verify_another_s(
+    visitor: Coming, loopback: Loopback
+) -> None:
+    """OAU-11"""
+    loopback.signed = ("sub",)
+    loopback.claim = lambda claims: {**claims, "email_verified": True}
+    loopback.user |= {"email": "victim@example.org", "email_verified": False}
+    proved = await visitor().sign_in()
+    assert (proved.email, proved.email_verified) == ("victim@example.org", False)
+
+
+async def test_what_verifies_an_address_may_stand_within_the_profile(
+    visitor: Coming, loopback: Loopback
+) -> None:
+    """OAU-11: of the address of the id token only what stands in that says so."""
+    loopback.signed = ("sub",)
+    loopback.user["account"] = {"verified": True}
+    within = {"email_verified": "account.verified"}
+    assert (await visitor(**within).sign_in()).email_verified
+    loopback.claim = lambda claims: {**claims, "email": "victim@example.org"}
+    proved = await visitor(**within).sign_in()
+    assert (proved.email, proved.email_verified) == ("victim@example.org", False)
+
+
 @pytest.mark.parametrize(
     "said, verified",
     [

@@ -77,9 +77,19 @@ async def test_strangers_can_have_it_asked_for_once_a_minute() -> None:
     """OAU-18: forged key ids make no flood of questions."""
     published = Published()
     await published.it.get()
-    assert [await published.it.newer() for _ in range(20)] == [1] * 20
-    published.now += PAUSE
     assert [await published.it.newer() for _ in range(20)] == [2] * 20
+    published.now += PAUSE
+    assert [await published.it.newer() for _ in range(20)] == [3] * 20
+
+
+async def test_what_strangers_ask_for_spares_a_provider_that_has_just_failed() -> None:
+    """OAU-18: it is left alone for a moment whoever asks."""
+    published = Published()
+    published.down = True
+    for ask in (published.it.get, published.it.newer):
+        with pytest.raises(errors.ProviderUnavailable):
+            await ask()
+    assert published.asked == 1
 
 
 async def test_who_gives_up_spoils_it_for_nobody() -> None:

@@ -13,6 +13,7 @@ from ostiary.testing.server import ServerFailed, ThrowAwayServer, free_port
 
 PATIENCE = 10
 SECRET = "do-not-tell-anybody"
+ANN = {"sub": "00a7", "name": "Ann"}
 PLUGINS = '[plugins]\nallow = ["local", "oauth"]\n[plugins.oauth]\nallowInsecureHttp = true\n'
 WORK = """
 [plugins.oauth.strategies.{name}]
@@ -113,3 +114,23 @@ def test_no_command_shows_a_secret_in_kuzzles_shape(key: str) -> None:
     (strategy,) = json.loads(shown.stdout)["plugins"]["oauth"]["strategies"].values()
     assert strategy["credentials"] == {key: "********"}
     assert SECRET not in shown.stdout + shown.stderr
+
+
+def test_who_signs_in_at_a_provider_can_be_explained() -> None:
+    with server() as running:
+        users = {"ann": {"content": {"profileIds": ["default"]}, "credentials": {"my-idp": ANN}}}
+        asked = urllib.request.Request(f"{running.url}/admin/_loadSecurities", method="POST")
+        asked.add_header("content-type", "application/json")
+        urllib.request.urlopen(asked, json.dumps({"users": users}).encode()).close()
+        by_subject = explained(running, "00a7")
+        assert by_subject == explained(running, "ann")
+        assert "User ann is enabled.\nSigns in with: my-idp.\n" in by_subject
+        assert by_subject.endswith("yes, where the provider says that it is they.\n")
+        assert explained(running, "stranger").endswith("no, because there is no such account.\n")
+
+
+def explained(running: ThrowAwayServer, name: str) -> str:
+    """Return what the command tells of somebody of the provider."""
+    ended = running.run("explain", "login", name, "--strategy", "my-idp")
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from typing import Any, NoReturn
 
@@ -255,6 +256,25 @@ def test_who_does_not_take_us_for_its_client_is_told_apart(
     kuid = serving.sign_in()["_id"]
     rotating.fails = lambda: JSONResponse({"error": "invalid_client"}, 401)
     assert serving.token(kuid).error_id.endswith(".client_refused")
+
+
+def test_an_error_of_an_odd_shape_is_the_providers_failure(
+    serving: House, rotating: Rotating
+) -> None:
+    """OAU-17"""
+    rotating.lifetime = -1
+    kuid = serving.sign_in()["_id"]
+    for error in (["invalid_grant"], {"invalid_grant": 1}, 7):
+        rotating.fails = partial(JSONResponse, {"error": error}, 400)
+        assert serving.token(kuid).error_id.endswith(".provider_unavailable")
+
+
+def test_a_token_may_say_that_it_lasts_longer_than_any_clock(
+    serving: House, rotating: Rotating
+) -> None:
+    rotating.lifetime = 10**400
+    kuid = serving.sign_in()["_id"]
+    assert serving.token(kuid).result["expiresAt"] is None
 
 
 def test_nobody_acts_for_a_user_who_is_disabled_or_gone(serving: House, rotating: Rotating) -> None:

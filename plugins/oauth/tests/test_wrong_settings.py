@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from ostiary import SettingsError
+from ostiary_oauth.profile_rules import profiles_of
 from ostiary_oauth.provider import Provider
-from ostiary_oauth.settings import providers
+from ostiary_oauth.settings import providers, warn
 
 SECRET = "do-not-tell-anybody"
 CLIENT = {
@@ -310,6 +311,15 @@ def test_an_address_gives_no_profile(table: Mapping[str, Any], claim: str) -> No
         read({**table, "profiles": [RULE, {**RULE, "claim": claim}]})
 
 
+def test_what_a_rule_takes_is_not_given_again_by_default() -> None:
+    """OAU-12"""
+    wrong = {**WORK, "profiles": [RULE], "defaultProfiles": [RULE["profile"]]}
+    with pytest.raises(SettingsError, match=r"work\.profiles: wanted: rules that leave one"):
+        read(wrong)
+    provider = read({**wrong, "defaultProfiles": [RULE["profile"], "default"]})
+    assert profiles_of(provider, {}, [RULE["profile"]]) == ("default",)
+
+
 def test_no_stranger_with_a_tenant_gives_profiles() -> None:
     """OAU-12"""
     with pytest.raises(SettingsError, match=r"work\.tenants: is missing"):
@@ -348,3 +358,13 @@ def test_apple_has_keys_of_one_kind(tmp_path: Path) -> None:
     apple = {**CLIENT, "provider": "apple", "teamID": "T", "privateKeyID": "K"}
     with pytest.raises(SettingsError, match=r"work\.privateKeyFile: .*P-256, as Apple"):
         read({**apple, "clientSecret": None, "privateKeyFile": str(file)})
+
+
+def test_two_providers_with_one_callback_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """OAU-10: RFC 9700, 4.4.2."""
+    apart = {**GITHUB, "callbackURL": "https://auth.example.org/_login/github"}
+    warn({"strategies": {"work": WORK, "github": apart, "again": WORK}})
+    assert not caplog.records
+    warn({"strategies": {"work": WORK, "github": GITHUB}})
+    assert "work and github have the same callbackURL" in caplog.text
+    assert SECRET not in caplog.text

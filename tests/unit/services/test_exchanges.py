@@ -101,3 +101,58 @@ async def test_a_user_who_was_made_anew_meanwhile_is_another(house: Any) -> None
     with pytest.raises(errors.FlowOver):
         await redeem(house, flow)
     assert await house.rows(tokens) == []
+
+
+@pytest.mark.parametrize(
+    "named, over",
+    [
+        ({"kuid": "ann", "session": "sid"}, True),
+        ({"kuid": None, "session": "sid"}, True),
+        ({"kuid": "ann", "strategy": "badge"}, True),
+        ({"kuid": "ann"}, True),
+        ({"kuid": "ann", "session": "another"}, False),
+        ({"kuid": None, "session": "another"}, False),
+        ({"kuid": "bob", "session": "sid"}, False),
+        ({"kuid": "bob"}, False),
+    ],
+)
+async def test_a_code_ends_with_the_session_that_it_would_have_begun(
+    house: Any, named: dict[str, Any], over: bool
+) -> None:
+    """Back-Channel Logout 1.0, 2.7: and with no other."""
+    await house.create("ann", badge="1")
+    await house.create("bob", badge="2")
+    flow = await coded(house, Verified("ann", session="sid"))
+    assert await house.services.directories.of("badge").end_sessions(**named) == 0
+    if over:
+        with pytest.raises(errors.FlowOver):
+            await redeem(house, flow)
+        assert await house.rows(tokens) == []
+    else:
+        assert (await redeem(house, flow)).issued.kuid == "ann"
+
+
+async def test_another_plugin_ends_no_code(house: Any) -> None:
+    """ISO-10"""
+    await house.create("ann", badge="1", card="2")
+    flow = await coded(house, Verified("ann", session="sid"))
+    await house.services.directories.of("card").end_sessions("ann", session="sid")
+    await house.services.directories.of("card").end_sessions("ann")
+    assert (await redeem(house, flow)).issued.kuid == "ann"
+
+
+async def test_a_session_that_is_ended_while_it_is_being_proved_does_not_begin(house: Any) -> None:
+    await house.create("ann", badge="1")
+    services = house.services
+    begun = await services.flows.begin("badge", AWAY, Holder(), "")
+    handle = Handle(begun.handle, "redirect")
+    flow = await services.flows.find("badge", handle, Holder(begun.cookie))
+
+    async def verify(_kuid: str) -> Any:
+        await services.sessions.end_of(None, ("badge",), foreign="sid")
+        return Verified("ann", session="sid")
+
+    house.during("badge", "verify", verify)
+    with pytest.raises(errors.FlowOver):
+        await services.logins.sign_in("badge", {}, Call(), None, Origin("badge"), HERE, flow=flow)
+    assert await house.rows(tokens) == []

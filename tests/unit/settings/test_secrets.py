@@ -39,6 +39,21 @@ def test_what_is_shown_says_that_there_is_a_secret(secretive: Settings) -> None:
     }
 
 
+def test_what_an_operator_calls_a_strategy_hides_nothing(loaded: Load) -> None:
+    shown = loaded(
+        "[plugins.oauth.strategies.my-secret]\nissuer = 'https://id.example'\nclientSecret = 'hush'\n"
+        "[plugins.oauth.strategies.key.apiKeys]\nfirst = 'hush'\n"
+        "[plugins.keyring]\nplace = 'cellar'\n"
+        "[plugins.x.strategies]\ntoken = 'hush'"
+    ).masked()["plugins"]
+    assert shown["oauth"]["strategies"] == {
+        "my-secret": {"issuer": "https://id.example", "clientSecret": "********"},
+        "key": {"apiKeys": {"first": "********"}},
+    }
+    assert shown["keyring"] == {"place": "cellar"}
+    assert shown["x"]["strategies"] == {"token": "********"}
+
+
 def test_what_is_shown_is_what_can_be_set(loaded: Load) -> None:
     shown = loaded().masked()
     for described in described_settings():
@@ -87,6 +102,7 @@ def test_a_file_without_secrets_may_be_read_by_all(tmp_path: Path) -> None:
     [
         "[[plugins.local.passwordPolicies]]\nappliesTo = '*'\nexpiresAfter = '30d'",
         "[plugins.local]\nrequirePassword = true\nresetPasswordExpiresIn = '5m'",
+        "[plugins.oauth.strategies.badsecret]\nprovider = 'oidc'\ncallbackURL = 'https://h/_login/x'",
         "[plugins.local.mail]\nresetUrl = 'https://app.example/?token={token}'",
     ],
 )
@@ -101,6 +117,8 @@ def test_what_only_speaks_of_secrets_may_be_read_by_all(tmp_path: Path, toml: st
         ("[plugins.oauth.apiKeys]\nfirst = 'hush'", "plugins.oauth.apiKeys.first"),
         ("[[plugins.x.many]]\nclientSecret = 'hush'", "plugins.x.many[0].clientSecret"),
         ("[plugins.x]\nsigner_key_base64 = 'hush'", "plugins.x.signer_key_base64"),
+        ("[plugins.x.strategies.my-secret]\nkey = 'hush'", "plugins.x.strategies.my-secret.key"),
+        ("[plugins.x.strategies]\ntoken = 'hush'", "plugins.x.strategies.token"),
         ("[plugins.x]\nproxy = 'http://me:hush@h/'", "plugins.x.proxy"),
         ("[plugins.x]\nhook = 'http://h/?key=hush'", "plugins.x.hook"),
     ],

@@ -70,7 +70,7 @@ async function link(strategy, username, password) {
 
 /** Leaves here and at the provider. */
 async function leave(strategy) {
-  const wanted = new URLSearchParams({ postLogoutRedirectUri: here, inBody: true });
+  const wanted = new URLSearchParams({ postLogoutRedirectUri: here, noRedirect: true });
   const answer = await call('POST', `/_/session/${strategy}/_logout?${wanted}`, { cookies: true });
   location.href = answer.location;
 }
