@@ -67,10 +67,12 @@ def ostiary_storage() -> Storage:
 
 
 @hookimpl
-async def ostiary_background(settings: Mapping[str, Any], store: Store) -> None:
+async def ostiary_background(
+    settings: Mapping[str, Any], store: Store, directory: Directory
+) -> None:
     # Of a server alone: commands have nothing to do with it.
     configuration.warn(settings)
-    doubts.tell(settings)
+    await doubts.tell(settings, directory)
     await sweeping.sweep_on(store)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ostiary import read_settings
+from ostiary import Directory, read_settings
 from ostiary_oauth.passport import united
 from ostiary_oauth.provider import Provider
 from ostiary_oauth.settings import OAuthSettings, StrategySettings
@@ -18,11 +18,13 @@ LOGIN = "/_login/"
 logger = logging.getLogger(__name__)
 
 
-def tell(settings: Mapping[str, Any]) -> None:
+async def tell(settings: Mapping[str, Any], directory: Directory) -> None:
     """Warn of each, by the key that it is about."""
     table = read_settings(settings, OAuthSettings)
     for provider in table.providers:
-        for doubt in (*_files(table.strategies[provider.name]), *_callback(provider)):
+        doubts = [*_files(table.strategies[provider.name]), *_callback(provider)]
+        doubts += [one async for one in _profiles(provider, directory)]
+        for doubt in doubts:
             logger.warning("plugins.oauth.strategies.%s.%s", provider.name, doubt)
 
 
@@ -42,3 +44,16 @@ def _callback(provider: Provider) -> Iterator[str]:
     _, found, rest = urlsplit(provider.redirect_uri).path.rpartition(LOGIN)
     if found and rest != provider.name:
         yield f"callbackURL: ends in {LOGIN}{rest}, and this strategy answers {LOGIN}{provider.name}"
+
+
+async def _profiles(provider: Provider, directory: Directory) -> AsyncIterator[str]:
+    """Look for profiles that give nobody anything: without roles, or not there at all."""
+    given = [
+        (f"profiles[{index}].profile", rule.profile)
+        for index, rule in enumerate(provider.profile_rules)
+    ]
+    if provider.admission != "refuse":
+        given += [("defaultProfiles", one) for one in provider.default_profiles]
+    for key, profile in given:
+        if not await directory.roles((profile,)):
+            yield f"{key}: the profile {profile} has no roles; if there is none, logins with it fail"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from ostiary import Call
+from ostiary import Call, Directory
 from ostiary_oauth import absences, doubts, hosts
 from ostiary_oauth.settings import providers
 from ostiary_oauth.strategy import OAuthStrategy
+
+pytestmark = pytest.mark.anyio
 
 SECRET = "do-not-tell-anybody"
 CLIENT = {"clientID": "client", "callbackURL": "https://auth.example.org/_login/github"}
@@ -25,16 +28,27 @@ def strategy(**table: Any) -> OAuthStrategy:
     return OAuthStrategy.of(provider)
 
 
+class Profiles:
+    """The profiles that there are."""
+
+    async def roles(self, profile_ids: Iterable[str]) -> frozenset[str]:
+        return frozenset(profile_ids) & {"default", "staff"}
+
+
+async def tell(table: dict[str, Any]) -> None:
+    await doubts.tell(table, cast("Directory", Profiles()))
+
+
 @pytest.mark.parametrize("inner", [False, True])
 @pytest.mark.parametrize("mode, told", [(0o600, False), (0o400, False), (0o640, True)])
-def test_a_secret_that_others_can_read_is_told(
+async def test_a_secret_that_others_can_read_is_told(
     tmp_path: Path, mode: int, told: bool, inner: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "secret"
     file.write_text(SECRET)
     file.chmod(mode)
     table = {"clientSecretFile": str(file)}
-    doubts.tell(settings(credentials=table) if inner else settings(**table))
+    await tell(settings(credentials=table) if inner else settings(**table))
     key = "credentials.clientSecretFile" if inner else "clientSecretFile"
     warning = f"plugins.oauth.strategies.github.{key}: others can read or write {file}: chmod 600"
     assert [one.getMessage() for one in caplog.records] == ([warning] if told else [])
@@ -51,10 +65,10 @@ def test_a_secret_that_others_can_read_is_told(
         ("/_login/", True),
     ],
 )
-def test_a_callback_that_this_strategy_does_not_answer_is_told(
+async def test_a_callback_that_this_strategy_does_not_answer_is_told(
     path: str, told: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    doubts.tell(settings(clientSecret=SECRET, callbackURL=f"https://auth.example.org{path}"))
+    await tell(settings(clientSecret=SECRET, callbackURL=f"https://auth.example.org{path}"))
     assert ("github.callbackURL: ends in /_login/" in caplog.text) == told
     assert SECRET not in caplog.text
 
@@ -98,3 +112,17 @@ def test_a_path_that_leads_nowhere_is_told_once_with_what_there_is(
         for path in ("displayName", "emails[0].value")
     ]
     assert "ann-of-the-hills" not in caplog.text
+
+
+async def test_a_profile_that_does_not_exist_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    rules = [
+        {"claim": "groups", "value": "staff", "profile": "staff"},
+        {"claim": "groups", "value": "writers", "profile": "editor"},
+    ]
+    table = {"clientSecret": SECRET, "profiles": rules, "defaultProfiles": ["default", "guest"]}
+    await tell(settings(**table))
+    assert [one.getMessage() for one in caplog.records] == [
+        f"plugins.oauth.strategies.github.{key}: the profile {name} has no roles; if there is none,"
+        " logins with it fail"
+        for key, name in (("profiles[1].profile", "editor"), ("defaultProfiles", "guest"))
+    ]

@@ -49,6 +49,16 @@ def test_a_provider_that_is_down_does_not_stop_the_start() -> None:
         assert SECRET not in running.log
 
 
+def test_the_log_warns_of_profiles_that_do_not_exist() -> None:
+    more = f'clientSecret = "{SECRET}"\ndefaultProfiles = ["default", "guest"]'
+    with server(more) as running:
+        deadline = time.monotonic() + PATIENCE
+        while "my-idp.defaultProfiles: the profile guest has no roles" not in running.log:
+            assert time.monotonic() < deadline, running.log
+            time.sleep(0.02)
+        assert "the profile default" not in running.log
+
+
 def test_without_strategies_the_server_runs_and_warns() -> None:
     with ThrowAwayServer(dev=True, settings=PLUGINS) as running:
         assert strategies(running) == ["local"]
