@@ -150,12 +150,16 @@ class User:
     """Whom credentials belong to; may not be stored yet while they are validated.
 
     :ivar enabled: they may sign in; the core refuses who may not, whatever a plugin says.
+    :ivar generation: another one when who had the kuid was deleted and somebody is created with
+        it: what a plugin keeps in a user's name must not become another's. Empty before they are
+        stored.
     """
 
     kuid: str
     profile_ids: tuple[str, ...] = ()
     content: Mapping[str, Any] = field(default_factory=dict)
     enabled: bool = True
+    generation: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

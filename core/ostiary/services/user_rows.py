@@ -70,6 +70,7 @@ class StoredUser:
             profile_ids=self.profile_ids,
             content=self.content,
             enabled=self.enabled,
+            generation=self.generation,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -145,7 +145,9 @@ async def _accepted(
     ):
         raise errors.InvalidInvitation(reason="the invitation is for another address")
     author = await directory.find(invitation.author)
-    if author is None or not author.enabled:
+    # Whoever has been created with the kuid of somebody who was deleted has invited nobody.
+    same = author is not None and author.generation == invitation.generation
+    if author is None or not same or not author.enabled:
         raise errors.InvalidInvitation(reason="who has invited them is no user any more")
     try:
         given = invitation.content.get("profileIds", ())

@@ -77,8 +77,12 @@ async def create(
     lifetime = LIFETIME if expires_in is None else expires_in
     if not 0 < lifetime <= LONGEST_LIFETIME:
         raise core.InvalidArgument("expiresIn", "at most 90 days")
+    author = await directory.find(call.kuid)
+    if author is None:
+        # Deleted since the request came.
+        raise core.MissingRights(", ".join(content.get("profileIds", ())))
     code, made = await invitations.issue(
-        store, call.kuid, content, lifetime, strategy=strategy, email=email
+        store, author, content, lifetime, strategy=strategy, email=email
     )
     return {"code": code, **made.shown()}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select
 
-from ostiary import Database, Store
+from ostiary import Database, Store, User
 from ostiary_oauth import errors
 from ostiary_oauth.rows import now
 from ostiary_oauth.tables import invitations
@@ -31,7 +31,7 @@ class Invitation:
     :ivar strategy: by which they sign up; None is each of this plugin.
     :ivar email: the address that a provider has to have verified for them; None is anybody's.
     :ivar content: of the user, with ``profileIds`` if it says which.
-    :ivar author: the kuid of who invites.
+    :ivar author: the kuid of who invites, and ``generation`` which of those who have had it.
     :ivar created_at, expires_at: in ms.
     """
 
@@ -40,6 +40,7 @@ class Invitation:
     email: str | None
     content: Mapping[str, Any] = field(repr=False)
     author: str
+    generation: str = field(repr=False)
     created_at: int
     expires_at: int
 
@@ -58,7 +59,7 @@ class Invitation:
 
 async def issue(
     store: Store,
-    author: str,
+    author: User,
     content: Mapping[str, Any],
     lifetime: int,
     *,
@@ -72,17 +73,27 @@ async def issue(
     """
     code, instant = secrets.token_urlsafe(32), now()
     mark = fingerprint(code)
-    made = Invitation(mark.hex(), strategy, email, content, author, instant, instant + lifetime)
+    made = Invitation(
+        mark.hex(),
+        strategy,
+        email,
+        content,
+        author.kuid,
+        author.generation,
+        instant,
+        instant + lifetime,
+    )
     row = {
         "fingerprint": mark,
         "strategy": strategy,
         "email": email,
         "content": json.dumps(dict(content)),
-        "author": author,
+        "author": author.kuid,
+        "author_generation": author.generation,
         "created_at": made.created_at,
         "expires_at": made.expires_at,
     }
-    mine = (invitations.c.author == author) & (invitations.c.expires_at > instant)
+    mine = (invitations.c.author == author.kuid) & (invitations.c.expires_at > instant)
     async with store.begin() as db:
         if (await db.scalar(select(func.count()).where(mine)) or 0) >= MOST:
             raise errors.TooManyInvitations(MOST)
@@ -157,6 +168,7 @@ def _of_row(row: Row[Any]) -> Invitation:
         row.email,
         json.loads(row.content),
         row.author,
+        row.author_generation,
         row.created_at,
         row.expires_at,
     )

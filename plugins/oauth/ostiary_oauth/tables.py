@@ -52,6 +52,8 @@ invitations = Table(
     # JSON: the content of the user, with profileIds.
     Column("content", String, nullable=False),
     Column("author", String, nullable=False),
+    # Of the author: who is created later with that kuid has invited nobody.
+    Column("author_generation", String, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
 )

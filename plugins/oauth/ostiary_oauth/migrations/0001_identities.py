@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("email", sa.String),
         sa.Column("content", sa.String, nullable=False),
         sa.Column("author", sa.String, nullable=False),
+        sa.Column("author_generation", sa.String, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,7 +83,9 @@ class People:
     def has(self, kuid: str, *profile_ids: str, enabled: bool = True) -> str:
         """Have a user exist."""
         ids = profile_ids or ("default",)
-        self.users[kuid] = User(kuid=kuid, profile_ids=ids, enabled=enabled)
+        before = self.users.get(kuid)
+        generation = secrets.token_hex(8) if before is None else before.generation
+        self.users[kuid] = User(kuid=kuid, profile_ids=ids, enabled=enabled, generation=generation)
         return kuid
 
 

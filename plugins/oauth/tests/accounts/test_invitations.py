@@ -218,6 +218,15 @@ async def test_nobody_is_let_in_by_who_may_not_invite_them_any_more(house: OAuth
     house.people.has("boss", enabled=False)
     with pytest.raises(InvalidInvitation):
         await house.decide(house.proved(), **kept(made["code"]))
+    house.people.has("boss")
+    assert isinstance(await house.decide(house.proved(), **kept(made["code"])), Newcomer)
+
+
+async def test_who_is_gone_invites_nobody(house: OAuth) -> None:
+    del house.people.users["boss"]
+    with pytest.raises(errors.MissingRights):
+        await invite(house)
+    assert await house.invited() == 0
 
 
 @pytest.mark.parametrize("strategy", [None, "work"])
