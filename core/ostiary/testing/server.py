@@ -130,9 +130,12 @@ class ThrowAwayServer:
 
     def stop(self) -> int:
         """Ask it to stop (SIGTERM), wait until it has, and return its exit status."""
-        process = self._running()
-        process.terminate()
-        status = process.wait(STOP_SECONDS)
+        self._running().terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until it has ended, and return its exit status."""
+        status = self._running().wait(STOP_SECONDS)
         self.kill()
         return status
 
