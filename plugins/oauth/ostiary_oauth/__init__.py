@@ -24,9 +24,7 @@ from ostiary import (
 from ostiary_oauth import (
     absences,
     admission,
-    doubts,
     errors,
-    flow,
     hosts,
     identities,
     identity_actions,
@@ -37,6 +35,8 @@ from ostiary_oauth import (
     tokens,
 )
 from ostiary_oauth import settings as configuration
+from ostiary_oauth.protocol import flow
+from ostiary_oauth.settings import doubts
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import metadata
 

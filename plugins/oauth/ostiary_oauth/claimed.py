@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ostiary import Call
-from ostiary_oauth import attributes, errors, tenants, tokens
+from ostiary_oauth import attributes, errors, tokens
+from ostiary_oauth.protocol import tenants
 from ostiary_oauth.provider import Proved, Provider
 from ostiary_oauth.subjects import subject_of
 

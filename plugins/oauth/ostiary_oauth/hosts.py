@@ -6,8 +6,8 @@ import logging
 from urllib.parse import urlsplit
 
 from ostiary import Call
+from ostiary_oauth.settings.urls import DEFAULT_PORTS
 from ostiary_oauth.strategy import HOST, OAuthStrategy
-from ostiary_oauth.urls import DEFAULT_PORTS
 
 logger = logging.getLogger(__name__)
 

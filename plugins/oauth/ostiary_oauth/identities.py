@@ -15,20 +15,12 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary import Call, Store
 from ostiary.errors import OstiaryError
-from ostiary_oauth import (
-    attributes,
-    claimed,
-    errors,
-    invitations,
-    rows,
-    tokens,
-    unlinking,
-)
+from ostiary_oauth import attributes, claimed, errors, invitations, rows, tokens, unlinking
 from ostiary_oauth.claimed import Claimed
+from ostiary_oauth.protocol.tenants import is_issuer
 from ostiary_oauth.rows import Identity, now
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import identities
-from ostiary_oauth.tenants import is_issuer
 
 MOST = 20
 """Accounts of one strategy that a user may have."""

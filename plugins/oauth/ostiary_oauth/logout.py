@@ -86,7 +86,7 @@ async def backchannel(
 
     Providers call this, nobody who is signed in: the role of who is anonymous needs the right.
     """
-    from ostiary_oauth import logout_tokens
+    from ostiary_oauth.protocol import logout_tokens
 
     configured = tokens.chosen(strategies, strategy)
     await logout_tokens.obey(configured, store, directory, body["logout_token"])

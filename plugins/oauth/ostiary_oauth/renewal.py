@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from ostiary import Store
 from ostiary_oauth import errors
-from ostiary_oauth.answers import readable
+from ostiary_oauth.protocol.answers import readable
 from ostiary_oauth.rows import now
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import identities
@@ -147,12 +147,12 @@ async def _asked(strategy: OAuthStrategy, refresh_token: str) -> Mapping[str, An
     # Only now: they take long to load.
     from authlib.integrations.base_client import OAuthError
 
-    from ostiary_oauth import client_auth, exchanges
+    from ostiary_oauth.protocol import client_auth, redeeming
 
     endpoint = (await strategy.web.metadata()).token_endpoint
     key = strategy.provider.private_key
     if key is not None:
-        # See ``exchanges.redeem``.
+        # See ``redeeming.redeem``.
         await asyncio.to_thread(client_auth.signing_key, key)
     try:
         async with await client_auth.client(strategy, endpoint) as client:
@@ -162,12 +162,12 @@ async def _asked(strategy: OAuthStrategy, refresh_token: str) -> Mapping[str, An
         name = readable(error.error)
         if name in REVOKED:
             raise Revoked from None
-        if name in exchanges.OURS:
-            raise exchanges.refusal(strategy, name) from None
-        raise exchanges.nonsense(strategy, "it does not renew a token") from None
-    except exchanges.NONSENSE:
-        raise exchanges.nonsense(strategy, "its token endpoint fails") from None
+        if name in redeeming.OURS:
+            raise redeeming.refusal(strategy, name) from None
+        raise redeeming.nonsense(strategy, "it does not renew a token") from None
+    except redeeming.NONSENSE:
+        raise redeeming.nonsense(strategy, "its token endpoint fails") from None
     answer = worth_keeping(given)
     if not answer:
-        raise exchanges.nonsense(strategy, "its token endpoint gives no token")
+        raise redeeming.nonsense(strategy, "its token endpoint gives no token")
     return answer

@@ -18,9 +18,9 @@ from sqlalchemy import select
 from ostiary import GET, Controller, Directory, SealBroken, Store, Strategy
 from ostiary import errors as core
 from ostiary_oauth import errors
+from ostiary_oauth.protocol.tenants import is_issuer
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import identities
-from ostiary_oauth.tenants import is_issuer
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpcore2
 import pytest
 
-from ostiary_oauth.addresses import PublicOnly, is_public, may_be_public
+from ostiary_oauth.web.addresses import PublicOnly, is_public, may_be_public
 
 pytestmark = pytest.mark.anyio
 

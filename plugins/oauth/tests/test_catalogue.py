@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from ostiary_oauth import attributes, client_auth, profiles
+from ostiary_oauth import attributes
 from ostiary_oauth.catalogue import RECIPES
 from ostiary_oauth.catalogue.recipe import Recipe
+from ostiary_oauth.protocol import client_auth, persons
 from ostiary_oauth.provider import Proved, Provider
 from ostiary_oauth.settings import providers
 from ostiary_oauth.strategy import OAuthStrategy
@@ -69,7 +70,7 @@ def apple(key: Path, **settings: Any) -> Provider:
 
 
 def proved(found: Provider, document: Mapping[str, Any]) -> Proved:
-    return profiles.proved(OAuthStrategy.of(found), document, {}, issuer=found.issuer)
+    return persons.proved(OAuthStrategy.of(found), document, {}, issuer=found.issuer)
 
 
 def profile_of(kind: str) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from ostiary_oauth import client_auth, errors
+from ostiary_oauth import errors
+from ostiary_oauth.protocol import client_auth
 
 from .provider import Loopback
 from .visiting import Visitor

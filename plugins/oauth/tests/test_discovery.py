@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ostiary_oauth import discovery
-from ostiary_oauth.endpoints import UnfitError
 from ostiary_oauth.provider import Provider
+from ostiary_oauth.web import discovery
+from ostiary_oauth.web.endpoints import UnfitError
 
 ISSUER = "https://id.example.org/realm"
 PROVIDER = Provider(

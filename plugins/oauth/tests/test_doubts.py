@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from ostiary import Call, Directory
-from ostiary_oauth import absences, doubts, hosts
-from ostiary_oauth.settings import providers
+from ostiary_oauth import absences, hosts
+from ostiary_oauth.settings import doubts, providers
 from ostiary_oauth.strategy import OAuthStrategy
 
 pytestmark = pytest.mark.anyio

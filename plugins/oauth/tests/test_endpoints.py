@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ostiary_oauth import endpoints
-from ostiary_oauth.endpoints import UnfitError
+from ostiary_oauth.web import endpoints
+from ostiary_oauth.web.endpoints import UnfitError
 
 
 @pytest.mark.parametrize(

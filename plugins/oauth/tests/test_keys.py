@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from ostiary_oauth import keys
-from ostiary_oauth.endpoints import UnfitError
+from ostiary_oauth.web import keys
+from ostiary_oauth.web.endpoints import UnfitError
 
 RSA = RSAKey.generate_key(2048, {"kid": "rsa"}, private=True)
 GOOD = RSA.as_dict(private=False)

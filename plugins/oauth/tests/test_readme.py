@@ -10,8 +10,8 @@ import pytest
 
 from ostiary_oauth import errors
 from ostiary_oauth.catalogue import RECIPES, Recipe
-from ostiary_oauth.passport import CredentialSettings, key_of
 from ostiary_oauth.settings import OAuthSettings, StrategySettings, providers
+from ostiary_oauth.settings.passport import CredentialSettings, key_of
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^ *```toml\n(.*?)^ *```$", README, re.DOTALL | re.MULTILINE)

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from ostiary.errors import LoginRefused
-from ostiary_oauth import flow
+from ostiary_oauth.protocol import flow
 from ostiary_oauth.provider import Proved
 from ostiary_oauth.settings import providers
 from ostiary_oauth.strategy import OAuthStrategy

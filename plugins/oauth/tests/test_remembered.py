@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ostiary_oauth import errors
-from ostiary_oauth.remembered import PAUSE, REST, Remembered
+from ostiary_oauth.web.remembered import PAUSE, REST, Remembered
 
 pytestmark = pytest.mark.anyio
 

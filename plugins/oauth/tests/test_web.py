@@ -12,9 +12,9 @@ import pytest
 from joserfc.jwk import RSAKey
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from ostiary_oauth import errors, transport, web
+from ostiary_oauth import errors, web
 from ostiary_oauth.provider import Provider
-from ostiary_oauth.web import Web
+from ostiary_oauth.web import Web, transport
 
 from .malicious import always, body, dripping, said
 from .provider import Answer, Loopback
@@ -256,7 +256,7 @@ async def test_the_proxy_of_the_environment_is_used_where_it_says(
 
 async def asked_by(asking: Web, url: str) -> str:
     reasons: list[str] = []
-    logger = logging.getLogger("ostiary_oauth.transport")
+    logger = logging.getLogger("ostiary_oauth.web.transport")
     handler = logging.Handler()
     handler.emit = lambda record: reasons.append(record.getMessage())  # type: ignore[method-assign]
     logger.addHandler(handler)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ostiary import Redirect, errors
-from ostiary_oauth import flow
+from ostiary_oauth.protocol import flow
 from ostiary_oauth.provider import Proved, Provider
 from ostiary_oauth.strategy import OAuthStrategy
 

@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ostiary import Call, Newcomer, errors
-from ostiary_oauth import (
-    admission,
-    claimed,
-    invitation_actions,
-    invitations,
-    sweeping,
-)
+from ostiary_oauth import admission, claimed, invitation_actions, invitations, sweeping
 from ostiary_oauth.errors import (
     InvalidAttribute,
     InvalidInvitation,

@@ -9,10 +9,10 @@ from typing import Any
 
 from ostiary.errors import LoginRefused, OstiaryError
 from ostiary_oauth import errors
+from ostiary_oauth.protocol.tenants import is_issuer
 from ostiary_oauth.provider import Provider
+from ostiary_oauth.settings.urls import origin_of
 from ostiary_oauth.strategy import OAuthStrategy
-from ostiary_oauth.tenants import is_issuer
-from ostiary_oauth.urls import origin_of
 
 LONGEST = 8192
 """Characters of a code; those of Microsoft have some 1500."""

@@ -17,9 +17,10 @@ from authlib.integrations.httpx_client import AsyncOAuth1Client
 
 from ostiary import Redirect
 from ostiary.errors import LoginRefused, OstiaryError
-from ostiary_oauth import errors, profiles
-from ostiary_oauth.answers import text_of
-from ostiary_oauth.exchanges import NONSENSE, nonsense
+from ostiary_oauth import errors
+from ostiary_oauth.protocol import persons
+from ostiary_oauth.protocol.answers import text_of
+from ostiary_oauth.protocol.redeeming import NONSENSE, nonsense
 from ostiary_oauth.provider import OURS, Proved
 from ostiary_oauth.strategy import OAuthStrategy
 
@@ -82,7 +83,7 @@ async def complete(
             strategy, client.fetch_access_token(metadata.token_endpoint, verifier), refused
         )
         profile = await _profile(strategy, client, metadata.userinfo_endpoint)
-    return profiles.proved(strategy, profile, given, issuer=strategy.provider.issuer)
+    return persons.proved(strategy, profile, given, issuer=strategy.provider.issuer)
 
 
 def _verifier(
@@ -130,7 +131,7 @@ async def _profile(
     strategy: OAuthStrategy, client: AsyncOAuth1Client, endpoint: str | None
 ) -> dict[str, Any]:
     """Return the profile that an access token opens."""
-    from ostiary_oauth.transport import parsed
+    from ostiary_oauth.web.transport import parsed
 
     try:
         answer = await client.get(endpoint, headers={"accept": "application/json"})

@@ -22,7 +22,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
 from ostiary.errors import LoginRefused
-from ostiary_oauth import tenants
+from ostiary_oauth.protocol import tenants
 from ostiary_oauth.provider import ASYMMETRIC
 from ostiary_oauth.strategy import OAuthStrategy
 

@@ -13,7 +13,7 @@ from ostiary_oauth.provider import Provider
 from ostiary_oauth.strategy import OAuthStrategy
 
 if TYPE_CHECKING:
-    from ostiary_oauth.discovery import Metadata
+    from ostiary_oauth.web.discovery import Metadata
 
 PROTOCOL = frozenset(
     {

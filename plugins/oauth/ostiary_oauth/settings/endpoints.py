@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ostiary_oauth.catalogue import Recipe
-from ostiary_oauth.discovery import WELL_KNOWN
-from ostiary_oauth.passport import FACEBOOK_FIELDS
+from ostiary_oauth.protocol.tenants import PLACEHOLDER, TENANT
 from ostiary_oauth.provider import OURS
-from ostiary_oauth.tenants import PLACEHOLDER, TENANT
-from ostiary_oauth.urls import fault_of, fault_of_return, origin_of
+from ostiary_oauth.settings.passport import FACEBOOK_FIELDS
+from ostiary_oauth.settings.urls import fault_of, fault_of_return, origin_of
+from ostiary_oauth.web.discovery import WELL_KNOWN
 
 if TYPE_CHECKING:
     from ostiary_oauth.settings import OAuthSettings, StrategySettings

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ostiary_oauth import endpoints
-from ostiary_oauth.endpoints import UnfitError
+from ostiary_oauth.protocol.tenants import PLACEHOLDER
 from ostiary_oauth.provider import OURS, Provider
-from ostiary_oauth.tenants import PLACEHOLDER
+from ostiary_oauth.web import endpoints
+from ostiary_oauth.web.endpoints import UnfitError
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from ostiary_oauth.endpoints import UnencryptedError, UnfitError, checked, is_loopback
+from ostiary_oauth.web.endpoints import UnencryptedError, UnfitError, checked, is_loopback
 
 HTTPS = "an https address"
 INSECURE = "http is for this machine alone, and with allowInsecureHttp = true in [plugins.oauth]"

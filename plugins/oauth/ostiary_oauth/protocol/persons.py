@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ostiary.errors import LoginRefused
-from ostiary_oauth import tenants, userinfo
 from ostiary_oauth.attributes import value_at
-from ostiary_oauth.exchanges import nonsense
+from ostiary_oauth.protocol import tenants, userinfo
+from ostiary_oauth.protocol.redeeming import nonsense
 from ostiary_oauth.provider import Proved
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.subjects import subject_of
 
 if TYPE_CHECKING:
-    from ostiary_oauth.discovery import Metadata
+    from ostiary_oauth.web.discovery import Metadata
 
 LONGEST_SESSION = 255
 LONGEST_ADDRESS = 254
@@ -30,7 +30,7 @@ async def of_openid(
     :raises errors.LoginRefused: it proves nothing.
     :raises errors.ProviderUnavailable: there is none.
     """
-    from ostiary_oauth import id_tokens
+    from ostiary_oauth.protocol import id_tokens
 
     text, access_token = tokens.get("id_token"), tokens.get("access_token")
     if not isinstance(text, str):

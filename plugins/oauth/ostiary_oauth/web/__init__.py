@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ostiary_oauth import discovery, errors, keys
-from ostiary_oauth.discovery import Metadata
-from ostiary_oauth.endpoints import UnfitError
+from ostiary_oauth import errors
 from ostiary_oauth.provider import Provider
-from ostiary_oauth.remembered import Remembered
+from ostiary_oauth.web import discovery, keys
+from ostiary_oauth.web.discovery import Metadata
+from ostiary_oauth.web.endpoints import UnfitError
+from ostiary_oauth.web.remembered import Remembered
 
 if TYPE_CHECKING:
     import httpx2
@@ -33,7 +34,7 @@ KEYS_FRESH, KEYS_KEPT = 600.0, 3600.0
 """The same of keys: one that was withdrawn is not believed for longer."""
 
 LIBRARIES = (
-    "ostiary_oauth.transport",
+    "ostiary_oauth.web.transport",
     "authlib.integrations.httpx_client",
     "joserfc.jwk",
 )
@@ -117,7 +118,7 @@ class Web:
 
         :param objects: all that it is answered has to be a JSON object.
         """
-        from ostiary_oauth import transport
+        from ostiary_oauth.web import transport
 
         kind = transport.ObjectTransport if objects else transport.BoundedTransport
         if kind.__name__ not in self._transports:
@@ -139,7 +140,7 @@ class Web:
         """
         import httpx2
 
-        from ostiary_oauth import transport
+        from ostiary_oauth.web import transport
 
         headers = {"accept": "application/json"}
         if bearer is not None:
@@ -189,7 +190,7 @@ class Web:
 def _import() -> None:
     for name in LIBRARIES:
         import_module(name)
-    from ostiary_oauth.transport import certificates
+    from ostiary_oauth.web.transport import certificates
 
     certificates()
 

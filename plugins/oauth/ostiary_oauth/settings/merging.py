@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ostiary_oauth import attribute_settings, client_settings, endpoint_settings
 from ostiary_oauth.catalogue import RECIPES, Recipe
-from ostiary_oauth.passport import MEANT, key_of, united
+from ostiary_oauth.protocol.tenants import PLACEHOLDER
 from ostiary_oauth.provider import Provider
-from ostiary_oauth.tenants import PLACEHOLDER
+from ostiary_oauth.settings import attributes as attribute_settings
+from ostiary_oauth.settings import clients as client_settings
+from ostiary_oauth.settings import endpoints as endpoint_settings
+from ostiary_oauth.settings.passport import MEANT, key_of, united
 
 if TYPE_CHECKING:
     from ostiary_oauth.settings import OAuthSettings, StrategySettings

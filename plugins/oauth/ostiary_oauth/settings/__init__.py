@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from ostiary import read_settings
-from ostiary_oauth.passport import CredentialSettings, keyed
 from ostiary_oauth.provider import Admission, ProfileRule, Provider
+from ostiary_oauth.settings.passport import CredentialSettings, keyed
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +200,7 @@ class OAuthSettings:
     @cached_property
     def providers(self) -> tuple[Provider, ...]:
         """What the tables and the ready-made descriptions say together."""
-        from ostiary_oauth.completing import provider_of
+        from ostiary_oauth.settings.merging import provider_of
 
         if not self.default_profiles:
             raise ValueError("defaultProfiles: wanted: one at least")

@@ -16,12 +16,13 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary import Directory, Store
 from ostiary.errors import LoginRefused
-from ostiary_oauth import errors, id_tokens
+from ostiary_oauth import errors
+from ostiary_oauth.protocol import id_tokens
+from ostiary_oauth.protocol.tenants import WrongTenant
 from ostiary_oauth.rows import now
 from ostiary_oauth.sessions import session_name
 from ostiary_oauth.strategy import OAuthStrategy
 from ostiary_oauth.tables import identities, spent
-from ostiary_oauth.tenants import WrongTenant
 
 LONGEST = 8192
 """Characters of a logout token; usual ones have a thousand."""

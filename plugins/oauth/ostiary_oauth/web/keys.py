@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ostiary_oauth.endpoints import UnfitError
 from ostiary_oauth.provider import ASYMMETRIC
+from ostiary_oauth.web.endpoints import UnfitError
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet

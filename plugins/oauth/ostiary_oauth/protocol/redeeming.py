@@ -10,8 +10,9 @@ import httpx2
 from authlib.integrations.base_client import OAuthError
 
 from ostiary.errors import LoginRefused, OstiaryError
-from ostiary_oauth import client_auth, errors
-from ostiary_oauth.answers import readable
+from ostiary_oauth import errors
+from ostiary_oauth.protocol import client_auth
+from ostiary_oauth.protocol.answers import readable
 from ostiary_oauth.strategy import OAuthStrategy
 
 OURS = frozenset(

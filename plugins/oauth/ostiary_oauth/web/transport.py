@@ -19,9 +19,10 @@ import httpcore2
 import httpx2
 
 from ostiary.errors import OstiaryError
-from ostiary_oauth import endpoints, errors
-from ostiary_oauth.addresses import PublicOnly, may_be_public
+from ostiary_oauth import errors
 from ostiary_oauth.provider import Provider
+from ostiary_oauth.web import endpoints
+from ostiary_oauth.web.addresses import PublicOnly, may_be_public
 
 logger = logging.getLogger(__name__)
 

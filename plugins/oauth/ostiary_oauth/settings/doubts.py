@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ostiary import Directory, read_settings
-from ostiary_oauth.passport import united
 from ostiary_oauth.provider import Provider
 from ostiary_oauth.settings import OAuthSettings, StrategySettings
+from ostiary_oauth.settings.passport import united
 
 LOGIN = "/_login/"
 

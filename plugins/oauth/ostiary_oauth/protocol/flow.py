@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ostiary import Redirect
-from ostiary_oauth import answers
+from ostiary_oauth.protocol import answers
 from ostiary_oauth.provider import OURS, Proved
 from ostiary_oauth.strategy import OAuthStrategy
 
@@ -25,7 +25,7 @@ async def begin(strategy: OAuthStrategy, kept: Mapping[str, Any]) -> Redirect:
     """
     async with strategy.web.talk():
         if strategy.provider.protocol == "oauth1":
-            from ostiary_oauth import oauth1
+            from ostiary_oauth.protocol import oauth1
 
             return await oauth1.begin(strategy, kept, lifetime=LIFETIME)
         metadata = await strategy.web.metadata()
@@ -48,18 +48,18 @@ async def complete(
     """
     async with strategy.web.talk():
         if strategy.provider.protocol == "oauth1":
-            from ostiary_oauth import oauth1
+            from ostiary_oauth.protocol import oauth1
 
             return await oauth1.complete(strategy, credentials, state)
         metadata = await strategy.web.metadata()
         code = answers.code_of(strategy, credentials, announced=metadata.iss_parameter)
 
-        from ostiary_oauth import exchanges, profiles
+        from ostiary_oauth.protocol import persons, redeeming
 
-        tokens = await exchanges.redeem(strategy, metadata.token_endpoint, code, state[VERIFIER])
+        tokens = await redeeming.redeem(strategy, metadata.token_endpoint, code, state[VERIFIER])
         if strategy.provider.protocol == "oidc":
-            return await profiles.of_openid(strategy, metadata, tokens, state[NONCE])
-        return await profiles.of_oauth2(strategy, metadata, tokens)
+            return await persons.of_openid(strategy, metadata, tokens, state[NONCE])
+        return await persons.of_oauth2(strategy, metadata, tokens)
 
 
 def _secrets(strategy: OAuthStrategy) -> dict[str, str]:
