@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..signing_in import House  # noqa: TID252 - the folders of tests are no packages
+from ..signing_in import House  # noqa: TID252
 from .test_linking import FAILED, local_user, sign_in, subject, world
 
 __all__ = ["subject", "world"]
