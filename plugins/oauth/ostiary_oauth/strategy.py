@@ -24,8 +24,8 @@ FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 TAKEN = frozenset(
     {
         *("action", "body", "challenge", "codeChallenge", "codeVerifier", "controller"),
-        *("cookieAuth", "expiresIn", "jwt", "kuid", "lang", "loginCode", "requestId"),
-        *("returnTo", "state", "strategy", "volatile"),
+        *("cookieAuth", "expiresIn", "jwt", "kuid", "lang", "loginCode", "noRedirect"),
+        *("requestId", "returnTo", "state", "strategy", "volatile"),
     }
 )
 """What the server itself reads where fields may stand."""

@@ -304,7 +304,7 @@ def test_strangers_need_an_invitation_where_the_operator_says_so(
 
 
 def test_a_script_sends_an_invitation_and_then_its_browser(world: House, subject: str) -> None:
-    body = {"content": {"profileIds": ["staff"]}}
+    body = {"strategy": "invited", "content": {"profileIds": ["staff"]}}
     made = world.send("POST", "/_/invitations/_create", body, jwt=world.admin).result
     with closing(HttpApi(world.server.port)) as api:
         sent = {"invitation": made["code"]}
