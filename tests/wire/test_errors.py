@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import ostiary_local.errors
+import ostiary_oauth.errors
 from ostiary.errors import CATALOGUE
 
 FACTS: dict[str, dict[str, int]] = json.loads(
@@ -22,7 +23,8 @@ OTHER_STATUS = {
 """Errors whose status differs on purpose, with the reason."""
 
 LOCAL = f"plugin.{ostiary_local.errors.WIRE_NAME}."
-OURS = ("ostiary.", LOCAL)
+OAUTH = f"plugin.{ostiary_oauth.errors.WIRE_NAME}."
+OURS = ("ostiary.", LOCAL, OAUTH)
 """Errors that Kuzzle has no id for (decision 9, contract 13)."""
 
 DOMAINS = {
