@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ostiary.testing import StrategyContract
+
+pytestmark = pytest.mark.kit
 
 
 class TestLocal(StrategyContract):
