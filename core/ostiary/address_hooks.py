@@ -22,7 +22,7 @@ class AddressHooks:
 
     def __init__(self, plugins: Plugins, calls: Calls, stores: Mapping[str, OwnStore]) -> None:
         self._calls, self._stores = calls, stores
-        self._asked = _asked(plugins)
+        self._asked = tuple(plugins.callers(ADDRESS))
 
     async def holders(self, email: str) -> dict[str, str]:
         """Return, by the name of the plugin, the kuid that each names for an address.
@@ -48,13 +48,3 @@ def _ask(caller: HookCaller, plugin: Plugin, store: OwnStore | None, email: str)
     (answer,) = caller(settings=plugin.settings, store=store, email=email)
     asked: Awaitable[Any] = answer
     return asked
-
-
-def _asked(plugins: Plugins) -> tuple[tuple[Plugin, HookCaller], ...]:
-    found = []
-    for plugin in sorted(plugins.loaded, key=lambda plugin: plugin.name):
-        others = [one.module for one in plugins.loaded if one is not plugin]
-        caller = plugins.manager.subset_hook_caller(ADDRESS, others)
-        if caller.get_hookimpls():
-            found.append((plugin, caller))
-    return tuple(found)

@@ -61,8 +61,12 @@ class BackgroundHooks:
         delays: Delays | None = None,
     ) -> None:
         self._works = [
-            _Work(f"the background work of plugin {plugin.name}", ask, watchdog)
-            for plugin, ask in _asked(plugins, sides)
+            _Work(
+                f"the background work of plugin {plugin.name}",
+                partial(_ask, caller, plugin, sides[plugin.name]),
+                watchdog,
+            )
+            for plugin, caller in plugins.callers(BACKGROUND)
         ]
         self._delays = delays or Delays()
         self._tasks: dict[asyncio.Task[None], _Work] = {}
@@ -151,17 +155,6 @@ class _Work:
                 logger.error("%s failed: %s", self.subject, origin(error))  # noqa: TRY400
             return False
         return True
-
-
-def _asked(plugins: Plugins, sides: Mapping[str, PluginSide]) -> list[tuple[Plugin, Ask]]:
-    """Return the plugins that have such work, and what begins it."""
-    found: list[tuple[Plugin, Ask]] = []
-    for plugin in plugins.loaded:
-        others = [one.module for one in plugins.loaded if one is not plugin]
-        caller = plugins.manager.subset_hook_caller(BACKGROUND, others)
-        if caller.get_hookimpls():
-            found.append((plugin, partial(_ask, caller, plugin, sides[plugin.name])))
-    return found
 
 
 def _ask(caller: HookCaller, plugin: Plugin, side: PluginSide) -> Awaitable[Any]:

@@ -18,14 +18,10 @@ Hear = Callable[[Event], Awaitable[None]]
 
 def listeners(plugins: Plugins, calls: Calls) -> dict[str, Hear]:
     """Return, by the name of the plugin, what hands an event to each plugin that wants them."""
-    modules = [plugin.module for plugin in plugins.loaded]
-    found: dict[str, Hear] = {}
-    for plugin in plugins.loaded:
-        others = [module for module in modules if module is not plugin.module]
-        caller = plugins.manager.subset_hook_caller(EVENT, others)
-        if caller.get_hookimpls():
-            found[plugin.name] = partial(_hand_over, calls, plugin.name, caller)
-    return found
+    return {
+        plugin.name: partial(_hand_over, calls, plugin.name, caller)
+        for plugin, caller in plugins.callers(EVENT)
+    }
 
 
 async def _hand_over(calls: Calls, plugin: str, caller: HookCaller, event: Event) -> None:

@@ -13,8 +13,6 @@ from ostiary.calling import Calls
 from ostiary.plugins import AFTER_LOGIN, BEFORE_LOGIN, Plugins
 from ostiary.strategies import Call
 
-Named = tuple[str, HookCaller]
-
 REFUSALS = (errors.UnauthorizedError, errors.ForbiddenError, errors.TooManyRequestsError)
 """What a hook may refuse a login with, besides the errors that any hook may raise."""
 
@@ -24,24 +22,24 @@ class LoginHooks:
 
     def __init__(self, plugins: Plugins, calls: Calls) -> None:
         self._calls = calls
-        self._before = _asked(plugins, BEFORE_LOGIN)
-        self._after = _asked(plugins, AFTER_LOGIN)
+        self._before = tuple(plugins.callers(BEFORE_LOGIN))
+        self._after = tuple(plugins.callers(AFTER_LOGIN))
 
     async def before(self, strategy: str, call: Call) -> None:
         """Ask whether a login may begin.
 
         :raises errors.OstiaryError: it may not.
         """
-        for name, caller in self._before:
-            await self._ask(name, caller, call, strategy_name=strategy)
+        for plugin, caller in self._before:
+            await self._ask(plugin.name, caller, call, strategy_name=strategy)
 
     async def after(self, kuid: str, strategy: str, call: Call) -> None:
         """Ask whether a user may come in whose credentials were right.
 
         :raises errors.OstiaryError: they may not.
         """
-        for name, caller in self._after:
-            await self._ask(name, caller, call, kuid=kuid, strategy_name=strategy)
+        for plugin, caller in self._after:
+            await self._ask(plugin.name, caller, call, kuid=kuid, strategy_name=strategy)
 
     async def _ask(self, name: str, caller: HookCaller, call: Call, **arguments: Any) -> None:
         """Call the hook of one plugin; whatever it raises refuses the login."""
@@ -53,13 +51,3 @@ class LoginHooks:
             return asked
 
         await self._calls.call(f"plugin {name}", caller.name, ask, also=REFUSALS)
-
-
-def _asked(plugins: Plugins, hook: str) -> tuple[Named, ...]:
-    found = []
-    for plugin in sorted(plugins.loaded, key=lambda plugin: plugin.name):
-        others = [one.module for one in plugins.loaded if one is not plugin]
-        caller = plugins.manager.subset_hook_caller(hook, others)
-        if caller.get_hookimpls():
-            found.append((plugin.name, caller))
-    return tuple(found)

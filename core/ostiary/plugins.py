@@ -89,6 +89,14 @@ class Plugins:
     refused: Mapping[str, str]
     failed: frozenset[str] = frozenset()
 
+    def callers(self, hook: str) -> Iterator[tuple[Plugin, HookCaller]]:
+        """Yield the plugins that implement a hook, by their names, each with what calls it alone."""
+        for plugin in sorted(self.loaded, key=lambda plugin: plugin.name):
+            others = [one.module for one in self.loaded if one is not plugin]
+            caller = self.manager.subset_hook_caller(hook, others)
+            if caller.get_hookimpls():
+                yield plugin, caller
+
     def without(self, name: str, reason: str) -> Plugins:
         """Return the plugins without one, none of whose hooks is called any more."""
         self.manager.unregister(name=name)

@@ -52,10 +52,9 @@ class StoredStrategies:
         self._calls = calls
         keeping = [plugin for plugin in plugins.loaded if plugin.stores_strategies]
         self._plugins = {plugin.name: plugin for plugin in keeping}
-        self._hooks: dict[str, Callable[..., Sequence[Any]]] = {}
-        for plugin in keeping:
-            others = [other.module for other in plugins.loaded if other is not plugin]
-            self._hooks[plugin.name] = plugins.manager.subset_hook_caller(STORED, others)
+        self._hooks: dict[str, Callable[..., Sequence[Any]]] = {
+            plugin.name: caller for plugin, caller in plugins.callers(STORED)
+        }
         self._stores, self._install, self._owner_of = stores, install, owner_of
         self._claim: Claim = claim_nothing
         self._locks = {plugin.name: asyncio.Lock() for plugin in keeping}

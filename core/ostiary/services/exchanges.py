@@ -15,7 +15,6 @@ from typing import Any
 
 from ostiary import errors
 from ostiary.acting import source
-from ostiary.arguments import Duration
 from ostiary.services.door import Door
 from ostiary.services.flows import Flow, Flows, Holder
 from ostiary.services.login_limits import LoginLimits
@@ -107,7 +106,7 @@ class Exchanges:
             assert flow.since is not None
             issued = await self._tokens.issue(
                 await self._logins.account(name, flow.state["kuid"]),
-                _lifetime(flow.returning),
+                None if flow.returning is None else flow.returning.lifetime,
                 replace(origin, foreign=flow.state["session"]),
                 unless_changed_since=flow.since,
                 along=partial(self._limits.succeed, attempt=attempt),
@@ -115,9 +114,3 @@ class Exchanges:
             if issued is None:
                 raise errors.FlowOver
             return SignedIn(issued, self._limits.stamped(attempt, place))
-
-
-def _lifetime(returning: Returning | None) -> Duration | None:
-    if returning is None or returning.expires_in is None:
-        return None
-    return Duration(returning.expires_in)

@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, true
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import errors
+from ostiary.acting import source
 from ostiary.declarations import fault_of_fields
 from ostiary.networks import network
 from ostiary.seals import SealBroken
@@ -212,6 +213,22 @@ class Flows:
                 # Only a plugin gives the same handle twice.
                 raise errors.InvalidVerdict(strategy) from None
         return Begun(handle, expires_at, cookie)
+
+    async def ask(
+        self, strategy: str, step: Challenge | Redirect, holder: Holder, address: str, **kept: Any
+    ) -> NextStep:
+        """Return what a client gets that a plugin asks for more, and keep what belongs to it.
+
+        :param kept: see ``begin``. A redirection without a state keeps nothing of a login.
+        :raises errors.InvalidVerdict: the plugin cannot ask for that.
+        """
+        # A step is no change: an event of its own would let strangers fill the audit log.
+        source().told = True
+        check_step(strategy, step)
+        bare = isinstance(step, Redirect) and step.state is None and step.handle is None
+        if bare and kept.get("link") is None:
+            return NextStep(step, None)
+        return NextStep(step, await self.begin(strategy, step, holder, address, **kept))
 
     async def find(self, strategy: str, handle: Handle, holder: Holder) -> Flow:
         """Return the login that a handle goes on with; it is not spent yet.

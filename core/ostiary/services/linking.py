@@ -21,7 +21,7 @@ from ostiary.plugins import Strategies
 from ostiary.request import ANONYMOUS
 from ostiary.services.access import session_id
 from ostiary.services.credentials import Credentials
-from ostiary.services.flows import Flow, Flows, Handle, Holder, Link, NextStep, check_step
+from ostiary.services.flows import Flow, Flows, Handle, Holder, Link, NextStep
 from ostiary.services.login_limits import Attempt, LoginLimits
 from ostiary.services.refusals import Refusals
 from ostiary.services.returning import Returning
@@ -138,10 +138,7 @@ class Linking:
         attempt: Attempt,
     ) -> NextStep:
         """Keep a link until its next step; see ``Logins`` for what counts as a failure."""
-        # A step is no change.
-        source().told = True
-        check_step(sent.strategy, step)
-        begun = await self._flows.begin(
+        following = await self._flows.ask(
             sent.strategy,
             step,
             sent.holder,
@@ -153,7 +150,7 @@ class Linking:
         )
         if flow is None:
             await self._limits.give_back(attempt)
-        return NextStep(step, begun)
+        return following
 
     @asynccontextmanager
     async def _attempt(self, sent: Sent, link: Link) -> AsyncIterator[Attempt]:

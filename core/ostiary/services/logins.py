@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ostiary import errors
-from ostiary.acting import source
 from ostiary.arguments import Duration
 from ostiary.login_hooks import LoginHooks
 from ostiary.plugins import Strategies
@@ -17,7 +16,7 @@ from ostiary.services.assignments import Assignments
 from ostiary.services.changes import Changes
 from ostiary.services.directory import Directories
 from ostiary.services.door import Door
-from ostiary.services.flows import Flow, Flows, Holder, NextStep, check_step
+from ostiary.services.flows import Flow, Flows, Holder, NextStep
 from ostiary.services.knowledge import known_since
 from ostiary.services.linking import Linked, Linking, Sent
 from ostiary.services.login_limits import Attempt, LoginLimits
@@ -145,8 +144,8 @@ class Logins:
             if flow.link is not None:
                 sent = Sent(name, credentials, call, place, holder, returning)
                 return await self._linking.go_on(sent, flow, flow.link)
-        if returning is not None and returning.expires_in is not None:
-            wanted = Duration(returning.expires_in)
+        if returning is not None and returning.lifetime is not None:
+            wanted = returning.lifetime
         account = (flow and flow.account) or self._strategies.account(name, credentials)
         async with (
             self._refusals.of_sign_in(name, self._limits.subject(name, account)),
@@ -193,24 +192,19 @@ class Logins:
         a plugin may ask again where an answer was wrong. So those count until the login has
         succeeded, and guessing answers is limited as guessing passwords is.
         """
-        begun, step = None, asked.step
-        # A step is no change: an event of its own would let strangers fill the audit log.
-        source().told = True
-        check_step(name, step)
-        if isinstance(step, Challenge) or step.state is not None or step.handle is not None:
-            begun = await self._flows.begin(
-                name,
-                step,
-                holder,
-                place.address,
-                account=attempt.account,
-                counted=() if flow is None else attempt.counted,
-                since=asked.since,
-                returning=returning,
-            )
+        following = await self._flows.ask(
+            name,
+            asked.step,
+            holder,
+            place.address,
+            account=attempt.account,
+            counted=() if flow is None else attempt.counted,
+            since=asked.since,
+            returning=returning,
+        )
         if flow is None:
             await self._limits.give_back(attempt)
-        return NextStep(step, begun)
+        return following
 
     async def _open(
         self,

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ostiary.arguments import Duration
+
 CODE_LIFETIME = 60_000
 """Milliseconds that a page has to hand a one-time code in."""
 
@@ -28,6 +30,11 @@ class Returning:
     to: str
     challenge: str | None
     expires_in: int | None = None
+
+    @property
+    def lifetime(self) -> Duration | None:
+        """The lifetime that was asked for, as what issues tokens takes it."""
+        return None if self.expires_in is None else Duration(self.expires_in)
 
     @property
     def binding(self) -> bytes | None:
