@@ -71,7 +71,6 @@ async def ostiary_background(
     settings: Mapping[str, Any], store: Store, directory: Directory
 ) -> None:
     # Of a server alone: commands have nothing to do with it.
-    configuration.warn(settings)
     await doubts.tell(settings, directory)
     await sweeping.sweep_on(store)
 

@@ -11,12 +11,10 @@ from ostiary import errors as core
 from ostiary_oauth import attributes, errors, invitations
 from ostiary_oauth.profile_rules import ruled
 from ostiary_oauth.strategy import OAuthStrategy
+from ostiary_oauth.subjects import LONGEST_ADDRESS
 
 DAY = 24 * 60 * 60 * 1000
 LIFETIME, LONGEST_LIFETIME = 7 * DAY, 90 * DAY
-LONGEST_ADDRESS = 254
-"""Characters of an address that mail reaches (RFC 5321, 4.5.3.1.3)."""
-
 MOST_PROFILES = 100
 LARGEST_PAGE = 500
 

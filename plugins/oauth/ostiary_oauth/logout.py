@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, TypedDict
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ostiary import POST, Call, Controller, Directory, Reply, Store, Strategy
 from ostiary import errors as core
@@ -120,9 +119,10 @@ async def _location(
     if endpoint is None:
         return None
     wanted = {"client_id": strategy.provider.client_id, **await _hint(strategy, store, kuid)}
-    parts = urlsplit(endpoint)
-    query = "&".join(filter(None, (parts.query, urlencode({**wanted, **back}))))
-    return urlunsplit(parts._replace(query=query))
+    # Only now: it takes long to load.
+    from authlib.common.urls import add_params_to_uri
+
+    return str(add_params_to_uri(endpoint, [*wanted.items(), *back.items()]))
 
 
 async def _hint(strategy: OAuthStrategy, store: Store, kuid: str) -> dict[str, str]:

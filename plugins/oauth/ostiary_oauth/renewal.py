@@ -150,10 +150,6 @@ async def _asked(strategy: OAuthStrategy, refresh_token: str) -> Mapping[str, An
     from ostiary_oauth.protocol import client_auth, redeeming
 
     endpoint = (await strategy.web.metadata()).token_endpoint
-    key = strategy.provider.private_key
-    if key is not None:
-        # See ``redeeming.redeem``.
-        await asyncio.to_thread(client_auth.signing_key, key)
     try:
         async with await client_auth.client(strategy, endpoint) as client:
             given = await client.refresh_token(endpoint, refresh_token=refresh_token)

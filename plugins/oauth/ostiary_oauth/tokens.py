@@ -122,13 +122,14 @@ def columns(
     :param before: what is kept by now. Some providers give a refresh token at the first consent
         and never again (Google): then it stays.
     """
-    if not strategy.provider.keep_tokens or not worth_keeping(tokens):
+    kept = worth_keeping(tokens) if strategy.provider.keep_tokens else {}
+    if not kept:
         return dict(NONE_KEPT)
-    if before is not None and not tokens.get("refresh_token"):
-        tokens = {**tokens, "refresh_token": _refresh_token(store, row_id, before)}
+    if before is not None and "refresh_token" not in kept:
+        kept |= _refresh_token(store, row_id, before)
     return {
-        "tokens": sealed(store, row_id, tokens),
-        "tokens_expire_at": ends_at(tokens),
+        "tokens": sealed(store, row_id, kept),
+        "tokens_expire_at": ends_at(kept),
         "tokens_claimed_until": None,
     }
 
@@ -138,7 +139,7 @@ def sealed(store: Store, row_id: str, tokens: Mapping[str, Any]) -> bytes:
 
     :param row_id: the ``id`` of the identity.
     """
-    content = json.dumps(worth_keeping(tokens)).encode()
+    content = json.dumps(dict(tokens)).encode()
     return store.sealer.seal(content, column=identities.c.tokens, row=row_id)
 
 
@@ -208,13 +209,14 @@ async def again(store: Store, kept: Kept) -> Kept | None:
     return None if row is None or row.tokens is None else _read(store, row)
 
 
-def _refresh_token(store: Store, row_id: str, kept: bytes) -> str | None:
-    """Return the refresh token that is kept; None also if it cannot be opened any more."""
+def _refresh_token(store: Store, row_id: str, kept: bytes) -> dict[str, str]:
+    """Return the refresh token that is kept, under its name; nothing if it cannot be opened."""
     try:
-        return opened(store, row_id, kept).get("refresh_token")
+        held = opened(store, row_id, kept)
     except SealBroken:
         logger.error("the tokens of an account cannot be opened; they are replaced")  # noqa: TRY400
-        return None
+        return {}
+    return {name: held[name] for name in ("refresh_token",) if name in held}
 
 
 def _read(store: Store, row: Any) -> Kept:

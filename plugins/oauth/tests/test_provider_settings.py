@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +13,7 @@ from ostiary import SettingsError, read_settings
 from ostiary_oauth.provider import ProfileRule, Provider
 from ostiary_oauth.settings import OAuthSettings, providers
 
-SECRET = "do-not-tell-anybody"
-CLIENT = {
-    "clientID": "client",
-    "clientSecret": SECRET,
-    "callbackURL": "https://auth.example.org/_login/work",
-}
-WORK = {**CLIENT, "provider": "oidc", "issuer": "https://id.example.org"}
-PLAIN = {
-    **CLIENT,
-    "provider": "oauth2",
-    "authorizationURL": "https://id.example.org/authorize",
-    "tokenURL": "https://id.example.org:443/token",
-    "userinfoURL": "https://api.example.org/me",
-    "identifierAttribute": "id",
-}
-OAUTH1 = {**PLAIN, "provider": "oauth1", "requestTokenURL": "https://id.example.org/request"}
-GITHUB = {**CLIENT, "provider": "github"}
-MICROSOFT = {**CLIENT, "provider": "microsoft", "tenant": "organizations"}
-TENANT = "9122040d-6c67-4c5b-b112-36a304b66dad"
-RULE = {"claim": "groups", "value": "staff", "profile": "staff"}
-
-
-def read(table: Mapping[str, Any], **common: Any) -> Provider:
-    given = {name: value for name, value in table.items() if value is not None}
-    (found,) = providers({**common, "strategies": {"work": given}})
-    return found
+from .tables import CLIENT, GITHUB, OAUTH1, PLAIN, RULE, SECRET, WORK, read
 
 
 def kuzzle(**settings: Any) -> Provider:

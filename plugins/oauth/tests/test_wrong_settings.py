@@ -10,37 +10,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from ostiary import SettingsError
+from ostiary import SettingsError, read_settings
 from ostiary_oauth.profile_rules import profiles_of
-from ostiary_oauth.provider import Provider
-from ostiary_oauth.settings import providers, warn
+from ostiary_oauth.settings import OAuthSettings, providers
+from ostiary_oauth.settings.doubts import warn
 
-SECRET = "do-not-tell-anybody"
-CLIENT = {
-    "clientID": "client",
-    "clientSecret": SECRET,
-    "callbackURL": "https://auth.example.org/_login/work",
-}
-WORK = {**CLIENT, "provider": "oidc", "issuer": "https://id.example.org"}
-PLAIN = {
-    **CLIENT,
-    "provider": "oauth2",
-    "authorizationURL": "https://id.example.org/authorize",
-    "tokenURL": "https://id.example.org:443/token",
-    "userinfoURL": "https://api.example.org/me",
-    "identifierAttribute": "id",
-}
-OAUTH1 = {**PLAIN, "provider": "oauth1", "requestTokenURL": "https://id.example.org/request"}
-GITHUB = {**CLIENT, "provider": "github"}
-MICROSOFT = {**CLIENT, "provider": "microsoft", "tenant": "organizations"}
-TENANT = "9122040d-6c67-4c5b-b112-36a304b66dad"
-RULE = {"claim": "groups", "value": "staff", "profile": "staff"}
-
-
-def read(table: Mapping[str, Any], **common: Any) -> Provider:
-    given = {name: value for name, value in table.items() if value is not None}
-    (found,) = providers({**common, "strategies": {"work": given}})
-    return found
+from .tables import CLIENT, GITHUB, MICROSOFT, OAUTH1, PLAIN, RULE, SECRET, TENANT, WORK, read
 
 
 @pytest.mark.parametrize(
@@ -363,8 +338,9 @@ def test_apple_has_keys_of_one_kind(tmp_path: Path) -> None:
 def test_two_providers_with_one_callback_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
     """OAU-10: RFC 9700, 4.4.2."""
     apart = {**GITHUB, "callbackURL": "https://auth.example.org/_login/github"}
-    warn({"strategies": {"work": WORK, "github": apart, "again": WORK}})
+    table = {"strategies": {"work": WORK, "github": apart, "again": WORK}}
+    warn(read_settings(table, OAuthSettings))
     assert not caplog.records
-    warn({"strategies": {"work": WORK, "github": GITHUB}})
+    warn(read_settings({"strategies": {"work": WORK, "github": GITHUB}}, OAuthSettings))
     assert "work and github have the same callbackURL" in caplog.text
     assert SECRET not in caplog.text

@@ -22,6 +22,7 @@ from ostiary_oauth.protocol.tenants import WrongTenant
 from ostiary_oauth.rows import now
 from ostiary_oauth.sessions import session_name
 from ostiary_oauth.strategy import OAuthStrategy
+from ostiary_oauth.subjects import is_name
 from ostiary_oauth.tables import identities, spent
 
 LONGEST = 8192
@@ -31,8 +32,6 @@ EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 TYPES = frozenset({"jwt", "logout+jwt", "application/logout+jwt"})
 """What a header may say that it is, if it says anything; an access token says ``at+jwt``."""
-
-LONGEST_NAME = 255
 
 DAY = 86_400
 """Seconds that one may be good for at most: so long it is remembered."""
@@ -98,18 +97,14 @@ def _fault(strategy: OAuthStrategy, token: Token) -> str | None:
         "the claim aud": claims["aud"] in (audience, [audience]),
         # NaN, which Python takes for JSON, is not right either.
         "the claim exp": claims["exp"] <= now() // 1000 + DAY,
-        "the claim jti": _is_name(claims["jti"]),
+        "the claim jti": is_name(claims["jti"]),
         "the claim nonce": "nonce" not in claims,
         "the claim events": isinstance(happened, dict) and isinstance(happened.get(EVENT), dict),
-        "the claims sub and sid": bool(named) and all(_is_name(claims[name]) for name in named),
+        "the claims sub and sid": bool(named) and all(is_name(claims[name]) for name in named),
         # Accounts may go by another name than sub here.
         "the claim sid": "sid" in named or strategy.provider.identifier == "sub",
     }
     return next((name for name, right in checks.items() if not right), None)
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and value.isprintable()
 
 
 async def _end(

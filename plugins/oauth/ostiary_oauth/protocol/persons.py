@@ -11,14 +11,10 @@ from ostiary_oauth.protocol import tenants, userinfo
 from ostiary_oauth.protocol.redeeming import nonsense
 from ostiary_oauth.provider import Proved
 from ostiary_oauth.strategy import OAuthStrategy
-from ostiary_oauth.subjects import subject_of
+from ostiary_oauth.subjects import LONGEST_ADDRESS, is_name, subject_of
 
 if TYPE_CHECKING:
     from ostiary_oauth.web.discovery import Metadata
-
-LONGEST_SESSION = 255
-LONGEST_ADDRESS = 254
-"""Characters of an address that mail reaches (RFC 5321, 4.5.3.1.3)."""
 
 
 async def of_openid(
@@ -125,6 +121,4 @@ def _address(strategy: OAuthStrategy, profile: Mapping[str, Any]) -> tuple[str |
 def _session(claims: Mapping[str, Any]) -> str | None:
     """Return the name of the session at the provider, if it has one that may be kept."""
     session = claims.get("sid")
-    if isinstance(session, str) and 0 < len(session) <= LONGEST_SESSION and session.isprintable():
-        return session
-    return None
+    return session if is_name(session) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,8 +11,6 @@ from ostiary import read_settings
 from ostiary_oauth.provider import Admission, ProfileRule, Provider
 from ostiary_oauth.settings.passport import CredentialSettings, keyed
 
-logger = logging.getLogger(__name__)
-
 
 def providers(settings: Mapping[str, Any]) -> tuple[Provider, ...]:
     """Return the providers that the table names, in its order; nothing is asked of them.
@@ -21,23 +18,6 @@ def providers(settings: Mapping[str, Any]) -> tuple[Provider, ...]:
     :raises SettingsError: names the wrong key, or the missing one.
     """
     return read_settings(settings, OAuthSettings).providers
-
-
-def warn(settings: Mapping[str, Any]) -> None:
-    """Tell the operator where the table names no provider, or lets one pass for another."""
-    if not settings.get("strategies"):
-        logger.warning("plugins.oauth.strategies: none, so nobody signs in at a provider")
-    seen: dict[str, Provider] = {}
-    for provider in providers(settings):
-        first = seen.setdefault(provider.redirect_uri, provider)
-        if first.issuer != provider.issuer:
-            # RFC 9700, 4.4.2: without ``iss`` the callback is all that tells whose a code is.
-            logger.warning(
-                "plugins.oauth.strategies: %s and %s have the same callbackURL, so one of these"
-                " providers may be told codes of the other; give each its own",
-                first.name,
-                provider.name,
-            )
 
 
 @dataclass(frozen=True, kw_only=True)

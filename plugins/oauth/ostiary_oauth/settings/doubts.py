@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -20,12 +21,31 @@ logger = logging.getLogger(__name__)
 
 async def tell(settings: Mapping[str, Any], directory: Directory) -> None:
     """Warn of each, by the key that it is about."""
-    table = read_settings(settings, OAuthSettings)
+    # In a thread, for it reads files and keys.
+    table = await asyncio.to_thread(read_settings, settings, OAuthSettings)
+    warn(table)
     for provider in table.providers:
         doubts = [*_files(table.strategies[provider.name]), *_callback(provider)]
         doubts += [one async for one in _profiles(provider, directory)]
         for doubt in doubts:
             logger.warning("plugins.oauth.strategies.%s.%s", provider.name, doubt)
+
+
+def warn(table: OAuthSettings) -> None:
+    """Warn where the table names no provider, or lets one pass for another."""
+    if not table.strategies:
+        logger.warning("plugins.oauth.strategies: none, so nobody signs in at a provider")
+    seen: dict[str, Provider] = {}
+    for provider in table.providers:
+        first = seen.setdefault(provider.redirect_uri, provider)
+        if first.issuer != provider.issuer:
+            # RFC 9700, 4.4.2: without ``iss`` the callback is all that tells whose a code is.
+            logger.warning(
+                "plugins.oauth.strategies: %s and %s have the same callbackURL, so one of these"
+                " providers may be told codes of the other; give each its own",
+                first.name,
+                provider.name,
+            )
 
 
 def _files(table: StrategySettings) -> Iterator[str]:
