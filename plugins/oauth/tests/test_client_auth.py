@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from ostiary_oauth import errors
-from ostiary_oauth.protocol import client_auth
+from ostiary_oauth.protocol import client_auth, client_keys
 
 from .provider import Loopback
 from .visiting import Visitor
@@ -140,13 +140,13 @@ async def test_apples_secret_is_made_of_a_key(loopback: Loopback) -> None:
 )
 def test_what_cannot_sign_for_a_provider_is_no_key(text: str) -> None:
     with pytest.raises(ValueError, match="wanted: a private key"):
-        client_auth.signing_key(text)
+        client_keys.signing_key(text)
 
 
 def test_a_secret_is_no_key() -> None:
     secret = OctKey.generate_key(256).raw_value.hex()
     with pytest.raises(ValueError, match="wanted: a private key"):
-        client_auth.signing_key(secret)
+        client_keys.signing_key(secret)
 
 
 def opened(loopback: Loopback, key: Any, algorithm: str) -> jwt.Token:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
@@ -15,10 +14,9 @@ from authlib.common.security import generate_token
 from authlib.oauth2.auth import ClientAuth, encode_client_secret_basic
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
+from ostiary_oauth.protocol.client_keys import algorithm_of, signing_key
 from ostiary_oauth.provider import Provider
 from ostiary_oauth.strategy import OAuthStrategy
 
@@ -30,10 +28,6 @@ LIFETIME = 60
 
 APPLE = "https://appleid.apple.com"
 """For whom the secrets are that Apple has its clients make."""
-
-CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
-
-SigningKey = RSAKey | ECKey | OKPKey
 
 
 async def client(strategy: OAuthStrategy, token_endpoint: str) -> AsyncOAuth2Client:
@@ -64,24 +58,6 @@ def secret(provider: Provider) -> str | None:
     return _signed(provider, claims)
 
 
-@lru_cache(maxsize=64)
-def signing_key(pem: str) -> SigningKey:
-    """Return the private key that a PEM text holds: RSA, EC or Ed25519.
-
-    Reading one checks it, which takes milliseconds: it is done once.
-
-    :raises ValueError: it holds none of these, or a weak one.
-    """
-    for kind in (RSAKey, ECKey, OKPKey):
-        try:
-            key = kind.import_key(pem)
-        except (JoseError, ValueError, TypeError):
-            continue
-        if key.is_private and _algorithm(key) is not None:
-            return key
-    raise ValueError("wanted: a private key in PEM, RSA of 2048 bits or more, EC or Ed25519")
-
-
 class _Assertion(PrivateKeyJWT):  # type: ignore[misc]
     """Signs a proof for each request, with a name of its own."""
 
@@ -105,17 +81,10 @@ def _signed(provider: Provider, claims: dict[str, Any]) -> str:
     """Return a token of the key of the settings that holds for a minute."""
     assert provider.private_key is not None
     key, now = signing_key(provider.private_key), int(time.time())
-    header = {"alg": _algorithm(key)}
+    header = {"alg": algorithm_of(key)}
     if provider.private_key_id is not None:
         header["kid"] = provider.private_key_id
     return jwt.encode(header, {**claims, "iat": now, "exp": now + LIFETIME}, key, registry=_Any())
-
-
-def _algorithm(key: SigningKey) -> str | None:
-    """Return what a key signs by; None if by nothing that providers know."""
-    if isinstance(key, RSAKey):
-        return "RS256" if key.raw_value.key_size >= 2048 else None  # noqa: PLR2004 - RFC 7518, 3.3
-    return CURVES.get(key.curve_name)
 
 
 def _basic(auth: ClientAuth, method: str, uri: str, headers: Any, body: Any) -> Any:

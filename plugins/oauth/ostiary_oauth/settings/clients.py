@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from ostiary_oauth.settings import StrategySettings
 
 KEYS = "RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519"
-SHORTEST_RSA = 2048
-CURVES = {"secp256r1", "secp384r1", "secp521r1"}
 
 
 def of(recipe: Recipe, table: StrategySettings) -> dict[str, Any]:
@@ -96,24 +94,13 @@ def _private_key(recipe: Recipe, table: StrategySettings) -> str | None:
 
 def _signs(pem: str, *, apple: bool) -> bool:
     """Tell whether a text is a key that proofs can be signed with (RFC 7518, 3)."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from ostiary_oauth.protocol.client_keys import algorithm_of, signing_key
 
     try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = signing_key(pem)
+    except ValueError:
         return False
-    match key:
-        case EllipticCurvePrivateKey():
-            return key.curve.name in ({"secp256r1"} if apple else CURVES)
-        case RSAPrivateKey():
-            return key.key_size >= SHORTEST_RSA and not apple
-        case Ed25519PrivateKey():
-            return not apple
-    return False
+    return not apple or algorithm_of(key) == "ES256"
 
 
 def _text_of(key: str, path: str | None) -> str | None:
