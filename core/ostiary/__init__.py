@@ -6,6 +6,7 @@ from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT, Controller, Route
 from ostiary.arguments import Duration
 from ostiary.commands import Command, CommandError, Enrolled, Recruit, Workplace
+from ostiary.declarations import fault_of, fault_of_fields
 from ostiary.directory import Directory
 from ostiary.events import (
     ActionRefused,
@@ -152,6 +153,8 @@ __all__ = [
     "combined",
     "condition",
     "errors",
+    "fault_of",
+    "fault_of_fields",
     "hookimpl",
     "leaves",
     "network",

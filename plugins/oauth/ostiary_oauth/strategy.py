@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ostiary import CredentialField, Factor, Strategy
+from ostiary import CredentialField, Factor, Strategy, fault_of_fields
 from ostiary_oauth.provider import Provider
 
 if TYPE_CHECKING:
@@ -19,16 +18,6 @@ INVITATION = "invitation"
 
 HOST = "host"
 """The header that names the server as the browser knows it."""
-
-FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-TAKEN = frozenset(
-    {
-        *("action", "body", "challenge", "codeChallenge", "codeVerifier", "controller"),
-        *("cookieAuth", "expiresIn", "jwt", "kuid", "lang", "loginCode", "noRedirect"),
-        *("requestId", "returnTo", "state", "strategy", "volatile"),
-    }
-)
-"""What the server itself reads where fields may stand."""
 
 
 def _returned(name: str, *, secret: bool = False) -> CredentialField:
@@ -93,9 +82,9 @@ def _kept(provider: Provider) -> Iterator[CredentialField]:
 
     Paths that lead on into a profile are no names of fields; they are written as objects.
     """
-    seen: set[str] = {INVITATION, *(field.name for field in RETURNED), *TAKEN}
+    seen: set[str] = {INVITATION, *(field.name for field in RETURNED)}
     for name in (provider.identifier, *provider.persist):
-        if name not in seen and FIELD_NAME.fullmatch(name):
+        if name not in seen and fault_of_fields((name,)) is None:
             seen.add(name)
             required = name == provider.identifier
             yield CredentialField(name, login=False, required=required)

@@ -5,9 +5,9 @@ Each function raises a ValueError whose text begins with the key that is wrong, 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from ostiary import Strategy, fault_of
 from ostiary_oauth.catalogue import RECIPES, Recipe
 from ostiary_oauth.protocol.tenants import PLACEHOLDER
 from ostiary_oauth.provider import Provider
@@ -18,8 +18,6 @@ from ostiary_oauth.settings.passport import MEANT, key_of, united
 
 if TYPE_CHECKING:
     from ostiary_oauth.settings import OAuthSettings, StrategySettings
-
-STRATEGY_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 OPENID = {
     *("issuer", "discoveryURL", "jwksURL", "endSessionURL", "algorithms", "postLogoutURIs"),
@@ -44,7 +42,7 @@ def provider_of(name: str, table: StrategySettings, common: OAuthSettings) -> Pr
 
     :raises ValueError: the text begins with the dotted key, as the operator has spelled it.
     """
-    if not STRATEGY_NAME.fullmatch(name):
+    if fault_of(Strategy(name=name)) is not None:
         raise ValueError(
             f"strategies.{name}: no strategy can have this name: it is made of a-z, 0-9, - and _,"
             " begins with a letter, and has 63 signs at most"
