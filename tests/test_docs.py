@@ -28,7 +28,7 @@ from typing import NoReturn
 
 import pytest
 
-from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.postgresql import started
 from ostiary.testing.server import free_port
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -192,15 +192,12 @@ def programs(missing: Missing) -> None:
 @pytest.fixture
 def replaced(missing: Missing) -> Iterator[dict[str, str]]:
     """A real database in place of the one that the guide about PostgreSQL speaks of."""
-    try:
-        with ThrowAwayPostgreSQL() as postgresql:
-            for sql in DATABASES:
-                asyncio.run(postgresql.run(sql))
-            admin = postgresql.admin_url().split("/")[2]
-            address = admin.partition("@")[2]
-            yield {"postgres:secret@db.example.org": admin, "db.example.org": address}
-    except PostgreSQLMissing as error:
-        missing("PostgreSQL", str(error))
+    with started(missing) as postgresql:
+        for sql in DATABASES:
+            asyncio.run(postgresql.run(sql))
+        admin = postgresql.admin_url().split("/")[2]
+        address = admin.partition("@")[2]
+        yield {"postgres:secret@db.example.org": admin, "db.example.org": address}
 
 
 DATABASES = (

@@ -13,7 +13,7 @@ from typing import NoReturn, Protocol
 import asyncpg
 import pytest
 
-from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.postgresql import ThrowAwayPostgreSQL, started
 from ostiary.testing.server import ThrowAwayServer
 from ostiary.testing.wire import HttpApi, WebSocketApi
 
@@ -164,12 +164,8 @@ def administer() -> Callable[[HttpApi], str]:
 
 @pytest.fixture(scope="session")
 def postgresql(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
-    try:
-        throw_away = ThrowAwayPostgreSQL()
-    except PostgreSQLMissing as reason:
-        missing("PostgreSQL", str(reason))
-    with throw_away:
-        yield throw_away
+    with started(missing) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 
 from ostiary.keys import MasterKey
-from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.postgresql import started
 from ostiary.testing.server import ServerFailed, ThrowAwayServer
 from ostiary.testing.wire import HttpApi
 
@@ -146,11 +146,7 @@ def test_many_rotations_leave_everything_open(
 @pytest.fixture
 def own(missing: Callable[[str, str], NoReturn]) -> Iterator[Database]:
     """A database on a server of its own, for the roles are those of the server."""
-    try:
-        throw_away = ThrowAwayPostgreSQL()
-    except PostgreSQLMissing as reason:
-        missing("PostgreSQL", str(reason))
-    with throw_away as postgresql:
+    with started(missing) as postgresql:
         name = asyncio.run(postgresql.create_database())
         yield Database(postgresql, name, {"OSTIARY_SETUP_SECRET": SETUP_SECRET})
 

@@ -15,7 +15,7 @@ import pytest
 
 from ostiary import operations
 from ostiary.settings import Settings
-from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.postgresql import ThrowAwayPostgreSQL, started
 from ostiary.testing.wire import Api, HttpApi
 
 from .sites import Person, Site, grant, settings_of, site
@@ -36,12 +36,8 @@ MAIL = {
 @pytest.fixture(scope="session")
 def postgresql(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
     """One server for all databases of these tests."""
-    try:
-        throw_away = ThrowAwayPostgreSQL()
-    except PostgreSQLMissing as reason:
-        missing("PostgreSQL", str(reason))
-    with throw_away:
-        yield throw_away
+    with started(missing) as running:
+        yield running
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -11,9 +11,11 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import asyncpg
 
@@ -26,6 +28,21 @@ FAST = {"fsync": "off", "full_page_writes": "off"}
 
 class PostgreSQLMissing(Exception):
     """No server can be started here; the message says how to get it."""
+
+
+@contextmanager
+def started(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
+    """Start a server for what is done in here.
+
+    :param missing: ends a test for which a part of the machine is not there, told the part and
+        how to get it.
+    """
+    try:
+        server = ThrowAwayPostgreSQL()
+    except PostgreSQLMissing as reason:
+        missing("PostgreSQL", str(reason))
+    with server:
+        yield server
 
 
 class ThrowAwayPostgreSQL:

@@ -21,7 +21,7 @@ from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.provision import provision
 from ostiary.storage.sqlite import SQLite
 from ostiary.storage.store import Backend
-from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.postgresql import ThrowAwayPostgreSQL, started
 from ostiary_local import verification
 from ostiary_local.naming import Name
 from ostiary_local.strategy import LocalStrategy
@@ -196,12 +196,8 @@ def storage() -> Storage:
 
 @pytest.fixture(scope="session")
 def server(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
-    try:
-        throw_away = ThrowAwayPostgreSQL()
-    except PostgreSQLMissing as reason:
-        missing("PostgreSQL", str(reason))
-    with throw_away:
-        yield throw_away
+    with started(missing) as running:
+        yield running
 
 
 @pytest.fixture

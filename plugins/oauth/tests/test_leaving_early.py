@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx2
 import pytest
 
-from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.postgresql import started
 from ostiary.testing.wire import HttpApi, Outcome
 
 from .provider import Loopback, running
@@ -41,11 +41,7 @@ def serving(
         with house(loopback, more=LISTED) as made:
             yield grant(made)
         return
-    try:
-        database = ThrowAwayPostgreSQL()
-    except PostgreSQLMissing as reason:
-        missing("PostgreSQL", str(reason))
-    with database, house(loopback, database, more=LISTED) as made:
+    with started(missing) as database, house(loopback, database, more=LISTED) as made:
         yield grant(made)
 
 

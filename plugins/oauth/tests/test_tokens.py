@@ -14,7 +14,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.postgresql import started
 
 from .provider import Grant, Loopback, running
 from .signing_in import House, house
@@ -88,11 +88,7 @@ def serving(loopback: Loopback) -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def on_postgresql(loopback: Loopback, missing: Callable[[str, str], NoReturn]) -> Iterator[House]:
-    try:
-        database = ThrowAwayPostgreSQL()
-    except PostgreSQLMissing as reason:
-        missing("PostgreSQL", str(reason))
-    with database, house(loopback, database) as made:
+    with started(missing) as database, house(loopback, database) as made:
         yield made
 
 

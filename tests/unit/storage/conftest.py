@@ -18,7 +18,7 @@ from ostiary.storage import Backend, Storage, Store, migrate, roles
 from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.provision import provision
 from ostiary.storage.sqlite import SQLite
-from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.postgresql import ThrowAwayPostgreSQL, started
 
 NOTES = '''"""Create the notes."""
 
@@ -84,11 +84,8 @@ def storage(tmp_path: Path) -> Storage:
 
 @pytest.fixture(scope="session")
 def server(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
-    try:
-        with ThrowAwayPostgreSQL() as running:
-            yield running
-    except PostgreSQLMissing as reason:
-        missing("PostgreSQL", str(reason))
+    with started(missing) as running:
+        yield running
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.provision import provision
 from ostiary.storage.sqlite import SQLite
 from ostiary.storage.store import Backend
-from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.postgresql import ThrowAwayPostgreSQL, started
 from ostiary_oauth import admission
 from ostiary_oauth.provider import Proved, Provider
 from ostiary_oauth.strategy import OAuthStrategy
@@ -223,12 +223,8 @@ def pool() -> Iterator[HashPool]:
 
 @pytest.fixture(scope="session")
 def server(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
-    try:
-        throw_away = ThrowAwayPostgreSQL()
-    except PostgreSQLMissing as reason:
-        missing("PostgreSQL", str(reason))
-    with throw_away:
-        yield throw_away
+    with started(missing) as running:
+        yield running
 
 
 @pytest.fixture

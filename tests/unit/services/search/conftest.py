@@ -15,18 +15,15 @@ from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.provision import provision
 from ostiary.storage.sqlite import SQLite
 from ostiary.storage.store import CORE
-from ostiary.testing.postgresql import PostgreSQLMissing, ThrowAwayPostgreSQL
+from ostiary.testing.postgresql import ThrowAwayPostgreSQL, started
 
 MASTER = MasterKey(os.urandom(32))
 
 
 @pytest.fixture(scope="session")
 def server(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
-    try:
-        with ThrowAwayPostgreSQL() as running:
-            yield running
-    except PostgreSQLMissing as reason:
-        missing("PostgreSQL", str(reason))
+    with started(missing) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
