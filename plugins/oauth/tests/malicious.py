@@ -76,13 +76,20 @@ def claims(**changed: Any) -> Bend:
 
 
 class _Slow(Response):
-    """Sends a part, and waits, again and again."""
+    """Sends a part, and waits, again and again, as long as somebody is there."""
 
     def __init__(self, parts: int, pause: float, part: bytes) -> None:
         super().__init__(headers=KIND)
         self._parts, self._pause, self._part = parts, pause, part
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG002 - ASGI
+        # Nobody ends what is sent to nobody: it would keep this process busy to its end.
+        async with anyio.create_task_group() as group:
+            group.start_soon(_gone, receive, group.cancel_scope)
+            await self._send(send)
+            group.cancel_scope.cancel()
+
+    async def _send(self, send: Any) -> None:
         headers = [(name.encode(), value.encode()) for name, value in KIND.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         for _ in range(self._parts):
@@ -90,3 +97,10 @@ class _Slow(Response):
             await send(message)
             await anyio.sleep(self._pause)
         await send({"type": "http.response.body", "body": b"{}"})
+
+
+async def _gone(receive: Any, scope: anyio.CancelScope) -> None:
+    """Cancel what is sent once nobody is there any more."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
