@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ostiary.testing import StrategyContract
-
-pytestmark = pytest.mark.kit
 
 
 class TestLocal(StrategyContract):

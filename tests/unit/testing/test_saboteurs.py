@@ -16,8 +16,6 @@ from ostiary.testing.promises import NAMES, PROMISES
 from ostiary.testing.promises.tables import upgrade
 from ostiary.testing.subject import Subject
 
-pytestmark = pytest.mark.kit
-
 DATA = Path(__file__).parent / "data"
 Changes: TypeAlias = tuple[tuple[str, str], ...]
 

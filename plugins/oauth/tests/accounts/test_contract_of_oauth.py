@@ -12,8 +12,6 @@ from ostiary.testing import StrategyContract
 
 from ..provider import CALLBACK, CLIENT_SECRET, Loopback, running  # noqa: TID252
 
-pytestmark = pytest.mark.kit
-
 NO_SECRET = (
     "a client of ours knows no secret of the user, and the kit's clients do not go to a provider"
 )
