@@ -324,5 +324,4 @@ def test_who_sends_far_too_many_messages_is_read_more_slowly(paced: Any) -> None
             socket.socket.send(json.dumps({**ME, "requestId": f"r{number}"}))
         answers = [json.loads(socket.socket.recv(PATIENCE))["status"] for _ in range(100)]
         assert 1.5 < time.monotonic() - start < 10
-        # How many depends on how soon the others came; all of them would be no limit.
-        assert 30 <= answers.count(200) <= 80
+        assert 55 <= answers.count(200) <= 80

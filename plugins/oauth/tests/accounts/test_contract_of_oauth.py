@@ -21,8 +21,6 @@ LONGEST = 1_000
 
 class TestOAuth(StrategyContract):
     plugin = "oauth"
-    # The stricter one; accounts are tried on both in the files beside.
-    databases = ("postgresql",)
     good = {"sub": "0042", "email": "ann@example.org", "name": "Ann"}
     other = {"sub": "0043", "email": "bob@example.org", "name": "Bob"}
     updates = {"sub": "0042", "email": "anna@example.org", "name": "Anna"}
