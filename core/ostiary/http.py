@@ -33,6 +33,7 @@ from ostiary.routes import Routes
 REQUEST_ID = re.compile(rb"[\w.:-]{1,128}")
 LIFTED = ("jwt", "volatile", "body", "controller", "action")
 UNROUTED = {("HEAD", b"/"), ("GET", b"/_healthcheck"), ("GET", b"/_ready")}
+UNROUTED_PATHS = {path for _, path in UNROUTED}
 
 
 class Http:
@@ -87,8 +88,7 @@ class Http:
         query = scope["query_string"]
         if query and is_pretty(query):
             answer.body = msgspec.json.format(answer.body, indent=2)
-        if not self._answers.sent_plainly(scope, request, answer):
-            await self._answers.send(scope, send, request, answer)
+        await self._answers.send(scope, send, request, answer)
         if self._logged:
             self._log(scope, request, (answer.status, len(answer.body)), began)
 
@@ -110,7 +110,7 @@ class Http:
     ) -> Answer:
         verb = scope["method"]
         path: bytes = scope["raw_path"]
-        if verb == "OPTIONS" or (verb, path) in UNROUTED:
+        if verb == "OPTIONS" or (path in UNROUTED_PATHS and (verb, path) in UNROUTED):
             return await self._greet(verb, path, request)
         self._fill(request, scope["query_string"], headers)
         if path == b"/_query" and verb == "POST":
@@ -139,9 +139,9 @@ class Http:
         address = peer[0] if peer else ""
         connection = Connection("http", address, headers, None, PROXIED in scope)
         given = headers.get(b"x-kuzzle-request-id")
-        if given is None or not REQUEST_ID.fullmatch(given):
-            return Request("", "", {}, None, None, connection, self._next_id())
-        return Request("", "", {}, None, None, connection, given.decode())
+        known = given is not None and REQUEST_ID.fullmatch(given)
+        id = known[0].decode() if known else self._next_id()
+        return Request("", "", {}, None, None, connection, id)
 
     def _fill(self, request: Request, query: bytes, headers: Mapping[bytes, bytes]) -> None:
         """Read what the query string and the headers say."""

@@ -79,27 +79,24 @@ class Answers:
             for coding in encodings.FORMATS
         }
 
-    def sent_plainly(self, scope: Scope, request: Request, answer: Answer) -> bool:
-        """Send an answer that needs no thought in one piece, where the server can; tell whether."""
-        if b"accept-encoding" in request.connection.headers:
-            return False
-        return _sent_at_once(scope, request, answer, self._plain)
-
     async def send(self, scope: Scope, send: Send, request: Request, answer: Answer) -> None:
-        """Send an answer."""
+        """Send an answer: in one piece where our own protocol class can, and nothing is special."""
         headers = request.connection.headers
         head = self._plain
-        if b"accept-encoding" in headers:
-            if coding := _coding(headers, answer.body):
-                answer.body = await encodings.deflate(answer.body, coding)
-                head = self._encoded[coding]
-            if _sent_at_once(scope, request, answer, head):
+        if b"accept-encoding" in headers and (coding := _coding(headers, answer.body)):
+            answer.body = await encodings.deflate(answer.body, coding)
+            head = self._encoded[coding]
+        size, id = len(answer.body), request.id.encode()
+        if answer.headers or answer.cookies or b"origin" in headers:
+            own = list(_own_headers(answer))
+            names = {name for name, _ in own}
+            common = [header for header in head.headers if header[0] not in names]
+            out = [*common, *_about(size, id), *own, *self._sharing(headers)]
+        else:
+            at_once = scope["extensions"].get(AT_ONCE) if "extensions" in scope else None
+            if at_once and at_once(scope, answer.status, head.lines % (size, id), answer.body):
                 return
-        own = list(_own_headers(answer))
-        names = {name for name, _ in own}
-        common = (header for header in head.headers if header[0] not in names)
-        out = [*common, *_about(request, answer.body), *own]
-        out.extend(self._sharing(headers))
+            out = [*head.headers, *_about(size, id)]
         await send({"type": "http.response.start", "status": answer.status, "headers": out})
         await send({"type": "http.response.body", "body": answer.body})
 
@@ -108,7 +105,8 @@ class Answers:
         content = msgspec.json.encode(error.to_json())
         out = [header for header in self._plain.headers if header[0] != b"connection"]
         # What is left of the request cannot be trusted, or is not worth reading.
-        out += [CLOSE, *_about(request, content), *self._sharing(request.connection.headers)]
+        about = _about(len(content), request.id.encode())
+        out += [CLOSE, *about, *self._sharing(request.connection.headers)]
         await send({"type": "http.response.start", "status": error.status, "headers": out})
         await send({"type": "http.response.body", "body": content})
         return len(content)
@@ -138,24 +136,8 @@ def _coding(headers: Mapping[bytes, bytes], content: bytes) -> Coding | None:
     return encodings.choose(headers[b"accept-encoding"])
 
 
-def _sent_at_once(scope: Scope, request: Request, answer: Answer, head: _Head) -> bool:
-    """Write an answer in one piece, where our own protocol class can; tell whether.
-
-    It has the same headers as all others, none of its own.
-    """
-    if answer.headers or answer.cookies or b"origin" in request.connection.headers:
-        return False
-    at_once = scope.get("extensions", {}).get(AT_ONCE)
-    if at_once is None:
-        return False
-    lines = head.lines % (len(answer.body), request.id.encode())
-    written: bool = at_once(scope, answer.status, lines, answer.body)
-    return written
-
-
-def _about(request: Request, content: bytes) -> Iterator[Header]:
-    yield b"content-length", b"%d" % len(content)
-    yield b"x-kuzzle-request-id", request.id.encode()
+def _about(size: int, id: bytes) -> tuple[Header, Header]:
+    return (b"content-length", b"%d" % size), (b"x-kuzzle-request-id", id)
 
 
 def _own_headers(answer: Answer) -> Iterator[Header]:

@@ -51,7 +51,7 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, largest: i
     :raises errors.RequestTooLarge: it is, declared or not; no more of it is kept.
     """
     declared = int(headers.get(b"content-length", b"0"))
-    if declared > largest * DRAINED or (declared > largest and b"expect" in headers):
+    if declared > largest and (declared > largest * DRAINED or b"expect" in headers):
         raise errors.RequestTooLarge
     chunks: list[bytes] = []
     size, more = 0, True
@@ -59,15 +59,19 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, largest: i
         event = await receive()
         if event["type"] == "http.disconnect":
             return None
-        chunks.append(event.get("body", b""))
+        chunk: bytes = event.get("body", b"")
         more = event.get("more_body", False)
-        size += len(chunks[-1])
+        size += len(chunk)
         if size > largest:
             # Who still sends does not see an answer: take a little more, and keep none of it.
             chunks = []
             if not more or size > largest * DRAINED:
                 raise errors.RequestTooLarge
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        elif not more and not chunks:
+            return chunk
+        else:
+            chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def read_query(raw: bytes) -> dict[str, Any]:
