@@ -109,7 +109,8 @@ class Body:
             return None
         fields: dict[str, Any] = body if isinstance(body, dict) else {}
         for member in self.members:
-            member.read(fields, http=False)
+            if member.required or member.name in fields:
+                member.read(fields, http=False)
         return fields
 
 

@@ -88,7 +88,8 @@ class Http:
         query = scope["query_string"]
         if query and is_pretty(query):
             answer.body = msgspec.json.format(answer.body, indent=2)
-        await self._answers.send(scope, send, request, answer)
+        if not self._answers.sent_plainly(scope, request, answer):
+            await self._answers.send(scope, send, request, answer)
         if self._logged:
             self._log(scope, request, (answer.status, len(answer.body)), began)
 
@@ -105,17 +106,18 @@ class Http:
         if self._logged:
             self._log(scope, request, (error.status, size), began)
 
-    async def _answer(
+    def _answer(
         self, scope: Scope, headers: Mapping[bytes, bytes], content: Any, request: Request
-    ) -> Answer:
+    ) -> Awaitable[Answer]:
+        """Return what is to be awaited for the answer."""
         verb = scope["method"]
         path: bytes = scope["raw_path"]
         if verb == "OPTIONS" or (path in UNROUTED_PATHS and (verb, path) in UNROUTED):
-            return await self._greet(verb, path, request)
+            return self._greet(verb, path, request)
         self._fill(request, scope["query_string"], headers)
         if path == b"/_query" and verb == "POST":
             message.fill(request, content)
-            return await self._dispatcher.answer(request)
+            return self._dispatcher.answer(request)
         action, values = self._routes.find(verb, path)
         if content is not None and not isinstance(content, dict | list):
             raise errors.InvalidType("body", "object")
@@ -124,7 +126,7 @@ class Http:
         if values or request.args:
             request.args = {**request.args, **values}
             _check_texts(request.args)
-        return await self._dispatcher.answer(request)
+        return self._dispatcher.answer(request)
 
     async def _greet(self, verb: str, path: bytes, request: Request) -> Answer:
         """Answer what is no action, and what everybody may ask."""

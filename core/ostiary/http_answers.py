@@ -79,24 +79,31 @@ class Answers:
             for coding in encodings.FORMATS
         }
 
+    def sent_plainly(self, scope: Scope, request: Request, answer: Answer) -> bool:
+        """Send an answer that needs no thought in one piece, where the server can; tell whether."""
+        headers = request.connection.headers
+        if b"accept-encoding" in headers or _is_special(headers, answer):
+            return False
+        return _sent_at_once(scope, request, answer, self._plain)
+
     async def send(self, scope: Scope, send: Send, request: Request, answer: Answer) -> None:
-        """Send an answer: in one piece where our own protocol class can, and nothing is special."""
+        """Send an answer."""
         headers = request.connection.headers
         head = self._plain
-        if b"accept-encoding" in headers and (coding := _coding(headers, answer.body)):
-            answer.body = await encodings.deflate(answer.body, coding)
-            head = self._encoded[coding]
-        size, id = len(answer.body), request.id.encode()
-        if answer.headers or answer.cookies or b"origin" in headers:
+        special = _is_special(headers, answer)
+        if b"accept-encoding" in headers:
+            if coding := _coding(headers, answer.body):
+                answer.body = await encodings.deflate(answer.body, coding)
+                head = self._encoded[coding]
+            if not special and _sent_at_once(scope, request, answer, head):
+                return
+        if special:
             own = list(_own_headers(answer))
             names = {name for name, _ in own}
             common = [header for header in head.headers if header[0] not in names]
-            out = [*common, *_about(size, id), *own, *self._sharing(headers)]
+            out = [*common, *_about(request, answer.body), *own, *self._sharing(headers)]
         else:
-            at_once = scope["extensions"].get(AT_ONCE) if "extensions" in scope else None
-            if at_once and at_once(scope, answer.status, head.lines % (size, id), answer.body):
-                return
-            out = [*head.headers, *_about(size, id)]
+            out = [*head.headers, *_about(request, answer.body)]
         await send({"type": "http.response.start", "status": answer.status, "headers": out})
         await send({"type": "http.response.body", "body": answer.body})
 
@@ -105,8 +112,7 @@ class Answers:
         content = msgspec.json.encode(error.to_json())
         out = [header for header in self._plain.headers if header[0] != b"connection"]
         # What is left of the request cannot be trusted, or is not worth reading.
-        about = _about(len(content), request.id.encode())
-        out += [CLOSE, *about, *self._sharing(request.connection.headers)]
+        out += [CLOSE, *_about(request, content), *self._sharing(request.connection.headers)]
         await send({"type": "http.response.start", "status": error.status, "headers": out})
         await send({"type": "http.response.body", "body": content})
         return len(content)
@@ -136,8 +142,25 @@ def _coding(headers: Mapping[bytes, bytes], content: bytes) -> Coding | None:
     return encodings.choose(headers[b"accept-encoding"])
 
 
-def _about(size: int, id: bytes) -> tuple[Header, Header]:
-    return (b"content-length", b"%d" % size), (b"x-kuzzle-request-id", id)
+def _is_special(headers: Mapping[bytes, bytes], answer: Answer) -> bool:
+    """Tell whether an answer has headers of its own."""
+    return bool(answer.headers or answer.cookies or b"origin" in headers)
+
+
+def _sent_at_once(scope: Scope, request: Request, answer: Answer, head: _Head) -> bool:
+    """Write an answer without headers of its own in one piece, where our own class can."""
+    if "extensions" not in scope or (at_once := scope["extensions"].get(AT_ONCE)) is None:
+        return False
+    lines = head.lines % (len(answer.body), request.id.encode())
+    written: bool = at_once(scope, answer.status, lines, answer.body)
+    return written
+
+
+def _about(request: Request, content: bytes) -> tuple[Header, Header]:
+    return (
+        (b"content-length", b"%d" % len(content)),
+        (b"x-kuzzle-request-id", request.id.encode()),
+    )
 
 
 def _own_headers(answer: Answer) -> Iterator[Header]:
