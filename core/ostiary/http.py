@@ -88,8 +88,9 @@ class Http:
         query = scope["query_string"]
         if query and is_pretty(query):
             answer.body = msgspec.json.format(answer.body, indent=2)
-        if not self._answers.sent_plainly(scope, request, answer):
-            await self._answers.send(scope, send, request, answer)
+        unsent = self._answers.send(scope, send, request, answer)
+        if unsent is not None:
+            await unsent
         if self._logged:
             self._log(scope, request, (answer.status, len(answer.body)), began)
 
