@@ -29,7 +29,6 @@ from uvicorn.lifespan.on import LifespanOn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from ostiary import operations
 from ostiary.app import Application
 from ostiary.serving import configuration
 from ostiary.settings import Settings, load
@@ -63,12 +62,15 @@ class Peer(asyncio.Transport):
         self.send: Callable[[bytes], None] = self._protocol.data_received
 
     def get_protocol(self) -> Any:
+        """Return what speaks at this end."""
         return self._protocol
 
     def is_closing(self) -> bool:
+        """Tell that it is open."""
         return False
 
     def get_write_buffer_size(self) -> int:
+        """Tell that all is read at once."""
         return 0
 
     def close(self) -> None:
@@ -84,7 +86,8 @@ class Peer(asyncio.Transport):
 async def answered(peer: Peer, request: str) -> bytes:
     """Send a request, and return the whole answer."""
     asyncio.get_running_loop().call_soon(peer.send, request.encode())
-    while not (answer := b"".join(peer.written)).partition(b"\r\n\r\n")[2]:
+    # Each turn of the loop counts here.
+    while not (answer := b"".join(peer.written)).partition(b"\r\n\r\n")[2]:  # noqa: ASYNC110
         await asyncio.sleep(0)
     peer.written.clear()
     return answer
@@ -103,7 +106,7 @@ async def driven(peers: list[Peer], request: bytes, wanted: bytes, seconds: floa
         for _ in range(50):
             # Nothing is sent to a transport by a task.
             loop.call_soon(ask)
-            while not peers[-1].written:
+            while not peers[-1].written:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             for peer in peers:
                 peer.written.clear()
@@ -139,7 +142,10 @@ async def sign_up(served: Served) -> str:
     """Create a user with the default profile and return a token of theirs."""
     peer = Peer(served.config.http, served)  # type: ignore[arg-type]
     content = {"profileIds": ["default"], "name": NAMED}
-    first = {"content": {"name": "Root"}, "credentials": {"local": {**CREDENTIALS, "username": "root"}}}
+    first = {
+        "content": {"name": "Root"},
+        "credentials": {"local": {**CREDENTIALS, "username": "root"}},
+    }
     made = await answered(
         peer, posted("/_createFirstAdmin/root", first, f"X-Ostiary-Setup: {SECRET}\r\n")
     )
@@ -147,9 +153,7 @@ async def sign_up(served: Served) -> str:
     answer = await answered(peer, posted("/_login/local", {**CREDENTIALS, "username": "root"}))
     root = json.loads(answer.partition(b"\r\n\r\n")[2])["result"]["jwt"]
     new = {"content": content, "credentials": {"local": CREDENTIALS}}
-    made = await answered(
-        peer, posted("/users/_create", new, f"Authorization: Bearer {root}\r\n")
-    )
+    made = await answered(peer, posted("/users/_create", new, f"Authorization: Bearer {root}\r\n"))
     assert b'"status":200' in made, made
     answer = await answered(peer, posted("/_login/local", CREDENTIALS))
     token: str = json.loads(answer.partition(b"\r\n\r\n")[2])["result"]["jwt"]

@@ -87,7 +87,8 @@ class _Rest:
             self._cancelled = error
 
     def __await__(self) -> Generator[Any, Any, None]:
-        awaited, error = self._awaited, self._cancelled
+        awaited = self._awaited
+        error: BaseException | None = self._cancelled
         send, throw = self._coroutine.send, self._coroutine.throw
         while True:
             if error is None:

@@ -50,6 +50,7 @@ class BoundedProtocol(HttpToolsProtocol):
     body_within: ClassVar[float] = 30
     read_within: ClassVar[float] = 30
 
+    cycle: Any
     _eager: Eager
     _timer: asyncio.TimerHandle | None = None
     _deadline = math.inf
