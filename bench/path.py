@@ -24,7 +24,7 @@ from typing import Any
 import bare
 import uvicorn
 import uvloop
-from driving import CONNECTIONS, CREDENTIALS
+from driving import CONNECTIONS, CREDENTIALS, SECRET
 from uvicorn.lifespan.on import LifespanOn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -34,7 +34,6 @@ from ostiary.serving import configuration
 from ostiary.settings import Settings, load
 from ostiary.startup import prepare
 
-SECRET = "the setup secret of a measurement"
 HEAD = "{} HTTP/1.1\r\nHost: 127.0.0.1:7512\r\n{}\r\n\r\n"
 POSTED = "Content-Type: application/json\r\nContent-Length: {}"
 NAMED = "Ann"
