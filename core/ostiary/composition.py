@@ -115,6 +115,8 @@ def make_backend(settings: Settings, master: MasterKey) -> Backend:
         isolation=database.isolation,
         prepared_statements=database.prepared_statements,
         passwords=database.passwords,
+        strict=database.revocation == "strict",
+        connections=database.connections,
     )
 
 

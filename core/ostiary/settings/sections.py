@@ -267,6 +267,18 @@ class Database:
     prepared_statements: Annotated[
         bool, "Keep statements prepared; off behind a pooler in transaction mode."
     ] = True
+    revocation: Annotated[
+        Literal["notified", "strict"],
+        "How this machine learns on PostgreSQL what another has revoked: it is told, at once as a "
+        "rule and within a second whatever gets lost; or it asks before every answer. On SQLite "
+        "nothing that is revoked is ever accepted.",
+    ] = "notified"
+    connections: Annotated[
+        int,
+        Meta(ge=1, le=32),
+        "Connections to PostgreSQL that a process uses at most for the transactions of a store, "
+        "and for the single queries of the core's.",
+    ] = 5
     passwords: Annotated[
         Mapping[str, str], "Password of each database role; by default derived from the master key."
     ] = field(default_factory=dict, repr=False, metadata={"told": {"masked": hide}})

@@ -42,6 +42,7 @@ class PostgreSQL:
     :param migrator_url: where to change tables, and as whom if it names a role.
     :param prepared_statements: off behind a pooler that gives each transaction
         another connection (PgBouncer).
+    :param strict: ask for changes all the time, rather than be told.
     :param connections: of each store, for transactions, and as many for ``fetch``.
     """
 
@@ -55,6 +56,7 @@ class PostgreSQL:
         listen_url: str | None = None,
         migrator_url: str | None = None,
         prepared_statements: bool = True,
+        strict: bool = False,
         connections: int = 5,
     ) -> None:
         self._shared = isolation == "shared-role"
@@ -65,6 +67,7 @@ class PostgreSQL:
         self._listen_url = listen_url or (url if prepared_statements else None)
         self._migrator_url = migrator_url or url
         self._prepared = prepared_statements
+        self._strict = strict
         self._connections = connections
         self._stores: list[PostgreSQLStore] = []
         self.warnings: tuple[str, ...] = (SHARED_ROLE,) if self._shared else ()
@@ -152,8 +155,8 @@ class PostgreSQL:
         return None
 
     async def watch(self, name: str) -> Listener | ReadThrough:
-        """Listen, if there is a way to; else caches are read through."""
-        if self._listen_url is None:
+        """Listen, if there is a way to and it is wanted; else there is always something to look for."""
+        if self._strict or self._listen_url is None:
             return ReadThrough()
         return Listener(self._access(name, roles.login(name), self._listen_url).connect)
 
