@@ -167,8 +167,7 @@ class Cluster:
         return bool(self.database.query(beats + self._listening()))
 
     def _listening(self) -> str:
-        ports = ",".join(map(str, [0, *self.cable.far_ports]))
-        return f"client_port IN ({ports}) AND datname = '{self.database.name}'"
+        return f"client_port = {self.cable.far_port} AND datname = '{self.database.name}'"
 
 
 @pytest.fixture(scope="module")

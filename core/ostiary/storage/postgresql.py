@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -40,6 +40,8 @@ class PostgreSQL:
     :param isolation: ``shared-role`` uses the role of ``url`` for everything.
     :param listen_url: where to listen when ``url`` leads to a pooler.
     :param migrator_url: where to change tables, and as whom if it names a role.
+    :param replica_urls: where searches may be read; each leads to one replica, as ``url``
+        leads to the primary.
     :param prepared_statements: off behind a pooler that gives each transaction
         another connection (PgBouncer).
     :param strict: ask for changes all the time, rather than be told.
@@ -55,17 +57,20 @@ class PostgreSQL:
         isolation: Literal["roles", "shared-role"] = "roles",
         listen_url: str | None = None,
         migrator_url: str | None = None,
+        replica_urls: Sequence[str] = (),
         prepared_statements: bool = True,
         strict: bool = False,
         connections: int = 5,
     ) -> None:
         self._shared = isolation == "shared-role"
-        check_url(url, shared_role=self._shared, prepared_statements=prepared_statements)
+        for one in (url, *replica_urls):
+            check_url(one, shared_role=self._shared, prepared_statements=prepared_statements)
         self._url = url
         self._master = master
         self._passwords = roles.Passwords(master, passwords)
         self._listen_url = listen_url or (url if prepared_statements else None)
         self._migrator_url = migrator_url or url
+        self._replica_urls = tuple(replica_urls)
         self._prepared = prepared_statements
         self._strict = strict
         self._connections = connections
@@ -78,7 +83,12 @@ class PostgreSQL:
         access = self._access(name, roles.login(name), self._url)
         (await _connected(name, access)).terminate()
         store = await PostgreSQLStore.open(
-            name, access, hasher=hasher, sealer=sealer, connections=self._connections
+            name,
+            access,
+            hasher=hasher,
+            sealer=sealer,
+            connections=self._connections,
+            replicas=[self._access(name, roles.login(name), url) for url in self._replica_urls],
         )
         self._stores.append(store)
         if name == CORE:

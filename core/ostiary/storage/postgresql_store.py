@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ostiary import errors
 from ostiary.storage.access import POOL_SECONDS, Access
 from ostiary.storage.postgresql_errors import FAULTS, describe, verdict
+from ostiary.storage.replicas import Replica, Replicas
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from ostiary.hashing import Hasher
     from ostiary.sealing import Sealer
+
+T = TypeVar("T")
 
 PIECE = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\?")
 """A text, a quoted name, or the place of a value."""
@@ -33,7 +36,14 @@ class PostgreSQLStore:
     """One schema, reached by a login that can read and write its rows and nothing else."""
 
     def __init__(
-        self, name: str, engine: AsyncEngine, pool: Any, *, hasher: Hasher, sealer: Sealer
+        self,
+        name: str,
+        engine: AsyncEngine,
+        pool: Any,
+        replicas: Replicas,
+        *,
+        hasher: Hasher,
+        sealer: Sealer,
     ) -> None:
         self.name = name
         self.hasher = hasher
@@ -43,21 +53,39 @@ class PostgreSQLStore:
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         self._hot = pool
+        self._replicas = replicas
 
     @classmethod
     async def open(
-        cls, name: str, access: Access, *, hasher: Hasher, sealer: Sealer, connections: int
+        cls,
+        name: str,
+        access: Access,
+        *,
+        hasher: Hasher,
+        sealer: Sealer,
+        connections: int,
+        replicas: Sequence[Access] = (),
     ) -> Self:
-        """Make the two pools; neither connects before it is used."""
+        """Make the pools; none connects before it is used."""
         engine = access.engine(pool_size=connections, max_overflow=0, pool_timeout=POOL_SECONDS)
         pool = await access.pool(connections)
-        return cls(name, engine, pool, hasher=hasher, sealer=sealer)
+        searched = Replicas([Replica(one, connections) for one in replicas])
+        return cls(name, engine, pool, searched, hasher=hasher, sealer=sealer)
 
     @asynccontextmanager
     async def read(self, *, apart: bool = False) -> AsyncIterator[Database]:  # noqa: ARG002 - it is
         """Open a snapshot (REPEATABLE READ, READ ONLY); every one is read apart."""
         async with self._transaction(self._reading) as (_, db):
             yield db
+
+    async def search(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        """Run a search on a replica that is up to date, or here; see ``OwnStore``."""
+
+        async def here() -> T:
+            async with self.read(apart=True) as db:
+                return await work(db)
+
+        return await self._replicas.search(self, work, here)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Database]:
@@ -82,6 +110,7 @@ class PostgreSQLStore:
         """Give every connection back."""
         await self._writing.dispose()
         await self._hot.close()
+        await self._replicas.close()
 
     def __repr__(self) -> str:
         return f"<PostgreSQLStore {self.name}>"

@@ -17,6 +17,8 @@ class Cable:
     What is sent while it is silent arrives when it is mended, if anybody still wants it.
 
     :ivar port: where it listens.
+    :ivar far_port: from where it speaks for the last one who has connected: by this the server
+        knows them; 0 is nobody.
     """
 
     def __init__(self, to: int) -> None:
@@ -28,6 +30,7 @@ class Cable:
         self._threads: list[threading.Thread] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
+        self.far_port = 0
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -49,11 +52,6 @@ class Cable:
             thread.join()
         self._listening.close()
 
-    @property
-    def far_ports(self) -> list[int]:
-        """The ports from which it speaks to the server: by these the server knows its clients."""
-        return [one.getsockname()[1] for one in self._sockets if one.fileno() >= 0]
-
     def silence(self) -> None:
         """Let nothing through from now on."""
         self._passing.clear()
@@ -74,6 +72,7 @@ class Cable:
                 near.close()
                 continue
             self._sockets |= {near, far}
+            self.far_port = far.getsockname()[1]
             self._start(self._pass_on, near, far)
             self._start(self._pass_on, far, near)
 

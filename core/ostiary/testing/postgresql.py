@@ -11,16 +11,18 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn, Self
 
 import asyncpg
 
 INSTALLED = Path("/usr/lib/postgresql")
 START_SECONDS = 60
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 # Nothing has to outlive a power cut; what is committed must outlive the server, though.
 FAST = {"fsync": "off", "full_page_writes": "off"}
@@ -31,14 +33,16 @@ class PostgreSQLMissing(Exception):
 
 
 @contextmanager
-def started(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
+def started(
+    missing: Callable[[str, str], NoReturn], settings: Mapping[str, str] = NOTHING
+) -> Iterator[ThrowAwayPostgreSQL]:
     """Start a server for what is done in here.
 
     :param missing: ends a test for which a part of the machine is not there, told the part and
         how to get it.
     """
     try:
-        server = ThrowAwayPostgreSQL()
+        server = ThrowAwayPostgreSQL(settings)
     except PostgreSQLMissing as reason:
         missing("PostgreSQL", str(reason))
     with server:
@@ -50,10 +54,12 @@ class ThrowAwayPostgreSQL:
 
     Several databases in it share the roles, as everywhere in PostgreSQL.
 
+    :param settings: of the server, besides those that make it fast and forgetful of power cuts.
     :raises PostgreSQLMissing: on entering, if PostgreSQL is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] = NOTHING) -> None:
+        self.settings = FAST | dict(settings)
         self._programs = _programs()
         self._account = _account()
         self._password = secrets.token_urlsafe(16)
@@ -79,6 +85,11 @@ class ThrowAwayPostgreSQL:
         trace: TracebackType | None,
     ) -> None:
         self._clear()
+
+    @property
+    def password(self) -> str:
+        """That of its superuser."""
+        return self._password
 
     def url(self, database: str = "postgres") -> str:
         """Return the URL of a database, without a role."""
@@ -106,7 +117,7 @@ class ThrowAwayPostgreSQL:
     def start(self) -> None:
         """Start the server, again on the same port after ``stop``."""
         self.port = self.port or _free_port()
-        settings = FAST | {
+        settings = self.settings | {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": str(self._folder),
@@ -143,11 +154,23 @@ class ThrowAwayPostgreSQL:
         command: list[str | Path] = [self._programs / "initdb", "-D", self._data, "--no-sync"]
         command += ["--username=postgres", f"--pwfile={password}", "--encoding=UTF8"]
         command += ["--auth=scram-sha-256", "--locale=C.UTF-8"]
-        made = subprocess.run(  # noqa: S603 - a program that was looked up
-            command, cwd=self._folder, capture_output=True, check=False, **self._account
+        self._run_program(command)
+
+    def _run_program(
+        self, command: Sequence[str | Path], environment: Mapping[str, str] = NOTHING
+    ) -> None:
+        """Run a program of PostgreSQL as the account that its files belong to."""
+        done = subprocess.run(  # noqa: S603 - a program that was looked up
+            command,
+            cwd=self._folder,
+            capture_output=True,
+            check=False,
+            env=os.environ | environment,
+            **self._account,
         )
-        if made.returncode:
-            raise RuntimeError(f"initdb failed: {made.stderr.decode(errors='replace')}")
+        if done.returncode:
+            said = done.stderr.decode(errors="replace")
+            raise RuntimeError(f"{Path(command[0]).name} failed: {said}")
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the server writes that it is ready, into the last line of its file."""
