@@ -61,7 +61,8 @@ class Changes:
         self._before_keys: Callable[[], Awaitable[None]] | None = None
         self._looked = False
         self._heard = self._told = 0
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Task[None] | None = None
         self._read_at = 0
         self.position = 0
 
@@ -130,26 +131,39 @@ class Changes:
         db.after_commit(self._wake)
 
     async def catch_up(self) -> None:
-        """Read the unseen rows and tell the listeners; returns when none is left."""
-        waited = self._reading.locked()
-        async with self._reading:
-            if waited and self._told == self._heard:
-                return
-            # Only a read that began after it was heard makes a change known: who asks
-            # meanwhile waits here, and is not served from what is outdated.
-            heard = self._heard
-            rows = await self._unseen()
-            asleep = self._clock() - self._read_at > RETENTION // 2
-            if self._before_keys and (asleep or any(row.what == "keys" for row in rows)):
-                await self._before_keys()
-            for row in rows:
-                self._tell(row.what, row.id)
-                self.position = row.sequence
-            if asleep:
-                self._tell("rights", "")
-                self._tell("strategies", "")
-            self._read_at = self._clock()
-            self._told = heard
+        """Read the unseen rows and tell the listeners; returns when none is left.
+
+        Only a read that begins after this call will do. All who come while one is under way
+        share the next.
+
+        :raises errors.StoreUnavailable: they cannot be read.
+        """
+        if self._waiting is None:
+            self._waiting = asyncio.create_task(self._read_after(self._reading))
+        # Others wait for it as well as who is cancelled here.
+        await asyncio.shield(self._waiting)
+
+    async def _read_after(self, former: asyncio.Task[None] | None) -> None:
+        if former is not None and not former.done():
+            await asyncio.wait([former])
+        self._reading, self._waiting = self._waiting, None
+        await self._read()
+
+    async def _read(self) -> None:
+        # What is heard from here on may not be read.
+        heard = self._heard
+        rows = await self._unseen()
+        asleep = self._clock() - self._read_at > RETENTION // 2
+        if self._before_keys and (asleep or any(row.what == "keys" for row in rows)):
+            await self._before_keys()
+        for row in rows:
+            self._tell(row.what, row.id)
+            self.position = row.sequence
+        if asleep:
+            self._tell("rights", "")
+            self._tell("strategies", "")
+        self._read_at = self._clock()
+        self._told = heard
 
     async def purge(self, batch: int) -> None:
         """Remove some rows that every process has read."""
