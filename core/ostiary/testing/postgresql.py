@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import secrets
@@ -12,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -50,13 +51,16 @@ class ThrowAwayPostgreSQL:
 
     Several databases in it share the roles, as everywhere in PostgreSQL.
 
+    :param primary: which it follows as a standby, in a folder of its own; None is its own master.
+    :ivar password: of the superuser.
     :raises PostgreSQLMissing: on entering, if PostgreSQL is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, primary: ThrowAwayPostgreSQL | None = None) -> None:
         self._programs = _programs()
         self._account = _account()
-        self._password = secrets.token_urlsafe(16)
+        self._primary = primary
+        self.password = primary.password if primary else secrets.token_urlsafe(16)
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
         self.port = 0
@@ -65,7 +69,12 @@ class ThrowAwayPostgreSQL:
         # Short, for the path of a socket may not be long.
         self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         try:
-            self._create()
+            if self._account:
+                os.chown(self._folder, self._account["user"], self._account["group"])
+            if self._primary is None:
+                self._create()
+            else:
+                self._copy(self._primary)
             self.start()
         except BaseException:
             self._clear()
@@ -86,7 +95,7 @@ class ThrowAwayPostgreSQL:
 
     def admin_url(self, database: str = "postgres") -> str:
         """Return the URL of a database with the login of its superuser."""
-        return f"postgresql://postgres:{self._password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
 
     async def create_database(self) -> str:
         """Make an empty database and return its name."""
@@ -123,10 +132,43 @@ class ThrowAwayPostgreSQL:
             )
         self._wait(self._process)
 
+    async def wait_for(self, *standbys: ThrowAwayPostgreSQL) -> None:
+        """Have every commit wait for one of these standbys, as soon as they follow."""
+        names = ", ".join(standby.name for standby in standbys)
+        await self.run(f"ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 ({names})'")
+        await self.run("SELECT pg_reload_conf()")
+        following = (
+            "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum' "
+            "AND state = 'streaming'"
+        )
+        async with asyncio.timeout(START_SECONDS):
+            while await self.run(following) != [(len(standbys),)]:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+
+    async def promote(self) -> None:
+        """Make this standby a primary, on which nothing waits for anybody."""
+        await self.run("SELECT pg_promote()")
+        self._primary = None
+
+    @property
+    def name(self) -> str:
+        """What the primary knows this standby as."""
+        return f"standby_{self.port}"
+
+    def freeze(self) -> None:
+        """Let all its processes stand still, as in a machine that hangs, until ``thaw``."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """Stop the server without a farewell, as a crash would; ``start`` brings it back."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
+            # Else the processes of one that stands still would outlive it.
+            self.thaw()
             self._process.wait(START_SECONDS)
             self._process = None
 
@@ -136,18 +178,38 @@ class ThrowAwayPostgreSQL:
 
     def _create(self) -> None:
         password = self._folder / "password"
-        password.write_text(self._password)
+        password.write_text(self.password)
         if self._account:
-            for path in (self._folder, password):
-                os.chown(path, self._account["user"], self._account["group"])
+            os.chown(password, self._account["user"], self._account["group"])
         command: list[str | Path] = [self._programs / "initdb", "-D", self._data, "--no-sync"]
         command += ["--username=postgres", f"--pwfile={password}", "--encoding=UTF8"]
         command += ["--auth=scram-sha-256", "--locale=C.UTF-8"]
+        self._run_program(command)
+
+    def _copy(self, primary: ThrowAwayPostgreSQL) -> None:
+        """Become a standby of a server that runs."""
+        self.port = _free_port()
+        following = primary.admin_url(f"postgres?application_name={self.name}")
+        command: list[str | Path] = [self._programs / "pg_basebackup", "-D", self._data]
+        command += ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "-d", following]
+        self._run_program(command)
+
+    def _run_program(self, command: list[str | Path]) -> None:
         made = subprocess.run(  # noqa: S603 - a program that was looked up
             command, cwd=self._folder, capture_output=True, check=False, **self._account
         )
         if made.returncode:
-            raise RuntimeError(f"initdb failed: {made.stderr.decode(errors='replace')}")
+            raise RuntimeError(f"{command[0]} failed: {made.stderr.decode(errors='replace')}")
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to every process of the server, which are children of the first."""
+        if self._process is None:
+            raise RuntimeError("the server does not run")
+        first = self._process.pid
+        children = Path(f"/proc/{first}/task/{first}/children").read_text()
+        for process in (first, *map(int, children.split())):
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the server writes that it is ready, into the last line of its file."""
