@@ -191,6 +191,12 @@ def make_ready(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Callable[[],
     return lambda: _provisioned(_database(postgresql, master_key))
 
 
+@pytest.fixture(scope="session")
+def make_ready_on(master_key: str) -> Callable[[ThrowAwayPostgreSQL], Database]:
+    """Make a database with every store in it on a server that a test has started for itself."""
+    return lambda server: _provisioned(_database(server, master_key))
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def two_workers(request: pytest.FixtureRequest, start_server: Serve) -> ThrowAwayServer:
     """A server of two processes, on each database in turn."""

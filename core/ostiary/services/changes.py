@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import bindparam, delete, func, insert, select
 
@@ -27,6 +27,7 @@ RETENTION = 3_600_000
 """How long rows are kept, in ms. Who was asleep for half of it forgets everything instead."""
 
 NEWEST = "SELECT sequence FROM changes ORDER BY sequence DESC LIMIT 1"
+UNSEEN = "SELECT sequence FROM changes WHERE sequence > ? LIMIT 1"
 
 # Built once: every login asks.
 INSERT = insert(changes)
@@ -137,13 +138,7 @@ class Changes:
             # Only a read that began after it was heard makes a change known: who asks
             # meanwhile waits here, and is not served from what is outdated.
             heard = self._heard
-            unseen = (
-                select(changes.c.sequence, changes.c.what, changes.c.id)
-                .where(changes.c.sequence > self.position)
-                .order_by(changes.c.sequence)
-            )
-            async with self._store.read() as db:
-                rows = (await db.execute(unseen)).all()
+            rows = await self._unseen()
             asleep = self._clock() - self._read_at > RETENTION // 2
             if self._before_keys and (asleep or any(row.what == "keys" for row in rows)):
                 await self._before_keys()
@@ -162,6 +157,19 @@ class Changes:
         some = old.order_by(changes.c.sequence).limit(batch).scalar_subquery()
         async with self._store.begin() as db:
             await db.execute(delete(changes).where(changes.c.sequence.in_(some)))
+
+    async def _unseen(self) -> Sequence[Any]:
+        """Return the rows after the last one that was read."""
+        # Most who look find none: who is never told looks all the time, at the price of one query.
+        if await self._store.fetch(UNSEEN, self.position) is None:
+            return ()
+        unseen = (
+            select(changes.c.sequence, changes.c.what, changes.c.id)
+            .where(changes.c.sequence > self.position)
+            .order_by(changes.c.sequence)
+        )
+        async with self._store.read() as db:
+            return (await db.execute(unseen)).all()
 
     def _wake(self) -> None:
         self._heard += 1

@@ -108,6 +108,11 @@ def postgresql_url(value: Any) -> str:
     return text
 
 
+def postgresql_urls(value: Any) -> tuple[str, ...]:
+    """Read where several databases are."""
+    return tuple(postgresql_url(url) for url in _listed(value))
+
+
 def node_name(value: Any) -> str:
     """Read the name of a node, which stands in a header of every answer."""
     text = _text(value)
@@ -179,6 +184,9 @@ NodeName = Annotated[
 DatabaseUrl = Annotated[
     str | None,
     Kind(postgresql_url, "postgresql://host/database, or postgresql://host1,host2/database"),
+]
+DatabaseUrls = Annotated[
+    tuple[str, ...], Kind(postgresql_urls, "a list of postgresql://host/database")
 ]
 Folder = Annotated[Path, Kind(folder, "the path of a folder")]
 Level = Annotated[str, Kind(level, f"one of {', '.join(LEVELS)}")]

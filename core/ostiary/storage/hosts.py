@@ -19,16 +19,17 @@ class Hosts:
     Asked all at once, for one that is switched off answers nothing: asyncpg would wait for
     it before it asks the next. Who took writes last is asked alone, until that fails.
 
+    :param writes: any one will do if this is False.
     :ivar url: as it was given.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, writes: bool = True) -> None:
         self.url = url
         self._urls = alternatives(url)
         self._last = self._urls[0] if len(self._urls) == 1 else None
         # What a standby reads would be the past, and it refuses what is to be written.
         given = ATTRIBUTES in parse_qs(urlsplit(url).query)
-        self._wanted = {} if given else {ATTRIBUTES: "read-write"}
+        self._wanted = {} if given or not writes else {ATTRIBUTES: "read-write"}
 
     async def connect(self, **options: Any) -> Any:
         """Open a connection of asyncpg to the server that takes writes."""

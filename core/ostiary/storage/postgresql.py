@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -42,8 +42,11 @@ class PostgreSQL:
     :param isolation: ``shared-role`` uses the role of ``url`` for everything.
     :param listen_url: where to listen when ``url`` leads to a pooler.
     :param migrator_url: where to change tables, and as whom if it names a role.
+    :param replica_urls: where searches may be read; each leads to one replica, as ``url``
+        leads to the primary.
     :param prepared_statements: off behind a pooler that gives each transaction
         another connection (PgBouncer).
+    :param strict: ask for changes all the time, rather than be told.
     :param connections: of each store, for transactions, and as many for ``fetch``.
     """
 
@@ -56,11 +59,14 @@ class PostgreSQL:
         isolation: Literal["roles", "shared-role"] = "roles",
         listen_url: str | None = None,
         migrator_url: str | None = None,
+        replica_urls: Sequence[str] = (),
         prepared_statements: bool = True,
+        strict: bool = False,
         connections: int = 5,
     ) -> None:
         self._shared = isolation == "shared-role"
-        check_url(url, shared_role=self._shared, prepared_statements=prepared_statements)
+        for one in (url, *replica_urls):
+            check_url(one, shared_role=self._shared, prepared_statements=prepared_statements)
         self._hosts = Hosts(url)
         self._master = master
         self._passwords = roles.Passwords(master, passwords)
@@ -68,7 +74,9 @@ class PostgreSQL:
         if self._listening is None and prepared_statements:
             self._listening = self._hosts
         self._altered = Hosts(migrator_url) if migrator_url else self._hosts
+        self._replicas = [Hosts(one, writes=False) for one in replica_urls]
         self._prepared = prepared_statements
+        self._strict = strict
         self._connections = connections
         self._stores: list[PostgreSQLStore] = []
         self.warnings: tuple[str, ...] = (SHARED_ROLE,) if self._shared else ()
@@ -87,6 +95,7 @@ class PostgreSQL:
             hasher=hasher,
             sealer=sealer,
             connections=self._connections,
+            replicas=[self._access(name, roles.login(name), hosts) for hosts in self._replicas],
         )
         self._stores.append(store)
         if name == CORE:
@@ -164,8 +173,8 @@ class PostgreSQL:
         return None
 
     async def watch(self, name: str) -> Listener | ReadThrough:
-        """Listen, if there is a way to; else caches are read through."""
-        if self._listening is None:
+        """Listen, if there is a way to and it is wanted; else there is always something to look for."""
+        if self._strict or self._listening is None:
             return ReadThrough()
         return Listener(self._access(name, roles.login(name), self._listening).connect)
 

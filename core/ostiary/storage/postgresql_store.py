@@ -6,15 +6,16 @@ import asyncio
 import itertools
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ostiary import errors
 from ostiary.storage.access import COMMAND_SECONDS, CONNECT_SECONDS, POOL_SECONDS, Access
 from ostiary.storage.budget import Waiting
 from ostiary.storage.postgresql_errors import FAULTS, absent, describe, verdict
+from ostiary.storage.replicas import Replica, Replicas
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
 
@@ -30,6 +31,8 @@ OPERATION_SECONDS = 4.0
 """Longest wait for a statement, with what it takes to begin the transaction."""
 
 FAREWELL_SECONDS = 1.0
+
+T = TypeVar("T")
 
 PIECE = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\?")
 """A text, a quoted name, or the place of a value."""
@@ -49,6 +52,7 @@ class PostgreSQLStore:
         engine: AsyncEngine,
         pool: Any,
         reach: Reach,
+        replicas: Replicas,
         *,
         hasher: Hasher,
         sealer: Sealer,
@@ -63,6 +67,7 @@ class PostgreSQLStore:
         self._hot = pool
         self._reach = reach
         self._leaving: set[asyncio.Task[None]] = set()
+        self._replicas = replicas
 
     @classmethod
     async def open(
@@ -74,17 +79,28 @@ class PostgreSQLStore:
         hasher: Hasher,
         sealer: Sealer,
         connections: int,
+        replicas: Sequence[Access] = (),
     ) -> Self:
-        """Make the two pools; neither connects before it is used."""
+        """Make the pools; none connects before it is used."""
         engine = access.engine(pool_size=connections, max_overflow=0, pool_timeout=POOL_SECONDS)
         pool = await access.pool(connections)
-        return cls(name, engine, pool, reach, hasher=hasher, sealer=sealer)
+        searched = Replicas([Replica(one, connections) for one in replicas])
+        return cls(name, engine, pool, reach, searched, hasher=hasher, sealer=sealer)
 
     @asynccontextmanager
     async def read(self, *, apart: bool = False) -> AsyncIterator[Database]:  # noqa: ARG002 - it is
         """Open a snapshot (REPEATABLE READ, READ ONLY); every one is read apart."""
         async with self._transaction(self._reading, writes=False) as (_, db):
             yield db
+
+    async def search(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        """Run a search on a replica that is up to date, or here; see ``OwnStore``."""
+
+        async def here() -> T:
+            async with self.read(apart=True) as db:
+                return await work(db)
+
+        return await self._replicas.search(self, work, here)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Database]:
@@ -120,6 +136,7 @@ class PostgreSQLStore:
             await asyncio.wait(self._leaving)
         await self._writing.dispose()
         await self._hot.close()
+        await self._replicas.close()
 
     def __repr__(self) -> str:
         return f"<PostgreSQLStore {self.name}>"

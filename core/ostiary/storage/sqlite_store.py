@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from functools import partial
@@ -86,6 +86,11 @@ class SQLiteStore:
                 db.end()
                 if not session.left:
                     self._give_back(session)
+
+    async def search(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        """Run a search on a snapshot; see ``OwnStore``."""
+        async with self.read(apart=True) as db:
+            return await work(db)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Database]:

@@ -12,16 +12,18 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn, Self
 
 import asyncpg
 
 INSTALLED = Path("/usr/lib/postgresql")
 START_SECONDS = 60
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 # Nothing has to outlive a power cut; what is committed must outlive the server, though.
 FAST = {"fsync": "off", "full_page_writes": "off"}
@@ -32,14 +34,16 @@ class PostgreSQLMissing(Exception):
 
 
 @contextmanager
-def started(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
+def started(
+    missing: Callable[[str, str], NoReturn], settings: Mapping[str, str] = NOTHING
+) -> Iterator[ThrowAwayPostgreSQL]:
     """Start a server for what is done in here.
 
     :param missing: ends a test for which a part of the machine is not there, told the part and
         how to get it.
     """
     try:
-        server = ThrowAwayPostgreSQL()
+        server = ThrowAwayPostgreSQL(settings)
     except PostgreSQLMissing as reason:
         missing("PostgreSQL", str(reason))
     with server:
@@ -51,16 +55,16 @@ class ThrowAwayPostgreSQL:
 
     Several databases in it share the roles, as everywhere in PostgreSQL.
 
-    :param primary: which it follows as a standby, in a folder of its own; None is its own master.
+    :param settings: of the server, besides those that make it fast and forgetful of power cuts.
     :ivar password: of the superuser.
     :raises PostgreSQLMissing: on entering, if PostgreSQL is not installed.
     """
 
-    def __init__(self, primary: ThrowAwayPostgreSQL | None = None) -> None:
+    def __init__(self, settings: Mapping[str, str] = NOTHING) -> None:
+        self.settings = FAST | dict(settings)
         self._programs = _programs()
         self._account = _account()
-        self._primary = primary
-        self.password = primary.password if primary else secrets.token_urlsafe(16)
+        self.password = secrets.token_urlsafe(16)
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
         self.port = 0
@@ -71,10 +75,7 @@ class ThrowAwayPostgreSQL:
         try:
             if self._account:
                 os.chown(self._folder, self._account["user"], self._account["group"])
-            if self._primary is None:
-                self._create()
-            else:
-                self._copy(self._primary)
+            self._create()
             self.start()
         except BaseException:
             self._clear()
@@ -115,7 +116,7 @@ class ThrowAwayPostgreSQL:
     def start(self) -> None:
         """Start the server, again on the same port after ``stop``."""
         self.port = self.port or _free_port()
-        settings = FAST | {
+        settings = self.settings | {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": str(self._folder),
@@ -132,28 +133,17 @@ class ThrowAwayPostgreSQL:
             )
         self._wait(self._process)
 
-    async def wait_for(self, *standbys: ThrowAwayPostgreSQL) -> None:
-        """Have every commit wait for one of these standbys, as soon as they follow."""
-        names = ", ".join(standby.name for standby in standbys)
-        await self.run(f"ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 ({names})'")
+    async def wait_for(self, *names: str) -> None:
+        """Have every commit wait for one of these standbys, as soon as all of them follow."""
+        await self.run(f"ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 ({','.join(names)})'")
         await self.run("SELECT pg_reload_conf()")
         following = (
             "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum' "
             "AND state = 'streaming'"
         )
         async with asyncio.timeout(START_SECONDS):
-            while await self.run(following) != [(len(standbys),)]:  # noqa: ASYNC110 - nobody tells
+            while await self.run(following) != [(len(names),)]:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.02)
-
-    async def promote(self) -> None:
-        """Make this standby a primary, on which nothing waits for anybody."""
-        await self.run("SELECT pg_promote()")
-        self._primary = None
-
-    @property
-    def name(self) -> str:
-        """What the primary knows this standby as."""
-        return f"standby_{self.port}"
 
     def freeze(self) -> None:
         """Let all its processes stand still, as in a machine that hangs, until ``thaw``."""
@@ -186,21 +176,6 @@ class ThrowAwayPostgreSQL:
         command += ["--auth=scram-sha-256", "--locale=C.UTF-8"]
         self._run_program(command)
 
-    def _copy(self, primary: ThrowAwayPostgreSQL) -> None:
-        """Become a standby of a server that runs."""
-        self.port = _free_port()
-        following = primary.admin_url(f"postgres?application_name={self.name}")
-        command: list[str | Path] = [self._programs / "pg_basebackup", "-D", self._data]
-        command += ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "-d", following]
-        self._run_program(command)
-
-    def _run_program(self, command: list[str | Path]) -> None:
-        made = subprocess.run(  # noqa: S603 - a program that was looked up
-            command, cwd=self._folder, capture_output=True, check=False, **self._account
-        )
-        if made.returncode:
-            raise RuntimeError(f"{command[0]} failed: {made.stderr.decode(errors='replace')}")
-
     def _signal(self, number: signal.Signals) -> None:
         """Send a signal to every process of the server, which are children of the first."""
         if self._process is None:
@@ -210,6 +185,22 @@ class ThrowAwayPostgreSQL:
         for process in (first, *map(int, children.split())):
             with suppress(ProcessLookupError):
                 os.kill(process, number)
+
+    def _run_program(
+        self, command: Sequence[str | Path], environment: Mapping[str, str] = NOTHING
+    ) -> None:
+        """Run a program of PostgreSQL as the account that its files belong to."""
+        done = subprocess.run(  # noqa: S603 - a program that was looked up
+            command,
+            cwd=self._folder,
+            capture_output=True,
+            check=False,
+            env=os.environ | environment,
+            **self._account,
+        )
+        if done.returncode:
+            said = done.stderr.decode(errors="replace")
+            raise RuntimeError(f"{Path(command[0]).name} failed: {said}")
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the server writes that it is ready, into the last line of its file."""
