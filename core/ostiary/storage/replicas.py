@@ -89,7 +89,7 @@ class Replica:
 
     def __init__(self, access: Access, connections: int) -> None:
         engine = access.engine(pool_size=connections, max_overflow=0, pool_timeout=POOL_SECONDS)
-        self._name = urlsplit(access.url).netloc.rpartition("@")[2]
+        self._name = urlsplit(access.hosts.url).netloc.rpartition("@")[2]
         self._engine: AsyncEngine = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )

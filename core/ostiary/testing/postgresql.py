@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import secrets
@@ -12,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn, Self
@@ -55,6 +56,7 @@ class ThrowAwayPostgreSQL:
     Several databases in it share the roles, as everywhere in PostgreSQL.
 
     :param settings: of the server, besides those that make it fast and forgetful of power cuts.
+    :ivar password: of the superuser.
     :raises PostgreSQLMissing: on entering, if PostgreSQL is not installed.
     """
 
@@ -62,7 +64,7 @@ class ThrowAwayPostgreSQL:
         self.settings = FAST | dict(settings)
         self._programs = _programs()
         self._account = _account()
-        self._password = secrets.token_urlsafe(16)
+        self.password = secrets.token_urlsafe(16)
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
         self.port = 0
@@ -71,6 +73,8 @@ class ThrowAwayPostgreSQL:
         # Short, for the path of a socket may not be long.
         self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         try:
+            if self._account:
+                os.chown(self._folder, self._account["user"], self._account["group"])
             self._create()
             self.start()
         except BaseException:
@@ -86,18 +90,13 @@ class ThrowAwayPostgreSQL:
     ) -> None:
         self._clear()
 
-    @property
-    def password(self) -> str:
-        """That of its superuser."""
-        return self._password
-
     def url(self, database: str = "postgres") -> str:
         """Return the URL of a database, without a role."""
         return f"postgresql://127.0.0.1:{self.port}/{database}"
 
     def admin_url(self, database: str = "postgres") -> str:
         """Return the URL of a database with the login of its superuser."""
-        return f"postgresql://postgres:{self._password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
 
     async def create_database(self) -> str:
         """Make an empty database and return its name."""
@@ -134,10 +133,32 @@ class ThrowAwayPostgreSQL:
             )
         self._wait(self._process)
 
+    async def wait_for(self, *names: str) -> None:
+        """Have every commit wait for one of these standbys, as soon as all of them follow."""
+        await self.run(f"ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 ({','.join(names)})'")
+        await self.run("SELECT pg_reload_conf()")
+        following = (
+            "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum' "
+            "AND state = 'streaming'"
+        )
+        async with asyncio.timeout(START_SECONDS):
+            while await self.run(following) != [(len(names),)]:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+
+    def freeze(self) -> None:
+        """Let all its processes stand still, as in a machine that hangs, until ``thaw``."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """Stop the server without a farewell, as a crash would; ``start`` brings it back."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
+            # Else the processes of one that stands still would outlive it.
+            self.thaw()
             self._process.wait(START_SECONDS)
             self._process = None
 
@@ -147,14 +168,23 @@ class ThrowAwayPostgreSQL:
 
     def _create(self) -> None:
         password = self._folder / "password"
-        password.write_text(self._password)
+        password.write_text(self.password)
         if self._account:
-            for path in (self._folder, password):
-                os.chown(path, self._account["user"], self._account["group"])
+            os.chown(password, self._account["user"], self._account["group"])
         command: list[str | Path] = [self._programs / "initdb", "-D", self._data, "--no-sync"]
         command += ["--username=postgres", f"--pwfile={password}", "--encoding=UTF8"]
         command += ["--auth=scram-sha-256", "--locale=C.UTF-8"]
         self._run_program(command)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to every process of the server, which are children of the first."""
+        if self._process is None:
+            raise RuntimeError("the server does not run")
+        first = self._process.pid
+        children = Path(f"/proc/{first}/task/{first}/children").read_text()
+        for process in (first, *map(int, children.split())):
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
 
     def _run_program(
         self, command: Sequence[str | Path], environment: Mapping[str, str] = NOTHING

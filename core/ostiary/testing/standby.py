@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ostiary.testing.postgresql import ThrowAwayPostgreSQL
@@ -17,7 +16,7 @@ class ThrowAwayStandby(ThrowAwayPostgreSQL):
     def __init__(self, primary: ThrowAwayPostgreSQL, name: str = "standby") -> None:
         super().__init__(primary.settings)
         self._primary, self._name = primary, name
-        self._password = primary.password
+        self.password = primary.password
 
     async def pause(self) -> None:
         """Receive what the primary does, and let nobody see it."""
@@ -34,8 +33,6 @@ class ThrowAwayStandby(ThrowAwayPostgreSQL):
         assert await self.run("SELECT pg_promote()") == [(True,)]
 
     def _create(self) -> None:
-        if self._account:
-            os.chown(self._folder, self._account["user"], self._account["group"])
         at = f"host=127.0.0.1 port={self._primary.port} user=postgres application_name={self._name}"
         command: list[str | Path] = [self._programs / "pg_basebackup", "-D", self._data, "-d", at]
         command += [
@@ -44,4 +41,4 @@ class ThrowAwayStandby(ThrowAwayPostgreSQL):
             "--checkpoint=fast",
             "--no-sync",
         ]
-        self._run_program(command, {"PGPASSWORD": self._password})
+        self._run_program(command, {"PGPASSWORD": self.password})
