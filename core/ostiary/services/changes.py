@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from sqlalchemy import bindparam, delete, func, insert, select
 
-from ostiary.storage import Database, Store, Watch
+from ostiary.storage import Database, Store, Watch, budget
 from ostiary.storage.tables import MODE, changes, installation
 
 What = Literal["token", "user", "rights", "keys", "strategies", "ending"]
@@ -147,6 +147,8 @@ class Changes:
         if former is not None and not former.done():
             await asyncio.wait([former])
         self._reading, self._waiting = self._waiting, None
+        # Its time is not that of the request which happened to begin it.
+        budget.begin()
         await self._read()
 
     async def _read(self) -> None:

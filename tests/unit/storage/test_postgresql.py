@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ostiary import errors
 from ostiary.keys import MasterKey
-from ostiary.storage import StorageError, migrate, provision, roles
+from ostiary.storage import Database, StorageError, migrate, provision, roles
 from ostiary.storage.listener import ReadThrough
 from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.postgresql_store import numbered
@@ -265,6 +265,38 @@ async def test_nothing_needs_prepared_statements(
     assert isinstance(watch, ReadThrough)
     assert (watch.changed(), watch.changed(), watch.healthy()) == (True, True, False)
     await backend.close()
+
+
+async def test_who_is_strict_does_not_listen_and_always_looks(
+    server: ThrowAwayPostgreSQL, postgresql: House
+) -> None:
+    name = await database(server, postgresql.master, "core")
+    backend = PostgreSQL(server.url(name), master=postgresql.master, strict=True)
+    watch = await backend.watch("core")
+    assert (watch.changed(), watch.changed(), watch.healthy()) == (True, True, False)
+    await backend.close()
+
+
+async def test_a_replica_that_is_not_there_is_done_without(
+    server: ThrowAwayPostgreSQL, postgresql: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And one that is the database itself is none: it would be trusted not to change."""
+    await put(postgresql, "a")
+    name = (await (await postgresql.store("notes")).fetch("SELECT current_database()") or ("",))[0]
+    nowhere = f"postgresql://127.0.0.1:1/{name}"
+    for replica, reason in ((nowhere, "ConnectionRefused"), (server.url(name), "is no replica")):
+        backend = PostgreSQL(
+            server.url(name), master=postgresql.master, replica_urls=[nowhere, replica]
+        )
+        store = await postgresql.open(backend, "notes")
+
+        async def work(db: Database) -> list[str]:
+            return list((await db.execute(select(notes.c.text))).scalars())
+
+        for _ in range(3):
+            assert await store.search(work) == ["a"]
+        assert reason in caplog.text
+        await backend.close()
 
 
 async def test_a_server_that_goes_away_makes_stores_unavailable_until_it_is_back(
