@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -15,12 +15,12 @@ from ostiary import errors
 from ostiary.storage.access import COMMAND_SECONDS, CONNECT_SECONDS, POOL_SECONDS, Access
 from ostiary.storage.budget import Waiting
 from ostiary.storage.postgresql_errors import FAULTS, absent, describe, verdict
+from ostiary.storage.prepared import Prepared, Statement
 from ostiary.storage.replicas import Replica, Replicas
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
 
 if TYPE_CHECKING:
-    from sqlalchemy import Executable
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from ostiary.hashing import Hasher
@@ -114,6 +114,11 @@ class PostgreSQLStore:
                 await loan.commit()
             db.committed()
 
+    async def write(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+        """Run a piece of work in a transaction of its own; PostgreSQL commits together itself."""
+        async with self.begin() as db:
+            return await work(db)
+
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
         """Return the first row of a query, which asyncpg keeps prepared."""
         with self._telling():
@@ -159,7 +164,9 @@ class PostgreSQLStore:
             else:
                 await loan.give_back()
 
-    async def _execute(self, loan: Loan, statement: Executable, parameters: Any) -> Rows:
+    async def _execute(self, loan: Loan, statement: Statement, parameters: Any) -> Rows:
+        if isinstance(statement, Prepared):
+            statement = statement.statement
         with self._telling(loan.era, writes=loan.writes), loan.used():
             return Rows.of(await loan.connection.execute(statement, parameters))
 

@@ -16,11 +16,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from sqlalchemy import Executable, text
+from sqlalchemy import text
 
 from ostiary.storage.access import POOL_SECONDS, STATEMENT_SECONDS, Access
 from ostiary.storage.budget import Waiting
 from ostiary.storage.postgresql_errors import FAULTS, describe, state, verdict
+from ostiary.storage.prepared import Prepared, Statement
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
 
@@ -237,8 +238,10 @@ async def _await_place(connection: AsyncConnection, place: Place) -> None:
 
 
 async def _execute(
-    connection: AsyncConnection, faults: list[Exception], statement: Executable, parameters: Any
+    connection: AsyncConnection, faults: list[Exception], statement: Statement, parameters: Any
 ) -> Rows:
+    if isinstance(statement, Prepared):
+        statement = statement.statement
     try:
         return Rows.of(await connection.execute(statement, parameters))
     except FAULTS as fault:
