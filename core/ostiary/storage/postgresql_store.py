@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from ostiary import errors
 from ostiary.storage.access import COMMAND_SECONDS, CONNECT_SECONDS, POOL_SECONDS, Access
 from ostiary.storage.budget import Waiting
+from ostiary.storage.grouped import Execute, Grouped
 from ostiary.storage.postgresql_errors import FAULTS, absent, describe, verdict
 from ostiary.storage.prepared import Prepared, Statement
 from ostiary.storage.replicas import Replica, Replicas
@@ -68,6 +69,7 @@ class PostgreSQLStore:
         self._reach = reach
         self._leaving: set[asyncio.Task[None]] = set()
         self._replicas = replicas
+        self._grouped = Grouped(self._transact)
 
     @classmethod
     async def open(
@@ -115,9 +117,14 @@ class PostgreSQLStore:
             db.committed()
 
     async def write(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
-        """Run a piece of work in a transaction of its own; PostgreSQL commits together itself."""
-        async with self.begin() as db:
-            return await work(db)
+        """Run a piece of work, and commit it together with what others have; see ``Store``."""
+        return await self._grouped.write(work)
+
+    async def _transact(self, fill: Callable[[Execute], Awaitable[None]]) -> None:
+        async with self._transaction(self._writing, writes=True) as (loan, _):
+            await fill(partial(self._execute, loan))
+            with self._telling(loan.era, writes=True), loan.used():
+                await loan.commit()
 
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
         """Return the first row of a query, which asyncpg keeps prepared."""
@@ -137,6 +144,7 @@ class PostgreSQLStore:
 
     async def close(self) -> None:
         """Give every connection back."""
+        await self._grouped.finish()
         if self._leaving:
             await asyncio.wait(self._leaving)
         await self._writing.dispose()
