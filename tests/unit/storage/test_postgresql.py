@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from contextlib import suppress
 
 import pytest
 from sqlalchemy import func, insert, select, text
