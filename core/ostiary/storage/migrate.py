@@ -159,6 +159,10 @@ async def upgrade(backend: Backend, name: str, storage: Storage) -> str | None:
         if found and found >= head(storage):
             return None
         copy = backend.backup(name, found) if found else None
+        if connection.dialect.name == "postgresql":
+            from ostiary.storage.table_locks import lock_tables
+
+            lock_tables(connection)
         run_revisions(connection, storage)
         return copy
 
