@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +30,7 @@ from ostiary.http import Http
 from ostiary.http_answers import CONNECTIONS, Answers
 from ostiary.key_settings import load_master_key
 from ostiary.origins import Origins
+from ostiary.pressure import PRESSURE, Pressure, most_connections
 from ostiary.proxies import Proxies
 from ostiary.request import Protocol
 from ostiary.routes import Routes
@@ -80,8 +81,9 @@ class Application:
         self._proxies = Proxies(trusted) if trusted else None
         self._http: Http | None = None
         self._around: ASGIApp = Starlette(lifespan=self._lifespan)
-        self._state: Mapping[str, Any] = {}
+        self._state: dict[str, Any] = {}
         self._ready = False
+        self._pressure = Pressure(most_connections(settings.server.max_connections))
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one ASGI connection."""
@@ -91,6 +93,7 @@ class Application:
             return self._http(scope, receive, send)
         if scope["type"] == "lifespan":
             self._state = scope.get("state", {})
+            self._state[PRESSURE] = self._pressure
         return self._around(scope, receive, send)
 
     @asynccontextmanager
@@ -151,12 +154,16 @@ class Application:
             Routes(registry),
             ready,
             answers,
+            room=self._pressure.incoming,
             largest=settings.server.max_request_size,
             secrets_in_urls=settings.http.allow_credentials_in_url,
             logged=settings.logging.access and settings.logging.level in ("debug", "info"),
         )
         sockets = WebSockets(
-            dispatcher, core.services.connections, settings.limits.websocket_messages_per_second
+            dispatcher,
+            core.services.connections,
+            settings.limits.websocket_messages_per_second,
+            self._pressure.unsent,
         )
         around.router.routes.append(WebSocketRoute("/{path:path}", sockets))
 

@@ -10,7 +10,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from ostiary.app import Application, MakeApplication
-from ostiary.http_protocol import BoundedProtocol
+from ostiary.http_pressure import PressedProtocol
 from ostiary.settings import Settings
 from ostiary.storage import StorageError
 from ostiary.websocket_protocol import BoundedWebSocket
@@ -60,7 +60,7 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
         server_header=False,
         # The application has its own: this one takes what is no address for one.
         proxy_headers=False,
-        http=BoundedProtocol,
+        http=PressedProtocol,
         ws=BoundedWebSocket,
         ws_max_size=server.max_request_size,
         ws_ping_interval=PING_EVERY,

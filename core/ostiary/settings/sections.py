@@ -53,6 +53,11 @@ class Server:
     max_requests_in_flight: Annotated[
         Count, "Requests worked on at once by a process; more are answered 503."
     ] = 200
+    max_connections: Annotated[
+        Count,
+        "Connections that a process serves at once, WebSockets included; more are answered 503. "
+        "Fewer where the system lets it open fewer files.",
+    ] = 16_384
     trusted_proxies: Annotated[
         Networks, "Proxies whose X-Forwarded-For is believed; every other one's is ignored."
     ] = ()
