@@ -149,7 +149,7 @@ def _sent_at_once(scope: Scope, request: Request, answer: Answer, head: _Head) -
     if at_once is None:
         return False
     lines = head.lines % (len(answer.body), request.id.encode())
-    written: bool = at_once(answer.status, lines, answer.body)
+    written: bool = at_once(scope, answer.status, lines, answer.body)
     return written
 
 
