@@ -190,7 +190,7 @@ class MakeApplication:
 
     def __call__(self) -> Application:
         """Return the application of this process."""
-        log.set_up(self.settings.logging.level)
+        log.set_up(self.settings.logging.level, behind=True)
         main = os.getpid()
         if (parent := parent_process()) is not None:
             Thread(target=_follow, args=(parent,), daemon=True).start()
@@ -198,7 +198,7 @@ class MakeApplication:
         return Application(
             self.settings,
             partial(os.kill, main, signal.SIGTERM),
-            watchdog=Watchdog(give_up=partial(os._exit, FROZEN)),
+            watchdog=Watchdog(give_up=partial(_leave, FROZEN)),
             ending=_end_for_certain,
         )
 
@@ -214,11 +214,17 @@ def _end_for_certain() -> None:
 
     def end() -> None:
         logger.error("something that a plugin has begun does not end; the process ends without it")
-        os._exit(0)
+        _leave(0)
 
     timer = Timer(PATIENCE, end)
     timer.daemon = True
     timer.start()
+
+
+def _leave(status: int) -> None:
+    """End this process now, and whatever goes on in it."""
+    log.finish()
+    os._exit(status)
 
 
 async def keep_house(services: Services, stopping: asyncio.Event) -> None:

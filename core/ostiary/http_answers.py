@@ -22,6 +22,9 @@ CONNECTIONS = "ostiary.connections"
 AT_ONCE = "ostiary.answer_at_once"
 """The ASGI extension of our own protocol class that writes a plain answer in one piece."""
 
+KEPT = "ostiary.kept"
+"""The extension that tells whether the connection outlives the answer."""
+
 ALLOWED_HEADERS = (
     b"Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, "
     b"Content-Encoding, Content-Length, X-Kuzzle-Volatile"
@@ -96,6 +99,8 @@ class Answers:
             if _sent_at_once(scope, request, answer, head):
                 return
         own = list(_own_headers(answer))
+        if (kept := scope.get("extensions", {}).get(KEPT)) and not kept(scope):
+            own.append(CLOSE)
         names = {name for name, _ in own}
         common = (header for header in head.headers if header[0] not in names)
         out = [*common, *_about(request, answer.body), *own]

@@ -1,7 +1,7 @@
 """HTTP under pressure: no more connections than can be served, no more read than is worked on.
 
 uvicorn answers requests that a client sends without waiting one after the other, but reads and
-keeps all of them; and it waits for ever until an answer was read.
+keeps all of them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class PressedProtocol(BoundedProtocol):
 
     flow: Flow
     _pressure: Pressure
-    _refused = False
+    _refused = _reading = False
     _waiting = b""
     _held = 0
 
@@ -69,6 +69,7 @@ class PressedProtocol(BoundedProtocol):
         self._pressure = shared(self.app_state)
         beyond = len(self.connections) - self._pressure.most_connections
         self._refused = beyond > 0
+        self.keeps = not (self._refused or self._pressure.stopping)
         if beyond > RESERVED_FILES // 2:
             transport.abort()
 
@@ -88,18 +89,15 @@ class PressedProtocol(BoundedProtocol):
         else:
             self._waiting += data
             self._read_on()
-        if self._refused and self.cycle is not None:
-            self.cycle.keep_alive = False
         if self._held or not self._complete:
             self._measure()
 
     def on_response_complete(self) -> None:
         """Go on with the next request."""
         super().on_response_complete()
-        if self._waiting:
+        if self._waiting and not self._reading:
             self._read_on()
             self._measure()
-        self._see_off()
 
     def pause_writing(self) -> None:
         """Write no more answers, and see whether those that were written are read."""
@@ -107,15 +105,9 @@ class PressedProtocol(BoundedProtocol):
         self._pressure.unread.begin(self.transport)
 
     def resume_writing(self) -> None:
-        """Go on; who is only waited for until the last answer was read is watched to the end."""
-        if not self.transport.is_closing():
-            self._pressure.unread.end(self.transport)
+        """Go on."""
+        self._pressure.unread.end(self.transport)
         super().resume_writing()
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close a connection that asks nothing any more."""
-        super().timeout_keep_alive_handler()
-        self._see_off()
 
     def shutdown(self) -> None:
         """Finish what was asked; neither the rest of a request nor a reader is waited for long."""
@@ -127,16 +119,17 @@ class PressedProtocol(BoundedProtocol):
         if not self.transport.is_closing():
             self.transport.write(NO_ROOM)
             self.transport.close()
-            self._see_off()
 
     def _read_on(self) -> None:
         """Read what has come, until a request waits for the one before it."""
+        self._reading = True
         while self._waiting and not self.pipeline and not self.transport.is_closing():
             part, self._waiting = self._waiting[:SLICE], self._waiting[SLICE:]
             super().data_received(part)
             if self.transport.get_protocol() is not self:
                 # Who upgrades has to wait for the answer before it sends more.
                 self._waiting = b""
+        self._reading = False
         self.flow.held = bool(self._waiting)
         if self.flow.held:
             self.flow.pause_reading()
@@ -153,8 +146,3 @@ class PressedProtocol(BoundedProtocol):
     def _hold(self, size: int) -> None:
         self._pressure.incoming.take(size - self._held)
         self._held = size
-
-    def _see_off(self) -> None:
-        """Watch whether the peer reads the rest."""
-        if self.transport.is_closing() and self.transport.get_write_buffer_size():
-            self._pressure.unread.begin(self.transport)

@@ -30,7 +30,7 @@ RESERVED_FILES = 256
 """Open files of a process that no connection gets: those of the stores and of the plugins, and
 half of them to tell peers that there is no room."""
 
-STALLED = 20.0
+STALLED = 30.0
 """Seconds in which a peer has to read something of an answer that waits for it."""
 
 LOOK = 1.0
@@ -125,7 +125,10 @@ class Pressure:
 
     :param most_connections: that are served at the same time; others are told that there is no
         room.
+    :ivar stopping: the server was told to stop: each connection gets one more answer.
     """
+
+    stopping = False
 
     def __init__(self, most_connections: int = MOST_CONNECTIONS) -> None:
         self.most_connections = most_connections

@@ -9,6 +9,7 @@ from contextlib import suppress
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from ostiary import log
 from ostiary.app import Application, MakeApplication
 from ostiary.http_pressure import PressedProtocol
 from ostiary.settings import Settings
@@ -30,6 +31,8 @@ def run(settings: Settings) -> None:
     """Serve until a signal says stop."""
     config = configuration(settings, MakeApplication(settings))
     if settings.server.workers > 1:
+        # Who looks after the others may not wait either.
+        log.set_up(settings.logging.level, behind=True)
         Multiprocess(config, sockets=[config.bind_socket()]).run()
         return
     # uvicorn stops gracefully and raises the signal again: to have stopped as told is no failure.
