@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
-from threading import Thread, Timer
+from threading import Thread, Timer, current_thread, main_thread
 from typing import Any, get_args
 
 from starlette.applications import Starlette
@@ -120,12 +120,30 @@ class Application:
                 gc.collect()
                 gc.freeze()
                 background.start()
+                self._await_the_end()
                 yield
                 self._ready = False
                 self._ending()
                 stopping.set()
                 await background.stop()
                 await core.services.background.finish()
+
+    def _await_the_end(self) -> None:
+        """Hear first when the process is told to stop; what uvicorn does then comes later."""
+        if current_thread() is not main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            stop: Any = signal.getsignal(number)
+            signal.signal(number, partial(loop.call_soon_threadsafe, self._end, stop))
+
+    def _end(self, stop: Callable[[int, None], None], number: int, _frame: object) -> None:
+        """Answer for a while as a server that is not ready; when told again, no longer."""
+        drain = 0.0 if self._pressure.stopping else self._settings.server.drain / 1000
+        self._pressure.stopping = True
+        for connection in self._state.get(CONNECTIONS, ()):
+            connection.keeps = False
+        asyncio.get_running_loop().call_later(drain, stop, number, None)
 
     def _serve(self, core: Core, around: Starlette) -> None:
         settings = self._settings
@@ -145,7 +163,9 @@ class Application:
 
         async def ready() -> bool:
             try:
-                return self._ready and await core.services.changes.reachable()
+                if not self._ready or self._pressure.stopping:
+                    return False
+                return await core.services.changes.reachable()
             except errors.OstiaryError:
                 return False
 

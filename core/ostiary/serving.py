@@ -27,13 +27,23 @@ GRACE = 10
 """Seconds that running requests get when the server is told to stop."""
 
 
+class Workers(Multiprocess):
+    """Starts the processes that answer, and replaces those that are gone."""
+
+    def terminate_all(self) -> None:
+        """Tell them to stop; when none of them listens any more, nobody does."""
+        super().terminate_all()
+        for socket in self.sockets:
+            socket.close()
+
+
 def run(settings: Settings) -> None:
     """Serve until a signal says stop."""
     config = configuration(settings, MakeApplication(settings))
     if settings.server.workers > 1:
         # Who looks after the others may not wait either.
         log.set_up(settings.logging.level, behind=True)
-        Multiprocess(config, sockets=[config.bind_socket()]).run()
+        Workers(config, sockets=[config.bind_socket()]).run()
         return
     # uvicorn stops gracefully and raises the signal again: to have stopped as told is no failure.
     for stop in (signal.SIGTERM, signal.SIGINT):

@@ -58,6 +58,11 @@ class Server:
         "Connections that a process serves at once, WebSockets included; more are answered 503. "
         "Fewer where the system lets it open fewer files.",
     ] = 16_384
+    drain: Annotated[
+        Span,
+        "How long requests are still answered, and /_ready says 503, when the server is told to "
+        "stop; told again it ends at once.",
+    ] = 0
     trusted_proxies: Annotated[
         Networks, "Proxies whose X-Forwarded-For is believed; every other one's is ignored."
     ] = ()
