@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, or_, select
 
-from ostiary.storage import Database, Store, Watch
+from ostiary.storage import Database, Prepared, Store, Watch
 from ostiary.storage.tables import MODE, changes, installation
 
 What = Literal["token", "user", "rights", "keys", "strategies", "ending"]
@@ -29,16 +29,35 @@ RETENTION = 3_600_000
 NEWEST = "SELECT sequence FROM changes ORDER BY sequence DESC LIMIT 1"
 
 # Built once: every login asks.
-INSERT = insert(changes)
-LATER = (
+INSERT = Prepared(insert(changes))
+TURN = Prepared(select(installation.c.key).where(installation.c.key == MODE).with_for_update())
+
+MOST_ASKED = 4
+"""Things of which it is asked at once whether they have changed."""
+
+LATER = Prepared(
     select(changes.c.sequence)
     .where(
         changes.c.sequence > bindparam("position"),
-        changes.c.what == bindparam("changed"),
-        changes.c.id.in_(bindparam("changed_ids", expanding=True)),
+        or_(
+            *(
+                (changes.c.what == bindparam(f"what{place}"))
+                & (changes.c.id == bindparam(f"id{place}"))
+                for place in range(MOST_ASKED)
+            )
+        ),
     )
     .limit(1)
 )
+
+UNSEEN = Prepared(
+    select(changes.c.sequence, changes.c.what, changes.c.id)
+    .where(changes.c.sequence > bindparam("position"))
+    .order_by(changes.c.sequence)
+)
+
+Thing = tuple[What, str]
+"""What may change, and its id."""
 
 
 async def take_turn(db: Database) -> None:
@@ -47,8 +66,7 @@ async def take_turn(db: Database) -> None:
     On SQLite all writers do. On PostgreSQL what is read from here on is what the
     others have left.
     """
-    mode = select(installation.c.key).where(installation.c.key == MODE)
-    await db.execute(mode.with_for_update())
+    await db.execute(TURN)
 
 
 class Changes:
@@ -89,9 +107,13 @@ class Changes:
         """Return the number of the last change, in a transaction that has recorded one."""
         return int(await db.scalar(select(func.max(changes.c.sequence))))
 
-    async def since(self, db: Database, sequence: int, what: What, *ids: str) -> bool:
-        """Tell whether any of some things has changed after a change of that number."""
-        asked = {"position": sequence, "changed": what, "changed_ids": ids}
+    async def since(self, db: Database, sequence: int, *things: Thing) -> bool:
+        """Tell whether any of up to ``MOST_ASKED`` things has changed after that change."""
+        asked: dict[str, Any] = {"position": sequence}
+        for place in range(MOST_ASKED):
+            # A place that is left over asks for the first thing again.
+            what, id = things[place] if place < len(things) else things[0]
+            asked[f"what{place}"], asked[f"id{place}"] = what, id
         return await db.scalar(LATER, asked) is not None
 
     def listen(self, listener: Listener) -> None:
@@ -137,14 +159,12 @@ class Changes:
             # Only a read that began after it was heard makes a change known: who asks
             # meanwhile waits here, and is not served from what is outdated.
             heard = self._heard
-            unseen = (
-                select(changes.c.sequence, changes.c.what, changes.c.id)
-                .where(changes.c.sequence > self.position)
-                .order_by(changes.c.sequence)
-            )
-            async with self._store.read() as db:
-                rows = (await db.execute(unseen)).all()
             asleep = self._clock() - self._read_at > RETENTION // 2
+            rows: Sequence[Any] = ()
+            # Most writes change nothing that is told of: a login, a counter.
+            if asleep or await self.newest() != self.position:
+                async with self._store.read() as db:
+                    rows = (await db.execute(UNSEEN, {"position": self.position})).all()
             if self._before_keys and (asleep or any(row.what == "keys" for row in rows)):
                 await self._before_keys()
             for row in rows:

@@ -20,7 +20,7 @@ from sqlalchemy import delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from ostiary.cookies import DEVICE_DAYS
-from ostiary.storage import Database
+from ostiary.storage import Database, Prepared
 from ostiary.storage.tables import devices as table
 
 DAY = 86_400_000
@@ -76,10 +76,8 @@ class Devices:
 
     async def remember(self, db: Database, account: bytes, address: bytes) -> None:
         """Remember that an account was signed in to from an address."""
-        seen = insert(table).values(account=account, device=address, seen_at=self._clock())
-        again = {table.c.seen_at: seen.excluded.seen_at}
-        keys = [table.c.account, table.c.device]
-        await db.execute(seen.on_conflict_do_update(index_elements=keys, set_=again))
+        row = {"account": account, "device": address, "seen_at": self._clock()}
+        await db.execute(REMEMBER, row)
 
     async def purge(self, db: Database, batch: int) -> int:
         """Forget some addresses that were last seen too long ago; return how many."""
@@ -94,6 +92,17 @@ class Devices:
     def _stamp(self, account: bytes, id: bytes, day: int) -> bytes:
         date = day.to_bytes(DATE)
         return date + hmac.digest(self._key(), account + id + date, "sha256")[:MAC]
+
+
+def _remember() -> Prepared:
+    seen = insert(table)
+    again = {table.c.seen_at: seen.excluded.seen_at}
+    keys = [table.c.account, table.c.device]
+    return Prepared(seen.on_conflict_do_update(index_elements=keys, set_=again))
+
+
+# Built once: every login from a new place asks.
+REMEMBER = _remember()
 
 
 def _read(cookie: str | None) -> tuple[bytes, list[bytes]]:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import itertools
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ostiary import errors
 from ostiary.storage.access import POOL_SECONDS, Access
 from ostiary.storage.postgresql_errors import FAULTS, describe, verdict
+from ostiary.storage.prepared import Prepared, Statement
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
 
 if TYPE_CHECKING:
-    from sqlalchemy import Executable
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from ostiary.hashing import Hasher
     from ostiary.sealing import Sealer
+
+T = TypeVar("T")
 
 PIECE = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\?")
 """A text, a quoted name, or the place of a value."""
@@ -71,6 +73,11 @@ class PostgreSQLStore:
                 await connection.commit()
             db.committed()
 
+    async def write(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+        """Run a piece of work in a transaction of its own; PostgreSQL commits together itself."""
+        async with self.begin() as db:
+            return await work(db)
+
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
         """Return the first row of a query, which asyncpg keeps prepared."""
         with telling(self.name):
@@ -99,8 +106,10 @@ class PostgreSQLStore:
             yield connection, db
 
     async def _execute(
-        self, connection: AsyncConnection, statement: Executable, parameters: Any
+        self, connection: AsyncConnection, statement: Statement, parameters: Any
     ) -> Rows:
+        if isinstance(statement, Prepared):
+            statement = statement.statement
         with telling(self.name):
             return Rows.of(await connection.execute(statement, parameters))
 
