@@ -133,11 +133,15 @@ class Application:
         if current_thread() is not main_thread():
             return
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            stop: Any = signal.getsignal(number)
-            signal.signal(number, partial(loop.call_soon_threadsafe, self._end, stop))
+        stops: dict[int, Any] = {
+            number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        for number in stops:
+            signal.signal(
+                number, lambda told, _: loop.call_soon_threadsafe(self._end, stops[told], told)
+            )
 
-    def _end(self, stop: Callable[[int, None], None], number: int, _frame: object) -> None:
+    def _end(self, stop: Callable[[int, None], None], number: int) -> None:
         """Answer for a while as a server that is not ready; when told again, no longer."""
         drain = 0.0 if self._pressure.stopping else self._settings.server.drain / 1000
         self._pressure.stopping = True

@@ -21,7 +21,7 @@ SLICE = 4096
 ALWAYS_ANSWERED = (b"GET /_healthcheck ", b"GET /_ready ")
 """How requests begin that are answered when there is no room for others, once a connection."""
 
-LAST_BODY, LAST_READER = 2.0, 8.0
+LAST_BODY, LAST_READER = 2.0, 5.0
 """Seconds in which peers have to send what they have begun, and to read what they have asked for,
 when the server stops."""
 

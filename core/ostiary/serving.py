@@ -30,6 +30,13 @@ GRACE = 10
 class Workers(Multiprocess):
     """Starts the processes that answer, and replaces those that are gone."""
 
+    def keep_subprocess_alive(self) -> None:
+        """Replace those that are gone."""
+        for process in self.processes:
+            # With this end open one that dies while it is asked is waited for until it is late.
+            process.child_conn.close()
+        super().keep_subprocess_alive()
+
     def terminate_all(self) -> None:
         """Tell them to stop; when none of them listens any more, nobody does."""
         super().terminate_all()
