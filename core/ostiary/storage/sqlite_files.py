@@ -22,7 +22,9 @@ from ostiary.storage.store import StorageError
 BUSY_SECONDS = 5.0
 """Seconds that who writes waits for its turn, and for others to let go of the file."""
 
-STILL_BUSY_SECONDS = 0.1
+STUCK_SECONDS, GLANCE = 1.0, 0.1
+"""The same while somebody is known to keep the file locked: for the turn, and for the lock."""
+
 MIGRATION_SECONDS = 120.0
 PRIVATE = 0o600
 
@@ -125,20 +127,26 @@ class Writing:
 
     Two who read first would collide. While somebody else keeps the lock and does not let go, only
     the first waits for long: those after it would wait for its time and then for their own.
+
+    :ivar stuck: the last one to ask for the lock did not get it.
     """
 
     def __init__(self) -> None:
-        self._seconds = BUSY_SECONDS
+        self.stuck = False
 
     def __call__(self, connection: sqlite3.Connection) -> None:
         """Begin a transaction."""
         try:
-            insist(connection, "BEGIN IMMEDIATE", self._seconds)
+            insist(connection, "BEGIN IMMEDIATE", GLANCE if self.stuck else BUSY_SECONDS)
         except sqlite3.OperationalError as error:
-            if busy(error):
-                self._seconds = STILL_BUSY_SECONDS
+            self.stuck = busy(error)
             raise
-        self._seconds = BUSY_SECONDS
+        self.stuck = False
+
+    @property
+    def turn_seconds(self) -> float:
+        """How many seconds to wait for the turn of who writes."""
+        return STUCK_SECONDS if self.stuck else BUSY_SECONDS
 
 
 def backup(path: Path, revision: str) -> Path:

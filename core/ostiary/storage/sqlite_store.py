@@ -56,7 +56,8 @@ class SQLiteStore:
         reading, writing = guards.Guard(guards.READING), guards.Guard(guards.WRITING)
         readers = engine_of(path, reading)
         with telling(name):
-            self._writer = Session(name, engine_of(path, writing), writing, files.Writing())
+            self._begin_writing = files.Writing()
+            self._writer = Session(name, engine_of(path, writing), writing, self._begin_writing)
             self._hot = files.connect(path, guards.Guard(guards.READING))
         self._new_reader = partial(Session, name, readers, reading, begin_reading)
         self._idle: list[Session] = []
@@ -135,8 +136,9 @@ class SQLiteStore:
     @asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[None]:
         """Wait for the writer, and not for ever."""
+        seconds = self._begin_writing.turn_seconds if self._turn.locked() else None
         try:
-            async with asyncio.timeout(files.BUSY_SECONDS if self._turn.locked() else None):
+            async with asyncio.timeout(seconds):
                 await self._turn.acquire()
         except TimeoutError:
             raise errors.StoreUnavailable(retry_after=1) from None
