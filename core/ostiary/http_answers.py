@@ -114,6 +114,8 @@ class Answers:
         out = [header for header in self._plain.headers if header[0] != b"connection"]
         # What is left of the request cannot be trusted, or is not worth reading.
         out += [CLOSE, *_about(request, content), *self._sharing(request.connection.headers)]
+        if error.retry_after is not None:
+            out.append((b"retry-after", b"%d" % error.retry_after))
         await send({"type": "http.response.start", "status": error.status, "headers": out})
         await send({"type": "http.response.body", "body": content})
         return len(content)
