@@ -140,7 +140,10 @@ async def sign_up(served: Served) -> str:
     """Create a user with the default profile and return a token of theirs."""
     peer = Peer(served.config.http, served)  # type: ignore[arg-type]
     content = {"profileIds": ["default"], "name": NAMED}
-    first = {"content": {"name": "Root"}, "credentials": {"local": {**CREDENTIALS, "username": "root"}}}
+    first = {
+        "content": {"name": "Root"},
+        "credentials": {"local": {**CREDENTIALS, "username": "root"}},
+    }
     made = await answered(
         peer, posted("/_createFirstAdmin/root", first, f"X-Ostiary-Setup: {SECRET}\r\n")
     )
@@ -148,9 +151,7 @@ async def sign_up(served: Served) -> str:
     answer = await answered(peer, posted("/_login/local", {**CREDENTIALS, "username": "root"}))
     root = json.loads(answer.partition(b"\r\n\r\n")[2])["result"]["jwt"]
     new = {"content": content, "credentials": {"local": CREDENTIALS}}
-    made = await answered(
-        peer, posted("/users/_create", new, f"Authorization: Bearer {root}\r\n")
-    )
+    made = await answered(peer, posted("/users/_create", new, f"Authorization: Bearer {root}\r\n"))
     assert b'"status":200' in made, made
     answer = await answered(peer, posted("/_login/local", CREDENTIALS))
     token: str = json.loads(answer.partition(b"\r\n\r\n")[2])["result"]["jwt"]
