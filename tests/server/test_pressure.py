@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import os
 import resource
 import sqlite3
@@ -10,7 +12,8 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -309,3 +312,97 @@ def test_a_full_disk_stops_writers_and_nobody_else(
     api = connect(server)
     assert {api.call("security:getUser", _id=kuid).status for kuid in [*made, "eve"]} == {200}
     assert api.call("auth:checkToken", {"token": token}).result["valid"]
+
+
+def asking(verb: str, url: str, body: bytes = b"", *headers: str) -> bytes:
+    """Return a request as it is sent."""
+    lines = (f"{verb} {url} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers)
+    return "\r\n".join((*lines, "", "")).encode() + body
+
+
+JSON = "Content-Type: application/json"
+LAST = asking("GET", "/_healthcheck", b"", "Connection: close")
+WRONG = json.dumps({"username": "nobody", "password": PASSWORD}).encode()
+MIXED = (
+    asking("POST", "/_checkToken", b'{"token": "kauth-x"}', JSON),
+    asking("GET", "/_me"),
+    asking("GET", "/_me", b"", "Authorization: Bearer kauth-x"),
+    asking("GET", "/_publicApi", b"", "Accept-Encoding: gzip"),
+    asking("GET", "/no/such/route?x=1"),
+    asking("POST", "/users/_search", b'{"query": {"exists": {"field": "name"}}}', JSON),
+    asking("POST", "/_query", b'{"controller": 1}', JSON),
+    asking("GET", "/strategies"),
+)
+HOSTILE = {
+    "nested": asking("POST", "/_query", b"[" * 1_000_000, JSON),
+    "members": asking("POST", "/_query", b'{"a":' * 200_000, JSON),
+    "numbers": asking("POST", "/_query", b"[" + b"1," * 500_000 + b"1]", JSON),
+    "empty": asking("POST", "/_query", b"[" + b"{}," * 333_000 + b"{}]", JSON),
+    "digits": asking("POST", "/_query", b"9" * 1_000_000, JSON),
+    "packed": asking(
+        "POST", "/_query", gzip.compress(bytes(500 * MB), 9), JSON, "Content-Encoding: gzip"
+    ),
+    "form": asking(
+        "POST", "/_query", b"a=1&" * 250_000, "Content-Type: application/x-www-form-urlencoded"
+    ),
+    "parameters": asking("GET", f"/_me?{'a=1&' * 15_000}"),
+    "headers": asking("GET", "/_me", b"", *(f"X-{number}: y" for number in range(6_000))),
+    "everything": asking("GET", "/_openapi", b"", "Accept-Encoding: gzip"),
+}
+
+
+async def answered(server: ThrowAwayServer, size: int, said: bytes) -> None:
+    """Have many peers send the same, and read all that they get."""
+    async with crowd(server, size, said + LAST) as peers:
+        await asyncio.gather(*(drained(reader) for reader, _ in peers))
+
+
+async def drained(reader: asyncio.StreamReader) -> None:
+    """Read to the end."""
+    with suppress(ConnectionError):
+        while await asyncio.wait_for(reader.read(MB), 3 * PATIENCE):
+            pass
+
+
+@pytest.mark.anyio
+async def test_six_thousand_requests_leave_little_behind(server: ThrowAwayServer) -> None:
+    """REL-06: at most 96 MiB."""
+    await answered(server, 4, b"".join(MIXED))
+    before = memory(server)
+    await answered(server, 20, b"".join(MIXED) * 38)
+    assert memory(server) - before < 96 * MB
+
+
+@pytest.mark.anyio
+async def test_six_hundred_requests_at_once_are_borne(serve: Serve) -> None:
+    """REL-06: at most 512 MiB, though each is a login."""
+    server = serve(settings="")
+    before = memory(server)
+    await answered(server, 600, asking("POST", "/_login/local", WRONG, JSON))
+    assert memory(server, peak=True) - before < 512 * MB
+    assert await health(server) == 200
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_no_request_takes_much(server: ThrowAwayServer, name: str) -> None:
+    """REL-06: at most 64 MiB."""
+    Path(f"/proc/{server.pid}/clear_refs").write_text("5")  # Begins a new peak.
+    with growing_by_at_most(server, 64 * MB):
+        await answered(server, 1, HOSTILE[name])
+    assert await health(server) == 200
+
+
+@pytest.mark.long
+@pytest.mark.anyio
+async def test_ten_thousand_sockets_are_borne(server: ThrowAwayServer) -> None:
+    """REL-06: 40 KiB each, and the others are served."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        before = memory(server)
+        async with crowd(server, 10_000, upgraded=True):
+            assert memory(server) - before < 10_000 * 40 * 1024
+            assert await health(server) == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
