@@ -202,6 +202,12 @@ def make_ready(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Callable[[],
 
 
 @pytest.fixture(scope="session")
+def make_ready_on(master_key: str) -> Callable[[ThrowAwayPostgreSQL], Database]:
+    """Make a database with every store in it on a server that a test has started for itself."""
+    return lambda server: _provisioned(_database(server, master_key))
+
+
+@pytest.fixture(scope="session")
 def older(
     missing: Callable[[str, str], NoReturn], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:

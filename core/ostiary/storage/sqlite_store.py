@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
@@ -80,6 +80,11 @@ class SQLiteStore:
                 db.end()
                 if not session.left:
                     self._give_back(session)
+
+    async def search(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        """Run a search on a snapshot; see ``OwnStore``."""
+        async with self.read(apart=True) as db:
+            return await work(db)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Database]:

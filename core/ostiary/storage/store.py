@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -106,6 +106,13 @@ class OwnStore(Protocol):
         """Open a snapshot for reading.
 
         :param apart: let nobody else wait for its statements, which may take 3 seconds together.
+        """
+
+    async def search(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        """Run queries that list or count for somebody on a snapshot that is read apart.
+
+        The snapshot is as new as one of ``read``, but may be that of a replica, and the work may
+        be done twice. Nothing that decides who may come in is read here.
         """
 
     def begin(self) -> AbstractAsyncContextManager[Database]:
