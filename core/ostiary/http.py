@@ -34,6 +34,7 @@ from ostiary.routes import Routes
 REQUEST_ID = re.compile(rb"[\w.:-]{1,128}")
 LIFTED = ("jwt", "volatile", "body", "controller", "action")
 UNROUTED = {("HEAD", b"/"), ("GET", b"/_healthcheck"), ("GET", b"/_ready")}
+UNROUTED_PATHS = {path for _, path in UNROUTED}
 
 
 class Http:
@@ -90,8 +91,9 @@ class Http:
         query = scope["query_string"]
         if query and is_pretty(query):
             answer.body = msgspec.json.format(answer.body, indent=2)
-        if not self._answers.sent_plainly(scope, request, answer):
-            await self._answers.send(scope, send, request, answer)
+        unsent = self._answers.send(scope, send, request, answer)
+        if unsent is not None:
+            await unsent
         if self._logged:
             self._log(scope, request, (answer.status, len(answer.body)), began)
 
@@ -108,17 +110,18 @@ class Http:
         if self._logged:
             self._log(scope, request, (error.status, size), began)
 
-    async def _answer(
+    def _answer(
         self, scope: Scope, headers: Mapping[bytes, bytes], content: Any, request: Request
-    ) -> Answer:
+    ) -> Awaitable[Answer]:
+        """Return what is to be awaited for the answer."""
         verb = scope["method"]
         path: bytes = scope["raw_path"]
-        if verb == "OPTIONS" or (verb, path) in UNROUTED:
-            return await self._greet(verb, path, request)
+        if verb == "OPTIONS" or (path in UNROUTED_PATHS and (verb, path) in UNROUTED):
+            return self._greet(verb, path, request)
         self._fill(request, scope["query_string"], headers)
         if path == b"/_query" and verb == "POST":
             message.fill(request, content)
-            return await self._dispatcher.answer(request)
+            return self._dispatcher.answer(request)
         action, values = self._routes.find(verb, path)
         if content is not None and not isinstance(content, dict | list):
             raise errors.InvalidType("body", "object")
@@ -127,7 +130,7 @@ class Http:
         if values or request.args:
             request.args = {**request.args, **values}
             _check_texts(request.args)
-        return await self._dispatcher.answer(request)
+        return self._dispatcher.answer(request)
 
     async def _greet(self, verb: str, path: bytes, request: Request) -> Answer:
         """Answer what is no action, and what everybody may ask."""
@@ -142,9 +145,9 @@ class Http:
         address = peer[0] if peer else ""
         connection = Connection("http", address, headers, None, PROXIED in scope)
         given = headers.get(b"x-kuzzle-request-id")
-        if given is None or not REQUEST_ID.fullmatch(given):
-            return Request("", "", {}, None, None, connection, self._next_id())
-        return Request("", "", {}, None, None, connection, given.decode())
+        known = given is not None and REQUEST_ID.fullmatch(given)
+        id = known[0].decode() if known else self._next_id()
+        return Request("", "", {}, None, None, connection, id)
 
     def _fill(self, request: Request, query: bytes, headers: Mapping[bytes, bytes]) -> None:
         """Read what the query string and the headers say."""

@@ -56,7 +56,7 @@ async def read_body(
     :raises errors.Overloaded: others have taken all the room.
     """
     declared = int(headers.get(b"content-length", b"0"))
-    if declared > largest * DRAINED or (declared > largest and b"expect" in headers):
+    if declared > largest and (declared > largest * DRAINED or b"expect" in headers):
         raise errors.RequestTooLarge
     event = await receive()
     if not event.get("more_body", False):

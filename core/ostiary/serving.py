@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Literal
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from ostiary import log
 from ostiary.app import Application, MakeApplication
-from ostiary.http_pressure import PressedProtocol
 from ostiary.settings import Settings
 from ostiary.storage import StorageError
 from ostiary.websocket_protocol import BoundedWebSocket
+
+logger = logging.getLogger(__name__)
 
 PING_EVERY, PING_WAIT = 30.0, 20.0
 """Seconds; with the ten that a peer has to read how its socket ends, a dead one is gone in 60."""
@@ -80,7 +85,7 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
         server_header=False,
         # The application has its own: this one takes what is no address for one.
         proxy_headers=False,
-        http=PressedProtocol,
+        http=protocol_of(server.protocol),
         ws=BoundedWebSocket,
         ws_max_size=server.max_request_size,
         ws_ping_interval=PING_EVERY,
@@ -91,3 +96,23 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
         timeout_worker_healthcheck=WORKER_PATIENCE,
         lifespan="on",
     )
+
+
+def protocol_of(name: Literal["bounded", "stock"]) -> type[asyncio.Protocol]:
+    """Return the class that speaks HTTP: uvicorn's, where ours does not fit it."""
+    if name == "bounded":
+        try:
+            from ostiary.http_names import differing
+            from ostiary.http_pressure import PressedProtocol
+        except ImportError as error:
+            names = [str(error)]
+        else:
+            names = differing()
+        if not names:
+            return PressedProtocol
+        logger.warning(
+            "this is not the uvicorn that Ostiary was made for (%s): HTTP is slower, and nothing "
+            "but a proxy keeps slow clients away",
+            ", ".join(names),
+        )
+    return HttpToolsProtocol

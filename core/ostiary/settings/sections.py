@@ -73,6 +73,11 @@ class Server:
     name: Annotated[
         NodeName, "Name of this node in answers; by default one is made at the start."
     ] = None
+    protocol: Annotated[
+        Literal["bounded", "stock"],
+        "What speaks HTTP: the server's own class, faster and with bounds on slow clients, or that "
+        "of uvicorn as it is, for comparisons; then a proxy has to keep slow clients away.",
+    ] = "bounded"
 
     @property
     def over_https(self) -> bool:
