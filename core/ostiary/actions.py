@@ -86,11 +86,12 @@ class Argument:
     def read(self, values: Mapping[str, Any], http: bool) -> Any:
         """Return the value for the parameter."""
         value = values.get(self.name, ABSENT)
-        if value is ABSENT or value in self.wire.blank or (self.name == "_id" and not value):
+        wire = self.wire
+        if value is ABSENT or value in wire.blank or (not value and self.name == "_id"):
             if self.default is ABSENT:
                 raise errors.MissingArgument(self.path)
             return self.default
-        return self.wire.read(self.path, value, http)
+        return wire.read(self.path, value, http)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class Body:
             return None
         fields: dict[str, Any] = body if isinstance(body, dict) else {}
         for member in self.members:
-            member.read(fields, http=False)
+            if member.required or member.name in fields:
+                member.read(fields, http=False)
         return fields
 
 
@@ -139,6 +141,12 @@ class Action:
     raw: tuple[str, ...] = ()
     redirects: bool = False
     noted: bool = False
+    required: bool = field(init=False)
+    """A request without any arguments is refused."""
+
+    def __post_init__(self) -> None:
+        required = any(argument.required for argument in self.arguments)
+        object.__setattr__(self, "required", required)
 
     @property
     def errors(self) -> frozenset[str]:
@@ -168,10 +176,11 @@ class Action:
         values: dict[str, Any] = {}
         for name in self.given:
             values[name] = request if name == "request" else given[name]
-        if self.arguments:
+        if request.args or self.required:
             http = request.connection.protocol == "http"
             for argument in self.arguments:
                 values[argument.parameter] = argument.read(request.args, http)
+        # Whatever is not given has its default: that of the parameter.
         if self.body is not None:
             values["body"] = self.body.read(request.body)
         return self.function(**values)
