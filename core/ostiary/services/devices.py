@@ -16,11 +16,8 @@ from collections.abc import Callable
 
 from sqlalchemy import delete, select, tuple_
 
-# SQLite says it in the same words, and its dialect compiles this statement.
-from sqlalchemy.dialects.postgresql import insert
-
 from ostiary.cookies import DEVICE_DAYS
-from ostiary.storage import Database
+from ostiary.storage import Database, Store
 from ostiary.storage.tables import devices as table
 
 DAY = 86_400_000
@@ -39,8 +36,8 @@ class Devices:
     :param key: of the stamps; nobody else has it.
     """
 
-    def __init__(self, key: Callable[[], bytes], clock: Callable[[], int]) -> None:
-        self._key, self._clock = key, clock
+    def __init__(self, store: Store, key: Callable[[], bytes], clock: Callable[[], int]) -> None:
+        self._store, self._key, self._clock = store, key, clock
 
     def known(self, account: bytes, cookie: str | None) -> bytes | None:
         """Return the id of a device that signed in to an account lately, or None."""
@@ -76,7 +73,7 @@ class Devices:
 
     async def remember(self, db: Database, account: bytes, address: bytes) -> None:
         """Remember that an account was signed in to from an address."""
-        seen = insert(table).values(account=account, device=address, seen_at=self._clock())
+        seen = self._store.insert(table).values(account=account, device=address, seen_at=self._clock())
         again = {table.c.seen_at: seen.excluded.seen_at}
         keys = [table.c.account, table.c.device]
         await db.execute(seen.on_conflict_do_update(index_elements=keys, set_=again))

@@ -77,7 +77,7 @@ class LoginLimits:
         window = 0 if allowances is None else allowances.window
         self._counters = Counters(store, window, clock)
         self._turns = Turns()
-        self._devices = Devices(partial(self._digest, "stamps", b""), clock)
+        self._devices = Devices(store, partial(self._digest, "stamps", b""), clock)
         self._minute, self._noted = 0, set[bytes]()
 
     @asynccontextmanager

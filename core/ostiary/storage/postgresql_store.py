@@ -10,6 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self
 
+from sqlalchemy.dialects.postgresql import insert
+
 from ostiary import errors
 from ostiary.storage.access import POOL_SECONDS, Access
 from ostiary.storage.postgresql_errors import FAULTS, describe, verdict
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 class PostgreSQLStore:
     """One schema, reached by a login that can read and write its rows and nothing else."""
+
+    insert = staticmethod(insert)
 
     def __init__(
         self, name: str, engine: AsyncEngine, pool: Any, *, hasher: Hasher, sealer: Sealer

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable, create_engine, event
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -49,6 +50,8 @@ class SQLiteStore:
     :param limited: no statement may take longer than ``LONGEST_SECONDS``, and the event loop
         never waits longer than ``GLANCE`` for one: what takes longer is read apart.
     """
+
+    insert = staticmethod(insert)
 
     def __init__(
         self, path: Path, name: str, *, hasher: Hasher, sealer: Sealer, limited: bool = False
