@@ -113,9 +113,9 @@ class Application:
                 tasks.create_task(keep_house(core.services, stopping))
                 tasks.create_task(watch_tokens(core.services, stopping))
                 self._ready = True
-                # What is there now stays: the collector need not walk it again and again.
-                gc.collect()
+                # What is there now stays, and the little garbage in it is not worth a search.
                 gc.freeze()
+                gc.enable()
                 background.start()
                 yield
                 self._ready = False
