@@ -172,4 +172,3 @@ __version__ = "0.1.0"
 
 if _collecting:
     gc.enable()
-

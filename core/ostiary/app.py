@@ -10,13 +10,13 @@ import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
 from threading import Thread, Timer
 from typing import Any, get_args
 
+from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -175,8 +175,7 @@ class Application:
         return sum(connection.speaks == protocol for connection in connections)
 
 
-@dataclass(frozen=True, slots=True)
-class MakeApplication:
+class MakeApplication(Struct, frozen=True):
     """Makes the application in each process of the server; can be sent to another process."""
 
     settings: Settings

@@ -7,9 +7,9 @@ counts, so that of attempts made at the same time none slips through.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import bindparam, case, delete, literal, select, update
 
 from ostiary.storage import Database, Store
@@ -28,8 +28,7 @@ class Locked(Exception):
         self.subject, self.until = subject, until
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """What one failure has done to a counter.
 
     :param first: where the counter stands after its first failure.

@@ -73,7 +73,9 @@ class Devices:
 
     async def remember(self, db: Database, account: bytes, address: bytes) -> None:
         """Remember that an account was signed in to from an address."""
-        seen = self._store.insert(table).values(account=account, device=address, seen_at=self._clock())
+        seen = self._store.insert(table).values(
+            account=account, device=address, seen_at=self._clock()
+        )
         again = {table.c.seen_at: seen.excluded.seen_at}
         keys = [table.c.account, table.c.device]
         await db.execute(seen.on_conflict_do_update(index_elements=keys, set_=again))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import GuestProtocol, OctKey
+from msgspec import Struct
 from sqlalchemy import insert, select
 
 from ostiary import errors
@@ -30,8 +30,7 @@ KNOWN = "SELECT id FROM signing_keys WHERE id = ?"
 TROUBLESOME = re.compile(rb"[>?~\x7f]|[^\x00-\x7f]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """What a token is for: none passes for one of another kind (RFC 8725, 3.11; TOK-24)."""
 
     prefix: str

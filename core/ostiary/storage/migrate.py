@@ -10,10 +10,11 @@ import re
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from ostiary.storage.store import Backend, Storage, StorageError
 from ostiary.storage.tables import metadata
@@ -27,8 +28,7 @@ REVISION = re.compile(r"(?P<revision>\d{4})_\w+\.py")
 CORE_STORAGE = Storage(metadata, files("ostiary_migrations") / "versions")
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """The revision that a store has, or None, and the newest that its owner ships."""
 
     store: str

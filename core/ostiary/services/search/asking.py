@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ostiary import errors
 from ostiary.filters import Filter, Order, Scalar, depth, every
@@ -45,8 +46,7 @@ Another one is added where a filter is joined with others.
 SCRIPT = "script"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A search, read.
 
     :ivar after: a value for each key of the sort: the page begins after it.
