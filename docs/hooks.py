@@ -64,9 +64,11 @@ def events_page() -> Iterator[str]:
         "What `ostiary_event` is given ([hooks](hooks.md#ostiary_event)) and the audit log keeps "
         "([audit log](../audit.md)). `ostiary` exports every class. No secret is in any."
     )
-    for described in (Event, Refusal, *kinds().values()):
-        yield f"## {described.__name__}"
-        yield from _class(described)
+    described: type[Event]
+    events: list[type[Event]] = [Event, Refusal, *kinds().values()]
+    for one in events:
+        yield f"## {one.__name__}"
+        yield from _class(one)
 
 
 def _hooks() -> list[FunctionType]:
@@ -157,7 +159,9 @@ def _class(described: type, name: str = "") -> Iterator[str]:
 
 def _signature(struct: type[Struct]) -> inspect.Signature:
     """Return how it is made, with the types as they are written."""
-    written = inspect.get_annotations(struct)
+    written: dict[str, str] = {}
+    for one in reversed(struct.__mro__):
+        written |= inspect.get_annotations(one)
     signature = inspect.signature(struct)
     return signature.replace(
         parameters=[
