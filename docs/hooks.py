@@ -64,7 +64,6 @@ def events_page() -> Iterator[str]:
         "What `ostiary_event` is given ([hooks](hooks.md#ostiary_event)) and the audit log keeps "
         "([audit log](../audit.md)). `ostiary` exports every class. No secret is in any."
     )
-    described: type[Event]
     events: list[type[Event]] = [Event, Refusal, *kinds().values()]
     for one in events:
         yield f"## {one.__name__}"
