@@ -65,7 +65,6 @@ LIBRARIES = {
     "uvicorn": "serving http_protocol websocket_protocol testing",
     "argon2": "hashing",
     "cryptography": "keys sealing",
-    "joserfc": "services",
 }
 """Where in the core a library may be imported."""
 
