@@ -17,9 +17,8 @@ from threading import Thread, Timer
 from typing import Any, get_args
 
 from msgspec import Struct
-from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Router, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 
 from ostiary import errors, log
 from ostiary.background_hooks import BackgroundHooks
@@ -79,7 +78,7 @@ class Application:
         trusted = settings.server.trusted_proxies
         self._proxies = Proxies(trusted) if trusted else None
         self._http: Http | None = None
-        self._around: ASGIApp = Starlette(lifespan=self._lifespan)
+        self._around = Router(lifespan=self._lifespan)
         self._state: Mapping[str, Any] = {}
         self._ready = False
 
@@ -94,18 +93,20 @@ class Application:
         return self._around(scope, receive, send)
 
     @asynccontextmanager
-    async def _lifespan(self, around: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, _: object) -> AsyncIterator[None]:
         settings = self._settings
         master = load_master_key(settings)
         backend = make_backend(settings, master)
         plugins = find_plugins(settings, await disabled(backend))
         async with open_core(settings, plugins, master, backend, self._watchdog) as core:
-            if not settings.failsafe:
-                await core.services.door.look()
-            await core.signing_keys.load()
-            await core.services.changes.start()
-            await core.stores[CORE].hasher.prepare()
-            self._serve(core, around)
+            async with asyncio.TaskGroup() as together:
+                # It is done by a thread that leaves Python to the others.
+                together.create_task(core.stores[CORE].hasher.prepare())
+                if not settings.failsafe:
+                    await core.services.door.look()
+                await core.signing_keys.load()
+                await core.services.changes.start()
+                self._serve(core)
             stopping = asyncio.Event()
             sides = core.services.plugin_sides
             background = BackgroundHooks(core.plugins, sides, self._watchdog)
@@ -124,7 +125,7 @@ class Application:
                 await background.stop()
                 await core.services.background.finish()
 
-    def _serve(self, core: Core, around: Starlette) -> None:
+    def _serve(self, core: Core) -> None:
         settings = self._settings
         registry = core.registry
         origins = _origins(settings)
@@ -158,7 +159,7 @@ class Application:
         sockets = WebSockets(
             dispatcher, core.services.connections, settings.limits.websocket_messages_per_second
         )
-        around.router.routes.append(WebSocketRoute("/{path:path}", sockets))
+        self._around.routes.append(WebSocketRoute("/{path:path}", sockets))
 
     def _measure(self, services: Services, dispatcher: Dispatcher) -> None:
         """Have everything counted that somebody may ask for."""
