@@ -37,7 +37,6 @@ from ostiary.services.inventory import disabled
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
 from ostiary.services.rights import Grant, Rights
 from ostiary.settings import Settings
-from ostiary.storage.store import CORE
 from ostiary.watchdog import Watchdog
 from ostiary.websocket import WebSockets
 
@@ -99,14 +98,11 @@ class Application:
         backend = make_backend(settings, master)
         plugins = find_plugins(settings, await disabled(backend))
         async with open_core(settings, plugins, master, backend, self._watchdog) as core:
-            async with asyncio.TaskGroup() as together:
-                # It is done by a thread that leaves Python to the others.
-                together.create_task(core.stores[CORE].hasher.prepare())
-                if not settings.failsafe:
-                    await core.services.door.look()
-                await core.signing_keys.load()
-                await core.services.changes.start()
-                self._serve(core)
+            if not settings.failsafe:
+                await core.services.door.look()
+            await core.signing_keys.load()
+            await core.services.changes.start()
+            self._serve(core)
             stopping = asyncio.Event()
             sides = core.services.plugin_sides
             background = BackgroundHooks(core.plugins, sides, self._watchdog)

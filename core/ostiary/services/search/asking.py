@@ -9,14 +9,22 @@ from msgspec import Struct
 
 from ostiary import errors
 from ostiary.filters import Filter, Order, Scalar, depth, every
-from ostiary.services.search import elastic, koncorde, reading
+from ostiary.services.search import elastic, reading
 from ostiary.services.search.reading import Budget, Malformed
 
 SortValue = Scalar | None
 
+
+def _koncorde(query: Any, budget: Budget | None) -> Filter:
+    # The language of subscriptions: few searches speak it, and its geometry is large.
+    from ostiary.services.search import koncorde
+
+    return koncorde.translate(query, budget)
+
+
 LANGUAGES: Mapping[str, Callable[[Any, Budget | None], Filter]] = {
     "elasticsearch": elastic.translate,
-    "koncorde": koncorde.translate,
+    "koncorde": _koncorde,
 }
 READ = frozenset({"query", "post_filter", "sort", "search_after", "from", "size"})
 IGNORED = frozenset({"search_timeout", "_name"})
