@@ -59,7 +59,7 @@ from ostiary.request import Reply
 from ostiary.seals import SealBroken
 from ostiary.settings import SettingsError, read_settings
 from ostiary.settings.kinds import Folder, Lifetime, Span
-from ostiary.storage import Database, Storage
+from ostiary.storage import Database, Prepared, Storage
 from ostiary.storage import OwnStore as Store
 from ostiary.storage.conditions import combined, condition
 from ostiary.storage.sealed import Sealed
@@ -119,6 +119,7 @@ __all__ = [
     "PluginRemoved",
     "PluginRestored",
     "Prefix",
+    "Prepared",
     "ProfileChanged",
     "ProfileDeleted",
     "ReauthenticationRefused",

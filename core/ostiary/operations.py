@@ -38,7 +38,7 @@ async def upgrade(settings: Settings, name: str | None) -> list[str]:
             if name not in (None, store):
                 continue
             if await bring_up_to_date(backend, store, storage):
-                done.append(f"{store} is at revision {migrate.head(storage)}")
+                done.append((await migrate.compare(backend, store, storage)).reached)
             else:
                 failed.append(store)
     if failed:
@@ -59,7 +59,10 @@ async def status(settings: Settings) -> Sequence[tuple[str, ...]]:
         plugins = find_plugins(settings, await disabled(backend))
         for name, storage in stores_of(plugins):
             found = await migrate.compare(backend, name, storage)
-            state = "ahead" if found.ahead else "behind" if found.behind else "up to date"
+            state = found.state
+            if found.behind and found.current and found.current >= migrate.oldest_at(storage):
+                # Servers that are there may go on when it is upgraded.
+                state = f"{state}, compatible"
             rows.append((name, found.current or "-", found.newest, state))
     return rows
 

@@ -102,7 +102,7 @@ async def upgrade(settings: Settings, name: str | None) -> list[str]:
                 ahead.append(status.advice)
                 continue
             copy = await migrate.upgrade(backend, store, storage)
-            told = f"{store} is at revision {status.newest}"
+            told = (await migrate.compare(backend, store, storage)).reached
             was = f" (was {status.current or 'none'})" if status.behind else ""
             done.append(told + was + (f"; a copy of it as it was: {copy}" if copy else ""))
     finally:

@@ -48,7 +48,7 @@ class Assignments:
         async with self._store.begin() as db:
             await take_turn(db)
             found = await read_users(db, [kuid])
-            if not found or await self._changes.since(db, since, "user", kuid):
+            if not found or await self._changes.since(db, since, ("user", kuid)):
                 return None
             await self._changes.record(db, "user", kuid)
             new = replace(found[0], profile_ids=profile_ids, updater=kuid, updated_at=self._clock())

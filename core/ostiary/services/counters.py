@@ -6,13 +6,13 @@ counts, so that of attempts made at the same time none slips through.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import bindparam, case, delete, literal, select, update
 
-from ostiary.storage import Database, Store
+from ostiary.storage import Database, Prepared, Store
 from ostiary.storage.tables import login_counters as table
 
 FIRST_DELAY, LONGEST_DELAY = 1000, 900_000
@@ -59,10 +59,14 @@ class Counters:
         now = self._clock()
         # In one order, so that no two transactions wait for each other.
         rows = [self._row(subject, 1 - free[subject], now) for subject in sorted(free)]
-        async with self._store.begin() as db:
+
+        async def write(db: Database) -> Sequence[Any]:
             done = (await db.execute(self._count, rows)).all()
             if len(done) < len(rows):
                 raise await _locked(db, free, now)
+            return done
+
+        done = await self._store.write(write)
         return tuple(Counted(row.subject, 1 - free[row.subject], row.locked_until) for row in done)
 
     async def uncount(self, db: Database, counted: Iterable[Counted]) -> None:
@@ -96,15 +100,17 @@ def _count(counting: Any, window: int) -> Any:
     excess = case((table.c.expires_at <= now, begun), else_=table.c.excess + 1)
     doubled = literal(FIRST_DELAY, table.c.expires_at.type).bitwise_lshift(excess)
     delay = case((excess < 0, 0), (excess >= DOUBLINGS, LONGEST_DELAY), else_=doubled)
-    return counting.on_conflict_do_update(
-        index_elements=[table.c.subject],
-        set_={
-            table.c.excess: excess,
-            table.c.locked_until: case((excess < 0, 0), else_=now + delay),
-            table.c.expires_at: now + delay + window,
-        },
-        where=table.c.locked_until <= now,
-    ).returning(table.c.subject, table.c.locked_until)
+    return Prepared(
+        counting.on_conflict_do_update(
+            index_elements=[table.c.subject],
+            set_={
+                table.c.excess: excess,
+                table.c.locked_until: case((excess < 0, 0), else_=now + delay),
+                table.c.expires_at: now + delay + window,
+            },
+            where=table.c.locked_until <= now,
+        ).returning(table.c.subject, table.c.locked_until)
+    )
 
 
 def _uncount() -> Any:
@@ -130,4 +136,4 @@ async def _locked(db: Database, subjects: Iterable[bytes], now: int) -> Locked:
     return Locked(subject, until)
 
 
-UNCOUNT = _uncount()
+UNCOUNT = Prepared(_uncount())

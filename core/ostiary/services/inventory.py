@@ -30,9 +30,9 @@ class Gone(Struct, frozen=True):
 
 async def disabled(backend: Backend) -> frozenset[str]:
     """Return the plugins that an operator has disabled: which to load is asked before all else."""
-    revision = await backend.revision(CORE)
+    found = await migrate.compare(backend, CORE, migrate.CORE_STORAGE)
     # A store that is ahead stops the start in any case.
-    if revision is None or not SINCE <= revision <= migrate.head(migrate.CORE_STORAGE):
+    if found.current is None or found.current < SINCE or found.ahead:
         return frozenset()
     rows = await backend.look(CORE, "SELECT name FROM plugins WHERE disabled_at IS NOT NULL")
     return frozenset(name for (name,) in rows)

@@ -201,8 +201,7 @@ class LoginLimits:
 
     async def _give_back(self, counted: Iterable[Counted]) -> None:
         if some := list(counted):
-            async with self._store.begin() as db:
-                await self._counters.uncount(db, some)
+            await self._store.write(partial(self._counters.uncount, counted=some))
 
     def _subjects(self, strategy: str, account: str | bytes | None, place: Place) -> Subjects:
         address = self._digest("address", network(place.address).encode(errors="replace"))
