@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
+from msgspec import Struct
+
 from ostiary import errors
 from ostiary.arguments import WIRE_TYPES, WireType
 from ostiary.request import Request
@@ -28,8 +30,7 @@ class WrongDeclaration(TypeError):
     """A function cannot be an action; the message says which and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """An HTTP method and a path in which ``{name}`` is an argument.
 
     :param deprecated: the version since when another route is to be used, or None.
@@ -61,8 +62,7 @@ def _verb(verb: str) -> Callable[..., Route]:
 GET, POST, PUT, DELETE = map(_verb, ("GET", "POST", "PUT", "DELETE"))
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """One argument: the parameter that takes it, its name and type on the wire."""
 
     parameter: str
@@ -94,8 +94,7 @@ class Argument:
         return wire.read(self.path, value, http)
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """What an action wants of the body: an object, perhaps with members of known types."""
 
     required: bool
@@ -114,8 +113,7 @@ class Body:
         return fields
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Action:
+class Action(Struct, frozen=True, eq=False):
     """An action of the API.
 
     :param signed_in: anonymous users are refused, whatever their rights.

@@ -2,20 +2,23 @@
 
 The keys stand sealed in the core's store. A token's ``kid`` can only choose
 among them; every other header that could bring a key is refused.
+
+It is written here, and not left to a JOSE library: one brings every algorithm that there is, of
+which this server takes none, for 3 MB and a twentieth of the time of a start. That both make the
+same tokens is tested.
 """
 
 from __future__ import annotations
 
+import hmac
 import re
 import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import GuestProtocol, OctKey
+from msgspec import Struct
 from sqlalchemy import insert, select
 
 from ostiary import errors
@@ -23,19 +26,25 @@ from ostiary.services.changes import take_turn
 from ostiary.storage import Store
 from ostiary.storage.tables import signing_keys
 
-ALGORITHM = "HS256"
 KEY_BYTES = 32
 KNOWN = "SELECT id FROM signing_keys WHERE id = ?"
 # In base64url exactly these could come out as "-" or "_", which the decoder of clients refuses.
 TROUBLESOME = re.compile(rb"[>?~\x7f]|[^\x00-\x7f]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """What a token is for: none passes for one of another kind (RFC 8725, 3.11; TOK-24)."""
 
     prefix: str
     typ: str
+
+
+class _Header(Struct, frozen=True, forbid_unknown_fields=True):
+    """The protected header: the three parameters that it has, and no other."""
+
+    alg: Literal["HS256"]
+    typ: str
+    kid: str
 
 
 SESSION = Kind("kauth-", "JWT")
@@ -55,7 +64,7 @@ class SigningKeys:
 
     def __init__(self, store: Store, clock: Callable[[], int]) -> None:
         self._store, self._clock = store, clock
-        self._keys: dict[str, OctKey] = {}
+        self._keys: dict[str, bytes] = {}
         self._newest = ""
         self._outdated = False
 
@@ -124,8 +133,9 @@ class SigningKeys:
         """Return a token and the id of the key that signed it: the newest, unless one is named."""
         key_id = key_id or self._newest
         payload = TROUBLESOME.sub(_escape, msgspec.json.encode(claims))
-        header = {"alg": ALGORITHM, "typ": typ, "kid": key_id}
-        return jws.serialize_compact(header, payload, self._keys[key_id], [ALGORITHM]), key_id
+        header = msgspec.json.encode(_Header("HS256", typ, key_id))
+        signed = b"%b.%b" % (_encoded(header), _encoded(payload))
+        return (b"%b.%b" % (signed, _mac(self._keys[key_id], signed))).decode(), key_id
 
     def verify(self, token: str, typ: str = SESSION.typ) -> dict[str, Any]:
         """Return the claims of a token that one of our keys signed.
@@ -139,23 +149,25 @@ class SigningKeys:
 
     def _verified(self, token: str, typ: str) -> dict[str, Any]:
         try:
-            signed = jws.deserialize_compact(token.encode("ascii"), self._choose, [ALGORITHM])
-            if signed.headers()["typ"] != typ:
+            signed, _, mac = token.encode("ascii").rpartition(b".")
+            first, _, second = signed.partition(b".")
+            header = msgspec.json.decode(_decoded(first), type=_Header)
+            # Texts are compared, so that no second text of a MAC passes for it.
+            if not hmac.compare_digest(mac, _mac(self._key(header.kid), signed)):
                 raise errors.TokenInvalid
-            return msgspec.json.decode(signed.payload, type=dict[str, Any])
-        except (JoseError, msgspec.MsgspecError, ValueError, RecursionError):
+            if header.typ != typ:
+                raise errors.TokenInvalid
+            return msgspec.json.decode(_decoded(second), type=dict[str, Any])
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             raise errors.TokenInvalid from None
 
     def _text(self, kind: Kind, key_id: str, claims: Mapping[str, Any]) -> str:
         return kind.prefix + self.sign(claims, key_id, kind.typ)[0]
 
-    def _choose(self, token: GuestProtocol) -> OctKey:
-        header = token.headers()
-        if header.keys() != {"alg", "typ", "kid"} or not isinstance(header["kid"], str):
-            raise errors.TokenInvalid
-        key = self._keys.get(header["kid"])
+    def _key(self, id: str) -> bytes:
+        key = self._keys.get(id)
         if key is None:
-            raise _UnknownKey(header["kid"])
+            raise _UnknownKey(id)
         return key
 
     async def _read(self) -> bool:
@@ -175,9 +187,8 @@ class SigningKeys:
             if await db.scalar(select(signing_keys.c.id).limit(1)) is None:
                 await db.execute(insert(signing_keys).values(row))
 
-    def _opened(self, row: Any) -> OctKey:
-        sealer = self._store.sealer
-        return OctKey.import_key(sealer.open(row.sealed, column=signing_keys.c.sealed, row=row.id))
+    def _opened(self, row: Any) -> bytes:
+        return self._store.sealer.open(row.sealed, column=signing_keys.c.sealed, row=row.id)
 
 
 def new_key(store: Store, now: int) -> dict[str, Any]:
@@ -191,6 +202,26 @@ def new_key(store: Store, now: int) -> dict[str, Any]:
 def _claims(kuid: str, jti: str, issued_at: int, expires_at: int | None) -> dict[str, Any]:
     claims = {"_id": kuid, "iat": issued_at // 1000, "jti": jti}
     return claims if expires_at is None else {**claims, "exp": expires_at // 1000}
+
+
+def _mac(key: bytes, signed: bytes) -> bytes:
+    return _encoded(hmac.digest(key, signed, "sha256"))
+
+
+def _encoded(raw: bytes) -> bytes:
+    """Return the base64url of RFC 7515, 2: without padding."""
+    return urlsafe_b64encode(raw).rstrip(b"=")
+
+
+def _decoded(text: bytes) -> bytes:
+    """Return what a text stands for.
+
+    :raises ValueError: it is not what ``_encoded`` makes of anything.
+    """
+    raw = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    if _encoded(raw) != text:
+        raise ValueError
+    return raw
 
 
 def _escape(match: re.Match[bytes]) -> bytes:

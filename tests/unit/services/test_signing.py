@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from joserfc import jws
+from joserfc.jwk import OctKey
 from sqlalchemy import insert
 
 from ostiary import errors
@@ -19,6 +21,7 @@ from ostiary.testing.clock import Clock
 
 pytestmark = pytest.mark.anyio
 
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 CLAIMS = {"_id": "ann", "iat": 1, "jti": "0"}
 MANY = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None
@@ -43,7 +46,7 @@ def part(value: Any) -> str:
 
 def forged(keys: SigningKeys, header: Any, payload: Any = CLAIMS, key: bytes | None = None) -> str:
     """Return a token with any header, under our own newest key unless another is given."""
-    secret = keys._keys[keys._newest].raw_value if key is None else key
+    secret = keys._keys[keys._newest] if key is None else key
     signed = f"{part(header)}.{part(payload)}"
     return f"{signed}.{part(hmac.digest(secret, signed.encode(), 'sha256'))}"
 
@@ -57,6 +60,29 @@ async def test_what_was_signed_is_verified(keys: SigningKeys) -> None:
     assert keys.verify(token) == CLAIMS
     assert keys.sign(CLAIMS, key_id) == (token, key_id)
     assert keys.verify(forged(keys, good_header(keys))) == CLAIMS
+
+
+@MANY
+@given(claims=st.dictionaries(st.text(max_size=5), JSON, max_size=5))
+async def test_a_library_signs_and_verifies_the_same(
+    keys: SigningKeys, claims: dict[str, Any]
+) -> None:
+    """TOK-01"""
+    token, key_id = keys.sign(claims)
+    key = OctKey.import_key(keys._keys[key_id])
+    read = jws.deserialize_compact(token, key, ["HS256"])
+    assert jws.serialize_compact(read.headers(), read.payload, key, ["HS256"]) == token
+    assert json.loads(read.payload) == claims
+
+
+async def test_a_token_has_one_text_only(keys: SigningKeys) -> None:
+    """TOK-04"""
+    token, _ = keys.sign(CLAIMS)
+    # Four letters end in the same byte: two of their bits stand for nothing.
+    others = [token[:-1] + letter for letter in ALPHABET if letter != token[-1]]
+    for other in (*others, f"{token}=", f"{token}.", f"{token}\n", f".{token}"):
+        with pytest.raises(errors.TokenInvalid):
+            keys.verify(other)
 
 
 @MANY
@@ -149,7 +175,7 @@ async def test_every_process_signs_with_the_same_keys(open_house: Any) -> None:
 async def test_keys_stand_sealed_in_the_store(house: Any, keys: SigningKeys) -> None:
     """TOK-30"""
     (row,) = await house.rows(table)
-    secret = keys._keys[row.id].raw_value
+    secret = keys._keys[row.id]
     assert len(secret) == 32
     assert secret not in row.sealed
 
