@@ -67,6 +67,7 @@ LIBRARIES = {
     "uvicorn": "serving http_cycle http_names http_protocol http_pressure websocket_protocol testing",
     "argon2": "hashing",
     "cryptography": "keys sealing",
+    "joserfc": "services",
 }
 """Where in the core a library may be imported."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from ostiary import errors
 from ostiary.arguments import WIRE_TYPES, WireType
@@ -123,6 +124,7 @@ class Action(Struct, frozen=True, eq=False):
     :param raw: the content types of an answer that comes over HTTP without an envelope.
     :param redirects: the answer may send the client elsewhere.
     :param noted: the audit log tells of it, although its name says that it only reads.
+    :ivar required: a request without any arguments is refused.
     """
 
     controller: str
@@ -139,12 +141,11 @@ class Action(Struct, frozen=True, eq=False):
     raw: tuple[str, ...] = ()
     redirects: bool = False
     noted: bool = False
-    required: bool = field(init=False)
-    """A request without any arguments is refused."""
+    required: bool = False
 
     def __post_init__(self) -> None:
         required = any(argument.required for argument in self.arguments)
-        object.__setattr__(self, "required", required)
+        force_setattr(self, "required", required)
 
     @property
     def errors(self) -> frozenset[str]:
