@@ -23,6 +23,7 @@ from ostiary.request import ANONYMOUS, Answer, Reply, Request, Response
 from ostiary.services import Services
 from ostiary.services.accounts import Account
 from ostiary.services.sessions import Session
+from ostiary.storage import budget
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ class Dispatcher:
             return self.refuse(errors.Overloaded(retry_after=1), request, room=room)
         self._running += 1
         self._logins += login
+        budget.begin()
         try:
             return self._render(request, await self._run(request), room=room)
         except errors.OstiaryError as error:

@@ -26,6 +26,7 @@ from ostiary.http_parts import (
     read_query,
     read_volatile,
 )
+from ostiary.pressure import Room
 from ostiary.proxies import PROXIED
 from ostiary.request import FORM, Answer, Connection, Request
 from ostiary.routes import Routes
@@ -39,6 +40,7 @@ UNROUTED_PATHS = {path for _, path in UNROUTED}
 class Http:
     """Serves the API over HTTP.
 
+    :param room: for bodies that have not come to their end.
     :param largest: bytes that the body of a request may have.
     :param secrets_in_urls: a token in the query string is accepted.
     :param logged: each request is written to the access log.
@@ -51,12 +53,13 @@ class Http:
         ready: Callable[[], Awaitable[bool]],
         answers: Answers,
         *,
+        room: Room,
         largest: int,
         secrets_in_urls: bool,
         logged: bool,
     ) -> None:
         self._dispatcher, self._routes, self._ready = dispatcher, routes, ready
-        self._answers = answers
+        self._answers, self._room = answers, room
         self._largest, self._secrets_in_urls, self._logged = largest, secrets_in_urls, logged
         self._next_id = request_ids()
 
@@ -70,7 +73,7 @@ class Http:
             check_framing(scope["http_version"], raw_headers, headers)
             content = None
             if b"content-length" in headers or b"transfer-encoding" in headers:
-                raw = await read_body(headers, receive, self._largest)
+                raw = await read_body(headers, receive, self._largest, self._room)
                 if raw is None:
                     return  # The client has gone.
                 if raw:

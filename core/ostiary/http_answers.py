@@ -22,6 +22,9 @@ CONNECTIONS = "ostiary.connections"
 AT_ONCE = "ostiary.answer_at_once"
 """The ASGI extension of our own protocol class that writes a plain answer in one piece."""
 
+KEPT = "ostiary.kept"
+"""The extension that tells whether the connection outlives the answer."""
+
 ALLOWED_HEADERS = (
     b"Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, "
     b"Content-Encoding, Content-Length, X-Kuzzle-Volatile"
@@ -88,7 +91,7 @@ class Answers:
         """
         headers = request.connection.headers
         if answer.headers or answer.cookies or b"origin" in headers:
-            return self._send_special(send, request, answer)
+            return self._send_special(scope, send, request, answer)
         if b"accept-encoding" in headers and (coding := _coding(headers, answer.body)):
             return self._send_encoded(coding, scope, send, request, answer)
         return _sent(self._plain, scope, send, request, answer)
@@ -102,7 +105,9 @@ class Answers:
         if rest is not None:
             await rest
 
-    async def _send_special(self, send: Send, request: Request, answer: Answer) -> None:
+    async def _send_special(
+        self, scope: Scope, send: Send, request: Request, answer: Answer
+    ) -> None:
         """Send an answer with headers of its own, which take the place of common ones."""
         headers = request.connection.headers
         head = self._plain
@@ -113,7 +118,7 @@ class Answers:
         names = {name for name, _ in own}
         common = [header for header in head.headers if header[0] not in names]
         out = [*common, *_about(request, answer.body), *own, *self._sharing(headers)]
-        await _send_parts(send, answer.status, out, answer.body)
+        await _send_parts(send, answer.status, _ended(scope, out), answer.body)
 
     async def send_bare(self, send: Send, request: Request, error: errors.OstiaryError) -> int:
         """Send an error found before routing as the whole body; return how many bytes it has."""
@@ -121,6 +126,8 @@ class Answers:
         out = [header for header in self._plain.headers if header[0] != b"connection"]
         # What is left of the request cannot be trusted, or is not worth reading.
         out += [CLOSE, *_about(request, content), *self._sharing(request.connection.headers)]
+        if error.retry_after is not None:
+            out.append((b"retry-after", b"%d" % error.retry_after))
         await _send_parts(send, error.status, out, content)
         return len(content)
 
@@ -158,7 +165,15 @@ def _sent(
         if at_once(scope, answer.status, lines, answer.body):
             return None
     out = [*head.headers, *_about(request, answer.body)]
-    return _send_parts(send, answer.status, out, answer.body)
+    return _send_parts(send, answer.status, _ended(scope, out), answer.body)
+
+
+def _ended(scope: Scope, headers: list[Header]) -> list[Header]:
+    """Return headers that tell the end of the connection, where the answer is its last."""
+    kept = scope["extensions"].get(KEPT) if "extensions" in scope else None
+    if kept is None or kept(scope):
+        return headers
+    return [*(header for header in headers if header[0] != b"connection"), CLOSE]
 
 
 async def _send_parts(send: Send, status: int, headers: list[Header], content: bytes) -> None:

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ostiary.eager import Eager
-from ostiary.http_answers import AT_ONCE, CONNECTIONS
+from ostiary.http_answers import AT_ONCE, CONNECTIONS, KEPT
 from ostiary.http_cycle import Cycle
 from ostiary.request import Protocol
 from ostiary.websocket_protocol import BoundedWebSocket
@@ -49,6 +49,8 @@ class BoundedProtocol(HttpToolsProtocol):
     head_within: ClassVar[float] = 10
     body_within: ClassVar[float] = 30
     read_within: ClassVar[float] = 30
+    keeps = True
+    """Whether the connection may have more requests than the next one."""
 
     cycle: Any
     _eager: Eager
@@ -69,7 +71,7 @@ class BoundedProtocol(HttpToolsProtocol):
         state = self.app_state
         state[CONNECTIONS] = self.connections
         self._eager = state.get(EAGER) or state.setdefault(EAGER, Eager(self.loop))
-        self._extensions = {AT_ONCE: self.answer_at_once}
+        self._extensions: Any = {AT_ONCE: self.answer_at_once, KEPT: self.is_kept}
         self._simple = self.limit_concurrency is None and not self.root_path
         self._expect()
         self._look()
@@ -142,7 +144,7 @@ class BoundedProtocol(HttpToolsProtocol):
         }
         self.scope = scope
         before = self.cycle
-        keep_alive = version != "1.0" and parser.should_keep_alive()
+        keep_alive = self.keeps and version != "1.0" and parser.should_keep_alive()
         self.cycle = cycle = Cycle(self, scope, keep_alive=keep_alive)
         if before is None or before.response_complete:
             self._pending = (cycle, self.app)
@@ -212,6 +214,11 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle.wake()
         self.on_response_complete()
         return True
+
+    def is_kept(self, scope: Any) -> bool:
+        """Tell whether the connection outlives the answer to a request."""
+        cycle = self._running
+        return bool(cycle.scope is scope and cycle.keep_alive)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """Begin to answer, when all is read that has arrived."""
