@@ -129,6 +129,22 @@ def test_variables_of_one_are_not_those_of_another() -> None:
     assert sorted(seen) == ["set"] * 2 + ["untouched"] * 4
 
 
+def test_what_begins_within_a_task_waits_for_its_turn() -> None:
+    seen: list[asyncio.Task[None] | None] = []
+
+    async def inner() -> None:
+        seen.append(asyncio.current_task())
+
+    async def main() -> None:
+        task = Eager(asyncio.get_running_loop()).run(inner())
+        assert seen == []
+        assert task is not None
+        await task
+        assert seen == [task]
+
+    asyncio.run(main())
+
+
 def test_what_is_raised_before_any_wait_is_raised_here() -> None:
     async def work() -> None:
         raise LookupError

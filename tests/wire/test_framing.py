@@ -110,6 +110,19 @@ def test_a_clear_request_is_answered_and_so_is_the_next(closed: Any) -> None:
     assert answer.count(b"HTTP/1.1 200") == 3
 
 
+def test_what_is_sent_behind_a_slow_request_is_answered_after_it(closed: Any) -> None:
+    """A login waits for its hash; what comes with it is more than is read in one go."""
+    refused = b'{"username":"nobody","password":"wrong wrong"}'
+    login = (
+        b"POST /_login/local HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (len(refused), refused)
+    )
+    last = SMUGGLED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    answer = exchange(closed.port, login + SMUGGLED * 500 + login + SMUGGLED * 500 + last)
+    statuses = [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"401", *[b"200"] * 500, b"401", *[b"200"] * 501]
+
+
 def test_the_answer_of_a_closed_connection_says_so(closed: Any) -> None:
     sent = b"GET /_me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     assert exchange(closed.port, sent).startswith(b"HTTP/1.1 200")
