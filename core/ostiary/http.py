@@ -208,4 +208,4 @@ def request_ids() -> Callable[[], str]:
     """Return a maker of ids in the shape of UUIDs: unique, and not secret."""
     prefix = f"{secrets.token_hex(4)}-{secrets.token_hex(2)}-4{secrets.token_hex(2)[1:]}-a"
     prefix += f"{secrets.token_hex(2)[1:]}-"
-    return map(f"{prefix}{{:012x}}".format, itertools.count()).__next__
+    return map(f"{prefix}%012x".__mod__, itertools.count()).__next__
