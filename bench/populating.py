@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import asyncpg
 from driving import post
-from ostiary_local.lookalikes import skeleton
 
 from ostiary.clock import now
 from ostiary.composition import make_backend
@@ -29,6 +28,7 @@ from ostiary.services.signing import SESSION, SigningKeys
 from ostiary.settings import Settings
 from ostiary.storage import roles
 from ostiary.storage.store import CORE
+from ostiary_local.lookalikes import skeleton
 
 BATCH = 20_000
 YEAR = 31_536_000_000
@@ -127,13 +127,10 @@ class _Copy:
 
     def __init__(self, table: str, row: Row, ago: int, lifetime: int) -> None:
         values = {name: value for name, value in row.items() if name != NUMBERED.get(table)}
+        for name in MOVED.get(table, ()):
+            values[name] -= ago
         if table == "tokens":
             values["expires_at"] = values["issued_at"] + lifetime
-            MOVED_HERE = (*MOVED["tokens"], "expires_at")
-        else:
-            MOVED_HERE = MOVED.get(table, ())
-        for name in MOVED_HERE:
-            values[name] -= ago
         self.columns = tuple(values)
         self._values = list(values.values())
         self._print = self.columns.index("fingerprint") if table == "tokens" else None
@@ -168,13 +165,17 @@ class Files:
         self._files = {name: sqlite3.connect(folder / f"{name}.db") for name in TABLES}
         self._indexes: dict[str, list[str]] = {}
 
-    def __enter__(self) -> Files:
+    def __enter__(self) -> Self:
         wanted = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
         for store, file in self._files.items():
             file.row_factory = sqlite3.Row
             for pragma in ("synchronous = OFF", "cache_size = -2000000", "temp_store = MEMORY"):
                 file.execute(f"PRAGMA {pragma}")
-            found = [row for row in file.execute(wanted) if row["sql"].split(" ON ")[1].split()[0] in TABLES[store]]
+            found = [
+                row
+                for row in file.execute(wanted)
+                if row["sql"].split(" ON ")[1].split()[0] in TABLES[store]
+            ]
             # Made anew at the end, which takes a tenth of the time.
             self._indexes[store] = [row["sql"] for row in found]
             for row in found:
@@ -210,7 +211,7 @@ class Schemas:
         self._connection = connection
 
     @classmethod
-    async def reach(cls, url: str) -> Schemas:
+    async def reach(cls, url: str) -> Self:
         """Connect."""
         connection = await asyncpg.connect(url)
         await connection.set_type_codec(
@@ -250,9 +251,7 @@ async def _signing(settings: Settings) -> AsyncIterator[SigningKeys]:
     pool = HashPool(threads=1, queue=1)
     try:
         hasher = Hasher(master.pepper(CORE), Argon2Parameters(), pool)
-        keys = SigningKeys(
-            await backend.open(CORE, hasher=hasher, sealer=master.sealer(CORE)), now
-        )
+        keys = SigningKeys(await backend.open(CORE, hasher=hasher, sealer=master.sealer(CORE)), now)
         await keys.load()
         yield keys
     finally:
