@@ -78,6 +78,12 @@ class PostgreSQLStore:
                 row = await connection.fetchrow(numbered(sql), *values)
         return None if row is None else tuple(row)
 
+    async def fetch_all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return every row of a query, which asyncpg keeps prepared."""
+        with telling(self.name):
+            async with self._hot.acquire(timeout=POOL_SECONDS) as connection:
+                return [tuple(row) for row in await connection.fetch(numbered(sql), *values)]
+
     async def close(self) -> None:
         """Give every connection back."""
         await self._writing.dispose()
