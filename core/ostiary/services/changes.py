@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 
+from ostiary.services.batches import Batch, remove
 from ostiary.storage import Database, Store, Watch
 from ostiary.storage.tables import MODE, changes, installation
 
@@ -156,12 +157,10 @@ class Changes:
             self._read_at = self._clock()
             self._told = heard
 
-    async def purge(self, batch: int) -> None:
-        """Remove some rows that every process has read."""
-        old = select(changes.c.sequence).where(changes.c.at < self._clock() - RETENTION)
-        some = old.order_by(changes.c.sequence).limit(batch).scalar_subquery()
-        async with self._store.begin() as db:
-            await db.execute(delete(changes).where(changes.c.sequence.in_(some)))
+    async def purge(self, batch: Batch) -> int:
+        """Remove some rows that every process has read; return how many."""
+        old = changes.c.at < self._clock() - RETENTION
+        return await remove(self._store, changes, old, changes.c.at, batch)
 
     def _wake(self) -> None:
         self._heard += 1

@@ -14,13 +14,12 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 
-from sqlalchemy import delete, select, tuple_
-
 # SQLite says it in the same words, and its dialect compiles this statement.
 from sqlalchemy.dialects.postgresql import insert
 
 from ostiary.cookies import DEVICE_DAYS
-from ostiary.storage import Database
+from ostiary.services.batches import Batch, remove
+from ostiary.storage import Database, Store
 from ostiary.storage.tables import devices as table
 
 DAY = 86_400_000
@@ -81,12 +80,10 @@ class Devices:
         keys = [table.c.account, table.c.device]
         await db.execute(seen.on_conflict_do_update(index_elements=keys, set_=again))
 
-    async def purge(self, db: Database, batch: int) -> int:
+    async def purge(self, store: Store, batch: Batch) -> int:
         """Forget some addresses that were last seen too long ago; return how many."""
         old = table.c.seen_at <= self._clock() - DEVICE_DAYS * DAY
-        some = select(table.c.account, table.c.device).where(old).limit(batch)
-        mine = tuple_(table.c.account, table.c.device)
-        return int((await db.execute(delete(table).where(old, mine.in_(some)))).rowcount)
+        return await remove(store, table, old, table.c.seen_at, batch)
 
     def _today(self) -> int:
         return self._clock() // DAY
