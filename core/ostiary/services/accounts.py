@@ -28,7 +28,7 @@ NOBODY = StoredUser(
 )
 
 
-BASE, PER_BYTE = 700, 8
+BASE, PER_BYTE = 600, 6
 """Bytes of memory that an account takes, and for each byte of the properties: measured for few
 properties, and more than that for long texts."""
 

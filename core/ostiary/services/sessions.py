@@ -25,7 +25,7 @@ MOST = 1000
 """Sessions that are listed, the last used first; the others are only counted."""
 
 
-BASE = 600
+BASE = 500
 """Bytes of memory that a session takes, short of its account, as an estimate."""
 
 

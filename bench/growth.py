@@ -1,0 +1,285 @@
+"""Whether everything costs the same with 1,000,000 users and live tokens as with 100.
+
+    python bench/growth.py [--users 1000000] [--folder DIR] [--seconds 4] [--rounds 2]
+                           [--postgresql] [--keep]
+
+Two stores are filled, a small and a big one, which takes minutes for a million users; with
+``--folder`` the files stay there and are used again. A server runs on each, and they are measured
+in turn. Tokens are checked in turn as well: right after the start, when each is read from the
+database, and later, when they are remembered. Logins and new users come one after the other, and what counts
+is the CPU time of the server, with that of the database where it is in the same process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from checks import bare
+from driving import CHECKED, ostiary, wrk
+from goals import Figure, keeping, report
+from populating import PASSWORD, Files, Schemas, Who, populate, sign_up
+from timing import timed
+
+from ostiary.keys import MasterKey
+from ostiary.settings import load
+from ostiary.testing.postgresql import ThrowAwayPostgreSQL
+
+FEW, SOME, MANY = 100, 1000, 100_000
+"""Users of the small store; tokens that are few, and many, to be remembered."""
+
+WITHIN = 1.2
+ALONE = 200
+"""Logins, and new users, that are measured one after the other."""
+
+CHEAP = {
+    # The cheapest hashes that are admitted.
+    "OSTIARY_SECURITY__HASHING__TIME_COST": "5",
+    "OSTIARY_SECURITY__HASHING__MEMORY_COST": "7168",
+}
+IN_TURN = """
+    wrk.method = "POST"
+    wrk.headers["Content-Type"] = "application/json"
+    local tokens, place = {}, FIRST
+    for line in io.lines("FILE") do
+      tokens[#tokens + 1] = line
+      if #tokens == LAST then break end
+    end
+    function request()
+      place = place < #tokens and place + 1 or FIRST + 1
+      return wrk.format(nil, nil, nil, '{"token":"' .. tokens[place] .. '"}')
+    end
+"""
+
+
+@dataclass
+class Place:
+    """A store with so many users, and what was measured of a server on it.
+
+    :ivar arguments: where the server finds it.
+    :ivar figures: by what was done: requests per second, or ms for each.
+    """
+
+    users: int
+    folder: Path
+    arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    admin: str = ""
+    url: str = ""
+    figures: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def tokens(self) -> Path:
+        """Where the tokens of its users stand, one a line."""
+        return self.folder / "tokens"
+
+    def note(self, what: str, value: float) -> None:
+        """Keep a figure."""
+        self.figures.setdefault(what, []).append(value)
+
+    def median(self, what: str) -> float:
+        """Return what was measured, as the median of the rounds."""
+        return statistics.median(self.figures[what])
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Run the server."""
+        settings = {**CHEAP, **self.environment}
+        with ostiary(str(self.folder), "--dev", *self.arguments, settings=settings) as self.url:
+            yield
+
+    def fill(self) -> None:
+        """Make the users, unless they are there."""
+        if self.tokens.exists():
+            return
+        with self.serving():
+            sign_up(self.url)
+        tokens = asyncio.run(self._populate())
+        self.tokens.write_text("\n".join(tokens) + "\n", encoding="ascii")
+
+    async def _populate(self) -> list[str]:
+        database = self.arguments[1] if self.arguments else None
+        overrides = {"data.dir": str(self.folder), "database.url": database}
+        settings = load(config=None, environment=self.environment, overrides=overrides, dev=True)
+        numbers = range(1, self.users)
+        if not self.admin:
+            with Files(self.folder) as files:
+                return await populate(files, settings, numbers)
+        schemas = await Schemas.reach(self.admin)
+        tokens = await populate(schemas, settings, numbers)
+        await schemas.close()
+        return tokens
+
+
+def main() -> None:
+    """Fill, measure in turn, compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--users", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--postgresql", action="store_true")
+    parser.add_argument("--fill-only", action="store_true")
+    keeping(parser)
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        places = on_sqlite(folder, options.users)
+        if options.postgresql:
+            places = on_postgresql(stack, folder, options.users)
+        for place in places:
+            place.fill()
+        if options.fill_only:
+            return
+        small, big = places
+        yardstick = measure(small, big, options.seconds, options.rounds)
+    name = "PostgreSQL" if options.postgresql else "SQLite"
+    report(list(figures(name, small, big, yardstick)), keep=options.keep)
+
+
+def on_sqlite(folder: Path, users: int) -> tuple[Place, Place]:
+    """Return a small and a big store in files."""
+    small, big = (Place(number, folder / str(number)) for number in (FEW, users))
+    return small, big
+
+
+def on_postgresql(stack: ExitStack, folder: Path, users: int) -> tuple[Place, Place]:
+    """Return a small and a big store in databases of a server that is thrown away."""
+    server = stack.enter_context(ThrowAwayPostgreSQL())
+    environment = {"OSTIARY_MASTER_KEY": MasterKey.random().text()}
+
+    def made(number: int) -> Place:
+        name = asyncio.run(server.create_database())
+        url, admin = server.url(name), server.admin_url(name)
+        here = Path(tempfile.mkdtemp(dir=folder))
+        for words in (["provision", "--admin-url", admin], ["upgrade"]):
+            command = [sys.executable, "-m", "ostiary", "db", words[0], "--data", str(here)]
+            command += ["--database", url, *words[1:]]
+            subprocess.run(command, check=True, env={**os.environ, **environment})
+        return Place(number, here, ("--database", url), environment, admin)
+
+    return made(FEW), made(users)
+
+
+def measure(small: Place, big: Place, seconds: int, rounds: int) -> float:
+    """Measure both places in turn; return the requests per second of the bare application."""
+    many = min(MANY, big.users - 1)
+    with bare() as url, small.serving(), big.serving():
+        yardstick = wrk(url, CHECKED.replace("WANTED", '"status":200'), seconds).rate
+        # Fewer than there are: each is seen for the first time.
+        big.note("cold", checked(big, 0, many, min(seconds, 3)))
+        before = resident(big.url)
+        checked(big, 0, many, seconds + many // 10_000)
+        big.note("grown", (resident(big.url) - before) / 2**20)
+        for _ in range(rounds):
+            big.note("many", checked(big, 0, many, seconds))
+            for place in (small, big):
+                place.note("few", checked(place, 0, FEW - 1, seconds))
+            big.note("some", checked(big, 0, min(SOME, big.users - 1), seconds))
+            for place in (small, big):
+                place.note("login", each(place, log_in, ALONE // rounds))
+                place.note("creation", each(place, create, ALONE // rounds))
+    return yardstick
+
+
+def checked(place: Place, first: int, count: int, seconds: int) -> float:
+    """Return how many tokens are checked in a second, of so many in turn."""
+    script = IN_TURN.replace("FIRST", str(first)).replace("LAST", str(first + count))
+    script = script.replace("FILE", str(place.tokens)) + CHECKED.replace("WANTED", '"valid":true')
+    return wrk(f"{place.url}/_checkToken", script, seconds).rate
+
+
+Do = Callable[[HTTPConnection, int], float]
+
+
+def each(place: Place, do: Do, times: int) -> float:
+    """Return the CPU time that the server spends on each, in ms; some are made before."""
+    connection = HTTPConnection(urlsplit(place.url).netloc)
+    for one in range(10):
+        do(connection, 7919 * one % place.users)
+    before = cpu(place.url)
+    for one in range(times):
+        do(connection, 104_729 * one % place.users)
+    return (cpu(place.url) - before) / times * 1000
+
+
+def log_in(connection: HTTPConnection, one: int) -> float:
+    """Sign one of the users in."""
+    body = {"username": Who.number(one).name, "password": PASSWORD}
+    return timed(connection, "/_login/local", body, wanted=200)
+
+
+def create(connection: HTTPConnection, _: int) -> float:
+    """Create a user as nobody else is called."""
+    name = f"new{time.time_ns()}"
+    credentials = {"username": name, "password": PASSWORD}
+    content = {"profileIds": ["default"], "name": name, "email": f"{name}@example.com"}
+    body = {"content": content, "credentials": {"local": credentials}}
+    return timed(connection, "/users/_create", body, wanted=200)
+
+
+def cpu(url: str) -> float:
+    """Return the CPU time that a server has spent, in seconds."""
+    fields = Path(f"/proc/{process(url)}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(url: str) -> int:
+    """Return the bytes of memory that a server uses."""
+    pages = Path(f"/proc/{process(url)}/statm").read_text("utf-8").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def process(url: str) -> str:
+    """Return the number of the process that was told to listen on the port of a URL."""
+    wanted = f"--port\0{urlsplit(url).port}\0".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if wanted in line and b"ostiary" in line:
+            return folder.name
+    sys.exit(f"nobody serves {url}")
+
+
+def figures(name: str, small: Place, big: Place, bare_rate: float) -> Iterator[Figure]:
+    """Yield what a million costs beside a hundred, and many tokens beside a few."""
+    for what, told in (("login", "CPU of a login"), ("creation", "CPU of a new user")):
+        print(f"{told}: {small.median(what):.2f} ms, {big.median(what):.2f} ms")
+        yield Figure(
+            goal="growth", what=f"{name}, {told}, {big.users:,} of {FEW}", unit="x",
+            value=big.median(what) / small.median(what), wanted=WITHIN, bound="most",
+        )  # fmt: skip
+    yield Figure(
+        goal="growth", what=f"{name}, check, {big.users:,} of {FEW}", unit="x",
+        value=small.median("few") / big.median("few"), wanted=WITHIN, bound="most",
+    )  # fmt: skip
+    rates = {what: big.median(what) for what in ("some", "many", "cold")}
+    print(f"checks a second: {rates}; bare {bare_rate:.0f}; grown by {big.median('grown'):.0f} MiB")
+    wanted = {"many": 0.95, "cold": 0.70}
+    for what, told in (("many", "warm"), ("cold", "cold")):
+        yield Figure(
+            goal="G3", what=f"{name}, {MANY:,} in turn, {told}, of {SOME:,}",
+            value=rates[what] / rates["some"], wanted=wanted[what], bound="least",
+        )  # fmt: skip
+    yield Figure(
+        goal="G3", what=f"{name}, first sight, of bare", value=rates["cold"] / bare_rate,
+        wanted=0.20, bound="least",
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
