@@ -238,8 +238,8 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
             await services.journal.sweep()
             await work_off(works, stopping)
             services.strategies.stored.retry()
-            await services.key_ring.purge()
             await services.refusals.sweep()
+            await services.key_ring.purge()
         await pause(stopping, HOUSEKEEPING)
     with going_on("writing when tokens were used"):
         while await services.activity.flush(Batch(LAST)):
