@@ -57,7 +57,7 @@ class Server:
         Size,
         "Memory in which a process keeps the tokens and users that it has seen, half for each, "
         "some 100,000 of them; further ones are read from the database again.",
-    ] = 320 * 2**20
+    ] = 384 * 2**20
     trusted_proxies: Annotated[
         Networks, "Proxies whose X-Forwarded-For is believed; every other one's is ignored."
     ] = ()
