@@ -27,7 +27,7 @@ HOUR = 3_600_000
 MIB = 2**20
 STATM = Path("/proc/self/statm")
 NESTED: Any = [[[[]]] * 40] * 20
-CONTENTS = [
+CONTENTS: list[dict[str, Any]] = [
     {"name": "Somebody", "email": "somebody@example.com"},
     {"texts": ["a", "b" * 200] * 50},
     {"numbers": [1.5, 10**6] * 200},
