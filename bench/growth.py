@@ -15,23 +15,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 from checks import bare
 from driving import CHECKED, ostiary, wrk
 from goals import Figure, keeping, report
-from populating import PASSWORD, Files, Schemas, Who, populate, sign_up
+from populating import PASSWORD, TABLES, Files, Schemas, Who, populate, sign_up
 from timing import timed
 
 from ostiary.keys import MasterKey
@@ -66,6 +68,11 @@ IN_TURN = """
 
 LOOKED_THROUGH = """
     SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE pg_total_relation_size(relid) > 10000000
+"""
+SIZES_OF_TABLES = "SELECT relname, pg_total_relation_size(relid) FROM pg_stat_user_tables"
+SIZES_IN_FILE = """
+    SELECT object.tbl_name, sum(page.pgsize) FROM dbstat page
+    JOIN sqlite_master object ON object.name = page.name GROUP BY 1
 """
 
 
@@ -116,15 +123,30 @@ class Place:
 
     def looked_through(self) -> int:
         """Return how many rows PostgreSQL has read without an index, of tables that are not small."""
+        return int(self._asked(LOOKED_THROUGH)[0][0] or 0) if self.admin else 0
 
-        async def ask() -> int:
+    def sizes(self) -> dict[str, float]:
+        """Return the bytes of each table with its indexes, for each user."""
+        if self.admin:
+            rows = self._asked(SIZES_OF_TABLES)
+        else:
+            rows = []
+            for store in TABLES:
+                with closing(sqlite3.connect(self.folder / f"{store}.db")) as file:
+                    rows += file.execute(SIZES_IN_FILE).fetchall()
+        known = {table for tables in TABLES.values() for table in tables}
+        return {table: size / self.users for table, size in rows if table in known}
+
+    def _asked(self, sql: str) -> list[Any]:
+        async def ask() -> list[Any]:
             connection = await asyncpg.connect(self.admin)
             try:
-                return int(await connection.fetchval(LOOKED_THROUGH) or 0)
+                rows: list[Any] = await connection.fetch(sql)
+                return rows
             finally:
                 await connection.close()
 
-        return asyncio.run(ask()) if self.admin else 0
+        return asyncio.run(ask())
 
     async def _populate(self) -> list[str]:
         database = self.arguments[1] if self.arguments else None
@@ -144,11 +166,12 @@ def main() -> None:
     """Fill, measure in turn, compare."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=1_000_000)
+    parser.add_argument("--tokens", type=int, default=MANY, help="in turn, to be remembered")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--postgresql", action="store_true")
-    parser.add_argument("--fill-only", action="store_true")
+    parser.add_argument("--fill-only", action="store_true", help="and tell what it takes")
     keeping(parser)
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -158,12 +181,15 @@ def main() -> None:
             places = on_postgresql(stack, folder, options.users)
         for place in places:
             place.fill()
+        small, big = places
+        for table, size in big.sizes().items():
+            print(f"{table:20}{size:>8.0f} bytes a user, with indexes")
         if options.fill_only:
             return
-        small, big = places
-        yardstick = measure(small, big, options.seconds, options.rounds)
+        many = min(options.tokens, big.users - 1)
+        yardstick = measure(small, big, many, options.seconds, options.rounds)
     name = "PostgreSQL" if options.postgresql else "SQLite"
-    report(list(figures(name, small, big, yardstick)), keep=options.keep)
+    report(list(figures(name, small, big, many, yardstick)), keep=options.keep)
 
 
 def on_sqlite(folder: Path, users: int) -> tuple[Place, Place]:
@@ -190,9 +216,8 @@ def on_postgresql(stack: ExitStack, folder: Path, users: int) -> tuple[Place, Pl
     return made(FEW), made(users)
 
 
-def measure(small: Place, big: Place, seconds: int, rounds: int) -> float:
+def measure(small: Place, big: Place, many: int, seconds: int, rounds: int) -> float:
     """Measure both places in turn; return the requests per second of the bare application."""
-    many = min(MANY, big.users - 1)
     looked_through = big.looked_through()
     with bare() as url, small.serving(), big.serving():
         yardstick = wrk(url, CHECKED.replace("WANTED", '"status":200'), seconds).rate
@@ -276,7 +301,7 @@ def process(url: str) -> str:
     sys.exit(f"nobody serves {url}")
 
 
-def figures(name: str, small: Place, big: Place, bare_rate: float) -> Iterator[Figure]:
+def figures(name: str, small: Place, big: Place, many: int, bare_rate: float) -> Iterator[Figure]:
     """Yield what a million costs beside a hundred, and many tokens beside a few."""
     for what, told in (("login", "CPU of a login"), ("creation", "CPU of a new user")):
         print(f"{told}: {small.median(what):.2f} ms, {big.median(what):.2f} ms")
@@ -297,7 +322,7 @@ def figures(name: str, small: Place, big: Place, bare_rate: float) -> Iterator[F
     wanted = {"many": 0.95, "cold": 0.70}
     for what, told in (("many", "warm"), ("cold", "cold")):
         yield Figure(
-            goal="G3", what=f"{name}, {MANY:,} in turn, {told}, of {SOME:,}",
+            goal="G3", what=f"{name}, {many:,} in turn, {told}, of {SOME:,}",
             value=rates[what] / rates["some"], wanted=wanted[what], bound="least",
         )  # fmt: skip
     yield Figure(
