@@ -6,7 +6,7 @@ from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BindParameter, bindparam, update
+from sqlalchemy import update
 
 from ostiary.services.batches import Batch
 from ostiary.services.changes import take_turn
@@ -53,14 +53,17 @@ class Activity:
             some = dict(islice(noted.items(), batch.size))
             if not some:
                 continue
-            seen: BindParameter[int] = bindparam("seen")
-            earlier = table.c.last_seen.is_(None) | (table.c.last_seen < seen)
-            later = update(table).where(table.c.fingerprint == bindparam("this"), earlier)
-            rows = [{"this": fingerprint, "seen": minute} for fingerprint, minute in some.items()]
+            minutes: dict[int, list[bytes]] = {}
+            for fingerprint, minute in some.items():
+                minutes.setdefault(minute, []).append(fingerprint)
             async with self._store.begin() as db:
                 await take_turn(db)
                 start = perf_counter()
-                await db.execute(later.values(last_seen=seen), rows)
+                # One statement for many tokens: the event loop is not disturbed at each.
+                for minute, used in minutes.items():
+                    earlier = table.c.last_seen.is_(None) | (table.c.last_seen < minute)
+                    these = update(table).where(table.c.fingerprint.in_(used), earlier)
+                    await db.execute(these.values(last_seen=minute))
             batch.took(perf_counter() - start)
             for fingerprint, minute in some.items():
                 if noted.get(fingerprint) == minute:
