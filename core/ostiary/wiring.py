@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
+
+from msgspec import Struct
 
 from ostiary import __version__, openapi
 from ostiary.actions import Registry
@@ -74,8 +75,7 @@ from ostiary.settings import Settings
 from ostiary.storage import OwnStore, Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(Struct, frozen=True, kw_only=True):
     """What the services are made of: stores that are open, and what watches over them."""
 
     settings: Settings

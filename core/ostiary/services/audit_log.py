@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from ostiary.services.batches import Batch, remove
 from ostiary.services.lifetimes import ENDLESS
-from ostiary.storage import Store
+from ostiary.storage import Database, Store
 from ostiary.storage.tables import audit
 
 PAGE = 1000
@@ -54,8 +55,7 @@ class Entry:
         return {"_id": str(self.sequence), "_source": told}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """Which entries; None is whichever.
 
     :ivar user: who did it, or whom or what it was done to.
@@ -118,11 +118,13 @@ class AuditLog:
         if before is not None:
             page = page.where(audit.c.sequence < before)
         count = select(func.count()).select_from(audit).where(condition)
-        # Whoever looks for a needle has nobody else wait for it.
-        async with self._store.read(apart=True) as db:
+
+        async def work(db: Database) -> tuple[list[Entry], int]:
             rows: Sequence[Any] = (await db.execute(page.offset(start).limit(size))).all()
-            total: int = await db.scalar(count)
-        return [Entry(*row) for row in rows], total
+            return [Entry(*row) for row in rows], await db.scalar(count)
+
+        # Whoever looks for a needle has nobody else wait for it.
+        return await self._store.search(work)
 
     async def read(self, wanted: Wanted, *, after: int = 0) -> AsyncIterator[Entry]:
         """Yield every entry, the oldest first, from the one after a number on."""

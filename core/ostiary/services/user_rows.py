@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from sys import intern
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import delete, insert, select, update
 
 from ostiary import errors
@@ -44,8 +44,7 @@ LARGEST = 2**18
 """Bytes that the properties of a user may take, as JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredUser:
+class StoredUser(Struct, frozen=True):
     """A user as stored; instants are milliseconds since the epoch."""
 
     kuid: str

@@ -7,18 +7,19 @@ runs in the same process and goes around.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from sqlalchemy import Executable
-
+from ostiary.storage.prepared import Statement
 from ostiary.storage.store import Database, Rows, Store
 
 if TYPE_CHECKING:
     from ostiary.hashing import Hasher
     from ostiary.sealing import Sealer
+
+T = TypeVar("T")
 
 
 class Facade:
@@ -47,6 +48,14 @@ class Facade:
     def read(self, *, apart: bool = False) -> AbstractAsyncContextManager[Database]:
         """Open a snapshot for reading; see ``OwnStore``."""
         return _Opening(self._store.read(apart=apart))
+
+    async def search(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        """Run queries that list or count; see ``OwnStore``."""
+
+        async def enclosed(db: Database) -> T:
+            return await work(_Block(db))
+
+        return await self._store.search(enclosed)
 
     def begin(self) -> AbstractAsyncContextManager[Database]:
         """Open a transaction for writing; see ``OwnStore``."""
@@ -87,13 +96,13 @@ class _Block:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def execute(self, statement: Executable, parameters: Any = None) -> Rows:
+    async def execute(self, statement: Statement, parameters: Any = None) -> Rows:
         try:
             return await self._db.execute(statement, parameters)
         except Exception as error:  # noqa: BLE001 - it is raised again
             raise _bare(error) from None
 
-    async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+    async def scalar(self, statement: Statement, parameters: Any = None) -> Any:
         return (await self.execute(statement, parameters)).scalar()
 
     def after_commit(self, call: Callable[[], None]) -> None:
