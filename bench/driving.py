@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
@@ -17,6 +19,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.request import Request, urlopen
+
+from ostiary.testing.postgresql import ThrowAwayPostgreSQL
 
 CONNECTIONS = 16
 SERVER_CORE, CLIENT_CORE = "0", "1"
@@ -69,6 +73,22 @@ def ostiary(
     command = [sys.executable, "-m", "ostiary", "serve", "--data", folder, *arguments]
     with running([*command, "--port", str(port)], port, cores, settings):
         yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def on_postgresql() -> Iterator[Mapping[str, str]]:
+    """Run a PostgreSQL that is thrown away, and yield what has a server use it."""
+    with ThrowAwayPostgreSQL() as postgresql:
+        name = asyncio.run(postgresql.create_database())
+        settings = {
+            "OSTIARY_MASTER_KEY": secrets.token_hex(32),
+            "OSTIARY_DATABASE__URL": postgresql.url(name),
+        }
+        admin = ["db", "provision", "--admin-url", postgresql.admin_url(name)]
+        for words in (admin, ["db", "upgrade"]):
+            command = [sys.executable, "-m", "ostiary", *words]
+            subprocess.run(command, check=True, env={**os.environ, **settings})
+        yield settings
 
 
 @contextmanager
@@ -156,6 +176,16 @@ def result(process: subprocess.Popen[str]) -> Measured:
     assert slow is not None
     assert slowest is not None
     return Measured(float(rate[1]), _ms(slow), _ms(slowest))
+
+
+def process_of(url: str) -> int:
+    """Return the process that listens on the port of an address of this machine."""
+    port = url.rpartition(":")[2]
+    command = ["ss", "-ltnpH", f"sport = :{port}"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"pid=(\d+)", told)
+    assert found is not None
+    return int(found[1])
 
 
 def free_port() -> int:

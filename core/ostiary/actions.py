@@ -12,6 +12,9 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
 from ostiary import errors
 from ostiary.arguments import WIRE_TYPES, WireType
 from ostiary.request import Request
@@ -28,8 +31,7 @@ class WrongDeclaration(TypeError):
     """A function cannot be an action; the message says which and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """An HTTP method and a path in which ``{name}`` is an argument.
 
     :param deprecated: the version since when another route is to be used, or None.
@@ -61,8 +63,7 @@ def _verb(verb: str) -> Callable[..., Route]:
 GET, POST, PUT, DELETE = map(_verb, ("GET", "POST", "PUT", "DELETE"))
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """One argument: the parameter that takes it, its name and type on the wire."""
 
     parameter: str
@@ -94,8 +95,7 @@ class Argument:
         return wire.read(self.path, value, http)
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """What an action wants of the body: an object, perhaps with members of known types."""
 
     required: bool
@@ -114,8 +114,7 @@ class Body:
         return fields
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Action:
+class Action(Struct, frozen=True, eq=False):
     """An action of the API.
 
     :param signed_in: anonymous users are refused, whatever their rights.
@@ -125,6 +124,7 @@ class Action:
     :param raw: the content types of an answer that comes over HTTP without an envelope.
     :param redirects: the answer may send the client elsewhere.
     :param noted: the audit log tells of it, although its name says that it only reads.
+    :ivar required: a request without any arguments is refused.
     """
 
     controller: str
@@ -141,12 +141,11 @@ class Action:
     raw: tuple[str, ...] = ()
     redirects: bool = False
     noted: bool = False
-    required: bool = field(init=False)
-    """A request without any arguments is refused."""
+    required: bool = False
 
     def __post_init__(self) -> None:
         required = any(argument.required for argument in self.arguments)
-        object.__setattr__(self, "required", required)
+        force_setattr(self, "required", required)
 
     @property
     def errors(self) -> frozenset[str]:

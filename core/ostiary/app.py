@@ -10,16 +10,15 @@ import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
 from threading import Thread, Timer, current_thread, main_thread
 from typing import Any, get_args
 
-from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from msgspec import Struct
+from starlette.routing import Router, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 
 from ostiary import errors, log
 from ostiary.background_hooks import BackgroundHooks
@@ -39,7 +38,6 @@ from ostiary.services.inventory import disabled
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
 from ostiary.services.rights import Grant, Rights
 from ostiary.settings import Settings
-from ostiary.storage.store import CORE
 from ostiary.watchdog import Watchdog
 from ostiary.websocket import WebSockets
 
@@ -80,7 +78,7 @@ class Application:
         trusted = settings.server.trusted_proxies
         self._proxies = Proxies(trusted) if trusted else None
         self._http: Http | None = None
-        self._around: ASGIApp = Starlette(lifespan=self._lifespan)
+        self._around = Router(lifespan=self._lifespan)
         self._state: dict[str, Any] = {}
         self._ready = False
         self._pressure = Pressure(most_connections(settings.server.max_connections))
@@ -97,7 +95,7 @@ class Application:
         return self._around(scope, receive, send)
 
     @asynccontextmanager
-    async def _lifespan(self, around: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, _: object) -> AsyncIterator[None]:
         settings = self._settings
         master = load_master_key(settings)
         backend = make_backend(settings, master)
@@ -107,8 +105,7 @@ class Application:
                 await core.services.door.look()
             await core.signing_keys.load()
             await core.services.changes.start()
-            await core.stores[CORE].hasher.prepare()
-            self._serve(core, around)
+            self._serve(core)
             stopping = asyncio.Event()
             sides = core.services.plugin_sides
             background = BackgroundHooks(core.plugins, sides, self._watchdog)
@@ -116,9 +113,9 @@ class Application:
                 tasks.create_task(keep_house(core.services, stopping))
                 tasks.create_task(watch_tokens(core.services, stopping))
                 self._ready = True
-                # What is there now stays: the collector need not walk it again and again.
-                gc.collect()
+                # What is there now stays, and the little garbage in it is not worth a search.
                 gc.freeze()
+                gc.enable()
                 background.start()
                 self._await_the_end()
                 yield
@@ -149,7 +146,7 @@ class Application:
             connection.keeps = False
         asyncio.get_running_loop().call_later(drain, stop, number, None)
 
-    def _serve(self, core: Core, around: Starlette) -> None:
+    def _serve(self, core: Core) -> None:
         settings = self._settings
         registry = core.registry
         origins = _origins(settings)
@@ -189,7 +186,7 @@ class Application:
             settings.limits.websocket_messages_per_second,
             self._pressure.unsent,
         )
-        around.router.routes.append(WebSocketRoute("/{path:path}", sockets))
+        self._around.routes.append(WebSocketRoute("/{path:path}", sockets))
 
     def _measure(self, services: Services, dispatcher: Dispatcher) -> None:
         """Have everything counted that somebody may ask for."""
@@ -206,8 +203,7 @@ class Application:
         return sum(connection.speaks == protocol for connection in connections)
 
 
-@dataclass(frozen=True, slots=True)
-class MakeApplication:
+class MakeApplication(Struct, frozen=True):
     """Makes the application in each process of the server; can be sent to another process."""
 
     settings: Settings

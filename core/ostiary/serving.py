@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
 from typing import Literal
 
 import uvicorn
@@ -31,6 +32,9 @@ WORKER_PATIENCE = 30
 GRACE = 10
 """Seconds that running requests get when the server is told to stop."""
 
+TICK = 1.0
+"""Seconds between two looks at the clock, for the header ``Date``."""
+
 
 class Workers(Multiprocess):
     """Starts the processes that answer, and replaces those that are gone."""
@@ -49,6 +53,29 @@ class Workers(Multiprocess):
             socket.close()
 
 
+class Server(uvicorn.Server):
+    """uvicorn's server, which wakes up when it is told to stop, and not ten times a second to see."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        """Serve until told to stop."""
+        self._loop = asyncio.get_running_loop()
+        # Every tenth of uvicorn's ticks renews the header; all of these are such.
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), TICK)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take note of a signal that says stop."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
+
+
 def run(settings: Settings) -> None:
     """Serve until a signal says stop."""
     config = configuration(settings, MakeApplication(settings))
@@ -60,7 +87,7 @@ def run(settings: Settings) -> None:
     # uvicorn stops gracefully and raises the signal again: to have stopped as told is no failure.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda _signal, _frame: None)
-    program = uvicorn.Server(config)
+    program = Server(config)
     # What cannot listen exits by itself, with a status of its own.
     with suppress(SystemExit):
         program.run()

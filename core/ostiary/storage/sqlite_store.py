@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sqlalchemy.dialects.sqlite import insert
+
 from ostiary import errors
 from ostiary.storage import sqlite_files as files
 from ostiary.storage import sqlite_guard as guards
@@ -42,6 +44,8 @@ class SQLiteStore:
     :param limited: no statement may take longer than ``LONGEST_SECONDS``, and the event loop
         never waits longer than ``GLANCE`` for one: what takes longer is read apart.
     """
+
+    insert = staticmethod(insert)
 
     def __init__(
         self, path: Path, name: str, *, hasher: Hasher, sealer: Sealer, limited: bool = False
