@@ -59,7 +59,6 @@ class PressedProtocol(BoundedProtocol):
     flow: Flow
     _pressure: Pressure
     _refused = _reading = False
-    _waiting = b""
     _held = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -92,10 +91,9 @@ class PressedProtocol(BoundedProtocol):
         if self._held or not self._complete:
             self._measure()
 
-    def on_response_complete(self) -> None:
+    def read_waiting(self) -> None:
         """Go on with the next request."""
-        super().on_response_complete()
-        if self._waiting and not self._reading:
+        if not self._reading:
             self._read_on()
             self._measure()
 

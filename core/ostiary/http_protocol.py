@@ -52,6 +52,7 @@ class BoundedProtocol(HttpToolsProtocol):
     keeps = True
     """Whether the connection may have more requests than the next one."""
 
+    cycle: Any
     _eager: Eager
     _timer: asyncio.TimerHandle | None = None
     _deadline = math.inf
@@ -61,6 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _complete = _own = _feeding = False
     _head = 0
     _running: Any = None
+    _waiting = b""
     _pending: tuple[Any, Any] | None = None
     _dated: tuple[Any, bytes] = (None, b"")
 
@@ -102,7 +104,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._expected is not None:
             self._expect_nothing()
         if self._pending is not None:
-            self._begin(*self._pending)
+            self._begin()
         if self._in_head and self._head > LONGEST_HEAD and not self.transport.is_closing():
             self.send_400_response("The head of the request is too large.")
 
@@ -177,6 +179,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         elif self._expected is None:
             self._deadline = self.loop.time() + self.timeout_keep_alive
+        if self._waiting:
+            self.read_waiting()
+
+    def read_waiting(self) -> None:
+        """Read on what had to wait for an answer: nothing does here."""
 
     def resume_writing(self) -> None:
         """Note that the peer reads."""
@@ -229,9 +236,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = math.inf
         super()._start_asgi_task(cycle, app)
 
-    def _begin(self, cycle: Any, app: Any) -> None:
+    def _begin(self) -> None:
         """Answer a request at once, if it is complete and need not wait."""
-        self._pending = None
+        assert self._pending is not None
+        (cycle, app), self._pending = self._pending, None
         if cycle.more_body or self.transport.is_closing():
             self._start_asgi_task(cycle, app)
             return
