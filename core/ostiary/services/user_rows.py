@@ -18,7 +18,7 @@ from ostiary.services.history import history
 from ostiary.services.profiles import check_profiles
 from ostiary.services.rights import ADMIN
 from ostiary.services.values import write_new_values, write_values
-from ostiary.storage import Database
+from ostiary.storage import Database, Prepared
 from ostiary.storage.tables import user_profiles, users
 from ostiary.strategies import User
 
@@ -39,6 +39,8 @@ JOINED = (
 """A user in one statement, which every token costs that is not remembered."""
 
 FIND = f"SELECT {COLUMNS} FROM {JOINED} WHERE u.kuid = ?"  # noqa: S608 - of constants
+
+INSERT, GIVE = Prepared(insert(users)), Prepared(insert(user_profiles))
 
 LARGEST = 2**18
 """Bytes that the properties of a user may take, as JSON."""
@@ -148,7 +150,7 @@ async def insert_users(db: Database, new: Sequence[StoredUser]) -> None:
     :raises errors.ProfileNotFound: a profile of theirs is not there.
     """
     await check_profiles(db, dict.fromkeys(id for user in new for id in user.profile_ids))
-    await db.execute(insert(users), [_row(user) for user in new])
+    await db.execute(INSERT, [_row(user) for user in new])
     await write_new_values(db, USERS, {user.kuid: user.content for user in new})
     await _give_profiles(db, *new)
 
@@ -199,7 +201,7 @@ async def _give_profiles(db: Database, *holders: StoredUser) -> None:
         for user in holders
         for position, id in enumerate(user.profile_ids)
     ]
-    await db.execute(insert(user_profiles), rows)
+    await db.execute(GIVE, rows)
 
 
 def _row(user: StoredUser) -> dict[str, Any]:

@@ -34,12 +34,14 @@ from ostiary.services.user_rows import (
     read_users,
 )
 from ostiary.services.values import erase_values
-from ostiary.storage import Database, Store
+from ostiary.storage import Database, Prepared, Store
 from ostiary.storage.tables import user_profiles, user_strategies, users
 from ostiary.strategies import Call, User
 
 if TYPE_CHECKING:
     from ostiary.services.accounts import Account
+
+HOLD = Prepared(insert(user_strategies))
 
 DRAWS = 20
 """How many kuids of words are drawn before one with a UUID is."""
@@ -238,19 +240,20 @@ class Users:
     ) -> StoredUser:
         now = self._clock()
         stored = StoredUser.new(user.kuid, user.profile_ids, user.content, author, now)
-        async with self._store.begin() as db:
+        held = [{"kuid": user.kuid, "strategy": one, "created_at": now} for one in strategies]
+        told = UserCreated(kuid=user.kuid, profiles=user.profile_ids, strategies=tuple(strategies))
+
+        async def write(db: Database) -> None:
             await self._changes.record(db, "user", user.kuid)
             if first_admin and await administrator_exists(db):
                 raise errors.AdminExists
             await self._journal.claim(db, operation)
             await insert_user(db, stored)
-            for strategy in strategies:
-                held = {"kuid": user.kuid, "strategy": strategy, "created_at": now}
-                await db.execute(insert(user_strategies).values(held))
-            told = UserCreated(
-                kuid=user.kuid, profiles=user.profile_ids, strategies=tuple(strategies)
-            )
+            if held:
+                await db.execute(HOLD, held)
             await self._events.record(db, told)
+
+        await self._store.write(write)
         return stored
 
 
