@@ -131,9 +131,9 @@ class Changes:
 
     async def catch_up(self) -> None:
         """Read the unseen rows and tell the listeners; returns when none is left."""
-        waited = self._reading.locked()
+        waited, wanted = self._reading.locked(), self._heard
         async with self._reading:
-            if waited and self._told == self._heard:
+            if waited and self._told >= wanted:
                 return
             # Only a read that began after it was heard makes a change known: who asks
             # meanwhile waits here, and is not served from what is outdated.

@@ -21,6 +21,7 @@ from ostiary import errors
 from ostiary.storage import sqlite_files as files
 from ostiary.storage import sqlite_guard as guards
 from ostiary.storage.apart import LONGEST_SECONDS, Apart, deadline
+from ostiary.storage.budget import Waiting
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
 
@@ -36,7 +37,11 @@ INSTRUCTIONS = 1000
 """Steps of SQLite between two looks at the clock; one may compare two long texts."""
 
 GLANCE = 0.05
-"""Seconds that the event loop waits for a query of a limited store."""
+"""Seconds that the event loop waits for a query of a limited store, and a writer for a lock that
+another process keeps."""
+
+TURN_SECONDS = 30.0
+"""Longest wait for the other writers of the process, for who works without a request."""
 
 TOO_LONG = f"a statement was interrupted: it took more than {LONGEST_SECONDS:g} s, or was left"
 
@@ -58,12 +63,13 @@ class SQLiteStore:
         self.hasher = hasher
         self.sealer = sealer
         self._turn = asyncio.Lock()
+        self._locked_out = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{name}")
         self._apart = Apart(name)
         reading, writing = guards.Guard(guards.READING), guards.Guard(guards.WRITING)
         readers = engine_of(path, reading, _begin_reading)
         with telling(name):
-            writers = engine_of(path, writing, begin_writing)
+            writers = engine_of(path, writing, self._begin_writing)
             self._writer = _Session(name, writers, writing)
             self._hot = files.connect(path, guards.Guard(guards.READING))
         self._new_reader = partial(_Session, name, readers, reading)
@@ -98,7 +104,7 @@ class SQLiteStore:
 
         A task that is cancelled while it commits may have committed, wholly.
         """
-        async with self._turn:
+        async with self._taking_turn():
             write = self._writer.execute_for if self._limited else self._writer.execute
             db = Transaction(partial(self._in_thread, write))
             try:
@@ -138,6 +144,30 @@ class SQLiteStore:
 
     def __repr__(self) -> str:
         return f"<SQLiteStore {self.name}>"
+
+    @asynccontextmanager
+    async def _taking_turn(self) -> AsyncIterator[None]:
+        """Wait for the turn to write, as long as the request may."""
+        with Waiting(TURN_SECONDS) as seconds:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._turn.acquire()
+            except TimeoutError:
+                raise errors.StoreUnavailable(retry_after=1) from None
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _begin_writing(self, file: sqlite3.Connection) -> None:
+        """Begin as ``begin_writing``; once another process has kept the lock, it is not waited for.
+
+        Else everybody whose turn comes would wait as long as the one before.
+        """
+        seconds = GLANCE if self._locked_out else files.BUSY_SECONDS
+        self._locked_out = True
+        begin_writing(file, seconds)
+        self._locked_out = False
 
     async def _read_limited(
         self, session: _Session, statement: Executable, parameters: Any
@@ -270,9 +300,9 @@ def _begin_reading(file: sqlite3.Connection) -> None:
     file.execute("BEGIN")
 
 
-def begin_writing(file: sqlite3.Connection) -> None:
+def begin_writing(file: sqlite3.Connection, seconds: float = files.BUSY_SECONDS) -> None:
     """Begin with the lock that a writer needs in the end: two who read first would collide."""
-    files.insist(file, "BEGIN IMMEDIATE")
+    files.insist(file, "BEGIN IMMEDIATE", seconds)
 
 
 def _file(connection: Connection) -> sqlite3.Connection:
