@@ -69,6 +69,28 @@ class Cluster:
 
 @pytest.fixture
 def cluster(missing: Callable[[str, str], NoReturn]) -> Iterator[Cluster]:
+    with _cluster(missing) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def lasting(missing: Callable[[str, str], NoReturn]) -> Iterator[Cluster]:
+    """A cluster in which nobody dies."""
+    with _cluster(missing) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def site(
+    lasting: Cluster, start_server: Serve, administer: Callable[[HttpApi], str]
+) -> tuple[Cluster, ThrowAwayServer, str]:
+    server = start_server(database=lasting.url, environment=lasting.environment)
+    with closing(HttpApi(server.port)) as api:
+        return lasting, server, administer(api)
+
+
+@contextmanager
+def _cluster(missing: Callable[[str, str], NoReturn]) -> Iterator[Cluster]:
     environment = {
         "OSTIARY_MASTER_KEY": secrets.token_hex(32),
         "OSTIARY_SETUP_SECRET": SETUP_SECRET,
@@ -167,12 +189,11 @@ def test_a_failover_costs_nothing_that_was_acknowledged(
 
 
 def test_a_commit_that_was_told_not_to_wait_for_the_standby_is_not_acknowledged(
-    cluster: Cluster, serve: Serve, administer: Callable[[HttpApi], str]
+    site: tuple[Cluster, ThrowAwayServer, str],
 ) -> None:
     """REL-01: the server of the database would call it done, with a warning."""
-    server = serve(database=cluster.url, environment=cluster.environment)
+    cluster, server, admin = site
     with closing(HttpApi(server.port)) as api:
-        admin = administer(api)
         cluster.standby.freeze()
         try:
             with ThreadPoolExecutor(1) as pool:
@@ -187,10 +208,10 @@ def test_a_commit_that_was_told_not_to_wait_for_the_standby_is_not_acknowledged(
 
 
 def test_a_standby_that_stands_still_stops_writing_and_nothing_else(
-    cluster: Cluster, serve: Serve, administer: Callable[[HttpApi], str]
+    site: tuple[Cluster, ThrowAwayServer, str],
 ) -> None:
     """REL-03: every write is answered in time, and connections do not pile up."""
-    server = serve(database=cluster.url, environment=cluster.environment)
+    cluster, server, admin = site
     content = {"content": {"profileIds": ["default"]}}
 
     def create(number: int) -> tuple[int, float]:
@@ -200,7 +221,6 @@ def test_a_standby_that_stands_still_stops_writing_and_nothing_else(
             return outcome.status, time.monotonic() - began
 
     with closing(HttpApi(server.port)) as api:
-        admin = administer(api)
         cluster.standby.freeze()
         try:
             with ThreadPoolExecutor(20) as pool:

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,7 +104,7 @@ OUTAGES = [cut, stopped, frozen]
 
 @pytest.mark.parametrize("outage", OUTAGES, ids=lambda outage: outage.__name__)
 def test_an_outage_is_told_in_time_and_passes(
-    site: Site, outage: Callable[[Site], Iterator[None]]
+    site: Site, outage: Callable[[Site], AbstractContextManager[None]]
 ) -> None:
     """REL-03."""
     before = site.connections()

@@ -138,8 +138,8 @@ class Changes:
             # Only a read that began after it was heard makes a change known: who asks
             # meanwhile waits here, and is not served from what is outdated.
             heard = self._heard
-            rows = await self._unseen()
-            asleep = self._clock() - self._read_at > RETENTION // 2
+            rows, missed = await self._unseen()
+            asleep = missed or self._clock() - self._read_at > RETENTION // 2
             if self._before_keys and (asleep or any(row.what == "keys" for row in rows)):
                 await self._before_keys()
             for row in rows:
@@ -152,24 +152,34 @@ class Changes:
             self._told = heard
 
     async def purge(self, batch: int) -> None:
-        """Remove some rows that every process has read."""
-        old = select(changes.c.sequence).where(changes.c.at < self._clock() - RETENTION)
+        """Remove some rows that every process has read; the last one stays."""
+        last = select(func.max(changes.c.sequence)).scalar_subquery()
+        old = select(changes.c.sequence).where(
+            changes.c.at < self._clock() - RETENTION, changes.c.sequence < last
+        )
         some = old.order_by(changes.c.sequence).limit(batch).scalar_subquery()
         async with self._store.begin() as db:
             await db.execute(delete(changes).where(changes.c.sequence.in_(some)))
 
-    async def _unseen(self) -> Sequence[Any]:
-        """Return the rows after the last one that was read."""
+    async def _unseen(self) -> tuple[Sequence[Any], bool]:
+        """Return the rows after the last one that was read, and whether some are missing.
+
+        They are where that one is missing: a machine whose clock is wrong has removed it, and
+        whatever came after.
+        """
         # Most who look find none: who is never told looks all the time, at the price of one query.
         if await self._store.fetch(UNSEEN, self.position) is None:
-            return ()
-        unseen = (
+            return (), False
+        since = (
             select(changes.c.sequence, changes.c.what, changes.c.id)
-            .where(changes.c.sequence > self.position)
+            .where(changes.c.sequence >= self.position)
             .order_by(changes.c.sequence)
         )
         async with self._store.read() as db:
-            return (await db.execute(unseen)).all()
+            rows = (await db.execute(since)).all()
+        if rows and rows[0].sequence == self.position:
+            return rows[1:], False
+        return rows, self.position > 0
 
     def _wake(self) -> None:
         self._heard += 1
