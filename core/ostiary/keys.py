@@ -17,6 +17,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn, Self
@@ -36,6 +37,9 @@ LENGTH = 32
 """Bytes of a master key."""
 
 MOST_GIVEN = 2
+
+MOST_DERIVED = 256
+"""Derived keys that are kept at hand: of each owner few, and of each generation."""
 """The new key and the old one, while one is replaced by the other."""
 
 GRACE = 5000
@@ -221,6 +225,7 @@ class MasterKey:
             raise MasterKeyError(f"{source}: {unfit}") from None
 
 
+@lru_cache(maxsize=MOST_DERIVED)
 def _derived(key: bytes, purpose: str, length: int) -> bytes:
     info = f"ostiary/v1/{purpose}".encode()
     return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(key)

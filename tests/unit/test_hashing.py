@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from argon2 import extract_parameters
@@ -18,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostiary import errors
-from ostiary.hashing import FLOOR, Argon2Parameters, Hasher, HashPool
+from ostiary.hashing import FLOOR, TOGETHER, Argon2Parameters, Hasher, HashPool
 from ostiary.keys import GRACE, MasterKey
 
 pytestmark = pytest.mark.anyio
@@ -133,7 +134,7 @@ async def test_nobody_waits_in_the_queue_like_somebody(narrow: HashPool) -> None
 async def test_preparing_needs_a_parameter_set_that_works(pool: HashPool) -> None:
     await Hasher(PEPPER, CHEAPEST, pool).prepare()
     too_many = Argon2Parameters(memory_cost=2**27, parallelism=2**24)
-    with pytest.raises(VerificationError):
+    with pytest.raises(MemoryError):
         await Hasher(PEPPER, too_many, pool).prepare()
 
 
@@ -278,6 +279,55 @@ async def test_work_that_fails_frees_its_place(narrow: HashPool) -> None:
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
             await narrow.run(lambda: 1 // 0)
+
+
+async def test_where_many_wait_results_are_handed_over_together_and_all_of_them_are() -> None:
+    """G4: what waits for several results meets a cold cache once."""
+    pool, log = HashPool(1, 100), list[tuple[str, int]]()
+
+    def work(number: int) -> None:
+        time.sleep(0.005)
+        log.append(("done", number))
+
+    async def wait_for(number: int) -> None:
+        await pool.run(partial(work, number))
+        log.append(("told", number))
+
+    await asyncio.gather(*map(wait_for, range(3 * TOGETHER)))
+    assert log.index(("told", 0)) >= TOGETHER
+    assert len(log) == 2 * 3 * TOGETHER
+    pool.close()
+
+
+async def test_a_result_is_not_held_for_one_that_takes_long() -> None:
+    pool, gate = HashPool(1, 100), Gate()
+    await pool.run(lambda: time.sleep(1))
+    quick = asyncio.create_task(pool.run(lambda: "quick"))
+    slow = [asyncio.create_task(pool.run(gate.work)) for _ in range(2 * TOGETHER)]
+    assert await quick == "quick"
+    gate.opened.set()
+    await asyncio.gather(*slow)
+    pool.close()
+
+
+async def test_a_result_is_not_held_for_those_who_give_up() -> None:
+    pool, first, gate = HashPool(1, 100), Gate(), Gate()
+    await pool.run(lambda: None)
+    held = asyncio.create_task(pool.run(first.work))
+    await first.entered()
+    running = asyncio.create_task(pool.run(gate.work))
+    waiting = [asyncio.create_task(pool.run(gate.work)) for _ in range(2 * TOGETHER)]
+    await asyncio.sleep(0)
+    first.opened.set()
+    await gate.entered()
+    assert not held.done()
+    for one in waiting:
+        one.cancel()
+    assert await held
+    assert not running.done()
+    gate.opened.set()
+    assert await running
+    pool.close()
 
 
 async def test_no_more_threads_than_told(pool: HashPool) -> None:

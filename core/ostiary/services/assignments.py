@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ostiary import errors
 from ostiary.events import UserProfilesChanged
@@ -47,7 +48,7 @@ class Assignments:
         async with self._store.begin() as db:
             await take_turn(db)
             found = await read_users(db, [kuid])
-            if not found or await self._changes.since(db, since, "user", kuid):
+            if not found or await self._changes.since(db, since, ("user", kuid)):
                 return None
             await self._changes.record(db, "user", kuid)
             new = replace(found[0], profile_ids=profile_ids, updater=kuid, updated_at=self._clock())

@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, or_, select
 
-from ostiary.storage import Database, Store, Watch
+from ostiary.storage import Database, Prepared, Store, Watch, budget
 from ostiary.storage.tables import MODE, changes, installation
 
 What = Literal["token", "user", "rights", "keys", "strategies", "ending"]
@@ -27,19 +27,38 @@ RETENTION = 3_600_000
 """How long rows are kept, in ms. Who was asleep for half of it forgets everything instead."""
 
 NEWEST = "SELECT sequence FROM changes ORDER BY sequence DESC LIMIT 1"
-UNSEEN = "SELECT sequence FROM changes WHERE sequence > ? LIMIT 1"
+ANY_UNSEEN = "SELECT sequence FROM changes WHERE sequence > ? LIMIT 1"
 
 # Built once: every login asks.
-INSERT = insert(changes)
-LATER = (
+INSERT = Prepared(insert(changes))
+TURN = Prepared(select(installation.c.key).where(installation.c.key == MODE).with_for_update())
+
+MOST_ASKED = 4
+"""Things of which it is asked at once whether they have changed."""
+
+LATER = Prepared(
     select(changes.c.sequence)
     .where(
         changes.c.sequence > bindparam("position"),
-        changes.c.what == bindparam("changed"),
-        changes.c.id.in_(bindparam("changed_ids", expanding=True)),
+        or_(
+            *(
+                (changes.c.what == bindparam(f"what{place}"))
+                & (changes.c.id == bindparam(f"id{place}"))
+                for place in range(MOST_ASKED)
+            )
+        ),
     )
     .limit(1)
 )
+
+SINCE = Prepared(
+    select(changes.c.sequence, changes.c.what, changes.c.id)
+    .where(changes.c.sequence >= bindparam("position"))
+    .order_by(changes.c.sequence)
+)
+
+Thing = tuple[What, str]
+"""What may change, and its id."""
 
 
 async def take_turn(db: Database) -> None:
@@ -48,8 +67,7 @@ async def take_turn(db: Database) -> None:
     On SQLite all writers do. On PostgreSQL what is read from here on is what the
     others have left.
     """
-    mode = select(installation.c.key).where(installation.c.key == MODE)
-    await db.execute(mode.with_for_update())
+    await db.execute(TURN)
 
 
 class Changes:
@@ -61,7 +79,8 @@ class Changes:
         self._before_keys: Callable[[], Awaitable[None]] | None = None
         self._looked = False
         self._heard = self._told = 0
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Task[None] | None = None
         self._read_at = 0
         self.position = 0
 
@@ -90,9 +109,13 @@ class Changes:
         """Return the number of the last change, in a transaction that has recorded one."""
         return int(await db.scalar(select(func.max(changes.c.sequence))))
 
-    async def since(self, db: Database, sequence: int, what: What, *ids: str) -> bool:
-        """Tell whether any of some things has changed after a change of that number."""
-        asked = {"position": sequence, "changed": what, "changed_ids": ids}
+    async def since(self, db: Database, sequence: int, *things: Thing) -> bool:
+        """Tell whether any of up to ``MOST_ASKED`` things has changed after that change."""
+        asked: dict[str, Any] = {"position": sequence}
+        for place in range(MOST_ASKED):
+            # A place that is left over asks for the first thing again.
+            what, id = things[place] if place < len(things) else things[0]
+            asked[f"what{place}"], asked[f"id{place}"] = what, id
         return await db.scalar(LATER, asked) is not None
 
     def listen(self, listener: Listener) -> None:
@@ -130,26 +153,41 @@ class Changes:
         db.after_commit(self._wake)
 
     async def catch_up(self) -> None:
-        """Read the unseen rows and tell the listeners; returns when none is left."""
-        waited, wanted = self._reading.locked(), self._heard
-        async with self._reading:
-            if waited and self._told >= wanted:
-                return
-            # Only a read that began after it was heard makes a change known: who asks
-            # meanwhile waits here, and is not served from what is outdated.
-            heard = self._heard
-            rows, missed = await self._unseen()
-            asleep = missed or self._clock() - self._read_at > RETENTION // 2
-            if self._before_keys and (asleep or any(row.what == "keys" for row in rows)):
-                await self._before_keys()
-            for row in rows:
-                self._tell(row.what, row.id)
-                self.position = row.sequence
-            if asleep:
-                self._tell("rights", "")
-                self._tell("strategies", "")
-            self._read_at = self._clock()
-            self._told = heard
+        """Read the unseen rows and tell the listeners; returns when none is left.
+
+        Only a read that begins after this call will do. All who come while one is under way
+        share the next.
+
+        :raises errors.StoreUnavailable: they cannot be read.
+        """
+        if self._waiting is None:
+            self._waiting = asyncio.create_task(self._read_after(self._reading))
+        # Others wait for it as well as who is cancelled here.
+        await asyncio.shield(self._waiting)
+
+    async def _read_after(self, former: asyncio.Task[None] | None) -> None:
+        if former is not None and not former.done():
+            await asyncio.wait([former])
+        self._reading, self._waiting = self._waiting, None
+        # Its time is not that of the request which happened to begin it.
+        budget.begin()
+        await self._read()
+
+    async def _read(self) -> None:
+        # What is heard from here on may not be read.
+        heard = self._heard
+        rows, missed = await self._unseen()
+        asleep = missed or self._clock() - self._read_at > RETENTION // 2
+        if self._before_keys and (asleep or any(row.what == "keys" for row in rows)):
+            await self._before_keys()
+        for row in rows:
+            self._tell(row.what, row.id)
+            self.position = row.sequence
+        if asleep:
+            self._tell("rights", "")
+            self._tell("strategies", "")
+        self._read_at = self._clock()
+        self._told = heard
 
     async def purge(self, batch: int) -> None:
         """Remove some rows that every process has read; the last one stays."""
@@ -168,15 +206,10 @@ class Changes:
         whatever came after.
         """
         # Most who look find none: who is never told looks all the time, at the price of one query.
-        if await self._store.fetch(UNSEEN, self.position) is None:
+        if await self._store.fetch(ANY_UNSEEN, self.position) is None:
             return (), False
-        since = (
-            select(changes.c.sequence, changes.c.what, changes.c.id)
-            .where(changes.c.sequence >= self.position)
-            .order_by(changes.c.sequence)
-        )
         async with self._store.read() as db:
-            rows = (await db.execute(since)).all()
+            rows = (await db.execute(SINCE, {"position": self.position})).all()
         if rows and rows[0].sequence == self.position:
             return rows[1:], False
         return rows, self.position > 0

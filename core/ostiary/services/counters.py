@@ -6,16 +6,13 @@ counts, so that of attempts made at the same time none slips through.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import bindparam, case, delete, literal, select, update
 
-# SQLite says it in the same words, and its dialect compiles this statement.
-from sqlalchemy.dialects.postgresql import insert
-
-from ostiary.storage import Database, Store
+from ostiary.storage import Database, Prepared, Store
 from ostiary.storage.tables import login_counters as table
 
 FIRST_DELAY, LONGEST_DELAY = 1000, 900_000
@@ -31,8 +28,7 @@ class Locked(Exception):
         self.subject, self.until = subject, until
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """What one failure has done to a counter.
 
     :param first: where the counter stands after its first failure.
@@ -51,8 +47,8 @@ class Counters:
     """
 
     def __init__(self, store: Store, window: int, clock: Callable[[], int]) -> None:
-        self._store, self._clock, self._count = store, clock, _count(window)
-        self._window = window
+        self._store, self._clock, self._window = store, clock, window
+        self._count = _count(store.insert(table), window)
 
     async def count(self, free: Mapping[bytes, int]) -> tuple[Counted, ...]:
         """Count a failure of each subject, or of none.
@@ -63,10 +59,14 @@ class Counters:
         now = self._clock()
         # In one order, so that no two transactions wait for each other.
         rows = [self._row(subject, 1 - free[subject], now) for subject in sorted(free)]
-        async with self._store.begin() as db:
+
+        async def write(db: Database) -> Sequence[Any]:
             done = (await db.execute(self._count, rows)).all()
             if len(done) < len(rows):
                 raise await _locked(db, free, now)
+            return done
+
+        done = await self._store.write(write)
         return tuple(Counted(row.subject, 1 - free[row.subject], row.locked_until) for row in done)
 
     async def uncount(self, db: Database, counted: Iterable[Counted]) -> None:
@@ -93,23 +93,24 @@ class Counters:
         return row | {"now": now}
 
 
-def _count(window: int) -> Any:
+def _count(counting: Any, window: int) -> Any:
     """Return the statement that counts up what is not locked, and says what it has locked."""
     now = bindparam("now", type_=table.c.expires_at.type)
-    counting = insert(table)
     begun = counting.excluded.excess
     excess = case((table.c.expires_at <= now, begun), else_=table.c.excess + 1)
     doubled = literal(FIRST_DELAY, table.c.expires_at.type).bitwise_lshift(excess)
     delay = case((excess < 0, 0), (excess >= DOUBLINGS, LONGEST_DELAY), else_=doubled)
-    return counting.on_conflict_do_update(
-        index_elements=[table.c.subject],
-        set_={
-            table.c.excess: excess,
-            table.c.locked_until: case((excess < 0, 0), else_=now + delay),
-            table.c.expires_at: now + delay + window,
-        },
-        where=table.c.locked_until <= now,
-    ).returning(table.c.subject, table.c.locked_until)
+    return Prepared(
+        counting.on_conflict_do_update(
+            index_elements=[table.c.subject],
+            set_={
+                table.c.excess: excess,
+                table.c.locked_until: case((excess < 0, 0), else_=now + delay),
+                table.c.expires_at: now + delay + window,
+            },
+            where=table.c.locked_until <= now,
+        ).returning(table.c.subject, table.c.locked_until)
+    )
 
 
 def _uncount() -> Any:
@@ -135,4 +136,4 @@ async def _locked(db: Database, subjects: Iterable[bytes], now: int) -> Locked:
     return Locked(subject, until)
 
 
-UNCOUNT = _uncount()
+UNCOUNT = Prepared(_uncount())

@@ -266,7 +266,7 @@ class Credentials:
         await self._check_unchanged(db, kuid, None if known is None else known.of(kuid))
 
     async def _check_unchanged(self, db: Database, kuid: str, since: int | None) -> None:
-        if since is not None and await self._changes.since(db, since, "user", kuid):
+        if since is not None and await self._changes.since(db, since, ("user", kuid)):
             raise errors.ActionLocked("change of credentials")
 
     async def _check_another_way_in(self, db: Database, kuid: str, strategy: str) -> None:

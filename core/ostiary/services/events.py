@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import insert
 
 from ostiary.acting import Source, source
@@ -15,12 +15,12 @@ from ostiary.events import Event, kinds
 from ostiary.log import legible, sanitized
 from ostiary.services.changes import take_turn
 from ostiary.services.deliveries import Deliveries
-from ostiary.storage import Database, Store
+from ostiary.storage import Database, Prepared, Store
 from ostiary.storage.tables import audit
 
 logger = logging.getLogger("ostiary.audit")
 
-INSERT = insert(audit)
+INSERT = Prepared(insert(audit))
 ABOUT = ("plugin", "kuid", "id", "target")
 """Fields that tell whom or what an event is about; the first that it has counts."""
 
@@ -30,9 +30,9 @@ COLUMNS = {"strategy", "account", "reason"}
 USUAL = (("count", 1), ("proved", False))
 """Details that say nothing."""
 
-EVERY = {one.name for one in fields(Event)}
+EVERY = set(Event.__struct_fields__)
 OWN = {
-    name: tuple(one.name for one in fields(kind) if one.name not in EVERY)
+    name: tuple(one for one in kind.__struct_fields__ if one not in EVERY)
     for name, kind in kinds().items()
 }
 """The fields of each event that not every event has."""
@@ -63,9 +63,12 @@ class Events:
 
     async def emit(self, event: Event) -> None:
         """Tell of an event that no transaction of its own makes true."""
-        async with self._store.begin() as db:
+
+        async def write(db: Database) -> None:
             await take_turn(db)
             await self.record(db, event)
+
+        await self._store.write(write)
 
     def _tell(self, event: Event) -> None:
         if logger.isEnabledFor(logging.INFO):

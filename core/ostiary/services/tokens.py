@@ -19,7 +19,7 @@ from ostiary.services import endings
 from ostiary.services.access import end_sessions
 from ostiary.services.accounts import Account
 from ostiary.services.activity import Activity
-from ostiary.services.changes import EVERY, Changes, take_turn
+from ostiary.services.changes import EVERY, Changes, Thing, take_turn
 from ostiary.services.events import Events
 from ostiary.services.lifetimes import ENDLESS, MINUTE, Lifetimes
 from ostiary.services.lookup import Lookup
@@ -27,10 +27,10 @@ from ostiary.services.memory import Memory
 from ostiary.services.minting import Mint, fingerprint_of
 from ostiary.services.sessions import Issued, Origin, Session, parts_of
 from ostiary.services.signing import API_KEY, SESSION, SigningKeys
-from ostiary.storage import Database, Store
+from ostiary.storage import Database, Prepared, Store
 from ostiary.storage.tables import api_keys, login_flows, tokens
 
-INSERT = insert(tokens)
+INSERT = Prepared(insert(tokens))
 
 LONGEST = 4096
 """Characters of a token that are looked at; longer ones are refused undecoded (TOK-08)."""
@@ -135,20 +135,23 @@ class Tokens:
         :param along: writes what belongs into the same transaction.
         """
         issued, row = await self._mint.make(account, self._lifetimes.choose(wanted), origin)
-        async with self._store.begin() as db:
+        told = SignedIn(kuid=account.kuid, strategy=origin.strategy, session=issued.session.id)
+        outdating: list[Thing] = [("user", account.kuid)]
+        if origin.strategy is not None:
+            marks = endings.heard(account.kuid, origin.strategy, origin.foreign)
+            outdating += [("ending", mark) for mark in marks]
+
+        async def write(db: Database) -> bool:
             await take_turn(db)
-            if await self._changes.since(db, unless_changed_since, "user", account.kuid):
-                return None
-            if origin.strategy is not None:
-                marks = endings.heard(account.kuid, origin.strategy, origin.foreign)
-                if await self._changes.since(db, unless_changed_since, "ending", *marks):
-                    return None
+            if await self._changes.since(db, unless_changed_since, *outdating):
+                return False
             await db.execute(INSERT, row)
-            told = SignedIn(kuid=account.kuid, strategy=origin.strategy, session=issued.session.id)
             await self._events.record(db, told)
             if along is not None:
                 await along(db)
-        return issued
+            return True
+
+        return issued if await self._store.write(write) else None
 
     async def derive(
         self, session: Session, wanted: Duration | None, origin: Origin, *, single_use: bool
@@ -263,7 +266,7 @@ class Tokens:
         """Tell whether a session has not ended since it was found."""
         if session.single_use:
             kuid = session.account.kuid
-            changed = session.account.stale or await self._changes.since(db, since, "user", kuid)
+            changed = session.account.stale or await self._changes.since(db, since, ("user", kuid))
             return not changed
         table = api_keys if session.api_key else tokens
         this = select(table.c.kuid).where(table.c.fingerprint == session.fingerprint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ostiary.storage.prepared import Prepared
 from ostiary.storage.store import (
     Backend,
     Database,
@@ -17,6 +18,7 @@ __all__ = [
     "Backend",
     "Database",
     "OwnStore",
+    "Prepared",
     "Presence",
     "Storage",
     "StorageError",

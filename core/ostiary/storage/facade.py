@@ -12,8 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from sqlalchemy import Executable
-
+from ostiary.storage.prepared import Statement
 from ostiary.storage.store import Database, Rows, Store
 
 if TYPE_CHECKING:
@@ -97,13 +96,13 @@ class _Block:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def execute(self, statement: Executable, parameters: Any = None) -> Rows:
+    async def execute(self, statement: Statement, parameters: Any = None) -> Rows:
         try:
             return await self._db.execute(statement, parameters)
         except Exception as error:  # noqa: BLE001 - it is raised again
             raise _bare(error) from None
 
-    async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+    async def scalar(self, statement: Statement, parameters: Any = None) -> Any:
         return (await self.execute(statement, parameters)).scalar()
 
     def after_commit(self, call: Callable[[], None]) -> None:

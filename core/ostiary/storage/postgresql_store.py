@@ -6,21 +6,24 @@ import asyncio
 import itertools
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from sqlalchemy.dialects.postgresql import insert
+
 from ostiary import errors
 from ostiary.storage.access import COMMAND_SECONDS, CONNECT_SECONDS, POOL_SECONDS, Access
 from ostiary.storage.budget import Waiting
+from ostiary.storage.grouped import Execute, Grouped
 from ostiary.storage.postgresql_errors import FAULTS, absent, describe, verdict
+from ostiary.storage.prepared import Prepared, Statement
 from ostiary.storage.replicas import Replica, Replicas
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
 
 if TYPE_CHECKING:
-    from sqlalchemy import Executable
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from ostiary.hashing import Hasher
@@ -49,6 +52,8 @@ class PostgreSQLStore:
     :param reach: knows whether the database is there.
     """
 
+    insert = staticmethod(insert)
+
     def __init__(
         self,
         name: str,
@@ -71,6 +76,7 @@ class PostgreSQLStore:
         self._reach = reach
         self._leaving: set[asyncio.Task[None]] = set()
         self._replicas = replicas
+        self._grouped = Grouped(self._transact)
 
     @classmethod
     async def open(
@@ -117,6 +123,16 @@ class PostgreSQLStore:
                 await loan.commit()
             db.committed()
 
+    async def write(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+        """Run a piece of work, and commit it together with what others have; see ``Store``."""
+        return await self._grouped.write(work)
+
+    async def _transact(self, fill: Callable[[Execute], Awaitable[None]]) -> None:
+        async with self._transaction(self._writing, writes=True) as (loan, _):
+            await fill(partial(self._execute, loan))
+            with self._telling(loan.era, writes=True), loan.used():
+                await loan.commit()
+
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
         """Return the first row of a query, which asyncpg keeps prepared."""
         with self._telling():
@@ -137,6 +153,7 @@ class PostgreSQLStore:
 
     async def close(self) -> None:
         """Give every connection back."""
+        await self._grouped.finish()
         if self._leaving:
             await asyncio.wait(self._leaving)
         await self._writing.dispose()
@@ -164,7 +181,9 @@ class PostgreSQLStore:
             else:
                 await loan.give_back()
 
-    async def _execute(self, loan: Loan, statement: Executable, parameters: Any) -> Rows:
+    async def _execute(self, loan: Loan, statement: Statement, parameters: Any) -> Rows:
+        if isinstance(statement, Prepared):
+            statement = statement.statement
         with self._telling(loan.lost, writes=loan.writes), loan.used():
             return Rows.of(await loan.connection.execute(statement, parameters))
 

@@ -16,10 +16,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from sqlalchemy import Executable, text
+from sqlalchemy import text
 
-from ostiary.storage.access import POOL_SECONDS, Access
+from ostiary.storage.access import POOL_SECONDS, STATEMENT_SECONDS, Access
+from ostiary.storage.budget import Waiting
 from ostiary.storage.postgresql_errors import FAULTS, describe, state, verdict
+from ostiary.storage.prepared import Prepared, Statement
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
 
@@ -47,6 +49,9 @@ WAIT_SECONDS = 0.1
 LOOK_SECONDS = 0.01
 ANSWER_SECONDS = 1.0
 """How long a replica may take to say how far it is, from connecting to it on."""
+
+SEARCH_SECONDS = STATEMENT_SECONDS + 0.5
+"""How long a search may take in all: a replica that is there ends what takes long before."""
 
 BEHIND_SECONDS, GONE_SECONDS = 1.0, 5.0
 """How long a replica is left alone that was behind, or could not be used."""
@@ -107,7 +112,7 @@ class Replica:
         """
         faults: list[Exception] = []
         try:
-            async with self._connected(place) as connection:
+            async with _in_time(), self._connected(place) as connection:
                 db = Transaction(partial(_execute, connection, faults))
                 with _blaming(faults):
                     found = await work(db)
@@ -183,6 +188,20 @@ class Replicas:
                 yield replica
 
 
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Leave of a request's time what the primary needs to answer instead.
+
+    :raises NotUsable: it takes longer.
+    """
+    with Waiting(SEARCH_SECONDS) as seconds:
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise NotUsable("it does not answer", GONE_SECONDS) from None
+
+
 @contextmanager
 def _blaming(faults: Sequence[Exception]) -> Iterator[None]:
     """Blame a replica for its faults, whatever the work has made of them.
@@ -219,8 +238,10 @@ async def _await_place(connection: AsyncConnection, place: Place) -> None:
 
 
 async def _execute(
-    connection: AsyncConnection, faults: list[Exception], statement: Executable, parameters: Any
+    connection: AsyncConnection, faults: list[Exception], statement: Statement, parameters: Any
 ) -> Rows:
+    if isinstance(statement, Prepared):
+        statement = statement.statement
     try:
         return Rows.of(await connection.execute(statement, parameters))
     except FAULTS as fault:

@@ -15,7 +15,8 @@ from ostiary.storage import sqlite_files as files
 from ostiary.storage import sqlite_guard as guards
 from ostiary.storage.installation import check_master_key
 from ostiary.storage.presence import LockFiles
-from ostiary.storage.sqlite_store import SQLiteStore, begin_writing, engine_of, telling
+from ostiary.storage.sqlite_session import altering_engine_of, telling
+from ostiary.storage.sqlite_store import SQLiteStore
 from ostiary.storage.store import CORE, Database, StorageError, checked_name
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _altering(path: Path) -> Iterator[Connection]:
     to it; they are checked before the end.
     """
     guard = guards.Guard(guards.ALTERING, guards.DESCRIBING)
-    engine = engine_of(path, guard, begin_writing, foreign_keys=False)
+    engine = altering_engine_of(path, guard)
     with guard.opened():
         connection = engine.connect()
     try:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, create_engine, event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.dialects.sqlite import insert
 
 from ostiary import errors
 from ostiary.storage import sqlite_files as files
 from ostiary.storage import sqlite_guard as guards
-from ostiary.storage.apart import LONGEST_SECONDS, Apart, deadline
-from ostiary.storage.budget import Waiting
+from ostiary.storage.apart import Apart, deadline
+from ostiary.storage.prepared import Statement
+from ostiary.storage.sqlite_session import (
+    Session,
+    begin_reading,
+    engine_of,
+    raise_fault,
+    telling,
+)
 from ostiary.storage.store import Database, Rows
+from ostiary.storage.together import Together, Work
 from ostiary.storage.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -30,22 +34,8 @@ if TYPE_CHECKING:
     from ostiary.sealing import Sealer
 
 T = TypeVar("T")
-Begin = Callable[[sqlite3.Connection], None]
 
 IDLE_READERS = 4
-INSTRUCTIONS = 1000
-"""Steps of SQLite between two looks at the clock; one may compare two long texts."""
-
-GLANCE = 0.05
-"""Seconds that the event loop waits for a query of a limited store, and a writer for a lock that
-another process keeps."""
-
-TURN_SECONDS = 30.0
-"""Longest wait for the other writers of the process, for who works without a request."""
-
-TOO_LONG = f"a statement was interrupted: it took more than {LONGEST_SECONDS:g} s, or was left"
-
-log = logging.getLogger(__name__)
 
 
 class SQLiteStore:
@@ -55,6 +45,8 @@ class SQLiteStore:
         never waits longer than ``GLANCE`` for one: what takes longer is read apart.
     """
 
+    insert = staticmethod(insert)
+
     def __init__(
         self, path: Path, name: str, *, hasher: Hasher, sealer: Sealer, limited: bool = False
     ) -> None:
@@ -63,17 +55,17 @@ class SQLiteStore:
         self.hasher = hasher
         self.sealer = sealer
         self._turn = asyncio.Lock()
-        self._locked_out = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{name}")
         self._apart = Apart(name)
         reading, writing = guards.Guard(guards.READING), guards.Guard(guards.WRITING)
-        readers = engine_of(path, reading, _begin_reading)
+        readers = engine_of(path, reading)
         with telling(name):
-            writers = engine_of(path, writing, self._begin_writing)
-            self._writer = _Session(name, writers, writing)
+            self._begin_writing = files.Writing()
+            self._writer = Session(name, engine_of(path, writing), writing, self._begin_writing)
             self._hot = files.connect(path, guards.Guard(guards.READING))
-        self._new_reader = partial(_Session, name, readers, reading)
-        self._idle: list[_Session] = []
+        self._new_reader = partial(Session, name, readers, reading, begin_reading)
+        self._idle: list[Session] = []
+        self._together = Together(self._writer, self._thread, self._turn)
 
     @asynccontextmanager
     async def read(self, *, apart: bool = False) -> AsyncIterator[Database]:
@@ -104,7 +96,7 @@ class SQLiteStore:
 
         A task that is cancelled while it commits may have committed, wholly.
         """
-        async with self._taking_turn():
+        async with self._in_turn():
             write = self._writer.execute_for if self._limited else self._writer.execute
             db = Transaction(partial(self._in_thread, write))
             try:
@@ -121,19 +113,24 @@ class SQLiteStore:
             finally:
                 db.end()
 
+    async def write(self, work: Work[T]) -> T:
+        """Run a piece of work, and commit it together with what others have; see ``Store``."""
+        return await self._together.write(work)
+
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
         """Return the first row of a query, at once."""
         try:
             cursor = self._hot.execute(sql, values)
             row: tuple[Any, ...] | None = cursor.fetchone()
         except sqlite3.Error as error:
-            _raise_fault(self.name, error, error)
+            raise_fault(self.name, error, error)
         # An open cursor would keep its snapshot, and the log from being emptied.
         cursor.close()
         return row
 
     async def close(self) -> None:
         """Close the file, after the last writer."""
+        await self._together.finish()
         async with self._turn:
             await self._in_thread(self._writer.close)
             self._thread.shutdown(wait=False)
@@ -146,32 +143,20 @@ class SQLiteStore:
         return f"<SQLiteStore {self.name}>"
 
     @asynccontextmanager
-    async def _taking_turn(self) -> AsyncIterator[None]:
-        """Wait for the turn to write, as long as the request may."""
-        with Waiting(TURN_SECONDS) as seconds:
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._turn.acquire()
-            except TimeoutError:
-                raise errors.StoreUnavailable(retry_after=1) from None
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """Wait for the writer, and not for ever."""
+        seconds = self._begin_writing.turn_seconds if self._turn.locked() else None
+        try:
+            async with asyncio.timeout(seconds):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise errors.StoreUnavailable(retry_after=1) from None
         try:
             yield
         finally:
             self._turn.release()
 
-    def _begin_writing(self, file: sqlite3.Connection) -> None:
-        """Begin as ``begin_writing``; once another process has kept the lock, it is not waited for.
-
-        Else everybody whose turn comes would wait as long as the one before.
-        """
-        seconds = GLANCE if self._locked_out else files.BUSY_SECONDS
-        self._locked_out = True
-        begin_writing(file, seconds)
-        self._locked_out = False
-
-    async def _read_limited(
-        self, session: _Session, statement: Executable, parameters: Any
-    ) -> Rows:
+    async def _read_limited(self, session: Session, statement: Statement, parameters: Any) -> Rows:
         """Run a statement at once if it is quick, else in a thread."""
         rows = session.glance(statement, parameters)
         if rows is not None:
@@ -180,7 +165,7 @@ class SQLiteStore:
             return await self._read_apart(deadline(), session, statement, parameters)
 
     async def _read_apart(
-        self, deadline: float, session: _Session, statement: Executable, parameters: Any
+        self, deadline: float, session: Session, statement: Statement, parameters: Any
     ) -> Rows:
         """Run a statement in a thread, which gives up when nobody waits for it any more."""
         loop = asyncio.get_running_loop()
@@ -194,7 +179,7 @@ class SQLiteStore:
                 running.add_done_callback(lambda _: give_back())
             raise
 
-    def _give_back(self, session: _Session) -> None:
+    def _give_back(self, session: Session) -> None:
         session.left = False
         session.rollback()
         if len(self._idle) < IDLE_READERS:
@@ -204,138 +189,6 @@ class SQLiteStore:
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
-
-
-class _Session:
-    """One connection of a store, which is used by one thread at a time.
-
-    :ivar left: nobody waits any more for what a thread is doing with it.
-    """
-
-    left = False
-
-    def __init__(self, name: str, engine: Engine, guard: guards.Guard) -> None:
-        self._name = name
-        self._guard = guard
-        with telling(name), guard.opened():
-            self._connection = engine.connect()
-
-    def execute(self, statement: Executable, parameters: Any) -> Rows:
-        with telling(self._name):
-            return self._run(statement, parameters)
-
-    def execute_for(self, statement: Executable, parameters: Any) -> Rows:
-        """Run a statement unless it takes too long."""
-        return self.execute_until(deadline(), statement, parameters)
-
-    def glance(self, statement: Executable, parameters: Any) -> Rows | None:
-        """Run a query; None if it takes more than a moment, and nothing has happened then."""
-        until = time.monotonic() + GLANCE
-        with self._watched(lambda: time.monotonic() > until):
-            try:
-                return self._run(statement, parameters)
-            except DBAPIError as error:
-                if _code(error.orig) != sqlite3.SQLITE_INTERRUPT:
-                    with telling(self._name):
-                        raise
-                return None
-
-    def execute_until(self, deadline: float, statement: Executable, parameters: Any) -> Rows:
-        """Run a statement unless it is too late, or becomes too late, or is left."""
-        if time.monotonic() > deadline:
-            raise errors.StoreUnavailable(retry_after=1)
-        with self._watched(lambda: self.left or time.monotonic() > deadline):
-            return self.execute(statement, parameters)
-
-    def commit(self) -> None:
-        if not self._connection.in_transaction():
-            return
-        with telling(self._name), self._guard.opened():
-            self._connection.commit()
-
-    def rollback(self) -> None:
-        try:
-            with self._guard.opened():
-                self._connection.rollback()
-        except SQLAlchemyError:
-            log.exception("store %s: a connection is given up", self._name)
-            self._connection.invalidate()
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def _run(self, statement: Executable, parameters: Any) -> Rows:
-        # The first statement brings the transaction: a trip to the thread less.
-        if not self._connection.in_transaction():
-            with self._guard.opened():
-                self._connection.begin()
-        return Rows.of(self._connection.execute(statement, parameters))
-
-    @contextmanager
-    def _watched(self, too_long: Callable[[], bool]) -> Iterator[None]:
-        """Interrupt a statement as soon as it takes too long."""
-        file = _file(self._connection)
-        file.set_progress_handler(too_long, INSTRUCTIONS)
-        try:
-            yield
-        finally:
-            file.set_progress_handler(None, 0)
-
-
-def engine_of(
-    path: Path, guard: guards.Guard, begin: Begin, *, foreign_keys: bool = True
-) -> Engine:
-    """Return an engine that opens a connection for each who asks, and begins as told."""
-    engine = create_engine(
-        "sqlite://",
-        creator=partial(files.connect, path, guard, foreign_keys=foreign_keys),
-        poolclass=NullPool,
-        hide_parameters=True,
-    )
-    event.listen(engine, "begin", lambda connection: begin(_file(connection)))
-    return engine
-
-
-def _begin_reading(file: sqlite3.Connection) -> None:
-    file.execute("BEGIN")
-
-
-def begin_writing(file: sqlite3.Connection, seconds: float = files.BUSY_SECONDS) -> None:
-    """Begin with the lock that a writer needs in the end: two who read first would collide."""
-    files.insist(file, "BEGIN IMMEDIATE", seconds)
-
-
-def _file(connection: Connection) -> sqlite3.Connection:
-    file = connection.connection.driver_connection
-    if not isinstance(file, sqlite3.Connection):
-        raise TypeError(f"{file!r} is not a connection of sqlite3")
-    return file
-
-
-@contextmanager
-def telling(name: str) -> Iterator[None]:
-    """Tell faults of the file from faults of the statement."""
-    try:
-        yield
-    except DBAPIError as error:
-        _raise_fault(name, error, error.orig)
-    except sqlite3.Error as error:
-        _raise_fault(name, error, error)
-
-
-def _raise_fault(name: str, error: Exception, cause: BaseException | None) -> NoReturn:
-    code = _code(cause)
-    if code not in files.UNAVAILABLE:
-        raise error
-    why = TOO_LONG if code == sqlite3.SQLITE_INTERRUPT else cause
-    log.error("store %s: %s", name, why)
-    raise errors.StoreUnavailable(retry_after=1) from error
-
-
-def _code(cause: BaseException | None) -> int | None:
-    """Return the primary result code of an error of SQLite."""
-    code: int | None = getattr(cause, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
 
 
 async def _at_once(work: Callable[..., T], *arguments: Any) -> T:

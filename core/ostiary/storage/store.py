@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Executable, MetaData
+from sqlalchemy import Connection, CursorResult, MetaData
 from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
     from ostiary.hashing import Hasher
     from ostiary.sealing import Sealer
+    from ostiary.storage.prepared import Statement
 
 T = TypeVar("T")
 
@@ -72,14 +75,14 @@ class Database(Protocol):
     it, and a block that swallowed the error is rolled back and raises.
     """
 
-    async def execute(self, statement: Executable, parameters: Any = None) -> Rows:
-        """Run a SQLAlchemy Core statement; the result is already fetched.
+    async def execute(self, statement: Statement, parameters: Any = None) -> Rows:
+        """Run a SQLAlchemy Core statement, or one that is prepared; the result is already fetched.
 
         :raises sqlalchemy.exc.IntegrityError: a constraint is broken.
         :raises errors.StoreUnavailable: the database cannot be reached.
         """
 
-    async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+    async def scalar(self, statement: Statement, parameters: Any = None) -> Any:
         """Run a statement and return the first column of its first row, or None."""
 
     def after_commit(self, call: Callable[[], None]) -> None:
@@ -125,6 +128,21 @@ class OwnStore(Protocol):
 
 class Store(OwnStore, Protocol):
     """A store as the core holds it."""
+
+    def insert(self, table: Table) -> Any:
+        """Return an INSERT that has ``on_conflict_do_update``.
+
+        Both databases read the same words, but SQLAlchemy has a class for each: the one that
+        is not in use is never imported.
+        """
+
+    async def write(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+        """Run a piece of work as ``begin`` runs a block, and return its result once committed.
+
+        For what is written often: on SQLite it is one trip to the writer's thread, and all
+        pieces that come meanwhile share one commit. So the work runs in that thread, and
+        touches nothing that others change; it may be undone after it has returned.
+        """
 
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
         """Return the first row of a prepared query, or None: for the hot path.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sqlalchemy import Executable
-
+from ostiary.storage.prepared import Statement
 from ostiary.storage.store import Rows
 
 
@@ -17,13 +16,13 @@ class Transaction:
     here a broken transaction stays broken on both.
     """
 
-    def __init__(self, run: Callable[[Executable, Any], Awaitable[Rows]]) -> None:
+    def __init__(self, run: Callable[[Statement, Any], Awaitable[Rows]]) -> None:
         self._run = run
         self._over = False
         self._broken = False
         self._afterwards: list[Callable[[], None]] = []
 
-    async def execute(self, statement: Executable, parameters: Any = None) -> Rows:
+    async def execute(self, statement: Statement, parameters: Any = None) -> Rows:
         """Run a statement; see ``Database``."""
         if self._over:
             raise RuntimeError("the transaction is over")
@@ -34,7 +33,7 @@ class Transaction:
             self._broken = True
             raise
 
-    async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+    async def scalar(self, statement: Statement, parameters: Any = None) -> Any:
         """Run a statement and return the first column of its first row, or None."""
         return (await self.execute(statement, parameters)).scalar()
 

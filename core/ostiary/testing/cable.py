@@ -71,6 +71,9 @@ class Cable:
             except OSError:
                 near.close()
                 continue
+            for one in (near, far):
+                # What is small is passed on at once, too.
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets |= {near, far}
             self.far_port = far.getsockname()[1]
             self._start(self._pass_on, near, far)

@@ -7,9 +7,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Executable
-
 from ostiary.storage import Database, OwnStore
+from ostiary.storage.prepared import Statement
 from ostiary.storage.store import Rows
 
 
@@ -55,12 +54,12 @@ class CountingDatabase:
     def __init__(self, db: Database, work: Work) -> None:
         self._db, self._work = db, work
 
-    async def execute(self, statement: Executable, parameters: Any = None) -> Rows:
+    async def execute(self, statement: Statement, parameters: Any = None) -> Rows:
         """Run a statement."""
         self._work.statements += 1
         return await self._db.execute(statement, parameters)
 
-    async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+    async def scalar(self, statement: Statement, parameters: Any = None) -> Any:
         """Run a statement and return the first column of its first row, or None."""
         self._work.statements += 1
         return await self._db.scalar(statement, parameters)

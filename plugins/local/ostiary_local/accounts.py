@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ostiary import Database, Store
+from ostiary import Database, Prepared, Store
 from ostiary.errors import OstiaryError
 from ostiary_local import errors, names
 from ostiary_local.identifiers import SHOWN_FIRST, held, plan, shown, write
@@ -242,4 +242,4 @@ def _named() -> Select[Any]:
 
 
 # Built once: every login asks.
-NAMED = _named()
+NAMED = Prepared(_named())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from ostiary import SealBroken, Store
+from ostiary import Prepared, SealBroken, Store
 from ostiary_local.tables import accounts
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ WRAPPED = "wrapped:\u212b"
 """What no password holds as it is hashed: NFC has another character for the sign of the angstrom."""
 
 # Built once: every login asks.
-FIRST_WRAPPED = (
+FIRST_WRAPPED = Prepared(
     select(accounts.c.kuid, accounts.c.imported)
     .where(accounts.c.hash.is_not(None), accounts.c.imported.is_not(None))
     .order_by(accounts.c.kuid)

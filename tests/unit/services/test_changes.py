@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from ostiary import errors
 from ostiary.clock import now
 from ostiary.services.changes import RETENTION, Changes
 from ostiary.services.sessions import Origin
@@ -93,6 +94,46 @@ async def test_nothing_is_heard_twice_and_everything_in_order(house: Any) -> Non
         written = (await db.execute(select(log.c.id).order_by(log.c.sequence))).scalars().all()
     assert [id for _, id in told] == written[-20:]
     assert sorted(written[-20:]) == sorted(str(number) for number in range(20))
+
+
+async def test_who_comes_while_others_read_shares_the_next_read(house: Any) -> None:
+    """However many requests ask before they are answered, two reads at most are under way."""
+    changes, reads = house.services.changes, 0
+    fetch = house.store.fetch
+
+    async def counted(*asked: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        # As on PostgreSQL, an answer takes its time.
+        await asyncio.sleep(0.01)
+        return await fetch(*asked)
+
+    house.store.fetch = counted
+    first = asyncio.create_task(changes.catch_up())
+    await asyncio.sleep(0.005)
+    await write(house, ("user", "ann"))
+    told = heard(changes)
+    await asyncio.gather(*(changes.catch_up() for _ in range(50)))
+    assert (reads, told) == (2, [("user", "ann")])
+    assert first.done()
+
+
+async def test_a_read_that_fails_fails_for_all_who_wait_for_it(house: Any) -> None:
+    """REL-03: they do not try one after the other, each for as long as it takes."""
+    changes, reads = house.services.changes, 0
+    fetch = house.store.fetch
+
+    async def gone(*_: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        raise errors.StoreUnavailable(retry_after=1)
+
+    house.store.fetch = gone
+    done = await asyncio.gather(*(changes.catch_up() for _ in range(50)), return_exceptions=True)
+    assert all(isinstance(one, errors.StoreUnavailable) for one in done)
+    assert reads == 1
+    house.store.fetch = fetch
+    await changes.catch_up()
 
 
 async def test_the_file_is_looked_at_once_in_each_turn_of_the_loop(house: Any) -> None:

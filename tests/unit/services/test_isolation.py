@@ -264,7 +264,7 @@ async def test_a_slow_query_is_finished_apart_with_the_same_answer(
     inside: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ISO-10: what the event loop has no time for goes on in a thread, in the same snapshot."""
-    monkeypatch.setattr("ostiary.storage.sqlite_store.GLANCE", 0.001)
+    monkeypatch.setattr("ostiary.storage.sqlite_session.GLANCE", 0.001)
     counting = text(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) "
         "SELECT max(i) FROM n"

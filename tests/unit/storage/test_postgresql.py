@@ -12,13 +12,13 @@ from contextlib import suppress
 
 import asyncpg
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ostiary import errors
 from ostiary.clock import now
 from ostiary.keys import MasterKey
-from ostiary.storage import StorageError, migrate, provision, roles
+from ostiary.storage import Database, StorageError, Store, migrate, provision, roles
 from ostiary.storage.clocks import check_clock
 from ostiary.storage.hosts import Hosts, alternatives
 from ostiary.storage.listener import ReadThrough
@@ -271,6 +271,94 @@ async def test_nothing_needs_prepared_statements(
     assert isinstance(watch, ReadThrough)
     assert (watch.changed(), watch.changed(), watch.healthy()) == (True, True, False)
     await backend.close()
+
+
+async def test_who_writes_at_the_same_time_shares_transactions(postgresql: House) -> None:
+    """And each can fail by itself: what it has written is undone, and nothing of the others."""
+    store = await postgresql.store()
+
+    async def put_one(number: int) -> int:
+        async def work(db: Database) -> int:
+            await db.execute(insert(notes).values(text=str(number)))
+            if number % 5 == 0:
+                raise ZeroDivisionError
+            if number % 7 == 0:
+                await db.execute(text("SELECT 1 FROM nowhere"))
+            return int(await db.scalar(text("SELECT txid_current()")))
+
+        return await store.write(work)
+
+    numbers = range(1, 31)
+    done = await asyncio.gather(*map(put_one, numbers), return_exceptions=True)
+    failed = {number for number, one in zip(numbers, done, strict=True) if not isinstance(one, int)}
+    assert failed == {number for number in numbers if number % 5 == 0 or number % 7 == 0}
+    assert len({one for one in done if isinstance(one, int)}) < len(numbers) // 4
+    async with store.read() as db:
+        written = set((await db.execute(select(notes.c.text))).scalars())
+    assert written == {str(number) for number in set(numbers) - failed}
+
+
+async def test_who_waits_for_a_database_that_goes_away_is_told(
+    server: ThrowAwayPostgreSQL, postgresql: House
+) -> None:
+    store = await postgresql.store()
+
+    async def work(db: Database) -> None:
+        await db.execute(insert(notes).values(text="a"))
+        await db.execute(text("SELECT pg_sleep(0.5)"))
+
+    writing = [asyncio.create_task(store.write(work)) for _ in range(20)]
+    await asyncio.sleep(0.2)
+    await asyncio.to_thread(server.stop)
+    try:
+        done = await asyncio.gather(*writing, return_exceptions=True)
+    finally:
+        server.start()
+    assert all(isinstance(one, errors.StoreUnavailable) for one in done)
+    async with asyncio.timeout(10):
+        while (count := await how_many(store)) is None:
+            await asyncio.sleep(0.05)
+    assert count == 0
+
+
+async def how_many(store: Store) -> int | None:
+    """Count the notes, or return None while the database is gone."""
+    with suppress(errors.StoreUnavailable):
+        async with store.read() as db:
+            return int(await db.scalar(select(func.count()).select_from(notes)))
+    return None
+
+
+async def test_who_is_strict_does_not_listen_and_always_looks(
+    server: ThrowAwayPostgreSQL, postgresql: House
+) -> None:
+    name = await database(server, postgresql.master, "core")
+    backend = PostgreSQL(server.url(name), master=postgresql.master, strict=True)
+    watch = await backend.watch("core")
+    assert (watch.changed(), watch.changed(), watch.healthy()) == (True, True, False)
+    await backend.close()
+
+
+async def test_a_replica_that_is_not_there_is_done_without(
+    server: ThrowAwayPostgreSQL, postgresql: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And one that is the database itself is none: it would be trusted not to change."""
+    await put(postgresql, "a")
+    name = (await (await postgresql.store("notes")).fetch("SELECT current_database()") or ("",))[0]
+    nowhere = f"postgresql://127.0.0.1:1/{name}"
+    for replica, reason in ((nowhere, "ConnectionRefused"), (server.url(name), "is no replica")):
+        backend = PostgreSQL(
+            server.url(name), master=postgresql.master, replica_urls=[nowhere, replica]
+        )
+        store = await postgresql.open(backend, "notes")
+
+        async def work(db: Database) -> list[str]:
+            return list((await db.execute(select(notes.c.text))).scalars())
+
+        for _ in range(3):
+            assert await store.search(work) == ["a"]
+        assert reason in caplog.text
+        await backend.close()
 
 
 async def test_a_server_that_goes_away_makes_stores_unavailable_until_it_is_back(
