@@ -33,7 +33,7 @@ def claims(token: str) -> dict[str, Any]:
 
 
 async def test_a_token_lives_for_two_hours_and_not_a_millisecond_longer(bench: Any) -> None:
-    """TOK-15, TOK-16"""
+    """TOK-15, TOK-16, REL-08"""
     token = await bench.issue()
     assert claims(token)["exp"] - claims(token)["iat"] == 7200
     bench.clock.advance(2 * HOUR - 1)
@@ -51,7 +51,19 @@ async def test_a_token_that_is_remembered_expires_too(bench: Any) -> None:
     assert bench.tokens.peek(token) is None
 
 
+async def test_a_clock_that_jumps_ends_tokens_and_revives_nothing(bench: Any) -> None:
+    """REL-08"""
+    token = await bench.issue()
+    bench.clock.advance(3 * HOUR)
+    assert not await bench.good(token)
+    token = await bench.issue()
+    await bench.tokens.revoke(await bench.tokens.find(token))
+    bench.clock.advance(-3 * HOUR)
+    assert not await bench.good(token)
+
+
 async def test_going_back_in_time_revives_nothing_revoked(bench: Any) -> None:
+    """REL-08"""
     token = await bench.issue()
     await bench.tokens.revoke(await bench.tokens.find(token))
     bench.clock.advance(-3 * HOUR)
