@@ -24,7 +24,7 @@ from itertools import groupby
 from typing import Any, NoReturn, TypeVar
 
 from argon2 import PasswordHasher, Type
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from ostiary import errors
 from ostiary.patience import not_counted
@@ -278,9 +278,12 @@ class Hasher:
     async def prepare(self) -> None:
         """Make one hash, so that parameters too great for this machine stop the start.
 
-        :raises argon2.exceptions.VerificationError: there is not enough memory.
+        :raises MemoryError: they are; says what argon2 has said.
         """
-        await self.matches(None, "")
+        try:
+            await self.matches(None, "")
+        except VerificationError as error:
+            raise MemoryError(str(error)) from None
 
     async def hash(self, secret: str) -> str:
         """Return the hash to store, in the PHC string format, after its generation."""

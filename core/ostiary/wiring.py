@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
+
+from msgspec import Struct
 
 from ostiary import __version__, openapi
 from ostiary.actions import Registry
@@ -77,8 +78,7 @@ REMEMBERED = 50_000
 """Sessions, and accounts, that a process keeps in memory."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(Struct, frozen=True, kw_only=True):
     """What the services are made of: stores that are open, and what watches over them."""
 
     settings: Settings

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ostiary.composition import find_plugins, make_backend
 from ostiary.events import PluginDisabled, PluginEnabled
@@ -19,8 +20,7 @@ from ostiary.storage import StorageError, migrate
 from ostiary.storage.store import CORE
 
 
-@dataclass(frozen=True, slots=True)
-class Prospect:
+class Prospect(Struct, frozen=True):
     """What it would mean to do without a plugin.
 
     :ivar installed: whether its package is there.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
@@ -31,8 +31,7 @@ API_KEYS = "api-keys"
 """What the collection of API keys is called in searches."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Struct, frozen=True):
     """An API key as stored; the key itself is not, only its SHA-256.
 
     :param ttl: the lifetime that was asked for, in ms; -1 is without end.

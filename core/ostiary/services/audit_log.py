@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 
 from ostiary.services.lifetimes import ENDLESS
@@ -53,8 +54,7 @@ class Entry:
         return {"_id": str(self.sequence), "_source": told}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """Which entries; None is whichever.
 
     :ivar user: who did it, or whom or what it was done to.

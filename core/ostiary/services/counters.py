@@ -7,13 +7,10 @@ counts, so that of attempts made at the same time none slips through.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import bindparam, case, delete, literal, select, update
-
-# SQLite says it in the same words, and its dialect compiles this statement.
-from sqlalchemy.dialects.postgresql import insert
 
 from ostiary.storage import Database, Prepared, Store
 from ostiary.storage.tables import login_counters as table
@@ -31,8 +28,7 @@ class Locked(Exception):
         self.subject, self.until = subject, until
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """What one failure has done to a counter.
 
     :param first: where the counter stands after its first failure.
@@ -51,8 +47,8 @@ class Counters:
     """
 
     def __init__(self, store: Store, window: int, clock: Callable[[], int]) -> None:
-        self._store, self._clock, self._count = store, clock, _count(window)
-        self._window = window
+        self._store, self._clock, self._window = store, clock, window
+        self._count = _count(store.insert(table), window)
 
     async def count(self, free: Mapping[bytes, int]) -> tuple[Counted, ...]:
         """Count a failure of each subject, or of none.
@@ -97,10 +93,9 @@ class Counters:
         return row | {"now": now}
 
 
-def _count(window: int) -> Any:
+def _count(counting: Any, window: int) -> Any:
     """Return the statement that counts up what is not locked, and says what it has locked."""
     now = bindparam("now", type_=table.c.expires_at.type)
-    counting = insert(table)
     begun = counting.excluded.excess
     excess = case((table.c.expires_at <= now, begun), else_=table.c.excess + 1)
     doubled = literal(FIRST_DELAY, table.c.expires_at.type).bitwise_lshift(excess)

@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import ColumnElement, delete, func, insert, select, true
 from sqlalchemy.exc import IntegrityError
 
@@ -123,8 +124,7 @@ class Begun:
     cookie: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class NextStep:
+class NextStep(Struct, frozen=True):
     """What somebody gets who has more to do.
 
     :ivar begun: by what they go on; None if nothing is kept.

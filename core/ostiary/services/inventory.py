@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import insert, select, update
 
 from ostiary import errors
@@ -17,8 +17,7 @@ SINCE = "0003"
 """The revision of the core's store that can say that a plugin is disabled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """A plugin that was here, and is not any more.
 
     :param wraps: it took part in the logins of other strategies.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 
 from ostiary.events import SigningKeyRotated
@@ -17,8 +17,7 @@ from ostiary.storage import Store
 from ostiary.storage.tables import api_keys, signing_keys, tokens
 
 
-@dataclass(frozen=True, slots=True)
-class RingKey:
+class RingKey(Struct, frozen=True):
     """A key of the ring, and how many tokens and API keys it is kept for."""
 
     id: str

@@ -13,8 +13,9 @@ import hmac
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from ostiary import errors
 from ostiary.networks import network
@@ -42,8 +43,7 @@ LOOK = (
 LOCK = "SELECT locked_until FROM login_counters WHERE subject = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """An attempt that is counted as failed, until it is given back.
 
     :ivar account: a hash of whose it is; None if that is not known, or nothing is counted.
@@ -77,7 +77,7 @@ class LoginLimits:
         window = 0 if allowances is None else allowances.window
         self._counters = Counters(store, window, clock)
         self._turns = Turns()
-        self._devices = Devices(partial(self._digest, "stamps", b""), clock)
+        self._devices = Devices(store, partial(self._digest, "stamps", b""), clock)
         self._minute, self._noted = 0, set[bytes]()
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import ColumnElement, delete, func, select
 
 from ostiary import errors
@@ -83,8 +84,7 @@ class Origin:
     foreign: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenSession:
+class OpenSession(Struct, frozen=True):
     """A session in a list: nothing in it opens anything."""
 
     id: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import delete, insert, select, update
 
 from ostiary import errors
@@ -30,8 +30,7 @@ LARGEST = 2**18
 """Bytes that the properties of a user may take, as JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredUser:
+class StoredUser(Struct, frozen=True):
     """A user as stored; instants are milliseconds since the epoch."""
 
     kuid: str

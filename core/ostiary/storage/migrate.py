@@ -15,11 +15,12 @@ import re
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import column, inspect, table, update
 
 from ostiary.storage.store import Backend, Storage, StorageError
@@ -42,8 +43,7 @@ log = logging.getLogger(__name__)
 CORE_STORAGE = Storage(metadata, files("ostiary_migrations") / "versions")
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """The revision that a store has, or None, and the newest that its owner ships.
 
     :ivar oldest: what is noted of a newer store: whoever knows this revision may use it.

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from sqlalchemy.dialects.postgresql import insert
+
 from ostiary import errors
 from ostiary.storage.access import COMMAND_SECONDS, CONNECT_SECONDS, POOL_SECONDS, Access
 from ostiary.storage.budget import Waiting
@@ -46,6 +48,8 @@ class PostgreSQLStore:
 
     :param reach: knows whether the database is there.
     """
+
+    insert = staticmethod(insert)
 
     def __init__(
         self,

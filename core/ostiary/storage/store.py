@@ -14,6 +14,8 @@ from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
     from ostiary.hashing import Hasher
     from ostiary.sealing import Sealer
     from ostiary.storage.prepared import Statement
@@ -126,6 +128,13 @@ class OwnStore(Protocol):
 
 class Store(OwnStore, Protocol):
     """A store as the core holds it."""
+
+    def insert(self, table: Table) -> Any:
+        """Return an INSERT that has ``on_conflict_do_update``.
+
+        Both databases read the same words, but SQLAlchemy has a class for each: the one that
+        is not in use is never imported.
+        """
 
     async def write(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
         """Run a piece of work as ``begin`` runs a block, and return its result once committed.

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import delete, insert, select, update
 
 from ostiary import errors
@@ -22,8 +22,7 @@ from ostiary.storage.tables import scrolls
 ID_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Scroll:
+class Scroll(Struct, frozen=True):
     """A search under way.
 
     :ivar body: of the search, as the client sent it.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from ostiary import errors
@@ -38,8 +39,7 @@ FEW = 10
 """Documents on a page of API keys, or of credentials, unless told otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A page of documents as clients see them, and how many there are in all."""
 
     hits: list[dict[str, Any]]
@@ -52,8 +52,7 @@ class Found:
         return result if self.scroll_id is None else {**result, "scrollId": self.scroll_id}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """Which part of what is found is wanted; None is as much as one may have."""
 
     start: int | None = None
