@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
@@ -18,10 +20,22 @@ from types import MappingProxyType
 from typing import Any
 from urllib.request import Request, urlopen
 
+from ostiary.testing.postgresql import ThrowAwayPostgreSQL
+
 CONNECTIONS = 16
 SERVER_CORE, CLIENT_CORE = "0", "1"
 CREDENTIALS = {"username": "ann", "password": "correct horse battery staple"}
 NOTHING: Mapping[str, str] = MappingProxyType({})
+SECRET = "the setup secret of a measurement"
+CLOSED: Mapping[str, str] = MappingProxyType(
+    {
+        "OSTIARY_SETUP_SECRET": SECRET,
+        "OSTIARY_SECURITY__STANDARD__PROFILES__DEFAULT__RATE_LIMIT": "1000000",
+        "OSTIARY_SECURITY__STANDARD__PROFILES__ANONYMOUS__RATE_LIMIT": "1000000",
+    }
+)
+"""A server as in production: rights are asked for and requests counted, and none is refused."""
+
 IN_MS = {"us": 0.001, "ms": 1, "s": 1000}
 
 CHECKED = """
@@ -62,6 +76,22 @@ def ostiary(
 
 
 @contextmanager
+def on_postgresql() -> Iterator[Mapping[str, str]]:
+    """Run a PostgreSQL that is thrown away, and yield what has a server use it."""
+    with ThrowAwayPostgreSQL() as postgresql:
+        name = asyncio.run(postgresql.create_database())
+        settings = {
+            "OSTIARY_MASTER_KEY": secrets.token_hex(32),
+            "OSTIARY_DATABASE__URL": postgresql.url(name),
+        }
+        admin = ["db", "provision", "--admin-url", postgresql.admin_url(name)]
+        for words in (admin, ["db", "upgrade"]):
+            command = [sys.executable, "-m", "ostiary", *words]
+            subprocess.run(command, check=True, env={**os.environ, **settings})
+        yield settings
+
+
+@contextmanager
 def running(
     command: list[str],
     port: int,
@@ -83,17 +113,27 @@ def running(
         process.wait()
 
 
-def sign_up(url: str) -> str:
+def sign_up(url: str, **headers: str) -> str:
     """Create a user and return a token of theirs."""
     content = {"profileIds": ["default"], "name": "Ann"}
-    post(f"{url}/users/_create", {"content": content, "credentials": {"local": CREDENTIALS}})
+    new = {"content": content, "credentials": {"local": CREDENTIALS}}
+    post(f"{url}/users/_create", new, **headers)
     token: str = post(f"{url}/_login/local", CREDENTIALS)["jwt"]
     return token
 
 
-def post(url: str, body: Any) -> Any:
+def sign_up_closed(url: str) -> str:
+    """Create a user on a server that was started with ``CLOSED`` and return a token of theirs."""
+    root = {"username": "root", "password": "correct horse battery staple"}
+    first = {"content": {"name": "Root"}, "credentials": {"local": root}}
+    post(f"{url}/_createFirstAdmin/root", first, **{"X-Ostiary-Setup": SECRET})
+    jwt = post(f"{url}/_login/local", root)["jwt"]
+    return sign_up(url, Authorization=f"Bearer {jwt}")
+
+
+def post(url: str, body: Any, **more: str) -> Any:
     """Post JSON and return the result."""
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", **more}
     with urlopen(Request(url, json.dumps(body).encode(), headers)) as answer:
         return json.load(answer)["result"]
 
@@ -136,6 +176,16 @@ def result(process: subprocess.Popen[str]) -> Measured:
     assert slow is not None
     assert slowest is not None
     return Measured(float(rate[1]), _ms(slow), _ms(slowest))
+
+
+def process_of(url: str) -> int:
+    """Return the process that listens on the port of an address of this machine."""
+    port = url.rpartition(":")[2]
+    command = ["ss", "-ltnpH", f"sport = :{port}"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"pid=(\d+)", told)
+    assert found is not None
+    return int(found[1])
 
 
 def free_port() -> int:

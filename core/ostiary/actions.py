@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from ostiary import errors
 from ostiary.arguments import WIRE_TYPES, WireType
@@ -86,11 +87,12 @@ class Argument(Struct, frozen=True):
     def read(self, values: Mapping[str, Any], http: bool) -> Any:
         """Return the value for the parameter."""
         value = values.get(self.name, ABSENT)
-        if value is ABSENT or value in self.wire.blank or (self.name == "_id" and not value):
+        wire = self.wire
+        if value is ABSENT or value in wire.blank or (not value and self.name == "_id"):
             if self.default is ABSENT:
                 raise errors.MissingArgument(self.path)
             return self.default
-        return self.wire.read(self.path, value, http)
+        return wire.read(self.path, value, http)
 
 
 class Body(Struct, frozen=True):
@@ -107,7 +109,8 @@ class Body(Struct, frozen=True):
             return None
         fields: dict[str, Any] = body if isinstance(body, dict) else {}
         for member in self.members:
-            member.read(fields, http=False)
+            if member.required or member.name in fields:
+                member.read(fields, http=False)
         return fields
 
 
@@ -121,6 +124,7 @@ class Action(Struct, frozen=True, eq=False):
     :param raw: the content types of an answer that comes over HTTP without an envelope.
     :param redirects: the answer may send the client elsewhere.
     :param noted: the audit log tells of it, although its name says that it only reads.
+    :ivar required: a request without any arguments is refused.
     """
 
     controller: str
@@ -137,6 +141,11 @@ class Action(Struct, frozen=True, eq=False):
     raw: tuple[str, ...] = ()
     redirects: bool = False
     noted: bool = False
+    required: bool = False
+
+    def __post_init__(self) -> None:
+        required = any(argument.required for argument in self.arguments)
+        force_setattr(self, "required", required)
 
     @property
     def errors(self) -> frozenset[str]:
@@ -166,10 +175,11 @@ class Action(Struct, frozen=True, eq=False):
         values: dict[str, Any] = {}
         for name in self.given:
             values[name] = request if name == "request" else given[name]
-        if self.arguments:
+        if request.args or self.required:
             http = request.connection.protocol == "http"
             for argument in self.arguments:
                 values[argument.parameter] = argument.read(request.args, http)
+        # Whatever is not given has its default: that of the parameter.
         if self.body is not None:
             values["body"] = self.body.read(request.body)
         return self.function(**values)

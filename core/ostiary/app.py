@@ -8,12 +8,12 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
-from threading import Thread, Timer
+from threading import Thread, Timer, current_thread, main_thread
 from typing import Any, get_args
 
 from msgspec import Struct
@@ -29,6 +29,7 @@ from ostiary.http import Http
 from ostiary.http_answers import CONNECTIONS, Answers
 from ostiary.key_settings import load_master_key
 from ostiary.origins import Origins
+from ostiary.pressure import PRESSURE, Pressure, most_connections
 from ostiary.proxies import Proxies
 from ostiary.request import Protocol
 from ostiary.routes import Routes
@@ -78,8 +79,9 @@ class Application:
         self._proxies = Proxies(trusted) if trusted else None
         self._http: Http | None = None
         self._around = Router(lifespan=self._lifespan)
-        self._state: Mapping[str, Any] = {}
+        self._state: dict[str, Any] = {}
         self._ready = False
+        self._pressure = Pressure(most_connections(settings.server.max_connections))
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one ASGI connection."""
@@ -89,6 +91,7 @@ class Application:
             return self._http(scope, receive, send)
         if scope["type"] == "lifespan":
             self._state = scope.get("state", {})
+            self._state[PRESSURE] = self._pressure
         return self._around(scope, receive, send)
 
     @asynccontextmanager
@@ -114,12 +117,34 @@ class Application:
                 gc.freeze()
                 gc.enable()
                 background.start()
+                self._await_the_end()
                 yield
                 self._ready = False
                 self._ending()
                 stopping.set()
                 await background.stop()
                 await core.services.background.finish()
+
+    def _await_the_end(self) -> None:
+        """Hear first when the process is told to stop; what uvicorn does then comes later."""
+        if current_thread() is not main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        stops: dict[int, Any] = {
+            number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        for number in stops:
+            signal.signal(
+                number, lambda told, _: loop.call_soon_threadsafe(self._end, stops[told], told)
+            )
+
+    def _end(self, stop: Callable[[int, None], None], number: int) -> None:
+        """Answer for a while as a server that is not ready; when told again, no longer."""
+        drain = 0.0 if self._pressure.stopping else self._settings.server.drain / 1000
+        self._pressure.stopping = True
+        for connection in self._state.get(CONNECTIONS, ()):
+            connection.keeps = False
+        asyncio.get_running_loop().call_later(drain, stop, number, None)
 
     def _serve(self, core: Core) -> None:
         settings = self._settings
@@ -139,7 +164,9 @@ class Application:
 
         async def ready() -> bool:
             try:
-                return self._ready and await core.services.changes.reachable()
+                if not self._ready or self._pressure.stopping:
+                    return False
+                return await core.services.changes.reachable()
             except errors.OstiaryError:
                 return False
 
@@ -148,12 +175,16 @@ class Application:
             Routes(registry),
             ready,
             answers,
+            room=self._pressure.incoming,
             largest=settings.server.max_request_size,
             secrets_in_urls=settings.http.allow_credentials_in_url,
             logged=settings.logging.access and settings.logging.level in ("debug", "info"),
         )
         sockets = WebSockets(
-            dispatcher, core.services.connections, settings.limits.websocket_messages_per_second
+            dispatcher,
+            core.services.connections,
+            settings.limits.websocket_messages_per_second,
+            self._pressure.unsent,
         )
         self._around.routes.append(WebSocketRoute("/{path:path}", sockets))
 
@@ -179,7 +210,7 @@ class MakeApplication(Struct, frozen=True):
 
     def __call__(self) -> Application:
         """Return the application of this process."""
-        log.set_up(self.settings.logging.level)
+        log.set_up(self.settings.logging.level, behind=True)
         main = os.getpid()
         if (parent := parent_process()) is not None:
             Thread(target=_follow, args=(parent,), daemon=True).start()
@@ -187,7 +218,7 @@ class MakeApplication(Struct, frozen=True):
         return Application(
             self.settings,
             partial(os.kill, main, signal.SIGTERM),
-            watchdog=Watchdog(give_up=partial(os._exit, FROZEN)),
+            watchdog=Watchdog(give_up=partial(_leave, FROZEN)),
             ending=_end_for_certain,
         )
 
@@ -203,11 +234,17 @@ def _end_for_certain() -> None:
 
     def end() -> None:
         logger.error("something that a plugin has begun does not end; the process ends without it")
-        os._exit(0)
+        _leave(0)
 
     timer = Timer(PATIENCE, end)
     timer.daemon = True
     timer.start()
+
+
+def _leave(status: int) -> None:
+    """End this process now, and whatever goes on in it."""
+    log.finish()
+    os._exit(status)
 
 
 async def keep_house(services: Services, stopping: asyncio.Event) -> None:

@@ -67,10 +67,14 @@ async def status(settings: Settings) -> Sequence[tuple[str, ...]]:
     return rows
 
 
-async def provision(settings: Settings, admin_url: str | None) -> Sequence[str]:
+async def provision(
+    settings: Settings, admin_url: str | None, connections: int | None = None
+) -> Sequence[str]:
     """Make the roles and schemas of every store with an administrator's login.
 
     Without one, return the SQL that does it; the passwords in it are verifiers.
+
+    :param connections: that the login of each store may have, if not as many as usual.
     """
     from ostiary.storage import provision as provisioning
     from ostiary.storage.access import database_of
@@ -80,10 +84,15 @@ async def provision(settings: Settings, admin_url: str | None) -> Sequence[str]:
     master = load_master_key(settings)
     names = await _provisioned(settings)
     passwords = settings.database.passwords
+    connections = provisioning.CONNECTIONS if connections is None else connections
     database = database_of(settings.database.url)
     if admin_url is None:
-        return provisioning.statements(names, master, database, passwords=passwords)
-    await provisioning.provision(admin_url, names, master, database, passwords=passwords)
+        return provisioning.statements(
+            names, master, database, passwords=passwords, connections=connections
+        )
+    await provisioning.provision(
+        admin_url, names, master, database, passwords=passwords, connections=connections
+    )
     return ()
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
+from typing import Literal
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
+from ostiary import log
 from ostiary.app import Application, MakeApplication
-from ostiary.http_protocol import BoundedProtocol
 from ostiary.settings import Settings
 from ostiary.storage import StorageError
 from ostiary.websocket_protocol import BoundedWebSocket
+
+logger = logging.getLogger(__name__)
 
 PING_EVERY, PING_WAIT = 30.0, 20.0
 """Seconds; with the ten that a peer has to read how its socket ends, a dead one is gone in 60."""
@@ -27,9 +32,25 @@ WORKER_PATIENCE = 30
 GRACE = 10
 """Seconds that running requests get when the server is told to stop."""
 
-
 TICK = 1.0
 """Seconds between two looks at the clock, for the header ``Date``."""
+
+
+class Workers(Multiprocess):
+    """Starts the processes that answer, and replaces those that are gone."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace those that are gone."""
+        for process in self.processes:
+            # With this end open one that dies while it is asked is waited for until it is late.
+            process.child_conn.close()
+        super().keep_subprocess_alive()
+
+    def terminate_all(self) -> None:
+        """Tell them to stop; when none of them listens any more, nobody does."""
+        super().terminate_all()
+        for socket in self.sockets:
+            socket.close()
 
 
 class Server(uvicorn.Server):
@@ -59,7 +80,9 @@ def run(settings: Settings) -> None:
     """Serve until a signal says stop."""
     config = configuration(settings, MakeApplication(settings))
     if settings.server.workers > 1:
-        Multiprocess(config, sockets=[config.bind_socket()]).run()
+        # Who looks after the others may not wait either.
+        log.set_up(settings.logging.level, behind=True)
+        Workers(config, sockets=[config.bind_socket()]).run()
         return
     # uvicorn stops gracefully and raises the signal again: to have stopped as told is no failure.
     for stop in (signal.SIGTERM, signal.SIGINT):
@@ -89,7 +112,7 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
         server_header=False,
         # The application has its own: this one takes what is no address for one.
         proxy_headers=False,
-        http=BoundedProtocol,
+        http=protocol_of(server.protocol),
         ws=BoundedWebSocket,
         ws_max_size=server.max_request_size,
         ws_ping_interval=PING_EVERY,
@@ -100,3 +123,23 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
         timeout_worker_healthcheck=WORKER_PATIENCE,
         lifespan="on",
     )
+
+
+def protocol_of(name: Literal["bounded", "stock"]) -> type[asyncio.Protocol]:
+    """Return the class that speaks HTTP: uvicorn's, where ours does not fit it."""
+    if name == "bounded":
+        try:
+            from ostiary.http_names import differing
+            from ostiary.http_pressure import PressedProtocol
+        except ImportError as error:
+            names = [str(error)]
+        else:
+            names = differing()
+        if not names:
+            return PressedProtocol
+        logger.warning(
+            "this is not the uvicorn that Ostiary was made for (%s): HTTP is slower, and nothing "
+            "but a proxy keeps slow clients away",
+            ", ".join(names),
+        )
+    return HttpToolsProtocol

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from argon2 import extract_parameters
@@ -284,8 +285,12 @@ async def test_where_many_wait_results_are_handed_over_together_and_all_of_them_
     """G4: what waits for several results meets a cold cache once."""
     pool, log = HashPool(1, 100), list[tuple[str, int]]()
 
+    def work(number: int) -> None:
+        time.sleep(0.005)
+        log.append(("done", number))
+
     async def wait_for(number: int) -> None:
-        await pool.run(lambda: (time.sleep(0.005), log.append(("done", number))))
+        await pool.run(partial(work, number))
         log.append(("told", number))
 
     await asyncio.gather(*map(wait_for, range(3 * TOGETHER)))

@@ -116,7 +116,7 @@ def test_the_answer_of_a_closed_connection_says_so(closed: Any) -> None:
 class Impatient(BoundedProtocol):
     """Waits for as long as a test may take."""
 
-    slowest = 0.3
+    head_within = body_within = 0.3
 
 
 SLOW = {

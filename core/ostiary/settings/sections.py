@@ -54,6 +54,16 @@ class Server:
     max_requests_in_flight: Annotated[
         Count, "Requests worked on at once by a process; more are answered 503."
     ] = 200
+    max_connections: Annotated[
+        Count,
+        "Connections that a process serves at once, WebSockets included; more are answered 503. "
+        "Fewer where the system lets it open fewer files.",
+    ] = 16_384
+    drain: Annotated[
+        Span,
+        "How long requests are still answered, and /_ready says 503, when the server is told to "
+        "stop; told again it ends at once.",
+    ] = 0
     trusted_proxies: Annotated[
         Networks, "Proxies whose X-Forwarded-For is believed; every other one's is ignored."
     ] = ()
@@ -63,6 +73,11 @@ class Server:
     name: Annotated[
         NodeName, "Name of this node in answers; by default one is made at the start."
     ] = None
+    protocol: Annotated[
+        Literal["bounded", "stock"],
+        "What speaks HTTP: the server's own class, faster and with bounds on slow clients, or that "
+        "of uvicorn as it is, for comparisons; then a proxy has to keep slow clients away.",
+    ] = "bounded"
 
     @property
     def over_https(self) -> bool:

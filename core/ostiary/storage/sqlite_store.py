@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.dialects.sqlite import insert
 
+from ostiary import errors
 from ostiary.storage import sqlite_files as files
 from ostiary.storage import sqlite_guard as guards
 from ostiary.storage.apart import Apart, deadline
@@ -20,7 +21,6 @@ from ostiary.storage.prepared import Statement
 from ostiary.storage.sqlite_session import (
     Session,
     begin_reading,
-    begin_writing,
     engine_of,
     raise_fault,
     telling,
@@ -60,7 +60,8 @@ class SQLiteStore:
         reading, writing = guards.Guard(guards.READING), guards.Guard(guards.WRITING)
         readers = engine_of(path, reading)
         with telling(name):
-            self._writer = Session(name, engine_of(path, writing), writing, begin_writing)
+            self._begin_writing = files.Writing()
+            self._writer = Session(name, engine_of(path, writing), writing, self._begin_writing)
             self._hot = files.connect(path, guards.Guard(guards.READING))
         self._new_reader = partial(Session, name, readers, reading, begin_reading)
         self._idle: list[Session] = []
@@ -95,7 +96,7 @@ class SQLiteStore:
 
         A task that is cancelled while it commits may have committed, wholly.
         """
-        async with self._turn:
+        async with self._in_turn():
             write = self._writer.execute_for if self._limited else self._writer.execute
             db = Transaction(partial(self._in_thread, write))
             try:
@@ -140,6 +141,20 @@ class SQLiteStore:
 
     def __repr__(self) -> str:
         return f"<SQLiteStore {self.name}>"
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """Wait for the writer, and not for ever."""
+        seconds = self._begin_writing.turn_seconds if self._turn.locked() else None
+        try:
+            async with asyncio.timeout(seconds):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise errors.StoreUnavailable(retry_after=1) from None
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def _read_limited(self, session: Session, statement: Statement, parameters: Any) -> Rows:
         """Run a statement at once if it is quick, else in a thread."""

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from ostiary import errors
-from ostiary.storage import Storage, StorageError, Store, migrate, sqlite_files
+from ostiary.storage import Database, Storage, StorageError, Store, migrate, sqlite_files
 from ostiary.storage.apart import MOST_WAITING, THREADS
 from ostiary.storage.sqlite import SQLite
 from ostiary.storage.sqlite_guard import Guard
@@ -234,6 +235,25 @@ async def test_a_full_disk_makes_the_store_unavailable_until_there_is_room(
             for number in range(64):
                 await db.execute(insert(notes).values(text=f"{number}" * 10_000))
     await put(store, "b")
+    async with store.read() as db:
+        assert await db.scalar(select(func.count()).select_from(notes)) == 2
+
+
+async def test_where_the_disk_is_full_none_of_those_who_commit_together_is_told_it_is_done(
+    sqlite: House, tmp_path: Path
+) -> None:
+    store = await sqlite.store()
+    await put(store, "a")
+
+    async def much(db: Database, name: str) -> None:
+        for number in range(64):
+            await db.execute(insert(notes).values(text=f"{name}{number}" * 10_000))
+
+    with full_disk(tmp_path / "data" / "notes.db-wal"):
+        works = (store.write(partial(much, name=name)) for name in "bcd")
+        told = await asyncio.gather(*works, return_exceptions=True)
+    assert [type(one) for one in told] == [errors.StoreUnavailable] * 3
+    await put(store, "e")
     async with store.read() as db:
         assert await db.scalar(select(func.count()).select_from(notes)) == 2
 

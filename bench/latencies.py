@@ -1,0 +1,101 @@
+"""How long logins and checks take while both come at a steady rate (REL-05).
+
+Two workers' worth of cores for one worker and its clients, as on the machine that the goals name;
+20 logins a second of 100 accounts beside 500 checks a second, each begun on time whether those
+before it are answered or not: what waits is counted from when it should have begun.
+
+    python bench/latencies.py [--seconds 15] [--keep]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+
+import httpx2
+from driving import CLIENT_CORE, CREDENTIALS, SERVER_CORE, ostiary, sign_up
+from goals import Figure, keeping, report
+
+LOGINS, CHECKS, CROWD = 20, 500, 128
+BOTH = f"{SERVER_CORE},{CLIENT_CORE}"
+
+
+def main() -> None:
+    """Measure one server, first at the steady rates and then under the crowd."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=15)
+    keeping(parser)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, ostiary(folder, "--dev", cores=BOTH) as url:
+        token = sign_up(url)
+        figures = asyncio.run(measure(url, token, options.seconds))
+    report(figures, keep=options.keep)
+
+
+async def measure(url: str, token: str, seconds: int) -> list[Figure]:
+    """Return every figure of the goal."""
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx2.AsyncClient(base_url=url, limits=limits, timeout=60) as client:
+
+        async def login() -> None:
+            answer = await client.post("/_login/local", json=CREDENTIALS)
+            assert answer.json()["result"]["jwt"]
+
+        async def check() -> None:
+            answer = await client.post("/_checkToken", json={"token": token})
+            assert answer.json()["result"]["valid"]
+
+        async def me() -> None:
+            answer = await client.get("/_me", headers={"Authorization": f"Bearer {token}"})
+            assert answer.json()["result"]["_id"]
+
+        async def ping() -> None:
+            assert (await client.get("/_healthcheck")).status_code == httpx2.codes.OK
+
+        logins, checks, mes = await asyncio.gather(
+            steadily(login, LOGINS, seconds),
+            steadily(check, CHECKS // 2, seconds),
+            steadily(me, CHECKS // 2, seconds),
+        )
+        crowd = [asyncio.create_task(login()) for _ in range(CROWD)]
+        pings = await steadily(ping, 20, 2)
+        await asyncio.gather(*crowd)
+    return [
+        _figure("login, p95 at 20 a second", percentile(logins, 95), 250),
+        _figure("checkToken, p99 at 500 a second", percentile(checks, 99), 25),
+        _figure("getCurrentUser, p99 at 500 a second", percentile(mes, 99), 25),
+        _figure("ping, p95 under 128 logins", percentile(pings, 95), 1000),
+    ]
+
+
+async def steadily(work: Callable[[], Awaitable[None]], rate: int, seconds: int) -> list[float]:
+    """Begin some work so often a second; return how long each took from when it was due, in ms."""
+    begun = time.perf_counter()
+
+    async def timed(due: float) -> float:
+        await work()
+        return (time.perf_counter() - due) * 1000
+
+    tasks = []
+    for number in range(rate * seconds):
+        due = begun + number / rate
+        await asyncio.sleep(max(0, due - time.perf_counter()))
+        tasks.append(asyncio.create_task(timed(due)))
+    return list(await asyncio.gather(*tasks))
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """Return what so many percent of the values are at most."""
+    return statistics.quantiles(values, n=100)[percent - 1]
+
+
+def _figure(what: str, value: float, wanted: float) -> Figure:
+    return Figure(goal="REL-05", what=what, value=value, wanted=wanted, bound="most", unit="ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""How fast users are created, as a share of bare argon2, and whether processes get on with each other.
+
+Needs wrk and two cores.
+
+    python bench/signups.py [--seconds 6] [--rounds 3] [--keep]
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import statistics
+import subprocess
+import tempfile
+
+from driving import CLIENT_CORE, SERVER_CORE, ostiary
+from goals import Figure, keeping, report
+from logins import BOTH, raw
+
+PROCESSES, CONNECTIONS = 4, 64
+
+SCRIPT = """
+    wrk.method = "POST"
+    wrk.headers["Content-Type"] = "application/json"
+    local drawn = io.open("/dev/urandom", "rb"):read(8)
+    local run = string.gsub(drawn, ".", function(c) return string.format("%02x", string.byte(c)) end)
+    local number = 0
+    function request()
+      number = number + 1
+      local name = run .. "-" .. number
+      return wrk.format(nil, nil, nil, '{"content":{"profileIds":["default"]},"credentials":' ..
+        '{"local":{"username":"' .. name .. '","password":"correct horse battery staple"}}}')
+    end
+    function response(status, headers, body)
+      if status ~= 200 then io.stderr:write("wrong answer: " .. status .. " " .. body .. "\\n") end
+    end
+"""
+"""Each request is for a user of its own."""
+
+
+def main() -> None:
+    """Measure one process on a core of its own, then four on one file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=3)
+    keeping(parser)
+    options = parser.parse_args()
+    shares, errors = [], 0
+    with tempfile.TemporaryDirectory() as folder, ostiary(folder, "--dev") as url:
+        for _ in range(options.rounds):
+            bare = raw(options.seconds, SERVER_CORE, 1)
+            rate, wrong = created(url, options.seconds, 16)
+            shares.append(rate / bare.rate)
+            errors += wrong
+    workers = ("--workers", str(PROCESSES))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ostiary(folder, "--dev", *workers, cores=BOTH) as url,
+    ):
+        rate, wrong = created(url, options.seconds, CONNECTIONS)
+        errors += wrong
+        print(f"{PROCESSES} processes on one file: {rate:.1f} users/s")
+    share, none = statistics.median(shares), float(errors)
+    report(
+        [
+            Figure(
+                goal="G6", what="sign-ups, of bare argon2", value=share, wanted=0.95, bound="least"
+            ),
+            Figure(
+                goal="G6",
+                what=f"errors of {PROCESSES} processes on one file, c={CONNECTIONS}",
+                value=none,
+                wanted=0,
+                bound="most",
+                unit="",
+            ),
+        ],
+        keep=options.keep,
+    )
+
+
+def created(url: str, seconds: int, connections: int) -> tuple[float, int]:
+    """Return the users that are created a second, and how many were not."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
+        file.write(SCRIPT)
+        file.flush()
+        command = [
+            "taskset",
+            "-c",
+            CLIENT_CORE,
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            "--timeout",
+            "30s",
+        ]
+        command += [f"-d{seconds}s", "-s", file.name, f"{url}/users/_create"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    lost = re.search(
+        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", done.stdout
+    )
+    assert rate is not None
+    wrong = done.stderr.splitlines()
+    if wrong:
+        print(wrong[0])
+    return float(rate[1]), len(wrong) + (sum(map(int, lost.groups())) if lost else 0)
+
+
+if __name__ == "__main__":
+    main()
