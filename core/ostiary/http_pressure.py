@@ -84,7 +84,7 @@ class PressedProtocol(BoundedProtocol):
         if self._refused and not data.startswith(ALWAYS_ANSWERED):
             self._refuse()
         elif len(data) <= SLICE and not self._waiting:
-            super().data_received(data)
+            BoundedProtocol.data_received(self, data)
         else:
             self._waiting += data
             self._read_on()

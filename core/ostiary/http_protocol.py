@@ -16,7 +16,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ostiary.eager import Eager
-from ostiary.http_answers import AT_ONCE, CONNECTIONS, KEPT
+from ostiary.http_answers import AT_ONCE, CONNECTIONS, KEPT, WHOLE_BODY
 from ostiary.http_cycle import Cycle
 from ostiary.request import Protocol
 from ostiary.websocket_protocol import BoundedWebSocket
@@ -72,7 +72,11 @@ class BoundedProtocol(HttpToolsProtocol):
         state = self.app_state
         state[CONNECTIONS] = self.connections
         self._eager = state.get(EAGER) or state.setdefault(EAGER, Eager(self.loop))
-        self._extensions: Any = {AT_ONCE: self.answer_at_once, KEPT: self.is_kept}
+        self._extensions: Any = {
+            AT_ONCE: self.answer_at_once,
+            KEPT: self.is_kept,
+            WHOLE_BODY: self.whole_body,
+        }
         self._simple = self.limit_concurrency is None and not self.root_path
         self._expect()
         self._look()
@@ -220,6 +224,12 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle.wake()
         self.on_response_complete()
         return True
+
+    def whole_body(self, scope: Any) -> bytes | None:
+        """Return the body of a request that has come as a whole; None if it is to be received."""
+        cycle = self._running
+        whole: bytes | None = cycle.take_whole() if cycle.scope is scope else None
+        return whole
 
     def is_kept(self, scope: Any) -> bool:
         """Tell whether the connection outlives the answer to a request."""

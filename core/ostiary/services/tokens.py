@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import lru_cache
 
 from sqlalchemy import delete, insert, select, update
 
@@ -35,6 +36,9 @@ INSERT = Prepared(insert(tokens))
 
 LONGEST = 4096
 """Characters of a token that are looked at; longer ones are refused undecoded (TOK-08)."""
+
+_fingerprint = lru_cache(maxsize=2048)(fingerprint_of)
+"""The same for tokens that come again and again: to look one up is cheaper than to hash it."""
 
 KEPT = MINUTE
 """How long a token is kept that is over: a connection that is tied to it asks what became of it."""
@@ -67,7 +71,9 @@ class Tokens:
 
     def peek(self, token: str) -> Session | None:
         """Return the session of a token that was checked before and is still good."""
-        session = self._memory.get(fingerprint_of(token))
+        if len(token) > LONGEST:
+            return None
+        session = self._memory.get(_fingerprint(token))
         if session is None or session.account.stale:
             return None
         now = self._clock()
