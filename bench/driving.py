@@ -26,6 +26,16 @@ CONNECTIONS = 16
 SERVER_CORE, CLIENT_CORE = "0", "1"
 CREDENTIALS = {"username": "ann", "password": "correct horse battery staple"}
 NOTHING: Mapping[str, str] = MappingProxyType({})
+SECRET = "the setup secret of a measurement"
+CLOSED: Mapping[str, str] = MappingProxyType(
+    {
+        "OSTIARY_SETUP_SECRET": SECRET,
+        "OSTIARY_SECURITY__STANDARD__PROFILES__DEFAULT__RATE_LIMIT": "1000000",
+        "OSTIARY_SECURITY__STANDARD__PROFILES__ANONYMOUS__RATE_LIMIT": "1000000",
+    }
+)
+"""A server as in production: rights are asked for and requests counted, and none is refused."""
+
 IN_MS = {"us": 0.001, "ms": 1, "s": 1000}
 
 CHECKED = """
@@ -103,17 +113,27 @@ def running(
         process.wait()
 
 
-def sign_up(url: str) -> str:
+def sign_up(url: str, **headers: str) -> str:
     """Create a user and return a token of theirs."""
     content = {"profileIds": ["default"], "name": "Ann"}
-    post(f"{url}/users/_create", {"content": content, "credentials": {"local": CREDENTIALS}})
+    new = {"content": content, "credentials": {"local": CREDENTIALS}}
+    post(f"{url}/users/_create", new, **headers)
     token: str = post(f"{url}/_login/local", CREDENTIALS)["jwt"]
     return token
 
 
-def post(url: str, body: Any) -> Any:
+def sign_up_closed(url: str) -> str:
+    """Create a user on a server that was started with ``CLOSED`` and return a token of theirs."""
+    root = {"username": "root", "password": "correct horse battery staple"}
+    first = {"content": {"name": "Root"}, "credentials": {"local": root}}
+    post(f"{url}/_createFirstAdmin/root", first, **{"X-Ostiary-Setup": SECRET})
+    jwt = post(f"{url}/_login/local", root)["jwt"]
+    return sign_up(url, Authorization=f"Bearer {jwt}")
+
+
+def post(url: str, body: Any, **more: str) -> Any:
     """Post JSON and return the result."""
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", **more}
     with urlopen(Request(url, json.dumps(body).encode(), headers)) as answer:
         return json.load(answer)["result"]
 

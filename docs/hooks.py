@@ -13,6 +13,8 @@ from itertools import groupby
 from types import FunctionType, UnionType
 from typing import Annotated, Any, get_args, get_origin
 
+from msgspec import Struct
+
 import ostiary
 from ostiary import errors, hookspecs
 from ostiary.events import Event, Refusal, kinds
@@ -62,9 +64,10 @@ def events_page() -> Iterator[str]:
         "What `ostiary_event` is given ([hooks](hooks.md#ostiary_event)) and the audit log keeps "
         "([audit log](../audit.md)). `ostiary` exports every class. No secret is in any."
     )
-    for described in (Event, Refusal, *kinds().values()):
-        yield f"## {described.__name__}"
-        yield from _class(described)
+    events: list[type[Event]] = [Event, Refusal, *kinds().values()]
+    for one in events:
+        yield f"## {one.__name__}"
+        yield from _class(one)
 
 
 def _hooks() -> list[FunctionType]:
@@ -143,12 +146,27 @@ def _class(described: type, name: str = "") -> Iterator[str]:
     if dataclasses.is_dataclass(described):
         fields = [_field(one) for one in dataclasses.fields(described)]
         yield code(_called(f"class {known_as}", fields))
+    elif issubclass(described, Struct):
+        yield code(_called(f"class {known_as}", list(_parameters(_signature(described)))))
     yield from prose(inspect.getdoc(described) or "")
     for member_name, member in vars(described).items():
         if isinstance(member, property | cached_property) and member.__doc__:
             yield f"`{known_as}.{member_name}`: {member.__doc__.strip().replace('``', '`')}"
         if isinstance(member, FunctionType) and member_name[0] != "_" and member.__doc__:
             yield from _function(member, f"{known_as}.{member_name}")
+
+
+def _signature(struct: type[Struct]) -> inspect.Signature:
+    """Return how it is made, with the types as they are written."""
+    written: dict[str, str] = {}
+    for one in reversed(struct.__mro__):
+        written |= inspect.get_annotations(one)
+    signature = inspect.signature(struct)
+    return signature.replace(
+        parameters=[
+            one.replace(annotation=written[one.name]) for one in signature.parameters.values()
+        ]
+    )
 
 
 def _field(one: dataclasses.Field[Any]) -> str:

@@ -19,7 +19,7 @@ SOURCES = [
 ]
 
 LAYERS = (
-    "clock errors durations log networks patience seals",
+    "clock errors durations log networks patience pressure seals",
     "hashing keys key_sources sealing body",
     "settings",
     "request",
@@ -45,8 +45,10 @@ LAYERS = (
     "composition",
     "app",
     "startup",
-    "websocket_protocol",
+    "eager websocket_protocol",
+    "http_cycle http_names",
     "http_protocol",
+    "http_pressure",
     "exports",
     "authoring importing operations rotation serving life workplaces",
     "explaining",
@@ -62,7 +64,7 @@ LIBRARIES = {
     "pluggy": "address_hooks background_hooks event_hooks hookspecs plugins login_hooks plugin_loading plugin_names composition testing",
     "alembic": "storage.migrate",
     "asyncpg": "storage testing",
-    "uvicorn": "serving http_protocol websocket_protocol testing",
+    "uvicorn": "serving http_cycle http_names http_protocol http_pressure websocket_protocol testing",
     "argon2": "hashing",
     "cryptography": "keys sealing",
     "joserfc": "services",

@@ -12,6 +12,9 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
 from ostiary import errors
 from ostiary.arguments import WIRE_TYPES, WireType
 from ostiary.request import Request
@@ -28,8 +31,7 @@ class WrongDeclaration(TypeError):
     """A function cannot be an action; the message says which and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """An HTTP method and a path in which ``{name}`` is an argument.
 
     :param deprecated: the version since when another route is to be used, or None.
@@ -61,8 +63,7 @@ def _verb(verb: str) -> Callable[..., Route]:
 GET, POST, PUT, DELETE = map(_verb, ("GET", "POST", "PUT", "DELETE"))
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """One argument: the parameter that takes it, its name and type on the wire."""
 
     parameter: str
@@ -86,15 +87,15 @@ class Argument:
     def read(self, values: Mapping[str, Any], http: bool) -> Any:
         """Return the value for the parameter."""
         value = values.get(self.name, ABSENT)
-        if value is ABSENT or value in self.wire.blank or (self.name == "_id" and not value):
+        wire = self.wire
+        if value is ABSENT or value in wire.blank or (not value and self.name == "_id"):
             if self.default is ABSENT:
                 raise errors.MissingArgument(self.path)
             return self.default
-        return self.wire.read(self.path, value, http)
+        return wire.read(self.path, value, http)
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """What an action wants of the body: an object, perhaps with members of known types."""
 
     required: bool
@@ -108,12 +109,12 @@ class Body:
             return None
         fields: dict[str, Any] = body if isinstance(body, dict) else {}
         for member in self.members:
-            member.read(fields, http=False)
+            if member.required or member.name in fields:
+                member.read(fields, http=False)
         return fields
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Action:
+class Action(Struct, frozen=True, eq=False):
     """An action of the API.
 
     :param signed_in: anonymous users are refused, whatever their rights.
@@ -123,6 +124,7 @@ class Action:
     :param raw: the content types of an answer that comes over HTTP without an envelope.
     :param redirects: the answer may send the client elsewhere.
     :param noted: the audit log tells of it, although its name says that it only reads.
+    :ivar required: a request without any arguments is refused.
     """
 
     controller: str
@@ -139,6 +141,11 @@ class Action:
     raw: tuple[str, ...] = ()
     redirects: bool = False
     noted: bool = False
+    required: bool = False
+
+    def __post_init__(self) -> None:
+        required = any(argument.required for argument in self.arguments)
+        force_setattr(self, "required", required)
 
     @property
     def errors(self) -> frozenset[str]:
@@ -168,10 +175,11 @@ class Action:
         values: dict[str, Any] = {}
         for name in self.given:
             values[name] = request if name == "request" else given[name]
-        if self.arguments:
+        if request.args or self.required:
             http = request.connection.protocol == "http"
             for argument in self.arguments:
                 values[argument.parameter] = argument.read(request.args, http)
+        # Whatever is not given has its default: that of the parameter.
         if self.body is not None:
             values["body"] = self.body.read(request.body)
         return self.function(**values)

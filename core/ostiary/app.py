@@ -8,18 +8,17 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
-from threading import Thread, Timer
+from threading import Thread, Timer, current_thread, main_thread
 from typing import Any, get_args
 
-from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from msgspec import Struct
+from starlette.routing import Router, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 
 from ostiary import errors, log
 from ostiary.background_hooks import BackgroundHooks
@@ -30,15 +29,16 @@ from ostiary.http import Http
 from ostiary.http_answers import CONNECTIONS, Answers
 from ostiary.key_settings import load_master_key
 from ostiary.origins import Origins
+from ostiary.pressure import PRESSURE, Pressure, most_connections
 from ostiary.proxies import Proxies
 from ostiary.request import Protocol
 from ostiary.routes import Routes
 from ostiary.services import Services
+from ostiary.services.batches import Batch
 from ostiary.services.inventory import disabled
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
 from ostiary.services.rights import Grant, Rights
 from ostiary.settings import Settings
-from ostiary.storage.store import CORE
 from ostiary.watchdog import Watchdog
 from ostiary.websocket import WebSockets
 
@@ -47,7 +47,13 @@ logger = logging.getLogger(__name__)
 HOUSEKEEPING = 10
 """Seconds between two rounds of sweeping and purging."""
 
-BATCH = 200
+Work = Callable[[Batch], Awaitable[int]]
+
+LAST = 200
+"""Tokens whose last use is written at once when the process ends."""
+
+SHARE = 3
+"""How many times as long as a batch has taken the next one waits: the writer is for others."""
 
 FROZEN = 70
 """Exit status of a process that a plugin has frozen (EX_SOFTWARE)."""
@@ -79,9 +85,10 @@ class Application:
         trusted = settings.server.trusted_proxies
         self._proxies = Proxies(trusted) if trusted else None
         self._http: Http | None = None
-        self._around: ASGIApp = Starlette(lifespan=self._lifespan)
-        self._state: Mapping[str, Any] = {}
+        self._around = Router(lifespan=self._lifespan)
+        self._state: dict[str, Any] = {}
         self._ready = False
+        self._pressure = Pressure(most_connections(settings.server.max_connections))
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one ASGI connection."""
@@ -91,10 +98,11 @@ class Application:
             return self._http(scope, receive, send)
         if scope["type"] == "lifespan":
             self._state = scope.get("state", {})
+            self._state[PRESSURE] = self._pressure
         return self._around(scope, receive, send)
 
     @asynccontextmanager
-    async def _lifespan(self, around: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, _: object) -> AsyncIterator[None]:
         settings = self._settings
         master = load_master_key(settings)
         backend = make_backend(settings, master)
@@ -104,8 +112,7 @@ class Application:
                 await core.services.door.look()
             await core.signing_keys.load()
             await core.services.changes.start()
-            await core.stores[CORE].hasher.prepare()
-            self._serve(core, around)
+            self._serve(core)
             stopping = asyncio.Event()
             sides = core.services.plugin_sides
             background = BackgroundHooks(core.plugins, sides, self._watchdog)
@@ -113,10 +120,11 @@ class Application:
                 tasks.create_task(keep_house(core.services, stopping))
                 tasks.create_task(watch_tokens(core.services, stopping))
                 self._ready = True
-                # What is there now stays: the collector need not walk it again and again.
-                gc.collect()
+                # What is there now stays, and the little garbage in it is not worth a search.
                 gc.freeze()
+                gc.enable()
                 background.start()
+                self._await_the_end()
                 yield
                 self._ready = False
                 self._ending()
@@ -124,7 +132,28 @@ class Application:
                 await background.stop()
                 await core.services.background.finish()
 
-    def _serve(self, core: Core, around: Starlette) -> None:
+    def _await_the_end(self) -> None:
+        """Hear first when the process is told to stop; what uvicorn does then comes later."""
+        if current_thread() is not main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        stops: dict[int, Any] = {
+            number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        for number in stops:
+            signal.signal(
+                number, lambda told, _: loop.call_soon_threadsafe(self._end, stops[told], told)
+            )
+
+    def _end(self, stop: Callable[[int, None], None], number: int) -> None:
+        """Answer for a while as a server that is not ready; when told again, no longer."""
+        drain = 0.0 if self._pressure.stopping else self._settings.server.drain / 1000
+        self._pressure.stopping = True
+        for connection in self._state.get(CONNECTIONS, ()):
+            connection.keeps = False
+        asyncio.get_running_loop().call_later(drain, stop, number, None)
+
+    def _serve(self, core: Core) -> None:
         settings = self._settings
         registry = core.registry
         origins = _origins(settings)
@@ -142,7 +171,9 @@ class Application:
 
         async def ready() -> bool:
             try:
-                return self._ready and await core.services.changes.reachable()
+                if not self._ready or self._pressure.stopping:
+                    return False
+                return await core.services.changes.reachable()
             except errors.OstiaryError:
                 return False
 
@@ -151,14 +182,18 @@ class Application:
             Routes(registry),
             ready,
             answers,
+            room=self._pressure.incoming,
             largest=settings.server.max_request_size,
             secrets_in_urls=settings.http.allow_credentials_in_url,
             logged=settings.logging.access and settings.logging.level in ("debug", "info"),
         )
         sockets = WebSockets(
-            dispatcher, core.services.connections, settings.limits.websocket_messages_per_second
+            dispatcher,
+            core.services.connections,
+            settings.limits.websocket_messages_per_second,
+            self._pressure.unsent,
         )
-        around.router.routes.append(WebSocketRoute("/{path:path}", sockets))
+        self._around.routes.append(WebSocketRoute("/{path:path}", sockets))
 
     def _measure(self, services: Services, dispatcher: Dispatcher) -> None:
         """Have everything counted that somebody may ask for."""
@@ -175,15 +210,14 @@ class Application:
         return sum(connection.speaks == protocol for connection in connections)
 
 
-@dataclass(frozen=True, slots=True)
-class MakeApplication:
+class MakeApplication(Struct, frozen=True):
     """Makes the application in each process of the server; can be sent to another process."""
 
     settings: Settings
 
     def __call__(self) -> Application:
         """Return the application of this process."""
-        log.set_up(self.settings.logging.level)
+        log.set_up(self.settings.logging.level, behind=True)
         main = os.getpid()
         if (parent := parent_process()) is not None:
             Thread(target=_follow, args=(parent,), daemon=True).start()
@@ -191,7 +225,7 @@ class MakeApplication:
         return Application(
             self.settings,
             partial(os.kill, main, signal.SIGTERM),
-            watchdog=Watchdog(give_up=partial(os._exit, FROZEN)),
+            watchdog=Watchdog(give_up=partial(_leave, FROZEN)),
             ending=_end_for_certain,
         )
 
@@ -207,38 +241,63 @@ def _end_for_certain() -> None:
 
     def end() -> None:
         logger.error("something that a plugin has begun does not end; the process ends without it")
-        os._exit(0)
+        _leave(0)
 
     timer = Timer(PATIENCE, end)
     timer.daemon = True
     timer.start()
 
 
+def _leave(status: int) -> None:
+    """End this process now, and whatever goes on in it."""
+    log.finish()
+    os._exit(status)
+
+
 async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     """Undo what ended processes left half done and remove what has expired, until told to stop."""
+    works = [
+        (services.activity.flush, Batch()),
+        (services.tokens.purge, Batch()),
+        (services.api_keys.purge, Batch()),
+        (services.login_limits.purge, Batch()),
+        (services.flows.purge, Batch()),
+        (services.search.purge, Batch()),
+        (services.audit_log.purge, Batch()),
+        (services.changes.purge, Batch()),
+    ]
     while not stopping.is_set():
         with going_on("housekeeping"):
             await services.journal.sweep()
-            for work in (
-                services.activity.flush,
-                services.tokens.purge,
-                services.api_keys.purge,
-                services.login_limits.purge,
-                services.flows.purge,
-                services.search.purge,
-                services.audit_log.purge,
-            ):
-                while not stopping.is_set() and await work(BATCH) == BATCH:
-                    pass
-            await services.changes.purge(BATCH)
+            await work_off(works, stopping)
             services.strategies.stored.retry()
-            await services.key_ring.purge()
             await services.refusals.sweep()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
+            await services.key_ring.purge()
+        await pause(stopping, HOUSEKEEPING)
     with going_on("writing when tokens were used"):
-        while await services.activity.flush(BATCH):
+        while await services.activity.flush(Batch(LAST)):
             pass
+
+
+async def work_off(works: Iterable[tuple[Work, Batch]], stopping: asyncio.Event) -> None:
+    """Do a batch of each work in turn until nothing is left; others write in between."""
+    left = list(works)
+    while left:
+        for one in tuple(left):
+            if stopping.is_set():
+                return
+            work, batch = one
+            size = batch.size
+            if await work(batch) < size:
+                left.remove(one)
+            else:
+                await pause(stopping, SHARE * batch.seconds)
+
+
+async def pause(stopping: asyncio.Event, seconds: float) -> None:
+    """Do nothing for a while, or until told to stop."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds)
 
 
 async def watch_tokens(services: Services, stopping: asyncio.Event) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NewType
+
+from msgspec import Struct
 
 from ostiary import body, durations, errors
 
@@ -25,8 +26,7 @@ LONGEST_NUMBER = 32
 Read = Callable[[str, Any, bool], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class WireType:
+class WireType(Struct, frozen=True):
     """How a value is read, and how OpenAPI describes it.
 
     :param read: called with the argument's name, the value, and whether it came over HTTP.

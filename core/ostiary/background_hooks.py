@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Any
 
+from msgspec import Struct
 from pluggy import HookCaller
 
 from ostiary.calling import GRACE
@@ -26,8 +26,7 @@ logger = logging.getLogger(__name__)
 Ask = Callable[[], Awaitable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Delays:
+class Delays(Struct, frozen=True):
     """How long a hook that has failed is left alone, in seconds: twice as long every time.
 
     :param longest: the most; a hook that ran for so long before it failed begins anew.

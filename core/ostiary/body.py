@@ -36,7 +36,7 @@ def decode(raw: bytes | str) -> Any:
     """
     text = raw if isinstance(raw, bytes) else raw.encode(errors="surrogatepass")
     # Most texts are one flat object without escapes, and one look each tells so.
-    nested = b"[" in text or text.find(b"{", 1) > 0
+    nested = text.rfind(b"{") > 0 or text.find(b"[") >= 0
     if nested and text.count(b"[") + text.count(b"{") > MOST_CONTAINERS:
         _check_number(text)
     try:
@@ -47,7 +47,7 @@ def decode(raw: bytes | str) -> Any:
         raise ValueError("it is not JSON") from error
     if nested:
         _check_depth(text)
-    if b"\\" in text and NUL.search(text):
+    if text.find(b"\\") >= 0 and NUL.search(text):
         raise errors.UnacceptableText
     return value
 

@@ -112,9 +112,12 @@ def make_backend(settings: Settings, master: MasterKey) -> Backend:
         master=master,
         listen_url=database.listen_url,
         migrator_url=database.migrator_url,
+        replica_urls=database.replica_urls,
         isolation=database.isolation,
         prepared_statements=database.prepared_statements,
         passwords=database.passwords,
+        strict=database.revocation == "strict",
+        connections=database.connections,
     )
 
 

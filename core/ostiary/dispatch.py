@@ -22,6 +22,8 @@ from ostiary.origins import Origins
 from ostiary.request import ANONYMOUS, Answer, Reply, Request, Response
 from ostiary.services import Services
 from ostiary.services.accounts import Account
+from ostiary.services.sessions import Session
+from ostiary.storage import budget
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ class Dispatcher:
             return self.refuse(errors.Overloaded(retry_after=1), request, room=room)
         self._running += 1
         self._logins += login
+        budget.begin()
         try:
             return self._render(request, await self._run(request), room=room)
         except errors.OstiaryError as error:
@@ -104,9 +107,9 @@ class Dispatcher:
         services = self._services
         if services.changes.pending():
             await services.changes.catch_up()
-        if b"cookie" in request.connection.headers or WANTED in request.args:
+        if b"cookie" in request.connection.headers or (request.args and WANTED in request.args):
             await read_cookie(request, services, self._origins)
-        account = await self._authenticate(request)
+        account = self._known(request) or await self._authenticate(request)
         if not (account.rights.allow(request) or request.leaving or await self._sets_up(request)):
             missing = errors.RightsMissing if request.session else errors.AuthenticationRequired
             raise missing(request.controller, request.action, request.kuid)
@@ -136,20 +139,28 @@ class Dispatcher:
                 error, audit.name_of(request), audit.target_of(request)
             )
 
+    def _known(self, request: Request) -> Account | None:
+        """Return who asks, if that is remembered."""
+        services = self._services
+        if request.jwt is None:
+            return services.accounts.peek(ANONYMOUS)
+        session = services.tokens.peek(request.jwt)
+        return None if session is None else self._admit(request, session)
+
     async def _authenticate(self, request: Request) -> Account:
         """Return who asks; a token that is there but wrong never means anonymous (TOK-28)."""
         services = self._services
         if request.jwt is not None:
-            session = services.tokens.peek(request.jwt)
-            if session is None:
-                session = await services.tokens.find(request.jwt)
-            request.session = session
-            if (socket := request.connection.socket) is not None:
-                services.connections.tie(socket, session)
-            return session.account
-        account = services.accounts.peek(ANONYMOUS) or await services.accounts.find(ANONYMOUS)
+            return self._admit(request, await services.tokens.find(request.jwt))
+        account = await services.accounts.find(ANONYMOUS)
         assert account is not None
         return account
+
+    def _admit(self, request: Request, session: Session) -> Account:
+        request.session = session
+        if (socket := request.connection.socket) is not None:
+            self._services.connections.tie(socket, session)
+        return session.account
 
     async def _sets_up(self, request: Request) -> bool:
         """Tell whether the setup secret lets this request make the first administrator."""
@@ -193,10 +204,9 @@ class Dispatcher:
             self.node,
             headers,
         )
-        if "index" in request.args:
-            response.index = request.args["index"]
-        if "collection" in request.args:
-            response.collection = request.args["collection"]
+        if request.args:
+            response.index = request.args.get("index", msgspec.UNSET)
+            response.collection = request.args.get("collection", msgspec.UNSET)
         if room:
             response.room = request.id
         return Answer(status, ENCODER.encode(response), headers)

@@ -6,11 +6,13 @@ not a password, not a token, and not what somebody typed as a user name, which m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct
+
+HIDDEN = {"account"}
+"""Fields that no log shows by the way: keyed hashes of what somebody typed."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """What every event tells.
 
     :ivar at: when it happened, in ms since the epoch.
@@ -29,9 +31,13 @@ class Event:
     agent: str = ""
     request: str = ""
 
+    def __repr__(self) -> str:
+        shown = (name for name in self.__struct_fields__ if name not in HIDDEN)
+        told = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
+        return f"{type(self).__name__}({told})"
 
-@dataclass(frozen=True, kw_only=True)
-class SignedIn(Event):
+
+class SignedIn(Event, frozen=True, kw_only=True):
     """Somebody has signed in, and got a token.
 
     :ivar session: the id of the new session.
@@ -42,8 +48,7 @@ class SignedIn(Event):
     session: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Refusal(Event):
+class Refusal(Event, frozen=True, kw_only=True):
     """Something was refused; the same again within a minute is counted, and told in one.
 
     :ivar reason: why, for those who watch; clients are told less.
@@ -54,8 +59,7 @@ class Refusal(Event):
     count: int = 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class SignInRefused(Refusal):
+class SignInRefused(Refusal, frozen=True, kw_only=True):
     """A login was refused.
 
     :ivar kuid: of the user whose account was named; None if there is none, or it is not known.
@@ -65,12 +69,11 @@ class SignInRefused(Refusal):
 
     kuid: str | None = None
     strategy: str | None
-    account: bytes | None = field(default=None, repr=False)
+    account: bytes | None = None
     proved: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class SignInHeldBack(Refusal):
+class SignInHeldBack(Refusal, frozen=True, kw_only=True):
     """A login was not looked at: there were too many failures for the account or the address.
 
     :ivar account: a keyed hash of the account that was named; None if none was.
@@ -78,12 +81,11 @@ class SignInHeldBack(Refusal):
     """
 
     strategy: str | None
-    account: bytes | None = field(default=None, repr=False)
+    account: bytes | None = None
     wait: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReauthenticationRefused(Refusal):
+class ReauthenticationRefused(Refusal, frozen=True, kw_only=True):
     """Somebody who is signed in did not prove once more who they are, or was not asked any more.
 
     It was asked for before a change of their own credentials, which was not made. Who guesses at
@@ -96,8 +98,7 @@ class ReauthenticationRefused(Refusal):
     strategy: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ActionRefused(Refusal):
+class ActionRefused(Refusal, frozen=True, kw_only=True):
     """An action that changes something was refused, or failed.
 
     :ivar action: its controller and name, such as ``security:createUser``.
@@ -108,24 +109,21 @@ class ActionRefused(Refusal):
     target: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ActionRun(Event):
+class ActionRun(Event, frozen=True, kw_only=True):
     """An action has changed something that no other event tells of."""
 
     action: str
     target: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class SignedOut(Event):
+class SignedOut(Event, frozen=True, kw_only=True):
     """Somebody has ended the session that they asked with."""
 
     kuid: str
     session: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class SessionsEnded(Event):
+class SessionsEnded(Event, frozen=True, kw_only=True):
     """Sessions were ended before their time.
 
     :ivar kuid: whose; None is everybody's.
@@ -138,8 +136,7 @@ class SessionsEnded(Event):
     kept: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class TokenCreated(Event):
+class TokenCreated(Event, frozen=True, kw_only=True):
     """Somebody who is signed in has made one more token: a session of its own."""
 
     kuid: str
@@ -147,16 +144,14 @@ class TokenCreated(Event):
     single_use: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class TokenRefreshed(Event):
+class TokenRefreshed(Event, frozen=True, kw_only=True):
     """The token of a session was replaced by a new one."""
 
     kuid: str
     session: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class UserCreated(Event):
+class UserCreated(Event, frozen=True, kw_only=True):
     """A user was created; ``admin`` among the profiles makes an administrator."""
 
     kuid: str
@@ -164,15 +159,13 @@ class UserCreated(Event):
     strategies: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class UserChanged(Event):
+class UserChanged(Event, frozen=True, kw_only=True):
     """The properties of a user were changed."""
 
     kuid: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class UserProfilesChanged(Event):
+class UserProfilesChanged(Event, frozen=True, kw_only=True):
     """A user was given other profiles, and may do other things from now on.
 
     :ivar strategy: which has given them at a login; None if somebody has.
@@ -183,29 +176,25 @@ class UserProfilesChanged(Event):
     strategy: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class UserDisabled(Event):
+class UserDisabled(Event, frozen=True, kw_only=True):
     """A user is let in no more; their sessions have ended."""
 
     kuid: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class UserEnabled(Event):
+class UserEnabled(Event, frozen=True, kw_only=True):
     """A user is let in again."""
 
     kuid: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class UserDeleted(Event):
+class UserDeleted(Event, frozen=True, kw_only=True):
     """A user was deleted, and all access with them."""
 
     kuid: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class CredentialsCreated(Event):
+class CredentialsCreated(Event, frozen=True, kw_only=True):
     """A user can sign in with one more strategy, or with further credentials of one.
 
     :ivar action: of the plugin, that has added them in a way of its own.
@@ -216,8 +205,7 @@ class CredentialsCreated(Event):
     action: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class CredentialsChanged(Event):
+class CredentialsChanged(Event, frozen=True, kw_only=True):
     """A user's credentials were changed.
 
     :ivar fields: the names of the strategy's fields that were given.
@@ -230,8 +218,7 @@ class CredentialsChanged(Event):
     action: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class CredentialsDeleted(Event):
+class CredentialsDeleted(Event, frozen=True, kw_only=True):
     """A user can no longer sign in with a strategy.
 
     :ivar action: of the plugin, that has removed them in a way of its own.
@@ -242,8 +229,7 @@ class CredentialsDeleted(Event):
     action: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ApiKeyCreated(Event):
+class ApiKeyCreated(Event, frozen=True, kw_only=True):
     """A user has one more API key.
 
     :ivar id: of the key, which opens nothing.
@@ -253,54 +239,46 @@ class ApiKeyCreated(Event):
     id: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ApiKeyDeleted(Event):
+class ApiKeyDeleted(Event, frozen=True, kw_only=True):
     """An API key was ended."""
 
     kuid: str
     id: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class RoleChanged(Event):
+class RoleChanged(Event, frozen=True, kw_only=True):
     """A role was created or written over."""
 
     id: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class RoleDeleted(Event):
+class RoleDeleted(Event, frozen=True, kw_only=True):
     """A role was deleted."""
 
     id: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProfileChanged(Event):
+class ProfileChanged(Event, frozen=True, kw_only=True):
     """A profile was created or written over."""
 
     id: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProfileDeleted(Event):
+class ProfileDeleted(Event, frozen=True, kw_only=True):
     """A profile was deleted, and taken off whoever held it."""
 
     id: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class RightsRestricted(Event):
+class RightsRestricted(Event, frozen=True, kw_only=True):
     """The base roles and profiles were given their restricted rights."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SecurityReset(Event):
+class SecurityReset(Event, frozen=True, kw_only=True):
     """All users, profiles and roles were deleted, by a server that runs with ``--dev``."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SigningKeyRotated(Event):
+class SigningKeyRotated(Event, frozen=True, kw_only=True):
     """A new key signs tokens.
 
     :ivar id: of the new key.
@@ -311,34 +289,29 @@ class SigningKeyRotated(Event):
     revoke_all: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class MasterKeyRotated(Event):
+class MasterKeyRotated(Event, frozen=True, kw_only=True):
     """Another master key is in force."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PluginDisabled(Event):
+class PluginDisabled(Event, frozen=True, kw_only=True):
     """An operator leaves a plugin out, from the next start on."""
 
     plugin: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PluginEnabled(Event):
+class PluginEnabled(Event, frozen=True, kw_only=True):
     """An operator has a plugin loaded again, from the next start on."""
 
     plugin: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PluginRemoved(Event):
+class PluginRemoved(Event, frozen=True, kw_only=True):
     """An operator has removed the store of a plugin, and the credentials in it."""
 
     plugin: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PluginRestored(Event):
+class PluginRestored(Event, frozen=True, kw_only=True):
     """An operator has filled the store of a plugin from an archive."""
 
     plugin: str

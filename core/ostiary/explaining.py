@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from msgspec import Struct
+
 from ostiary import errors
 from ostiary.operations import existing
 from ostiary.services import Services
@@ -62,8 +64,7 @@ class Who:
     accounts: tuple[bytes, ...] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """How it stands with somebody now.
 
     :ivar sessions: how many are open.

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import TypeGuard
+
+from msgspec import Struct
 
 Scalar = bool | int | float | str
 
@@ -19,20 +20,17 @@ WORD = re.compile(r"[^\W_]+")
 NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,9})?")
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(Struct, frozen=True):
     """The value is one of these; ``42`` and ``"42"`` are alike."""
 
     values: tuple[Scalar, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
+class Present(Struct, frozen=True):
     """There is a value."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Between:
+class Between(Struct, frozen=True, kw_only=True):
     """The value lies within bounds: numbers within numbers, texts within texts.
 
     Bounds that are texts, and read as numbers, are for both.
@@ -49,24 +47,21 @@ class Between:
         return {name: bound for name, bound in named if bound is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
+class Prefix(Struct, frozen=True):
     """The value begins so; ``ignore_case`` is for ASCII letters."""
 
     text: str
     ignore_case: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Wildcard:
+class Wildcard(Struct, frozen=True):
     """The whole value matches: ``*`` is any text, ``?`` any character; a backslash escapes."""
 
     pattern: str
     ignore_case: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """These words, folded, stand side by side in the value."""
 
     words: tuple[str, ...]
@@ -75,33 +70,28 @@ class Words:
 Test = OneOf | Present | Between | Prefix | Wildcard | Words
 
 
-@dataclass(frozen=True, slots=True)
-class Everything:
+class Everything(Struct, frozen=True):
     """Every document."""
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(Struct, frozen=True):
     """No document."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ids:
+class Ids(Struct, frozen=True):
     """The documents with these ids."""
 
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """Some value at a path, ``address.city``, passes a test."""
 
     path: str
     test: Test
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(Struct, frozen=True):
     """The point at a path lies between two parallels and two meridians, in degrees."""
 
     path: str
@@ -111,8 +101,7 @@ class Box:
     right: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ring:
+class Ring(Struct, frozen=True):
     """The point at a path lies so far from a centre, in metres."""
 
     path: str
@@ -122,31 +111,27 @@ class Ring:
     most: float
 
 
-@dataclass(frozen=True, slots=True)
-class Polygon:
+class Polygon(Struct, frozen=True):
     """The point at a path lies within a polygon of (latitude, longitude)."""
 
     path: str
     points: tuple[tuple[float, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class All:
+class All(Struct, frozen=True):
     """Every filter holds."""
 
     filters: tuple[Filter, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Some:
+class Some(Struct, frozen=True):
     """At least so many of the filters hold."""
 
     filters: tuple[Filter, ...]
     least: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True):
     """The filter does not hold."""
 
     filter: Filter
@@ -156,8 +141,7 @@ Leaf = Ids | Field | Box | Ring | Polygon
 Filter = Everything | Nothing | Leaf | All | Some | Not
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """One key of a sort."""
 
     path: str

@@ -26,6 +26,7 @@ from ostiary.http_parts import (
     read_query,
     read_volatile,
 )
+from ostiary.pressure import Room
 from ostiary.proxies import PROXIED
 from ostiary.request import FORM, Answer, Connection, Request
 from ostiary.routes import Routes
@@ -33,11 +34,13 @@ from ostiary.routes import Routes
 REQUEST_ID = re.compile(rb"[\w.:-]{1,128}")
 LIFTED = ("jwt", "volatile", "body", "controller", "action")
 UNROUTED = {("HEAD", b"/"), ("GET", b"/_healthcheck"), ("GET", b"/_ready")}
+UNROUTED_PATHS = {path for _, path in UNROUTED}
 
 
 class Http:
     """Serves the API over HTTP.
 
+    :param room: for bodies that have not come to their end.
     :param largest: bytes that the body of a request may have.
     :param secrets_in_urls: a token in the query string is accepted.
     :param logged: each request is written to the access log.
@@ -50,12 +53,13 @@ class Http:
         ready: Callable[[], Awaitable[bool]],
         answers: Answers,
         *,
+        room: Room,
         largest: int,
         secrets_in_urls: bool,
         logged: bool,
     ) -> None:
         self._dispatcher, self._routes, self._ready = dispatcher, routes, ready
-        self._answers = answers
+        self._answers, self._room = answers, room
         self._largest, self._secrets_in_urls, self._logged = largest, secrets_in_urls, logged
         self._next_id = request_ids()
 
@@ -69,7 +73,7 @@ class Http:
             check_framing(scope["http_version"], raw_headers, headers)
             content = None
             if b"content-length" in headers or b"transfer-encoding" in headers:
-                raw = await read_body(headers, receive, self._largest)
+                raw = await read_body(headers, receive, self._largest, self._room)
                 if raw is None:
                     return  # The client has gone.
                 if raw:
@@ -87,8 +91,9 @@ class Http:
         query = scope["query_string"]
         if query and is_pretty(query):
             answer.body = msgspec.json.format(answer.body, indent=2)
-        if not self._answers.sent_plainly(scope, request, answer):
-            await self._answers.send(scope, send, request, answer)
+        unsent = self._answers.send(scope, send, request, answer)
+        if unsent is not None:
+            await unsent
         if self._logged:
             self._log(scope, request, (answer.status, len(answer.body)), began)
 
@@ -105,17 +110,18 @@ class Http:
         if self._logged:
             self._log(scope, request, (error.status, size), began)
 
-    async def _answer(
+    def _answer(
         self, scope: Scope, headers: Mapping[bytes, bytes], content: Any, request: Request
-    ) -> Answer:
+    ) -> Awaitable[Answer]:
+        """Return what is to be awaited for the answer."""
         verb = scope["method"]
         path: bytes = scope["raw_path"]
-        if verb == "OPTIONS" or (verb, path) in UNROUTED:
-            return await self._greet(verb, path, request)
+        if verb == "OPTIONS" or (path in UNROUTED_PATHS and (verb, path) in UNROUTED):
+            return self._greet(verb, path, request)
         self._fill(request, scope["query_string"], headers)
         if path == b"/_query" and verb == "POST":
             message.fill(request, content)
-            return await self._dispatcher.answer(request)
+            return self._dispatcher.answer(request)
         action, values = self._routes.find(verb, path)
         if content is not None and not isinstance(content, dict | list):
             raise errors.InvalidType("body", "object")
@@ -124,7 +130,7 @@ class Http:
         if values or request.args:
             request.args = {**request.args, **values}
             _check_texts(request.args)
-        return await self._dispatcher.answer(request)
+        return self._dispatcher.answer(request)
 
     async def _greet(self, verb: str, path: bytes, request: Request) -> Answer:
         """Answer what is no action, and what everybody may ask."""
@@ -139,9 +145,9 @@ class Http:
         address = peer[0] if peer else ""
         connection = Connection("http", address, headers, None, PROXIED in scope)
         given = headers.get(b"x-kuzzle-request-id")
-        if given is None or not REQUEST_ID.fullmatch(given):
-            return Request("", "", {}, None, None, connection, self._next_id())
-        return Request("", "", {}, None, None, connection, given.decode())
+        known = given is not None and REQUEST_ID.fullmatch(given)
+        id = known[0].decode() if known else self._next_id()
+        return Request("", "", {}, None, None, connection, id)
 
     def _fill(self, request: Request, query: bytes, headers: Mapping[bytes, bytes]) -> None:
         """Read what the query string and the headers say."""

@@ -22,6 +22,9 @@ CONNECTIONS = "ostiary.connections"
 AT_ONCE = "ostiary.answer_at_once"
 """The ASGI extension of our own protocol class that writes a plain answer in one piece."""
 
+KEPT = "ostiary.kept"
+"""The extension that tells whether the connection outlives the answer."""
+
 ALLOWED_HEADERS = (
     b"Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, "
     b"Content-Encoding, Content-Length, X-Kuzzle-Volatile"
@@ -79,29 +82,43 @@ class Answers:
             for coding in encodings.FORMATS
         }
 
-    def sent_plainly(self, scope: Scope, request: Request, answer: Answer) -> bool:
-        """Send an answer that needs no thought in one piece, where the server can; tell whether."""
-        if b"accept-encoding" in request.connection.headers:
-            return False
-        return _sent_at_once(scope, request, answer, self._plain)
+    def send(
+        self, scope: Scope, send: Send, request: Request, answer: Answer
+    ) -> Awaitable[None] | None:
+        """Send an answer, or return what is to be awaited for that.
 
-    async def send(self, scope: Scope, send: Send, request: Request, answer: Answer) -> None:
-        """Send an answer."""
+        In one piece at once goes what needs no thought, where our own protocol class serves.
+        """
+        headers = request.connection.headers
+        if answer.headers or answer.cookies or b"origin" in headers:
+            return self._send_special(scope, send, request, answer)
+        if b"accept-encoding" in headers and (coding := _coding(headers, answer.body)):
+            return self._send_encoded(coding, scope, send, request, answer)
+        return _sent(self._plain, scope, send, request, answer)
+
+    async def _send_encoded(
+        self, coding: Coding, scope: Scope, send: Send, request: Request, answer: Answer
+    ) -> None:
+        """Send a compressed answer."""
+        answer.body = await encodings.deflate(answer.body, coding)
+        rest = _sent(self._encoded[coding], scope, send, request, answer)
+        if rest is not None:
+            await rest
+
+    async def _send_special(
+        self, scope: Scope, send: Send, request: Request, answer: Answer
+    ) -> None:
+        """Send an answer with headers of its own, which take the place of common ones."""
         headers = request.connection.headers
         head = self._plain
-        if b"accept-encoding" in headers:
-            if coding := _coding(headers, answer.body):
-                answer.body = await encodings.deflate(answer.body, coding)
-                head = self._encoded[coding]
-            if _sent_at_once(scope, request, answer, head):
-                return
+        if b"accept-encoding" in headers and (coding := _coding(headers, answer.body)):
+            answer.body = await encodings.deflate(answer.body, coding)
+            head = self._encoded[coding]
         own = list(_own_headers(answer))
         names = {name for name, _ in own}
-        common = (header for header in head.headers if header[0] not in names)
-        out = [*common, *_about(request, answer.body), *own]
-        out.extend(self._sharing(headers))
-        await send({"type": "http.response.start", "status": answer.status, "headers": out})
-        await send({"type": "http.response.body", "body": answer.body})
+        common = [header for header in head.headers if header[0] not in names]
+        out = [*common, *_about(request, answer.body), *own, *self._sharing(headers)]
+        await _send_parts(send, answer.status, _ended(scope, out), answer.body)
 
     async def send_bare(self, send: Send, request: Request, error: errors.OstiaryError) -> int:
         """Send an error found before routing as the whole body; return how many bytes it has."""
@@ -109,8 +126,9 @@ class Answers:
         out = [header for header in self._plain.headers if header[0] != b"connection"]
         # What is left of the request cannot be trusted, or is not worth reading.
         out += [CLOSE, *_about(request, content), *self._sharing(request.connection.headers)]
-        await send({"type": "http.response.start", "status": error.status, "headers": out})
-        await send({"type": "http.response.body", "body": content})
+        if error.retry_after is not None:
+            out.append((b"retry-after", b"%d" % error.retry_after))
+        await _send_parts(send, error.status, out, content)
         return len(content)
 
     def _sharing(self, headers: Mapping[bytes, bytes]) -> Iterator[Header]:
@@ -138,24 +156,37 @@ def _coding(headers: Mapping[bytes, bytes], content: bytes) -> Coding | None:
     return encodings.choose(headers[b"accept-encoding"])
 
 
-def _sent_at_once(scope: Scope, request: Request, answer: Answer, head: _Head) -> bool:
-    """Write an answer in one piece, where our own protocol class can; tell whether.
-
-    It has the same headers as all others, none of its own.
-    """
-    if answer.headers or answer.cookies or b"origin" in request.connection.headers:
-        return False
-    at_once = scope.get("extensions", {}).get(AT_ONCE)
-    if at_once is None:
-        return False
-    lines = head.lines % (len(answer.body), request.id.encode())
-    written: bool = at_once(answer.status, lines, answer.body)
-    return written
+def _sent(
+    head: _Head, scope: Scope, send: Send, request: Request, answer: Answer
+) -> Awaitable[None] | None:
+    """Send an answer without headers of its own, or return what is to be awaited for that."""
+    if "extensions" in scope and (at_once := scope["extensions"].get(AT_ONCE)) is not None:
+        lines = head.lines % (len(answer.body), request.id.encode())
+        if at_once(scope, answer.status, lines, answer.body):
+            return None
+    out = [*head.headers, *_about(request, answer.body)]
+    return _send_parts(send, answer.status, _ended(scope, out), answer.body)
 
 
-def _about(request: Request, content: bytes) -> Iterator[Header]:
-    yield b"content-length", b"%d" % len(content)
-    yield b"x-kuzzle-request-id", request.id.encode()
+def _ended(scope: Scope, headers: list[Header]) -> list[Header]:
+    """Return headers that tell the end of the connection, where the answer is its last."""
+    kept = scope["extensions"].get(KEPT) if "extensions" in scope else None
+    if kept is None or kept(scope):
+        return headers
+    return [*(header for header in headers if header[0] != b"connection"), CLOSE]
+
+
+async def _send_parts(send: Send, status: int, headers: list[Header], content: bytes) -> None:
+    """Send an answer as every ASGI server takes it."""
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+def _about(request: Request, content: bytes) -> tuple[Header, Header]:
+    return (
+        (b"content-length", b"%d" % len(content)),
+        (b"x-kuzzle-request-id", request.id.encode()),
+    )
 
 
 def _own_headers(answer: Answer) -> Iterator[Header]:

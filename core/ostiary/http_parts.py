@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ostiary import body, errors
+from ostiary.pressure import Full, Room
 from ostiary.request import FORM
 
 MOST_PARAMETERS = 1000
@@ -45,29 +46,64 @@ def check_framing(
         raise errors.HttpError("header host is missing")
 
 
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive, largest: int) -> bytes | None:
+async def read_body(
+    headers: Mapping[bytes, bytes], receive: Receive, largest: int, room: Room
+) -> bytes | None:
     """Return a body as it was sent, or None if the client goes before it is complete.
 
+    :param room: for what is kept of bodies that have not come to their end.
     :raises errors.RequestTooLarge: it is, declared or not; no more of it is kept.
+    :raises errors.Overloaded: others have taken all the room.
     """
     declared = int(headers.get(b"content-length", b"0"))
-    if declared > largest * DRAINED or (declared > largest and b"expect" in headers):
+    if declared > largest and (declared > largest * DRAINED or b"expect" in headers):
         raise errors.RequestTooLarge
-    chunks: list[bytes] = []
-    size, more = 0, True
-    while more:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            return None
-        chunks.append(event.get("body", b""))
-        more = event.get("more_body", False)
-        size += len(chunks[-1])
-        if size > largest:
-            # Who still sends does not see an answer: take a little more, and keep none of it.
-            chunks = []
-            if not more or size > largest * DRAINED:
-                raise errors.RequestTooLarge
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    event = await receive()
+    if not event.get("more_body", False):
+        return None if event["type"] == "http.disconnect" else _small(event, largest)
+    kept = _Kept(room, largest)
+    try:
+        while kept.add(event.get("body", b""), more=event.get("more_body", False)):
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                return None
+        return b"".join(kept.chunks)
+    finally:
+        room.take(-kept.held)
+
+
+def _small(event: Mapping[str, Any], largest: int) -> bytes:
+    """Return a body that came in one piece."""
+    whole: bytes = event.get("body", b"")
+    if len(whole) > largest:
+        raise errors.RequestTooLarge
+    return whole
+
+
+class _Kept:
+    """What is kept of a body that comes in pieces."""
+
+    def __init__(self, room: Room, largest: int) -> None:
+        self._room, self._largest = room, largest
+        self.chunks: list[bytes] = []
+        self.held = self._size = 0
+
+    def add(self, chunk: bytes, *, more: bool) -> bool:
+        """Keep one more piece; tell whether others follow."""
+        self._size += len(chunk)
+        if self._size <= self._largest:
+            try:
+                self._room.take(len(chunk))
+            except Full:
+                raise errors.Overloaded(retry_after=1) from None
+            self.held += len(chunk)
+            self.chunks.append(chunk)
+            return more
+        # Who still sends does not see an answer: take a little more, and keep none of it.
+        self.chunks = []
+        if not more or self._size > self._largest * DRAINED:
+            raise errors.RequestTooLarge
+        return True
 
 
 def read_query(raw: bytes) -> dict[str, Any]:

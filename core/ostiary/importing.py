@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct
+
 from ostiary import errors
 from ostiary.controllers.fixtures import read_user
 from ostiary.exports import KINDS, Exports, Item, read_exports
@@ -42,8 +44,7 @@ class Step:
     user: UserToLoad | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What was done, or would be.
 
     :param written: False where everything was only looked at.

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import re
+import sys
+import time
 import traceback
+from queue import SimpleQueue
+from select import select
+from threading import Thread
 from urllib.parse import quote
 
 LONGEST = 300
@@ -20,6 +27,16 @@ MASK = "***"
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
+MOST_WAITING = 10_000
+"""Lines that wait to be written before others are lost: some two MB."""
+
+LAST_LINES = 2.0
+"""Seconds in which what waits to be written is written when the process ends."""
+
+
+LOST = "%d lines of the log are lost: they were not taken in time, or there was no room for them"
+
+
 class OneLine(logging.Formatter):
     """Writes control characters as escapes, so that one event stays one line (CWE-117)."""
 
@@ -28,9 +45,72 @@ class OneLine(logging.Formatter):
         return printable(super().format(record))
 
 
-def set_up(level: str) -> None:
-    """Log to standard error from a level on."""
-    handler = logging.StreamHandler()
+class Behind(logging.Handler):
+    """Writes lines in a thread of its own: a pipe that nobody empties holds up no request.
+
+    Lines that find too many others waiting are lost, and counted.
+
+    :param descriptor: the open file to write to.
+    """
+
+    def __init__(self, descriptor: int, most: int = MOST_WAITING) -> None:
+        super().__init__()
+        self._descriptor, self._most = descriptor, most
+        self._lines: SimpleQueue[bytes] = SimpleQueue()
+        self._lost, self._writing = 0, False
+        Thread(target=self._write_all, name="log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Have a line written, unless too many wait."""
+        if self._lines.qsize() >= self._most:
+            self._lost += 1
+            return
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - as every handler of the standard library does
+            self.handleError(record)
+            return
+        self._lines.put(f"{line}\n".encode(errors="backslashreplace"))
+
+    def finish(self, seconds: float = LAST_LINES) -> None:
+        """Wait until all is written, for so long at most."""
+        deadline = time.monotonic() + seconds
+        while (self._writing or not self._lines.empty()) and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def _write_all(self) -> None:
+        while True:
+            line = self._lines.get()
+            self._writing = True
+            self._write(line)
+            if self._lost and self._lines.qsize() < self._most // 2:
+                lost, self._lost = self._lost, 0
+                record = logging.LogRecord(__name__, logging.WARNING, "", 0, LOST, (lost,), None)
+                self._write(f"{self.format(record)}\n".encode())
+            self._writing = False
+
+    def _write(self, line: bytes) -> None:
+        """Write a line, however long that takes; one that cannot be written at all is lost."""
+        while line:
+            try:
+                line = line[os.write(self._descriptor, line) :]
+            except BlockingIOError:
+                select([], [self._descriptor], [])
+            except OSError:
+                # The reader of the pipe has gone, or the disk is full.
+                self._lost += 1
+                return
+
+
+def set_up(level: str, *, behind: bool = False) -> None:
+    """Log to standard error from a level on.
+
+    :param behind: what is written waits, and not who writes it.
+    """
+    handler: logging.Handler = logging.StreamHandler()
+    if behind:
+        handler = Behind(sys.stderr.fileno())
+        atexit.register(handler.finish)
     handler.setFormatter(OneLine(FORMAT))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # It tells every step; what was upgraded is told by us.
@@ -39,6 +119,13 @@ def set_up(level: str) -> None:
     server = logging.getLogger("uvicorn.error")
     server.setLevel(max(logging.INFO, logging.getLogger().level))
     server.addFilter(_names_no_url)
+
+
+def finish() -> None:
+    """Have written what waits, before the process is left at once."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, Behind):
+            handler.finish()
 
 
 def _names_no_url(record: logging.LogRecord) -> bool:

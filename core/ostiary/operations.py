@@ -38,7 +38,7 @@ async def upgrade(settings: Settings, name: str | None) -> list[str]:
             if name not in (None, store):
                 continue
             if await bring_up_to_date(backend, store, storage):
-                done.append(f"{store} is at revision {migrate.head(storage)}")
+                done.append((await migrate.compare(backend, store, storage)).reached)
             else:
                 failed.append(store)
     if failed:
@@ -59,15 +59,22 @@ async def status(settings: Settings) -> Sequence[tuple[str, ...]]:
         plugins = find_plugins(settings, await disabled(backend))
         for name, storage in stores_of(plugins):
             found = await migrate.compare(backend, name, storage)
-            state = "ahead" if found.ahead else "behind" if found.behind else "up to date"
+            state = found.state
+            if found.behind and found.current and found.current >= migrate.oldest_at(storage):
+                # Servers that are there may go on when it is upgraded.
+                state = f"{state}, compatible"
             rows.append((name, found.current or "-", found.newest, state))
     return rows
 
 
-async def provision(settings: Settings, admin_url: str | None) -> Sequence[str]:
+async def provision(
+    settings: Settings, admin_url: str | None, connections: int | None = None
+) -> Sequence[str]:
     """Make the roles and schemas of every store with an administrator's login.
 
     Without one, return the SQL that does it; the passwords in it are verifiers.
+
+    :param connections: that the login of each store may have, if not as many as usual.
     """
     from ostiary.storage import provision as provisioning
     from ostiary.storage.access import database_of
@@ -77,10 +84,15 @@ async def provision(settings: Settings, admin_url: str | None) -> Sequence[str]:
     master = load_master_key(settings)
     names = await _provisioned(settings)
     passwords = settings.database.passwords
+    connections = provisioning.CONNECTIONS if connections is None else connections
     database = database_of(settings.database.url)
     if admin_url is None:
-        return provisioning.statements(names, master, database, passwords=passwords)
-    await provisioning.provision(admin_url, names, master, database, passwords=passwords)
+        return provisioning.statements(
+            names, master, database, passwords=passwords, connections=connections
+        )
+    await provisioning.provision(
+        admin_url, names, master, database, passwords=passwords, connections=connections
+    )
     return ()
 
 

@@ -6,11 +6,12 @@ import inspect
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ostiary import errors
 from ostiary.actions import PLACEHOLDER, Action, Controller, Route
@@ -39,8 +40,7 @@ HEADER = re.compile(r"[\t -~]*")
 ENCODER = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class PluginSide:
+class PluginSide(Struct, frozen=True):
     """What the actions of one plugin are given: its store if it has one, and its directory."""
 
     store: OwnStore | None

@@ -10,8 +10,6 @@ from dataclasses import replace
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 from pluggy import HookCaller, HookImpl, PluginManager, PluginValidationError
 
 from ostiary import hookspecs
@@ -151,7 +149,14 @@ def _import(
 
 
 def _check_version(name: str, distribution: Distribution, version: str) -> None:
-    for text in distribution.requires or ():
+    texts = [text for text in distribution.requires or () if text.strip().lower() != "ostiary"]
+    if not any(text.lower().startswith("ostiary") for text in texts):
+        return
+    # Most plugins take any version, and need no parser of versions: 8 ms of a start.
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    for text in texts:
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
 from pluggy import HookCaller, PluginManager
 
 from ostiary import errors
@@ -77,8 +78,7 @@ class Plugin:
         return bool(self.strategies) or self.stores_strategies or self.answers
 
 
-@dataclass(frozen=True, slots=True)
-class Plugins:
+class Plugins(Struct, frozen=True):
     """What was found: the loaded plugins, and why others were not loaded.
 
     :ivar failed: those of the refused ones that were to be loaded, and could not be.

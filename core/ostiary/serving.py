@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
+from typing import Literal
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
+from ostiary import log
 from ostiary.app import Application, MakeApplication
-from ostiary.http_protocol import BoundedProtocol
 from ostiary.settings import Settings
 from ostiary.storage import StorageError
 from ostiary.websocket_protocol import BoundedWebSocket
+
+logger = logging.getLogger(__name__)
 
 PING_EVERY, PING_WAIT = 30.0, 20.0
 """Seconds; with the ten that a peer has to read how its socket ends, a dead one is gone in 60."""
@@ -25,17 +32,62 @@ WORKER_PATIENCE = 30
 GRACE = 10
 """Seconds that running requests get when the server is told to stop."""
 
+TICK = 1.0
+"""Seconds between two looks at the clock, for the header ``Date``."""
+
+
+class Workers(Multiprocess):
+    """Starts the processes that answer, and replaces those that are gone."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace those that are gone."""
+        for process in self.processes:
+            # With this end open one that dies while it is asked is waited for until it is late.
+            process.child_conn.close()
+        super().keep_subprocess_alive()
+
+    def terminate_all(self) -> None:
+        """Tell them to stop; when none of them listens any more, nobody does."""
+        super().terminate_all()
+        for socket in self.sockets:
+            socket.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which wakes up when it is told to stop, and not ten times a second to see."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        """Serve until told to stop."""
+        self._loop = asyncio.get_running_loop()
+        # Every tenth of uvicorn's ticks renews the header; all of these are such.
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), TICK)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take note of a signal that says stop."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
+
 
 def run(settings: Settings) -> None:
     """Serve until a signal says stop."""
     config = configuration(settings, MakeApplication(settings))
     if settings.server.workers > 1:
-        Multiprocess(config, sockets=[config.bind_socket()]).run()
+        # Who looks after the others may not wait either.
+        log.set_up(settings.logging.level, behind=True)
+        Workers(config, sockets=[config.bind_socket()]).run()
         return
     # uvicorn stops gracefully and raises the signal again: to have stopped as told is no failure.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda _signal, _frame: None)
-    program = uvicorn.Server(config)
+    program = Server(config)
     # What cannot listen exits by itself, with a status of its own.
     with suppress(SystemExit):
         program.run()
@@ -60,7 +112,7 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
         server_header=False,
         # The application has its own: this one takes what is no address for one.
         proxy_headers=False,
-        http=BoundedProtocol,
+        http=protocol_of(server.protocol),
         ws=BoundedWebSocket,
         ws_max_size=server.max_request_size,
         ws_ping_interval=PING_EVERY,
@@ -71,3 +123,24 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
         timeout_worker_healthcheck=WORKER_PATIENCE,
         lifespan="on",
     )
+
+
+def protocol_of(name: Literal["bounded", "stock"]) -> type[asyncio.Protocol]:
+    """Return the class that speaks HTTP: uvicorn's, where ours does not fit it."""
+    if name == "stock":
+        return HttpToolsProtocol
+    try:
+        from ostiary.http_names import differing
+        from ostiary.http_pressure import PressedProtocol
+
+        names = differing()
+        if not names:
+            return PressedProtocol
+    except ImportError as error:
+        names = [str(error)]
+    logger.warning(
+        "this is not the uvicorn that Ostiary was made for (%s): HTTP is slower, and nothing "
+        "but a proxy keeps slow clients away",
+        ", ".join(names),
+    )
+    return HttpToolsProtocol

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator, Collection, Iterator
@@ -14,7 +15,7 @@ from ostiary.log import origin
 from ostiary.plugin_commands import unreachable
 from ostiary.plugins import PluginError, Plugins
 from ostiary.services.inventory import disabled
-from ostiary.settings import Settings
+from ostiary.settings import Settings, SettingsError
 from ostiary.storage import Backend, Storage, StorageError, migrate
 from ostiary.storage.store import CORE
 
@@ -29,8 +30,11 @@ async def prepare(settings: Settings, words: Collection[str] = ()) -> None:
 
     :param words: the server's own commands: a plugin that is called so cannot have any.
     :raises StorageError: the stores are not fit for these settings; says what to do.
+    :raises SettingsError: this machine has not the memory for hashes.
     """
     async with opened(settings) as core:
+        # A thread makes it that needs no Python: the rest goes on meanwhile.
+        trial = asyncio.create_task(core.stores[CORE].hasher.prepare())
         await establish(core)
         if not settings.dev and not await core.services.users.admin_exists():
             if await core.services.defaults.introduce():
@@ -56,6 +60,12 @@ async def prepare(settings: Settings, words: Collection[str] = ()) -> None:
                     name,
                 )
         await core.services.journal.sweep()
+        try:
+            await trial
+        except MemoryError as error:
+            raise SettingsError(
+                f"security.hashing: this machine makes no such hash: {error}"
+            ) from None
 
 
 @asynccontextmanager

@@ -28,8 +28,11 @@ T = TypeVar("T")
 STEP_LIMIT = 3.0
 """Seconds that one step may block the event loop."""
 
-PERIOD = 0.25
-"""Seconds between two looks at the clock; and between two attempts to break a step off."""
+PERIOD = 1.0
+"""Seconds between two looks at the clock while nothing is near its limit."""
+
+INSISTENCE = 0.25
+"""Seconds between two attempts to break a step off."""
 
 GIVING_UP = 30.0
 """Seconds after which a process that nothing could free is no use to anybody."""
@@ -117,12 +120,15 @@ class Watchdog:
         return self._watched == threading.main_thread().ident
 
     def _watch(self) -> None:
-        while not self._stopping.wait(PERIOD):
+        wait = PERIOD
+        while not self._stopping.wait(wait):
+            wait = PERIOD
             step = self._current
             if step is None:
                 continue
             since = step.since
             blocked = monotonic() - since
+            wait = max(INSISTENCE, min(PERIOD, step.limit - blocked))
             if blocked > step.limit and step is self._current:
                 self._break_off(step, since, blocked)
 

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from ostiary import body, errors, message
 from ostiary.dispatch import Dispatcher
 from ostiary.http import request_ids
+from ostiary.pressure import Room
 from ostiary.proxies import PROXIED
 from ostiary.request import Connection, Request
 from ostiary.services.connections import Connections, Socket
@@ -67,12 +68,19 @@ class Pace:
 
 
 class WebSockets:
-    """Serves the API over WebSocket (RFC 6455)."""
+    """Serves the API over WebSocket (RFC 6455).
+
+    :param unsent: for the answers of all sockets together that wait to be sent.
+    """
 
     def __init__(
-        self, dispatcher: Dispatcher, connections: Connections, messages_per_second: int
+        self,
+        dispatcher: Dispatcher,
+        connections: Connections,
+        messages_per_second: int,
+        unsent: Room,
     ) -> None:
-        self.dispatcher, self.connections = dispatcher, connections
+        self.dispatcher, self.connections, self.unsent = dispatcher, connections, unsent
         self.messages_per_second = messages_per_second
         self.next_id = request_ids()
         notice = {
@@ -133,16 +141,20 @@ class Conversation:
 
     async def _find_place(self) -> bool:
         """Wait for a place; there is none for a peer that leaves its answers unread."""
-        while self._running >= MOST_AT_ONCE or self._unsent_size > MOST_UNSENT:
+        while self._running >= MOST_AT_ONCE or self._leaves_too_much():
             self._moved.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), STALLED)
                 continue
-            if self._unsent >= MOST_AT_ONCE or self._unsent_size > MOST_UNSENT:
+            if self._unsent >= MOST_AT_ONCE or self._leaves_too_much():
                 await self._close(INTERNAL_ERROR)
                 return False
         self._running += 1
         return True
+
+    def _leaves_too_much(self) -> bool:
+        """Tell whether the peer leaves more unread than it may: nothing, if all leave too much."""
+        return self._unsent_size > (0 if self._server.unsent.full else MOST_UNSENT)
 
     async def _serve(self, frame: str, *, exceeded: bool) -> None:
         try:
@@ -195,6 +207,7 @@ class Conversation:
     async def _send(self, text: str) -> None:
         self._unsent += 1
         self._unsent_size += len(text)
+        self._server.unsent.held += len(text)
         try:
             await self._websocket.send_text(text)
         except (WebSocketDisconnect, RuntimeError) as error:
@@ -204,6 +217,7 @@ class Conversation:
         finally:
             self._unsent -= 1
             self._unsent_size -= len(text)
+            self._server.unsent.held -= len(text)
 
     async def _close(self, code: int) -> None:
         """Close the socket, unless that has been done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from http import HTTPStatus
 from time import monotonic
@@ -12,11 +13,18 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.server import ServerProtocol
 
+from ostiary.pressure import Full, shared
 from ostiary.request import Protocol
 
 MESSAGES = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 SHORT = 16
 """Bytes below which nobody has a reason to send a part of a message on its own."""
+
+SLICE = 4096
+"""Bytes that are read in one go: what follows a message that nobody has taken yet has to wait."""
+
+LONGEST_MESSAGE = 30.0
+"""Seconds that a message may take to arrive, from its first byte on."""
 
 LAST_WAIT = 2.0
 """Seconds that a peer gets to read its last answers and say goodbye when the server stops."""
@@ -30,13 +38,22 @@ class BoundedFrames(ServerProtocol):
     most_idle: ClassVar[int] = 100
     """Frames a second that carry nothing, or next to nothing, of a message."""
 
+    incomplete = 0
+    """Bytes of a message of which more frames have to come."""
+
     _fragments = _idle = 0
     _since = 0.0
+
+    @property
+    def held(self) -> int:
+        """How many bytes have come of what is not complete."""
+        return self.incomplete + len(self.reader.buffer)
 
     def recv_frame(self, frame: Frame) -> None:
         """Count a frame, and take it."""
         if frame.opcode in MESSAGES:
             self._fragments += 1
+            self.incomplete = 0 if frame.fin else self.incomplete + len(frame.data)
             if self._fragments > self.most_fragments:
                 self._refuse(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
             if frame.fin:
@@ -64,22 +81,48 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     speaks: ClassVar[Protocol] = "websocket"
     frames_of: ClassVar[type[BoundedFrames]] = BoundedFrames
+    conn: BoundedFrames
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._pressure = shared(self.app_state)
+        self._waiting, self._held = b"", 0
+        self._deadline: asyncio.TimerHandle | None = None
         self.conn = self.frames_of(
             max_size=self.config.ws_max_size, logger=logging.getLogger("uvicorn.error")
         )
 
     def data_received(self, data: bytes) -> None:
-        """Read on; what comes first is the whole head, so that no second part may complete it."""
-        super().data_received(data)
+        """Read on, as far as earlier messages were taken; what comes first is the whole head."""
         if not self.handshake_initiated:
-            refusal = self.conn.reject(HTTPStatus.BAD_REQUEST, "This is no WebSocket handshake.\n")
-            said = b"".join(self.conn.data_to_send())
-            self.handshake_initiated = self.handshake_complete = self.close_sent = True
-            self.transport.write(said or refusal.serialize())
-            self.transport.close()
+            self._read_head(data)
+            return
+        self._waiting += data
+        self._read_on()
+
+    async def receive(self) -> Any:
+        """Hand the next message over, and read on when there is no other."""
+        message = await super().receive()
+        if self._waiting and self.queue.empty():
+            self._read_on()
+        return message
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give back what was held."""
+        self._waiting = b""
+        self._hold(0)
+        self._pressure.unread.end(self.transport)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Write no more answers, and see whether those that were written are read."""
+        super().pause_writing()
+        self._pressure.unread.begin(self.transport)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._pressure.unread.end(self.transport)
+        super().resume_writing()
 
     def handle_connect(self, event: Any) -> None:
         """Begin the handshake, and read no frame before it is complete."""
@@ -146,6 +189,51 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.GOING_AWAY})
         if not self.writable.is_set():
             self._hang_up()
+
+    def _read_head(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self.handshake_initiated:
+            refusal = self.conn.reject(HTTPStatus.BAD_REQUEST, "This is no WebSocket handshake.\n")
+            said = b"".join(self.conn.data_to_send())
+            self.handshake_initiated = self.handshake_complete = self.close_sent = True
+            self.transport.write(said or refusal.serialize())
+            self.transport.close()
+
+    def _read_on(self) -> None:
+        """Read what has come, until a message waits to be taken."""
+        while self._waiting and (self.queue.empty() or self.close_sent):
+            part, self._waiting = self._waiting[:SLICE], self._waiting[SLICE:]
+            super().data_received(part)
+        if self._waiting and not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+        self._measure()
+
+    def _measure(self) -> None:
+        """Hold as much of the common room as this socket has in hand, and not for long."""
+        held = self.conn.held
+        if held and self._deadline is None:
+            self._deadline = self.loop.call_later(LONGEST_MESSAGE, self._too_slow)
+        elif not held and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        try:
+            self._hold(held + len(self._waiting))
+        except Full:
+            self._fail(CloseCode.TRY_AGAIN_LATER, "the server holds too much")
+
+    def _hold(self, size: int) -> None:
+        self._pressure.incoming.take(size - self._held)
+        self._held = size
+
+    def _too_slow(self) -> None:
+        self._fail(CloseCode.POLICY_VIOLATION, "the message takes too long")
+
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        """Close the socket; what it has begun to send is not waited for."""
+        if not self.close_sent and not self.transport.is_closing():
+            self.conn.fail(code, reason)
+            self.handle_parser_exception()
 
     def _hang_up(self) -> None:
         """Wait for a while, not for ever, until the peer has read the rest."""

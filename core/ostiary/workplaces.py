@@ -6,8 +6,9 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn, cast
+
+from msgspec import Struct
 
 from ostiary import __version__
 from ostiary.commands import Command, CommandError, Enrolled, Recruit, Workplace, Write
@@ -88,8 +89,7 @@ async def run(
         await _run(plugin, command, options, _workplace(core, plugin))
 
 
-@dataclass(frozen=True, slots=True)
-class _PluginWorkplace:
+class _PluginWorkplace(Struct, frozen=True):
     """The workplace of one plugin."""
 
     strategies: Mapping[str, Strategy]
@@ -120,8 +120,7 @@ class _PluginWorkplace:
         return strategy
 
 
-@dataclass(frozen=True, slots=True)
-class _NoStores:
+class _NoStores(Struct, frozen=True):
     """The workplace of a command that needs no stores."""
 
     plugin: str

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import subprocess
+import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
+from pathlib import Path
 from typing import NoReturn, Protocol
 
 import asyncpg
@@ -16,6 +21,11 @@ import pytest
 from ostiary.testing.postgresql import ThrowAwayPostgreSQL, started
 from ostiary.testing.server import ThrowAwayServer
 from ostiary.testing.wire import HttpApi, WebSocketApi
+
+ROOT = Path(__file__).resolve().parents[2]
+OLDER = "dbdd2a50e223d4b8de2d4fd0d93f9be0290406ae"
+"""The commit that an older version is built from: the first that notes in a store which code may
+use it. Once a release drops what this one uses, a later one takes its place."""
 
 SETUP_SECRET = "a setup secret that everybody knows"
 ADMIN = {"username": "root", "password": "the password of an administrator"}
@@ -191,13 +201,48 @@ def make_ready(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Callable[[],
     return lambda: _provisioned(_database(postgresql, master_key))
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def two_workers(request: pytest.FixtureRequest, start_server: Serve) -> ThrowAwayServer:
-    """A server of two processes, on each database in turn."""
+@pytest.fixture(scope="session")
+def make_ready_on(master_key: str) -> Callable[[ThrowAwayPostgreSQL], Database]:
+    """Make a database with every store in it on a server that a test has started for itself."""
+    return lambda server: _provisioned(_database(server, master_key))
+
+
+@pytest.fixture(scope="session")
+def older(
+    missing: Callable[[str, str], NoReturn], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """Build the wheels of an older version and install them; return what has a server find them."""
+    source, target = (tmp_path_factory.mktemp(name) for name in ("source", "older"))
+    command = ["git", "-C", str(ROOT), "archive", "--format=tar", OLDER]
+    packed = subprocess.run(command, check=False, capture_output=True)
+    if packed.returncode:
+        missing(f"the commit {OLDER}", "git fetch --unshallow")
+    with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
+        archive.extractall(source, filter="data")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    install += ["--no-build-isolation", "--target", str(target)]
+    wheels = [str(source / path) for path in (".", "plugins/local", "plugins/oauth")]
+    done = subprocess.run([*install, *wheels], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return {"PYTHONPATH": str(target)}
+
+
+MANY = ["sqlite", "postgresql", pytest.param("versions", marks=pytest.mark.long)]
+"""Where processes share stores: two workers on each database; an older version beside this one."""
+
+
+@pytest.fixture(scope="module", params=MANY)
+def ports(request: pytest.FixtureRequest, start_server: Serve) -> list[int]:
+    """The ports of processes that share their stores."""
     if request.param == "sqlite":
-        return start_server(workers=2)
+        return [start_server(workers=2).port]
     database: Database = request.getfixturevalue("make_ready")()
-    return start_server(workers=2, database=database.url, environment=database.environment)
+    url, environment = database.url, database.environment
+    if request.param == "postgresql":
+        return [start_server(workers=2, database=url, environment=environment).port]
+    older = environment | request.getfixturevalue("older")
+    both = (start_server(database=url, environment=one) for one in (environment, older))
+    return [server.port for server in both]
 
 
 def _database(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Database:

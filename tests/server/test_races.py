@@ -1,4 +1,7 @@
-"""A hundred clients at once want what only one can have; two workers, on both databases."""
+"""A hundred clients at once want what only one can have, of processes that share their stores.
+
+Two workers, on both databases; and, in the long job, two versions on one (REL-09).
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, cycle, islice
 from threading import Barrier
 from time import monotonic, sleep
 from typing import Any
 
 import pytest
 
-from ostiary.testing.server import ThrowAwayServer
 from ostiary.testing.wire import HttpApi, Outcome
 
 CROWD = 100
@@ -88,9 +90,10 @@ class Crowd:
 
 
 @pytest.fixture(scope="module")
-def crowd(two_workers: ThrowAwayServer, administer: Callable[[HttpApi], str]) -> Iterator[Crowd]:
+def crowd(ports: list[int], administer: Callable[[HttpApi], str]) -> Iterator[Crowd]:
     with ExitStack() as stack:
-        apis = [stack.enter_context(closing(HttpApi(two_workers.port))) for _ in range(CROWD)]
+        some = islice(cycle(ports), CROWD)
+        apis = [stack.enter_context(closing(HttpApi(port))) for port in some]
         crowd = Crowd(apis, administer(apis[0]))
         role = {"controllers": {"auth": {"actions": {"*": True}}}}
         assert crowd.ask("security:createRole", role, _id=MEMBER).status == 200

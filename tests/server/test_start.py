@@ -39,6 +39,22 @@ def upgrade():
 
 BROKEN_REVISION = f'{SECOND_REVISION}    raise RuntimeError("as if the author had erred")\n'
 PATIENCE = 30
+UNUSED = (
+    # Of SQLAlchemy, and where the stores are on SQLite and up to date.
+    "sqlalchemy.orm.", "sqlalchemy.ext.asyncio.", "sqlalchemy.dialects.postgresql.", "asyncpg.",
+    "alembic.", "mako.",
+    # Algorithms and certificates of which our own tokens have none.
+    "joserfc.", "cryptography.x509.", "authlib.", "bcrypt.",
+    # What asks other servers, and sends mail.
+    "httpx2.", "http.cookiejar.", "urllib.request.", "aiosmtplib.", "smtplib.", "html.",
+    # What reads names, passwords and numbers once somebody gives any.
+    "phonenumbers.", "confusable_homoglyphs.", "precis_i18n.", "regex.", "zxcvbn_rs_py.",
+    "email_validator.", "idna.", "libpass.",
+    # What only commands, tests and plugins with wishes need.
+    "packaging.", "ctypes.", "starlette.applications.", "starlette.testclient.", "pytest.",
+    "ostiary.testing.", "ostiary.life.", "ostiary.importing.", "ostiary_local.transfer.",
+    "ostiary.services.search.koncorde.",
+)  # fmt: skip
 PASSWORD = "correct horse battery staple\n"
 
 
@@ -158,6 +174,27 @@ def test_a_wrong_setting_stops_every_command(serve: Serve) -> None:
         assert "server.prot" in refused.stderr
         assert "server.port" in refused.stderr
         assert "ostiary.toml" in refused.stderr
+
+
+def test_hashes_that_this_machine_cannot_make_stop_the_start(serve: Serve) -> None:
+    lanes = 2**24
+    settings = f"[security.hashing]\nmemoryCost = {8 * lanes}\nparallelism = {lanes}\n"
+    refused = serve(started=False, settings=settings).run("serve")
+    assert refused.returncode == 2
+    assert "security.hashing" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_server_at_rest_has_imported_nothing_that_it_does_not_use(serve: Serve) -> None:
+    """G7: with both plugins, once its stores are there."""
+    server = serve(environment={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert server.stop() == 0
+    first = len(server.log)
+    server.start()
+    told = (line for line in server.log[first:].splitlines() if line.startswith("import time:"))
+    imported = {line.rpartition("|")[2].strip() for line in told}
+    assert {"ostiary.serving", "ostiary_local.naming", "ostiary_oauth.identities"} <= imported
+    assert {name for name in imported if f"{name}.".startswith(UNUSED)} == set()
 
 
 def test_what_is_printed_is_what_a_start_would_take(serve: Serve) -> None:

@@ -1,4 +1,7 @@
-"""Tokens where several processes serve one store: what one does with a token, all do."""
+"""Tokens where several processes serve one store: what one does with a token, all do.
+
+Two workers, on both databases; and, in the long job, two versions on one (REL-09).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -14,6 +18,8 @@ import pytest
 
 from ostiary.testing.server import ThrowAwayServer
 from ostiary.testing.wire import HttpApi
+
+from .conftest import MANY
 
 if TYPE_CHECKING:
     from .conftest import Database, Serve
@@ -26,9 +32,14 @@ ROBOT = {"description": "a robot"}
 
 @dataclass(frozen=True)
 class Pair:
-    """A server of two workers, a connection to each, and a token of its administrator."""
+    """Two processes, a connection to each, and a token of their administrator.
+
+    :ivar server: of both, or of one of them.
+    :ivar ports: of the servers that they belong to.
+    """
 
     server: ThrowAwayServer
+    ports: list[int]
     here: HttpApi
     there: HttpApi
     admin: str
@@ -50,22 +61,31 @@ class Pair:
         assert made.status == 200, made.error
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=MANY)
 def pair(
     request: pytest.FixtureRequest, serve: Serve, administer: Callable[[HttpApi], str]
 ) -> Iterator[Pair]:
     if request.param == "sqlite":
-        server = serve(workers=2)
+        servers = [serve(workers=2)]
     else:
         ready: Database = request.getfixturevalue("ready")
-        server = serve(workers=2, database=ready.url, environment=ready.environment)
+        start = partial(serve, database=ready.url)
+        if request.param == "postgresql":
+            servers = [start(workers=2, environment=ready.environment)]
+        else:
+            older: dict[str, str] = request.getfixturevalue("older")
+            environments = (ready.environment, ready.environment | older)
+            servers = [start(environment=one) for one in environments]
+    ports = [server.port for server in servers]
     with ExitStack() as stack:
         found: dict[str, HttpApi] = {}
-        while len(found) < 2:
-            api = stack.enter_context(closing(HttpApi(server.port)))
+        for port in cycle(ports):
+            api = stack.enter_context(closing(HttpApi(port)))
             found.setdefault(api.call("auth:checkToken").body["node"], api)
+            if len(found) == 2:
+                break
         here, there = found.values()
-        yield Pair(server, here, there, administer(here))
+        yield Pair(servers[0], ports, here, there, administer(here))
 
 
 def test_what_ends_on_one_worker_ends_on_the_other_and_the_keys_turn_under_load(
@@ -82,7 +102,8 @@ def test_what_ends_on_one_worker_ends_on_the_other_and_the_keys_turn_under_load(
 def use_once_of_many(pair: Pair) -> None:
     """TOK-23: of fifty uses on both workers one succeeds, each time."""
     with ExitStack() as stack, ThreadPoolExecutor(10) as threads:
-        apis = [stack.enter_context(closing(HttpApi(pair.server.port))) for _ in range(10)]
+        ports = islice(cycle(pair.ports), 10)
+        apis = [stack.enter_context(closing(HttpApi(port))) for port in ports]
         for _ in range(4):
             made = pair.here.call("auth:createToken", jwt=pair.admin, singleUse=True).result
             token = made["token"]
@@ -118,7 +139,7 @@ def turn_the_keys(pair: Pair) -> None:
 
     def work(_: int) -> tuple[int, set[int]]:
         count, statuses = 0, set()
-        with closing(HttpApi(pair.server.port)) as api, closing(HttpApi(pair.server.port)) as other:
+        with closing(HttpApi(pair.ports[0])) as api, closing(HttpApi(pair.ports[-1])) as other:
             while not stop.is_set():
                 made = api.call("auth:createToken", jwt=old)
                 statuses |= {made.status, other.call(ME, jwt=made.result["token"]).status}

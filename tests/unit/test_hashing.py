@@ -134,7 +134,7 @@ async def test_nobody_waits_in_the_queue_like_somebody(narrow: HashPool) -> None
 async def test_preparing_needs_a_parameter_set_that_works(pool: HashPool) -> None:
     await Hasher(PEPPER, CHEAPEST, pool).prepare()
     too_many = Argon2Parameters(memory_cost=2**27, parallelism=2**24)
-    with pytest.raises(VerificationError):
+    with pytest.raises(MemoryError):
         await Hasher(PEPPER, too_many, pool).prepare()
 
 

@@ -56,7 +56,7 @@ class Forger:
         self.head, self.body, self.signature = self.jwt.split(".")
         self.header: dict[str, Any] = json.loads(unpacked(self.head))
         self.claims: dict[str, Any] = json.loads(unpacked(self.body))
-        self.key: bytes = keys._keys[self.header["kid"]].raw_value
+        self.key: bytes = keys._keys[self.header["kid"]]
 
     def signed(
         self,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from functools import cache
 
 from ostiary import __version__, log
 from ostiary.acting import Source, acting
@@ -61,10 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: Settings, _options: argparse.Namespace) -> None:
     """Answer requests until told to stop."""
+    # Until the application is there; see ``ostiary``.
+    gc.disable()
     from ostiary.serving import run
     from ostiary.startup import prepare
 
+    gc.freeze()
     asyncio.run(prepare(settings, own_words(make_parser())))
+    # The stores and services of the preparation, and of everything else nothing.
+    gc.collect()
     run(settings)
 
 
@@ -86,6 +93,7 @@ def openapi(settings: Settings, _options: argparse.Namespace) -> None:
     print(json.dumps(document(registry_with(find_plugins(settings)), __version__), indent=2))
 
 
+@cache
 def make_parser() -> argparse.ArgumentParser:
     """Return what reads the command line; reference pages are made from it too."""
     parser = argparse.ArgumentParser(

@@ -17,6 +17,12 @@ def add_commands(commands: Any) -> None:
     add(group, "status", db_status)
     command = add(group, "provision", db_provision)
     command.add_argument("--admin-url", metavar="URL", help="run the SQL with this login")
+    command.add_argument(
+        "--connections",
+        type=int,
+        metavar="N",
+        help="how many the login of each store may have, of all processes; 64 by default",
+    )
     command = add(group, "revision", db_revision)
     command.add_argument("plugin", help="whose store it is")
     command.add_argument("words", help="what it does, which names the file")
@@ -42,7 +48,8 @@ def db_provision(settings: Settings, options: argparse.Namespace) -> None:
     """Make the roles and schemas on PostgreSQL, or print the SQL that does."""
     from ostiary import operations
 
-    for statement in asyncio.run(operations.provision(settings, options.admin_url)):
+    wanted = operations.provision(settings, options.admin_url, options.connections)
+    for statement in asyncio.run(wanted):
         print(f"{statement};")
 
 

@@ -89,7 +89,7 @@ async def _known(settings: Settings) -> AsyncIterator[_Known]:
             logger.warning("nothing is known of the stores: %s", error)
             yield _Known()
             return
-        if status.current != status.newest:
+        if status.behind or status.ahead:
             yield _Known(backend)
             return
         async with opened(settings) as house:
@@ -158,15 +158,16 @@ async def _store(
     if known.backend is None or not NAME.fullmatch(name):
         return None, newest, None
     try:
-        revision = await known.backend.revision(name)
+        if storage is None:
+            return await known.backend.revision(name), None, None
+        found = await migrate.compare(known.backend, name, storage)
     except StorageError as error:
         # On PostgreSQL a plugin without a store has no role, and one that is new has none yet.
         return None, newest, str(error) if storage else None
-    if newest is None or revision == newest:
-        return revision, newest, None
-    if revision is None:
+    if found.current is None:
         return None, newest, "its store is not made yet"
-    return revision, newest, f"its store is {'behind' if revision < newest else 'ahead'}"
+    fit = found.compatible or found.current == newest
+    return found.current, newest, None if fit else f"its store is {found.state}"
 
 
 def lines(listed: Sequence[Listed]) -> Iterator[tuple[str, ...]]:

@@ -14,10 +14,11 @@ there, or the archive is and what is left of the rest. In this order:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from ostiary.clock import now
 from ostiary.events import PluginRemoved
@@ -35,8 +36,7 @@ EMPTY = "-"
 """Stands for the archive of a plugin that has kept nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(Struct, frozen=True):
     """What was done, and what is left for the operator.
 
     :ivar archive: None if there was nothing to keep.

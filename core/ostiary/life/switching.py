@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ostiary.composition import find_plugins, make_backend
 from ostiary.events import PluginDisabled, PluginEnabled
@@ -19,8 +20,7 @@ from ostiary.storage import StorageError, migrate
 from ostiary.storage.store import CORE
 
 
-@dataclass(frozen=True, slots=True)
-class Prospect:
+class Prospect(Struct, frozen=True):
     """What it would mean to do without a plugin.
 
     :ivar installed: whether its package is there.
@@ -102,7 +102,7 @@ async def upgrade(settings: Settings, name: str | None) -> list[str]:
                 ahead.append(status.advice)
                 continue
             copy = await migrate.upgrade(backend, store, storage)
-            told = f"{store} is at revision {status.newest}"
+            told = (await migrate.compare(backend, store, storage)).reached
             was = f" (was {status.current or 'none'})" if status.behind else ""
             done.append(told + was + (f"; a copy of it as it was: {copy}" if copy else ""))
     finally:

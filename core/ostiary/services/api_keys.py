@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
@@ -15,6 +15,7 @@ from ostiary import errors
 from ostiary.arguments import Duration
 from ostiary.events import ApiKeyCreated, ApiKeyDeleted
 from ostiary.services.accounts import Account
+from ostiary.services.batches import Batch, remove
 from ostiary.services.changes import Changes, take_turn
 from ostiary.services.events import Events
 from ostiary.services.kuid import check_id
@@ -31,8 +32,7 @@ API_KEYS = "api-keys"
 """What the collection of API keys is called in searches."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Struct, frozen=True):
     """An API key as stored; the key itself is not, only its SHA-256.
 
     :param ttl: the lifetime that was asked for, in ms; -1 is without end.
@@ -137,18 +137,10 @@ class ApiKeys:
             await db.execute(delete(api_keys).where(this))
             await self._events.record(db, ApiKeyDeleted(kuid=kuid, id=id))
 
-    async def purge(self, batch: int) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Remove some API keys that have expired a while ago; return how many."""
         dead = api_keys.c.expires_at < self._clock() - KEPT
-        async with self._store.read() as db:
-            some = select(api_keys.c.id).where(dead).limit(batch)
-            found = (await db.execute(some)).scalars().all()
-        if not found:
-            return 0
-        async with self._store.begin() as db:
-            await take_turn(db)
-            gone = await db.execute(delete(api_keys).where(api_keys.c.id.in_(found), dead))
-            return int(gone.rowcount)
+        return await remove(self._store, api_keys, dead, api_keys.c.expires_at, batch)
 
     def _choose(self, wanted: Duration | None, author: str, *, unbounded: bool) -> int:
         try:

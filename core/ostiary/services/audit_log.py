@@ -10,10 +10,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
+from ostiary.services.batches import Batch, remove
 from ostiary.services.lifetimes import ENDLESS
-from ostiary.storage import Store
+from ostiary.storage import Database, Store
 from ostiary.storage.tables import audit
 
 PAGE = 1000
@@ -53,8 +55,7 @@ class Entry:
         return {"_id": str(self.sequence), "_source": told}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """Which entries; None is whichever.
 
     :ivar user: who did it, or whom or what it was done to.
@@ -117,11 +118,13 @@ class AuditLog:
         if before is not None:
             page = page.where(audit.c.sequence < before)
         count = select(func.count()).select_from(audit).where(condition)
-        # Whoever looks for a needle has nobody else wait for it.
-        async with self._store.read(apart=True) as db:
+
+        async def work(db: Database) -> tuple[list[Entry], int]:
             rows: Sequence[Any] = (await db.execute(page.offset(start).limit(size))).all()
-            total: int = await db.scalar(count)
-        return [Entry(*row) for row in rows], total
+            return [Entry(*row) for row in rows], await db.scalar(count)
+
+        # Whoever looks for a needle has nobody else wait for it.
+        return await self._store.search(work)
 
     async def read(self, wanted: Wanted, *, after: int = 0) -> AsyncIterator[Entry]:
         """Yield every entry, the oldest first, from the one after a number on."""
@@ -131,19 +134,12 @@ class AuditLog:
                 yield entry
             after = page[-1].sequence
 
-    async def purge(self, batch: int) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Remove some entries that are older than is wanted; return how many."""
         if self._retention == ENDLESS:
             return 0
         old = audit.c.at < self._clock() - self._retention - MARGIN
-        some = select(audit.c.sequence).where(old).order_by(audit.c.at).limit(batch)
-        async with self._store.read() as db:
-            found = (await db.execute(some)).scalars().all()
-        if not found:
-            return 0
-        async with self._store.begin() as db:
-            gone = await db.execute(delete(audit).where(audit.c.sequence.in_(found)))
-            return int(gone.rowcount)
+        return await remove(self._store, audit, old, audit.c.at, batch)
 
     async def _page(self, wanted: Select[Any]) -> list[Entry]:
         async with self._store.read() as db:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import select
 
 from ostiary import errors
@@ -16,8 +16,7 @@ THE_USER = ""
 """Stands for the kuid itself where a row of the journal names no strategy."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """How it stands with some kuids: which are users, hold credentials, are being changed."""
 
     strategy: str

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from ostiary import errors, log
+from ostiary.storage import budget
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Background:
 
 
 async def _told(what: str, work: Coroutine[Any, Any, object]) -> None:
+    budget.lift()
     try:
         await work
     except asyncio.CancelledError:

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select
+from sqlalchemy import bindparam, func, insert, or_, select
 
-from ostiary.storage import Database, Prepared, Store, Watch
+from ostiary.services.batches import Batch, remove
+from ostiary.storage import Database, Prepared, Store, Watch, budget
 from ostiary.storage.tables import MODE, changes, installation
 
 What = Literal["token", "user", "rights", "keys", "strategies", "ending"]
@@ -27,6 +28,7 @@ RETENTION = 3_600_000
 """How long rows are kept, in ms. Who was asleep for half of it forgets everything instead."""
 
 NEWEST = "SELECT sequence FROM changes ORDER BY sequence DESC LIMIT 1"
+ANY_UNSEEN = "SELECT sequence FROM changes WHERE sequence > ? LIMIT 1"
 
 # Built once: every login asks.
 INSERT = Prepared(insert(changes))
@@ -50,9 +52,9 @@ LATER = Prepared(
     .limit(1)
 )
 
-UNSEEN = Prepared(
+SINCE = Prepared(
     select(changes.c.sequence, changes.c.what, changes.c.id)
-    .where(changes.c.sequence > bindparam("position"))
+    .where(changes.c.sequence >= bindparam("position"))
     .order_by(changes.c.sequence)
 )
 
@@ -78,7 +80,8 @@ class Changes:
         self._before_keys: Callable[[], Awaitable[None]] | None = None
         self._looked = False
         self._heard = self._told = 0
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Task[None] | None = None
         self._read_at = 0
         self.position = 0
 
@@ -151,37 +154,62 @@ class Changes:
         db.after_commit(self._wake)
 
     async def catch_up(self) -> None:
-        """Read the unseen rows and tell the listeners; returns when none is left."""
-        waited = self._reading.locked()
-        async with self._reading:
-            if waited and self._told == self._heard:
-                return
-            # Only a read that began after it was heard makes a change known: who asks
-            # meanwhile waits here, and is not served from what is outdated.
-            heard = self._heard
-            asleep = self._clock() - self._read_at > RETENTION // 2
-            rows: Sequence[Any] = ()
-            # Most writes change nothing that is told of: a login, a counter.
-            if asleep or await self.newest() != self.position:
-                async with self._store.read() as db:
-                    rows = (await db.execute(UNSEEN, {"position": self.position})).all()
-            if self._before_keys and (asleep or any(row.what == "keys" for row in rows)):
-                await self._before_keys()
-            for row in rows:
-                self._tell(row.what, row.id)
-                self.position = row.sequence
-            if asleep:
-                self._tell("rights", "")
-                self._tell("strategies", "")
-            self._read_at = self._clock()
-            self._told = heard
+        """Read the unseen rows and tell the listeners; returns when none is left.
 
-    async def purge(self, batch: int) -> None:
-        """Remove some rows that every process has read."""
-        old = select(changes.c.sequence).where(changes.c.at < self._clock() - RETENTION)
-        some = old.order_by(changes.c.sequence).limit(batch).scalar_subquery()
-        async with self._store.begin() as db:
-            await db.execute(delete(changes).where(changes.c.sequence.in_(some)))
+        Only a read that begins after this call will do. All who come while one is under way
+        share the next.
+
+        :raises errors.StoreUnavailable: they cannot be read.
+        """
+        if self._waiting is None:
+            self._waiting = asyncio.create_task(self._read_after(self._reading))
+        # Others wait for it as well as who is cancelled here.
+        await asyncio.shield(self._waiting)
+
+    async def _read_after(self, former: asyncio.Task[None] | None) -> None:
+        if former is not None and not former.done():
+            await asyncio.wait([former])
+        self._reading, self._waiting = self._waiting, None
+        # Its time is not that of the request which happened to begin it.
+        budget.begin()
+        await self._read()
+
+    async def _read(self) -> None:
+        # What is heard from here on may not be read.
+        heard = self._heard
+        rows, missed = await self._unseen()
+        asleep = missed or self._clock() - self._read_at > RETENTION // 2
+        if self._before_keys and (asleep or any(row.what == "keys" for row in rows)):
+            await self._before_keys()
+        for row in rows:
+            self._tell(row.what, row.id)
+            self.position = row.sequence
+        if asleep:
+            self._tell("rights", "")
+            self._tell("strategies", "")
+        self._read_at = self._clock()
+        self._told = heard
+
+    async def purge(self, batch: Batch) -> int:
+        """Remove some rows that every process has read, but the last one; return how many."""
+        last = select(func.max(changes.c.sequence)).scalar_subquery()
+        old = (changes.c.at < self._clock() - RETENTION) & (changes.c.sequence < last)
+        return await remove(self._store, changes, old, changes.c.at, batch)
+
+    async def _unseen(self) -> tuple[Sequence[Any], bool]:
+        """Return the rows after the last one that was read, and whether some are missing.
+
+        They are where that one is missing: a machine whose clock is wrong has removed it, and
+        whatever came after.
+        """
+        # Most who look find none: who is never told looks all the time, at the price of one query.
+        if await self._store.fetch(ANY_UNSEEN, self.position) is None:
+            return (), False
+        async with self._store.read() as db:
+            rows = (await db.execute(SINCE, {"position": self.position})).all()
+        if rows and rows[0].sequence == self.position:
+            return rows[1:], False
+        return rows, self.position > 0
 
     def _wake(self) -> None:
         self._heard += 1

@@ -7,14 +7,12 @@ counts, so that of attempts made at the same time none slips through.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, literal, select, update
+from msgspec import Struct
+from sqlalchemy import bindparam, case, literal, select, update
 
-# SQLite says it in the same words, and its dialect compiles this statement.
-from sqlalchemy.dialects.postgresql import insert
-
+from ostiary.services.batches import Batch, remove
 from ostiary.storage import Database, Prepared, Store
 from ostiary.storage.tables import login_counters as table
 
@@ -31,8 +29,7 @@ class Locked(Exception):
         self.subject, self.until = subject, until
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """What one failure has done to a counter.
 
     :param first: where the counter stands after its first failure.
@@ -51,8 +48,8 @@ class Counters:
     """
 
     def __init__(self, store: Store, window: int, clock: Callable[[], int]) -> None:
-        self._store, self._clock, self._count = store, clock, _count(window)
-        self._window = window
+        self._store, self._clock, self._window = store, clock, window
+        self._count = _count(store.insert(table), window)
 
     async def count(self, free: Mapping[bytes, int]) -> tuple[Counted, ...]:
         """Count a failure of each subject, or of none.
@@ -82,13 +79,10 @@ class Counters:
         if taken:
             await db.execute(UNCOUNT, taken)
 
-    async def purge(self, db: Database, batch: int) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Remove some counters whose failures are forgotten; return how many."""
         over = table.c.expires_at <= self._clock()
-        some = select(table.c.subject).where(over).limit(batch).scalar_subquery()
-        # Asked twice: on PostgreSQL one may be counted up in between.
-        gone = await db.execute(delete(table).where(over, table.c.subject.in_(some)))
-        return int(gone.rowcount)
+        return await remove(self._store, table, over, table.c.expires_at, batch)
 
     def _row(self, subject: bytes, first: int, now: int) -> dict[str, Any]:
         lock = now + FIRST_DELAY if first >= 0 else 0
@@ -97,10 +91,9 @@ class Counters:
         return row | {"now": now}
 
 
-def _count(window: int) -> Any:
+def _count(counting: Any, window: int) -> Any:
     """Return the statement that counts up what is not locked, and says what it has locked."""
     now = bindparam("now", type_=table.c.expires_at.type)
-    counting = insert(table)
     begun = counting.excluded.excess
     excess = case((table.c.expires_at <= now, begun), else_=table.c.excess + 1)
     doubled = literal(FIRST_DELAY, table.c.expires_at.type).bitwise_lshift(excess)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from ostiary import errors
 from ostiary.events import Event
 from ostiary.log import origin
+from ostiary.storage import budget
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class _Line:
             self.task = asyncio.create_task(self._work())
 
     async def _work(self) -> None:
+        budget.lift()
         try:
             while self._waiting:
                 await self._deliver(self._waiting.popleft())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import delete, insert, select, update
 
 from ostiary.services.changes import Changes
@@ -23,8 +23,7 @@ from ostiary.storage.tables import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Return:
+class Return(Struct, frozen=True):
     """What came of restoring: who has a way in again, and whose credentials are erased."""
 
     given: int

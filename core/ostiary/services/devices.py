@@ -13,14 +13,11 @@ import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-
-from sqlalchemy import delete, select, tuple_
-
-# SQLite says it in the same words, and its dialect compiles this statement.
-from sqlalchemy.dialects.postgresql import insert
+from typing import Any
 
 from ostiary.cookies import DEVICE_DAYS
-from ostiary.storage import Database, Prepared
+from ostiary.services.batches import Batch, remove
+from ostiary.storage import Database, Prepared, Store
 from ostiary.storage.tables import devices as table
 
 DAY = 86_400_000
@@ -39,8 +36,9 @@ class Devices:
     :param key: of the stamps; nobody else has it.
     """
 
-    def __init__(self, key: Callable[[], bytes], clock: Callable[[], int]) -> None:
+    def __init__(self, store: Store, key: Callable[[], bytes], clock: Callable[[], int]) -> None:
         self._key, self._clock = key, clock
+        self._remember = _remember(store.insert(table))
 
     def known(self, account: bytes, cookie: str | None) -> bytes | None:
         """Return the id of a device that signed in to an account lately, or None."""
@@ -77,14 +75,12 @@ class Devices:
     async def remember(self, db: Database, account: bytes, address: bytes) -> None:
         """Remember that an account was signed in to from an address."""
         row = {"account": account, "device": address, "seen_at": self._clock()}
-        await db.execute(REMEMBER, row)
+        await db.execute(self._remember, row)
 
-    async def purge(self, db: Database, batch: int) -> int:
+    async def purge(self, store: Store, batch: Batch) -> int:
         """Forget some addresses that were last seen too long ago; return how many."""
         old = table.c.seen_at <= self._clock() - DEVICE_DAYS * DAY
-        some = select(table.c.account, table.c.device).where(old).limit(batch)
-        mine = tuple_(table.c.account, table.c.device)
-        return int((await db.execute(delete(table).where(old, mine.in_(some)))).rowcount)
+        return await remove(store, table, old, table.c.seen_at, batch)
 
     def _today(self) -> int:
         return self._clock() // DAY
@@ -94,15 +90,10 @@ class Devices:
         return date + hmac.digest(self._key(), account + id + date, "sha256")[:MAC]
 
 
-def _remember() -> Prepared:
-    seen = insert(table)
+def _remember(seen: Any) -> Prepared:
     again = {table.c.seen_at: seen.excluded.seen_at}
     keys = [table.c.account, table.c.device]
     return Prepared(seen.on_conflict_do_update(index_elements=keys, set_=again))
-
-
-# Built once: every login from a new place asks.
-REMEMBER = _remember()
 
 
 def _read(cookie: str | None) -> tuple[bytes, list[bytes]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import insert, select
 
 from ostiary import errors
@@ -31,8 +31,7 @@ MOST = 1000
 """Users of a batch: it holds the turn of everybody else who writes."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(Struct, frozen=True):
     """Some recruits as they were looked at.
 
     :ivar kuids: of each, given or made.

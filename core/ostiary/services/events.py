@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import insert
 
 from ostiary.acting import Source, source
@@ -30,9 +30,9 @@ COLUMNS = {"strategy", "account", "reason"}
 USUAL = (("count", 1), ("proved", False))
 """Details that say nothing."""
 
-EVERY = {one.name for one in fields(Event)}
+EVERY = set(Event.__struct_fields__)
 OWN = {
-    name: tuple(one.name for one in fields(kind) if one.name not in EVERY)
+    name: tuple(one for one in kind.__struct_fields__ if one not in EVERY)
     for name, kind in kinds().items()
 }
 """The fields of each event that not every event has."""

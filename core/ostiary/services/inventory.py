@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import insert, select, update
 
 from ostiary import errors
@@ -17,8 +17,7 @@ SINCE = "0003"
 """The revision of the core's store that can say that a plugin is disabled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """A plugin that was here, and is not any more.
 
     :param wraps: it took part in the logins of other strategies.
@@ -31,9 +30,9 @@ class Gone:
 
 async def disabled(backend: Backend) -> frozenset[str]:
     """Return the plugins that an operator has disabled: which to load is asked before all else."""
-    revision = await backend.revision(CORE)
+    found = await migrate.compare(backend, CORE, migrate.CORE_STORAGE)
     # A store that is ahead stops the start in any case.
-    if revision is None or not SINCE <= revision <= migrate.head(migrate.CORE_STORAGE):
+    if found.current is None or found.current < SINCE or found.ahead:
         return frozenset()
     rows = await backend.look(CORE, "SELECT name FROM plugins WHERE disabled_at IS NOT NULL")
     return frozenset(name for (name,) in rows)

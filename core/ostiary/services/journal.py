@@ -189,12 +189,16 @@ class Journal:
     async def _reserve(self, kuid: str, names: list[str], *, several: bool = False) -> Reserved:
         operation = _operation()
         self._running[operation] = len(names)
+        tried = False
         try:
             async with asyncio.timeout(PATIENCE):
                 while (kind := await self._try_reserve(kuid, names, operation, several)) is None:
+                    tried = True
                     await self._make_way(kuid, names)
         except TimeoutError:
             self._running.pop(operation)
+            if not tried:
+                raise errors.StoreUnavailable(retry_after=1) from None
             raise errors.ActionLocked("change of credentials") from None
         except BaseException:
             self._running.pop(operation)

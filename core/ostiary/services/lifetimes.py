@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ostiary import errors
 from ostiary.arguments import Duration
@@ -13,8 +13,7 @@ HOUR = 60 * MINUTE
 ENDLESS = Duration(-1)
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetimes:
+class Lifetimes(Struct, frozen=True):
     """Lifetimes in ms; -1 is without end.
 
     :param grace: how long a token lives on that was refreshed.

@@ -44,7 +44,8 @@ class Limits:
             self._count(account.kuid, limit)
 
     def _count(self, subject: str, limit: int) -> None:
-        self._turn()
+        if (second := self._clock() // 1000) != self._second:
+            self._turn(second)
         count = self._requests.get(subject, 0) + 1
         if count > limit:
             raise errors.TooManyRequests(retry_after=1)
@@ -54,17 +55,16 @@ class Limits:
         # Each HTTP request is a connection of its own: there is nothing to count.
         if self._logins_per_second <= 0 or connection.protocol == "http":
             return
-        self._turn()
+        if (second := self._clock() // 1000) != self._second:
+            self._turn(second)
         count = self._logins.get(connection, 0) + 1
         if count > self._logins_per_second:
             raise errors.TooManyLogins(retry_after=1)
         self._logins[connection] = count
 
-    def _turn(self) -> None:
-        second = self._clock() // 1000
-        if second != self._second:
-            self._second = second
-            self._requests, self._logins = {}, {}
+    def _turn(self, second: int) -> None:
+        self._second = second
+        self._requests, self._logins = {}, {}
 
 
 def handle_of(request: Request) -> tuple[str, Any] | None:

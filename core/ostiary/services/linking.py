@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from msgspec import Struct, structs
 from sqlalchemy import select
 
 from ostiary import errors
@@ -33,8 +34,7 @@ from ostiary.storage.tables import api_keys, tokens, user_strategies, users
 from ostiary.strategies import Call, Challenge, Redirect
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(Struct, frozen=True):
     """Credentials that are a user's from now on.
 
     :ivar view: what a client may see of them, and the kuid.
@@ -112,7 +112,7 @@ class Linking:
         async with self._attempt(sent, link) as attempt:
             await self._flows.spend(flow)
             # What failed on the way is forgiven with what comes of it.
-            whole = replace(attempt, counted=(*attempt.counted, *flow.counted))
+            whole = structs.replace(attempt, counted=(*attempt.counted, *flow.counted))
             call = replace(sent.call, kuid=link.kuid, state=flow.state)
             return await self._take(replace(sent, call=call), link, flow, whole)
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from msgspec import Struct
+
 from ostiary import errors
 
 if TYPE_CHECKING:
@@ -34,8 +36,7 @@ class UserToLoad:
     credentials: Mapping[str, Mapping[str, Any]] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Securities:
+class Securities(Struct, frozen=True):
     """Roles and profiles as the bodies of requests, by id, and users."""
 
     roles: Mapping[str, Mapping[str, Any]]
@@ -43,8 +44,7 @@ class Securities:
     users: tuple[UserToLoad, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
+class Author(Struct, frozen=True):
     """Who loads.
 
     :param account: gives no more than it holds (AZ-20); None is an operator, who may everything.

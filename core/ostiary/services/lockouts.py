@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, exists, func, select
 
 from ostiary.services.rights import ADMIN
@@ -16,8 +16,7 @@ SHOWN = 20
 """How many users are named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lockout:
+class Lockout(Struct, frozen=True):
     """Users who hold credentials of some strategies, and no others that would work.
 
     :ivar holders: users who hold any.

@@ -13,11 +13,13 @@ import hmac
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from ostiary import errors
 from ostiary.networks import network
+from ostiary.services.batches import Batch
 from ostiary.services.counters import LONGEST_DELAY, Counted, Counters, Locked
 from ostiary.services.devices import Devices
 from ostiary.services.subjects import Allowances, Place, Subjects
@@ -42,8 +44,7 @@ LOOK = (
 LOCK = "SELECT locked_until FROM login_counters WHERE subject = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """An attempt that is counted as failed, until it is given back.
 
     :ivar account: a hash of whose it is; None if that is not known, or nothing is counted.
@@ -77,7 +78,7 @@ class LoginLimits:
         window = 0 if allowances is None else allowances.window
         self._counters = Counters(store, window, clock)
         self._turns = Turns()
-        self._devices = Devices(partial(self._digest, "stamps", b""), clock)
+        self._devices = Devices(store, partial(self._digest, "stamps", b""), clock)
         self._minute, self._noted = 0, set[bytes]()
 
     @asynccontextmanager
@@ -146,14 +147,13 @@ class LoginLimits:
             return None
         return self._devices.stamped(attempt.account, place.device)
 
-    async def purge(self, batch: int) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Remove some counters and addresses that mean nothing any more.
 
         :returns: how many; the batch if there may be more.
         """
-        async with self._store.begin() as db:
-            counters = await self._counters.purge(db, batch)
-            return max(counters, await self._devices.purge(db, batch))
+        counters = await self._counters.purge(batch)
+        return max(counters, await self._devices.purge(self._store, batch))
 
     async def _admitted(
         self,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from ostiary import errors
 from ostiary.arguments import Duration
 from ostiary.login_hooks import LoginHooks
@@ -174,7 +176,7 @@ class Logins:
         await self._flows.spend(flow)
         # What failed on the way is forgiven with what comes of it.
         counted = (*attempt.counted, *flow.counted)
-        return replace(call, state=flow.state), replace(attempt, counted=counted)
+        return replace(call, state=flow.state), structs.replace(attempt, counted=counted)
 
     async def _ask_more(
         self,

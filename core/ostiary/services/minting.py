@@ -87,4 +87,4 @@ class Mint:
 
 def fingerprint_of(token: str) -> bytes:
     """Return what is kept of a token: all of its characters count (TOK-05)."""
-    return sha256(token.encode(errors="surrogatepass")).digest()
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()

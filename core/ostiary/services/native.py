@@ -7,7 +7,8 @@ them: a server that did not know those would refuse the roles.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ostiary import errors
 from ostiary.actions import Action
@@ -72,8 +73,7 @@ NATIVE: Mapping[str, str] = {
 """The actions of each controller of Kuzzle, in one text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Struct, frozen=True):
     """What a role may name.
 
     :param native: actions by controller; a role that names others of these is always refused.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import delete, insert, select, update
 
 from ostiary.storage import Database, StorageError, Store
@@ -15,8 +15,7 @@ REMOVING, RESTORING = "removing", "restoring"
 """What may be unfinished: between the archive and the end of the store, or the other way round."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """A plugin as it was at the last start that had it; instants in ms."""
 
     name: str
@@ -28,8 +27,7 @@ class Record:
     disabled_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unfinished:
+class Unfinished(Struct, frozen=True):
     """What was begun with a plugin's store and has to be brought to its end.
 
     :ivar archive: the file.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import delete, insert, select, update
 
 from ostiary import errors
@@ -37,8 +38,7 @@ PROFILES = "profiles"
 """What the collection of profiles is called in searches and mappings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Struct, frozen=True):
     """A profile as stored; instants are milliseconds since the epoch.
 
     :param content: the members that are none of those below, tags among them.

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from ostiary.arguments import Duration
 
 CODE_LIFETIME = 60_000
@@ -17,8 +19,7 @@ CHALLENGE = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 """A SHA-256 in base64url (RFC 7636, 4.2): of the last letter four bits count."""
 
 
-@dataclass(frozen=True, slots=True)
-class Returning:
+class Returning(Struct, frozen=True):
     """What a client has asked for at the first step; it is sealed with the login until its end.
 
     :ivar to: one of the addresses that the operator has listed, as a whole.

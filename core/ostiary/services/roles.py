@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import delete, insert, select
 
 from ostiary import errors
@@ -30,8 +31,7 @@ ROLES = "roles"
 """What the collection of roles is called in searches and mappings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(Struct, frozen=True):
     """A role as stored; instants are milliseconds since the epoch.
 
     :param content: the members that are neither controllers nor of the system, tags among them.

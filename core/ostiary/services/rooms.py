@@ -19,34 +19,41 @@ if TYPE_CHECKING:
 MOST_ROOMS = 200
 """Rooms that one socket may be in."""
 
+MOST_SUBSCRIPTIONS = 100_000
+"""Members that all rooms of a process may have together: some 40 MB."""
+
 
 class Rooms:
     """Who is in which room. A room is there while somebody is in it."""
 
     def __init__(self) -> None:
         self._members: dict[str, set[Socket]] = {}
+        self.subscriptions = 0
+        """How many members all rooms have together."""
 
     def __len__(self) -> int:
         return len(self._members)
-
-    @property
-    def subscriptions(self) -> int:
-        """How many members all rooms have together."""
-        return sum(map(len, self._members.values()))
 
     def join(self, socket: Socket, room_id: str) -> None:
         """Let a socket into a room.
 
         :raises errors.TooManyRooms: it is in too many others.
+        :raises errors.Overloaded: there are too many in all rooms together.
         """
-        if room_id not in socket.rooms and len(socket.rooms) >= MOST_ROOMS:
+        if room_id in socket.rooms:
+            return
+        if len(socket.rooms) >= MOST_ROOMS:
             raise errors.TooManyRooms(MOST_ROOMS)
+        if self.subscriptions >= MOST_SUBSCRIPTIONS:
+            raise errors.Overloaded(retry_after=1)
+        self.subscriptions += 1
         socket.rooms.add(room_id)
         self._members.setdefault(room_id, set()).add(socket)
 
     def leave(self, socket: Socket, room_id: str) -> None:
         """Let a socket out of a room that it is in."""
         socket.rooms.remove(room_id)
+        self.subscriptions -= 1
         members = self._members[room_id]
         members.remove(socket)
         if not members:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import ColumnElement, delete, func, select
 
 from ostiary import errors
@@ -25,7 +26,12 @@ MOST = 1000
 """Sessions that are listed, the last used first; the others are only counted."""
 
 
-class Session(msgspec.Struct, eq=False):
+BASE = 500
+"""Bytes of memory that a session takes, short of its account, as an estimate."""
+
+
+# Nothing refers back to it: the collector need not look at a hundred thousand of them.
+class Session(msgspec.Struct, eq=False, gc=False):
     """A token or API key that was found good, and whose it is; instants in ms, None is never.
 
     :param id: stays the same when the token is refreshed; of an API key, its own.
@@ -44,6 +50,11 @@ class Session(msgspec.Struct, eq=False):
     api_key: bool = False
     single_use: bool = False
     foreign: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes together with its account, which may be forgotten elsewhere."""
+        return BASE + self.account.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +94,7 @@ class Origin:
     foreign: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenSession:
+class OpenSession(Struct, frozen=True):
     """A session in a list: nothing in it opens anything."""
 
     id: str

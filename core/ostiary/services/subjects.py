@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -13,8 +15,7 @@ class Place:
     device: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Allowances:
+class Allowances(Struct, frozen=True):
     """The failures that are free, until there was none for a window of so many ms.
 
     :param processes: how many share them: what is not decided yet counts as failed, and must
@@ -31,8 +32,7 @@ class Allowances:
         return max(1, (free - 1) // self.processes)
 
 
-@dataclass(frozen=True, slots=True)
-class Subjects:
+class Subjects(Struct, frozen=True):
     """Whom an attempt may count for, each as a keyed hash.
 
     :ivar account: None if there is no telling whose it is.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import delete, insert, select, update
 
 from ostiary import errors
@@ -26,14 +28,25 @@ USERS = "users"
 ENABLED, DISABLED = "enabled", "disabled"
 """The statuses of a user."""
 
+COLUMNS = (
+    "u.generation, u.status, u.author, u.created_at, u.updater, u.updated_at, u.content,"
+    " p.position, p.profile_id, s.created_at, s.strategy"
+)
+JOINED = (
+    "users u LEFT JOIN user_profiles p ON p.kuid = u.kuid"
+    " LEFT JOIN user_strategies s ON s.kuid = u.kuid"
+)
+"""A user in one statement, which every token costs that is not remembered."""
+
+FIND = f"SELECT {COLUMNS} FROM {JOINED} WHERE u.kuid = ?"  # noqa: S608 - of constants
+
 INSERT, GIVE = Prepared(insert(users)), Prepared(insert(user_profiles))
 
 LARGEST = 2**18
 """Bytes that the properties of a user may take, as JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredUser:
+class StoredUser(Struct, frozen=True):
     """A user as stored; instants are milliseconds since the epoch."""
 
     kuid: str
@@ -97,6 +110,30 @@ async def read_users(db: Database, kuids: Iterable[str]) -> list[StoredUser]:
         async for row in rows_with(db, select(users), users.c.kuid, kuids)
     }
     return [known[kuid] for kuid in kuids if kuid in known]
+
+
+def from_joined(kuid: str, rows: Sequence[tuple[Any, ...]]) -> tuple[StoredUser, tuple[str, ...]]:
+    """Return a user and the strategies they hold credentials of.
+
+    :param rows: ``COLUMNS`` of ``JOINED``; a row for each profile with each strategy.
+    """
+    generation, status, author, created_at, updater, updated_at, content, *first = rows[0]
+    ends = [first] if len(rows) == 1 else [row[-4:] for row in rows]
+    profiles = {place: id for place, id, _, _ in ends if id is not None}
+    strategies = {(at, name) for _, _, at, name in ends if name is not None}
+    # What many users share is there once.
+    user = StoredUser(
+        kuid,
+        generation,
+        intern(status),
+        tuple(intern(profiles[place]) for place in sorted(profiles)),
+        json.loads(content),
+        author and intern(author),
+        created_at,
+        updater and intern(updater),
+        updated_at,
+    )
+    return user, tuple(intern(name) for _, name in sorted(strategies))
 
 
 async def insert_user(db: Database, user: StoredUser) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
 from sqlalchemy import delete, insert, select
 
 from ostiary import errors
@@ -22,10 +22,12 @@ from ostiary.services.kuid import check_kuid, make_kuid
 from ostiary.services.profiles import check_profiles
 from ostiary.services.rights import ADMIN
 from ostiary.services.user_rows import (
+    FIND,
     USERS,
     StoredUser,
     administrator_exists,
     check_size,
+    from_joined,
     insert_user,
     keep_an_administrator,
     overwrite_user,
@@ -68,16 +70,8 @@ class Users:
 
     async def find_with_strategies(self, kuid: str) -> tuple[StoredUser, tuple[str, ...]] | None:
         """Return a user and the strategies they hold credentials of, or None."""
-        async with self._store.read() as db:
-            found = await read_users(db, [kuid])
-            if not found:
-                return None
-            strategies = await db.execute(
-                select(user_strategies.c.strategy)
-                .where(user_strategies.c.kuid == kuid)
-                .order_by(user_strategies.c.created_at, user_strategies.c.strategy)
-            )
-            return found[0], tuple(strategies.scalars())
+        rows = await self._store.fetch_all(FIND, kuid)
+        return from_joined(kuid, rows) if rows else None
 
     async def many(self, kuids: Iterable[str]) -> list[StoredUser]:
         """Return the users who exist among some kuids, in their order."""

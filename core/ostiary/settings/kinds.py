@@ -96,13 +96,21 @@ def return_addresses(value: Any) -> tuple[str, ...]:
 
 
 def postgresql_url(value: Any) -> str:
-    """Read the address of a PostgreSQL database."""
+    """Read the address of a PostgreSQL database, on one of several hosts."""
     text = _text(value)
     parts = urlsplit(text)
-    # Reading the port refuses what is no port.
-    if parts.scheme not in ("postgresql", "postgres") or len(parts.path) <= 1 or parts.port == 0:
+    if parts.scheme not in ("postgresql", "postgres") or len(parts.path) <= 1:
         raise ValueError("not the address of a PostgreSQL database")
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    # Reading the port refuses what is no port.
+    if any(urlsplit(f"//{host}").port == 0 or (len(hosts) > 1 and not host) for host in hosts):
+        raise ValueError("not the addresses of servers")
     return text
+
+
+def postgresql_urls(value: Any) -> tuple[str, ...]:
+    """Read where several databases are."""
+    return tuple(postgresql_url(url) for url in _listed(value))
 
 
 def node_name(value: Any) -> str:
@@ -173,7 +181,13 @@ WebUrl = Annotated[str | None, Kind(web_url, 'a URL such as "https://login.examp
 NodeName = Annotated[
     str | None, Kind(node_name, "up to 128 letters, digits and signs of ASCII, on one line")
 ]
-DatabaseUrl = Annotated[str | None, Kind(postgresql_url, "postgresql://host/database")]
+DatabaseUrl = Annotated[
+    str | None,
+    Kind(postgresql_url, "postgresql://host/database, or postgresql://host1,host2/database"),
+]
+DatabaseUrls = Annotated[
+    tuple[str, ...], Kind(postgresql_urls, "a list of postgresql://host/database")
+]
 Folder = Annotated[Path, Kind(folder, "the path of a folder")]
 Level = Annotated[str, Kind(level, f"one of {', '.join(LEVELS)}")]
 Text = Annotated[str, Meta(min_length=1)]

@@ -14,6 +14,7 @@ from ostiary.settings.declaring import Kind, setting
 from ostiary.settings.kinds import (
     Count,
     DatabaseUrl,
+    DatabaseUrls,
     Folder,
     Level,
     Lifetime,
@@ -26,7 +27,7 @@ from ostiary.settings.kinds import (
     Text,
     WebUrl,
 )
-from ostiary.settings.masking import hide, hide_password, hide_plugins
+from ostiary.settings.masking import hide, hide_password, hide_plugins, hide_secrets
 from ostiary.settings.rights import BaseProfiles, BaseRoles
 from ostiary.settings.table import Table
 
@@ -53,6 +54,21 @@ class Server:
     max_requests_in_flight: Annotated[
         Count, "Requests worked on at once by a process; more are answered 503."
     ] = 200
+    cache_size: Annotated[
+        Size,
+        "Memory in which a process keeps the tokens and users that it has seen, half for each, "
+        "some 100,000 of them; further ones are read from the database again.",
+    ] = 384 * 2**20
+    max_connections: Annotated[
+        Count,
+        "Connections that a process serves at once, WebSockets included; more are answered 503. "
+        "Fewer where the system lets it open fewer files.",
+    ] = 16_384
+    drain: Annotated[
+        Span,
+        "How long requests are still answered, and /_ready says 503, when the server is told to "
+        "stop; told again it ends at once.",
+    ] = 0
     trusted_proxies: Annotated[
         Networks, "Proxies whose X-Forwarded-For is believed; every other one's is ignored."
     ] = ()
@@ -62,6 +78,11 @@ class Server:
     name: Annotated[
         NodeName, "Name of this node in answers; by default one is made at the start."
     ] = None
+    protocol: Annotated[
+        Literal["bounded", "stock"],
+        "What speaks HTTP: the server's own class, faster and with bounds on slow clients, or that "
+        "of uvicorn as it is, for comparisons; then a proxy has to keep slow clients away.",
+    ] = "bounded"
 
     @property
     def over_https(self) -> bool:
@@ -260,6 +281,11 @@ class Database:
     migrator_url: Annotated[
         DatabaseUrl, "Login that `ostiary db upgrade` uses; by default made from url."
     ] = setting(None, masked=hide_password)
+    replica_urls: Annotated[
+        DatabaseUrls,
+        "Replicas of the database that searches are read from, and nothing else; the primary is "
+        "asked where none of them has what was written before.",
+    ] = setting((), masked=hide_secrets)
     isolation: Annotated[
         Literal["roles", "shared-role"],
         "A database role for each store, or one for all where the operator has no more.",
@@ -267,6 +293,18 @@ class Database:
     prepared_statements: Annotated[
         bool, "Keep statements prepared; off behind a pooler in transaction mode."
     ] = True
+    revocation: Annotated[
+        Literal["notified", "strict"],
+        "How this machine learns on PostgreSQL what another has revoked: it is told, at once as a "
+        "rule and within a second whatever gets lost; or it asks before every answer. On SQLite "
+        "nothing that is revoked is ever accepted.",
+    ] = "notified"
+    connections: Annotated[
+        int,
+        Meta(ge=1, le=32),
+        "Connections to PostgreSQL that a process uses at most for the transactions of a store, "
+        "and for the single queries of the core's.",
+    ] = 5
     passwords: Annotated[
         Mapping[str, str], "Password of each database role; by default derived from the master key."
     ] = field(default_factory=dict, repr=False, metadata={"told": {"masked": hide}})

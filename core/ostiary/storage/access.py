@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from ostiary.storage.hosts import Hosts, discard
 from ostiary.storage.roles import Passwords
 from ostiary.storage.store import StorageError
 
@@ -20,7 +23,7 @@ CONNECT_SECONDS = 2
 POOL_SECONDS = 2
 STATEMENT_SECONDS = 3
 # The client gives up after the server should have.
-COMMAND_SECONDS = 4
+COMMAND_SECONDS = 3.5
 
 # What `provision` fixes for the roles of stores.
 SESSION = {
@@ -28,6 +31,34 @@ SESSION = {
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "10s",
 }
+
+# A name might be one that another client of the pooler has given to a statement.
+UNPREPARED: dict[str, Any] = {
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": str,
+}
+
+
+class Connection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection, and what is noted of it.
+
+    :ivar era: when it was opened; see ``Access.era``.
+    :ivar warnings: codes of what the server has warned of, which ``hear`` begins to note.
+    """
+
+    era = 0
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.warnings: list[str] = []
+
+    def hear(self) -> None:
+        """Note warnings from now on."""
+        self.add_log_listener(self._note)
+
+    def _note(self, _: object, message: Any) -> None:
+        if message.severity_en == "WARNING":
+            self.warnings.append(message.sqlstate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,23 +69,25 @@ class Access:
         up at each connection.
     :ivar passwords: of roles; while the master key is replaced a role may have either of two.
     :ivar patient: wait for a statement as long as it takes.
+    :ivar era: a pool replaces connections that were opened in another one.
     """
 
-    url: str = field(repr=False)
+    hosts: Hosts
     schema: str
     role: str | None
     passwords: Passwords | None = field(repr=False)
     prepared_statements: bool
     patient: bool = False
+    era: Callable[[], int] = int
 
     @property
     def options(self) -> dict[str, Any]:
         """What asyncpg is told."""
         options: dict[str, Any] = {
-            "dsn": self.url,
             "timeout": CONNECT_SECONDS,
             "command_timeout": None if self.patient else COMMAND_SECONDS,
             "statement_cache_size": 256 if self.prepared_statements else 0,
+            "connection_class": Connection,
         }
         if self.role is not None:
             return options | {"user": self.role}
@@ -68,16 +101,19 @@ class Access:
 
         Asyncpg takes it ill to be cancelled here, so it is let finish, for nobody.
         """
+        era = self.era()
         opening = asyncio.ensure_future(self._open())
         try:
-            return await asyncio.shield(opening)
+            connection = await asyncio.shield(opening)
         except asyncio.CancelledError:
-            opening.add_done_callback(_discard)
+            opening.add_done_callback(discard)
             raise
+        connection.era = era
+        return connection
 
     async def _open(self) -> Any:
         if self.role is None or self.passwords is None:
-            return await asyncpg.connect(**self.options)
+            return await self.hosts.connect(**self.options)
         *others, last = self.passwords.candidates(self.role)
         for password in others:
             with suppress(asyncpg.InvalidPasswordError):
@@ -85,7 +121,7 @@ class Access:
         return await self._enter(self.role, last)
 
     async def _enter(self, role: str, password: str) -> Any:
-        connection = await asyncpg.connect(**self.options, password=password)
+        connection = await self.hosts.connect(**self.options, password=password)
         if self.passwords is not None:
             self.passwords.worked(role, password)
         return connection
@@ -102,14 +138,15 @@ class Access:
 
     def engine(self, **pooling: Any) -> AsyncEngine:
         """Return an engine whose statements name the schema."""
-        cache = {} if self.prepared_statements else {"prepared_statement_cache_size": 0}
+        cache = {} if self.prepared_statements else UNPREPARED
         engine = create_async_engine(
             "postgresql+asyncpg://",
             connect_args={"async_creator_fn": self.connect, **cache},
             hide_parameters=True,
             **pooling,
         )
-        event.listen(engine.sync_engine, "checkout", _refuse_closed)
+        event.listen(engine.sync_engine, "connect", _hear)
+        event.listen(engine.sync_engine, "checkout", partial(_refuse_outdated, self.era))
         return engine.execution_options(schema_translate_map={None: self.schema})
 
 
@@ -147,16 +184,18 @@ def names_role(url: str) -> bool:
     return urlsplit(url).username is not None
 
 
-def _discard(opening: asyncio.Future[Any]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().terminate()
-
-
 async def _leave_as_is(_connection: object) -> None:
     pass
 
 
-def _refuse_closed(adapted: Any, _record: object, _proxy: object) -> None:
-    """Have a connection replaced that the server has closed meanwhile; costs no trip."""
-    if adapted.driver_connection.is_closed():
+def _hear(adapted: Any, _record: object) -> None:
+    adapted.driver_connection.hear()
+
+
+def _refuse_outdated(era: Callable[[], int], adapted: Any, _record: object, _proxy: object) -> None:
+    """Have a connection replaced that the server has closed, or may have; costs no trip."""
+    connection = adapted.driver_connection
+    if connection.is_closed() or connection.era != era():
+        # Not closed with a farewell, which could wait for a server that is gone.
+        connection.terminate()
         raise DisconnectionError

@@ -7,10 +7,10 @@ runs in the same process and goes around.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ostiary.storage.prepared import Statement
 from ostiary.storage.store import Database, Rows, Store
@@ -18,6 +18,8 @@ from ostiary.storage.store import Database, Rows, Store
 if TYPE_CHECKING:
     from ostiary.hashing import Hasher
     from ostiary.sealing import Sealer
+
+T = TypeVar("T")
 
 
 class Facade:
@@ -46,6 +48,14 @@ class Facade:
     def read(self, *, apart: bool = False) -> AbstractAsyncContextManager[Database]:
         """Open a snapshot for reading; see ``OwnStore``."""
         return _Opening(self._store.read(apart=apart))
+
+    async def search(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        """Run queries that list or count; see ``OwnStore``."""
+
+        async def enclosed(db: Database) -> T:
+            return await work(_Block(db))
+
+        return await self._store.search(enclosed)
 
     def begin(self) -> AbstractAsyncContextManager[Database]:
         """Open a transaction for writing; see ``OwnStore``."""

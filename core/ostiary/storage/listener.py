@@ -80,7 +80,7 @@ class Listener:
 
 
 class ReadThrough:
-    """Knows nothing, for there is no connection to listen on: caches are of no use."""
+    """Knows nothing, for it does not listen: whoever wants to know has to look."""
 
     def changed(self) -> bool:
         """Tell that anything may have changed."""

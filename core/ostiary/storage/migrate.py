@@ -1,19 +1,27 @@
 """The revisions of each store: which it has, which it lacks, and how it gets them.
 
+A revision says with ``oldest`` which code still works on its tables: all that knows
+that revision, and none after. It is noted in the store, beside the revision, so that
+a server of an older version can tell whether it may serve.
+
 Alembic is imported only where it is used: a start with every store up to date
 never loads it.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy import column, inspect, table, update
 
 from ostiary.storage.store import Backend, Storage, StorageError
 from ostiary.storage.tables import metadata
@@ -24,16 +32,27 @@ if TYPE_CHECKING:
 
 REVISION = re.compile(r"(?P<revision>\d{4})_\w+\.py")
 
+VERSION_TABLE = "alembic_version"
+"""Where Alembic keeps the revision of a store."""
+
+OLDEST = "oldest"
+"""The column beside the revision of a store, and what a revision calls it."""
+
+log = logging.getLogger(__name__)
+
 CORE_STORAGE = Storage(metadata, files("ostiary_migrations") / "versions")
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The revision that a store has, or None, and the newest that its owner ships."""
+class Status(Struct, frozen=True):
+    """The revision that a store has, or None, and the newest that its owner ships.
+
+    :ivar oldest: what is noted of a newer store: whoever knows this revision may use it.
+    """
 
     store: str
     current: str | None
     newest: str
+    oldest: str | None = None
 
     @property
     def behind(self) -> bool:
@@ -41,9 +60,26 @@ class Status:
         return self.current is None or self.current < self.newest
 
     @property
-    def ahead(self) -> bool:
+    def newer(self) -> bool:
         """Whether a newer version of its owner has upgraded the store."""
         return self.current is not None and self.current > self.newest
+
+    @property
+    def compatible(self) -> bool:
+        """Whether the store is newer, and may be used all the same."""
+        return self.newer and self.oldest is not None and self.oldest <= self.newest
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the store is newer, and may not be used."""
+        return self.newer and not self.compatible
+
+    @property
+    def state(self) -> str:
+        """What operators are told."""
+        if self.newer:
+            return "newer, compatible" if self.compatible else "ahead"
+        return "behind" if self.behind else "up to date"
 
     @property
     def advice(self) -> str:
@@ -51,6 +87,17 @@ class Status:
         return (
             f"the store {self.store} is at revision {self.current}, and this version knows none "
             f"after {self.newest}: install the version that upgraded it, or restore a backup"
+        )
+
+    @property
+    def reached(self) -> str:
+        """What an upgrade has come to, of a store that may be used."""
+        reached = f"{self.store} is at revision {self.current}"
+        if not self.compatible:
+            return reached
+        return (
+            f"{reached}; this version knows none after {self.newest}, which works on it, "
+            "and has nothing to do"
         )
 
 
@@ -73,17 +120,27 @@ def head(storage: Storage) -> str:
 
 async def compare(backend: Backend, name: str, storage: Storage) -> Status:
     """Compare the revision of a store with the newest."""
-    return Status(name, await backend.revision(name), head(storage))
+    found = Status(name, await backend.revision(name), head(storage))
+    if not found.newer:
+        return found
+    # Older versions have made no second column. One row tells both, whoever upgrades meanwhile.
+    ((current, *noted),) = await backend.look(name, f"SELECT * FROM {VERSION_TABLE}")  # noqa: S608 - a constant
+    return replace(found, current=current, oldest=noted[0] if noted else None)
 
 
 async def status(backend: Backend, name: str, storage: Storage) -> Status:
-    """Compare the revision of a store with the newest, which must not be behind it.
+    """Compare the revision of a store with the newest, which has to work on it.
 
     :raises StorageError: the store is ahead, and this version does not know its tables.
     """
     found = await compare(backend, name, storage)
     if found.ahead:
         raise StorageError(found.advice)
+    if found.compatible:
+        log.info(
+            "the store %s is at revision %s, newer than %s, and may be used by what knows %s",
+            name, found.current, found.newest, found.oldest,
+        )  # fmt: skip
     return found
 
 
@@ -97,15 +154,21 @@ async def upgrade(backend: Backend, name: str, storage: Storage) -> str | None:
         return None
 
     def work(connection: Connection) -> str | None:
-        # Another process may have done it while this one waited for its turn.
+        # Another process may have done it while this one waited for its turn, or more than that.
         found = current(connection)
-        if found == head(storage):
+        if found and found >= head(storage):
             return None
         copy = backend.backup(name, found) if found else None
+        if connection.dialect.name == "postgresql":
+            from ostiary.storage.table_locks import lock_tables
+
+            lock_tables(connection)
         run_revisions(connection, storage)
         return copy
 
-    return await backend.alter(name, work)
+    copy = await backend.alter(name, work)
+    await status(backend, name, storage)
+    return copy
 
 
 async def drift(backend: Backend, name: str, storage: Storage) -> list[Any]:
@@ -154,11 +217,46 @@ def run_revisions(connection: Connection, storage: Storage, target: str = "head"
 
     with _configured(connection, storage) as config:
         command.upgrade(config, target)
+    _note(connection, oldest_at(storage, target))
+
+
+def oldest_at(storage: Storage, target: str = "head") -> str:
+    """Return the oldest revision whose code still works on the tables of another one.
+
+    What one revision has broken for older code no later one makes whole.
+    """
+    last = head(storage) if target == "head" else target
+    return max(oldest for one, oldest in declared(storage).items() if one <= last)
+
+
+def declared(storage: Storage) -> dict[str, str]:
+    """Return what each revision calls the oldest that works on its tables: itself, if nothing.
+
+    :raises StorageError: one names a revision that does not come before it.
+    """
+    from alembic.script import ScriptDirectory
+
+    with _configured(None, storage) as config:
+        scripts = list(ScriptDirectory.from_config(config).walk_revisions())
+    found = {one.revision: getattr(one.module, OLDEST, one.revision) for one in reversed(scripts)}
+    for revision, oldest in found.items():
+        if oldest not in found or oldest > revision:
+            raise StorageError(
+                f"revision {revision}: {OLDEST} is {oldest!r}, which is neither it nor one before it"
+            )
+    return found
+
+
+def _note(connection: Connection, oldest: str) -> None:
+    """Note in the store who may use it; the row is there, with the revision."""
+    if OLDEST not in {one["name"] for one in inspect(connection).get_columns(VERSION_TABLE)}:
+        connection.exec_driver_sql(f"ALTER TABLE {VERSION_TABLE} ADD COLUMN {OLDEST} VARCHAR(32)")
+    connection.execute(update(table(VERSION_TABLE, column(OLDEST))).values({OLDEST: oldest}))
 
 
 @contextmanager
-def _configured(connection: Connection, storage: Storage) -> Iterator[Config]:
-    """Set the one environment up for one store."""
+def _configured(connection: Connection | None, storage: Storage) -> Iterator[Config]:
+    """Set the one environment up for one store; without a connection only to read revisions."""
     from alembic.config import Config
 
     environment = as_file(files("ostiary_migrations"))

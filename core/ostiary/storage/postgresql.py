@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.pool import NullPool
 
+from ostiary.clock import now
 from ostiary.storage import roles
 from ostiary.storage.access import Access, check_url, names_role
+from ostiary.storage.clocks import check_clock
+from ostiary.storage.hosts import Hosts
 from ostiary.storage.installation import check_master_key
 from ostiary.storage.leases import Leases
 from ostiary.storage.listener import CHANNEL, Listener, ReadThrough
 from ostiary.storage.postgresql_errors import FAULTS, describe, state
 from ostiary.storage.postgresql_store import PostgreSQLStore, telling
+from ostiary.storage.reach import Reach
 from ostiary.storage.store import CORE, Database, StorageError
 
 if TYPE_CHECKING:
@@ -35,13 +39,16 @@ REFUSED = ("28", "3D", "42501")
 class PostgreSQL:
     """A database with a schema for each store.
 
-    :param url: names host and database; a role and its password only when shared.
+    :param url: names one or several hosts and a database; a role and its password only when shared.
     :param passwords: of roles, by role; the others are derived from the master key.
     :param isolation: ``shared-role`` uses the role of ``url`` for everything.
     :param listen_url: where to listen when ``url`` leads to a pooler.
     :param migrator_url: where to change tables, and as whom if it names a role.
+    :param replica_urls: where searches may be read; each leads to one replica, as ``url``
+        leads to the primary.
     :param prepared_statements: off behind a pooler that gives each transaction
         another connection (PgBouncer).
+    :param strict: ask for changes all the time, rather than be told.
     :param connections: of each store, for transactions, and as many for ``fetch``.
     """
 
@@ -54,43 +61,60 @@ class PostgreSQL:
         isolation: Literal["roles", "shared-role"] = "roles",
         listen_url: str | None = None,
         migrator_url: str | None = None,
+        replica_urls: Sequence[str] = (),
         prepared_statements: bool = True,
+        strict: bool = False,
         connections: int = 5,
     ) -> None:
         self._shared = isolation == "shared-role"
-        check_url(url, shared_role=self._shared, prepared_statements=prepared_statements)
-        self._url = url
+        for one in (url, *replica_urls):
+            check_url(one, shared_role=self._shared, prepared_statements=prepared_statements)
+        self._hosts = Hosts(url)
         self._master = master
         self._passwords = roles.Passwords(master, passwords)
-        self._listen_url = listen_url or (url if prepared_statements else None)
-        self._migrator_url = migrator_url or url
+        self._listening = Hosts(listen_url) if listen_url else None
+        if self._listening is None and prepared_statements:
+            self._listening = self._hosts
+        self._altered = Hosts(migrator_url) if migrator_url else self._hosts
+        self._replicas = [Hosts(one, writes=False) for one in replica_urls]
         self._prepared = prepared_statements
+        self._strict = strict
         self._connections = connections
         self._stores: list[PostgreSQLStore] = []
         self.warnings: tuple[str, ...] = (SHARED_ROLE,) if self._shared else ()
         self.presence = Leases(self._core)
+        core = self._access(CORE, roles.login(CORE), self._hosts)
+        self._reach = Reach(core.connect)
 
     async def open(self, name: str, *, hasher: Hasher, sealer: Sealer) -> PostgreSQLStore:
         """Open a store with its own login; see ``Backend``."""
-        access = self._access(name, roles.login(name), self._url)
+        access = self._access(name, roles.login(name), self._hosts)
         (await _connected(name, access)).terminate()
         store = await PostgreSQLStore.open(
-            name, access, hasher=hasher, sealer=sealer, connections=self._connections
+            name,
+            access,
+            self._reach,
+            hasher=hasher,
+            sealer=sealer,
+            connections=self._connections,
+            replicas=[self._access(name, roles.login(name), hosts) for hosts in self._replicas],
         )
         self._stores.append(store)
         if name == CORE:
+            await check_clock(store, now)
             await check_master_key(store, self._master)
         return store
 
     async def close(self) -> None:
         """End the lease of this process and close every store that is still open."""
         await self.presence.leave()
+        await self._reach.close()
         while self._stores:
             await self._stores.pop().close()
 
     async def revision(self, name: str) -> str | None:
         """Ask the store for its revision, with the login of the server."""
-        access = self._access(name, roles.login(name), self._url)
+        access = self._access(name, roles.login(name), self._hosts)
         connection = await _connected(name, access)
         table = f'"{access.schema}".alembic_version'
         try:
@@ -106,7 +130,7 @@ class PostgreSQL:
 
     async def look(self, name: str, sql: str) -> list[tuple[Any, ...]]:
         """Run a query with the login of the server."""
-        access = self._access(name, roles.login(name), self._url)
+        access = self._access(name, roles.login(name), self._hosts)
         connection = await _connected(name, access)
         try:
             with telling(name):
@@ -127,7 +151,7 @@ class PostgreSQL:
     async def drop(self, name: str) -> None:
         """Drop the schema; the roles are an administrator's to drop."""
         schema = roles.schema(name)
-        access = replace(self._access(name, roles.MIGRATOR, self._migrator_url), patient=True)
+        access = replace(self._access(name, roles.MIGRATOR, self._altered), patient=True)
         connection = await _connected(name, access)
         try:
             with telling(name):
@@ -138,7 +162,7 @@ class PostgreSQL:
 
     async def alter(self, name: str, work: Callable[[Connection], T]) -> T:
         """Run ``work`` as the owner of the tables; see ``Backend``."""
-        access = replace(self._access(name, roles.MIGRATOR, self._migrator_url), patient=True)
+        access = replace(self._access(name, roles.MIGRATOR, self._altered), patient=True)
         (await _connected(name, access)).terminate()
         engine = access.engine(poolclass=NullPool)
         try:
@@ -152,10 +176,10 @@ class PostgreSQL:
         return None
 
     async def watch(self, name: str) -> Listener | ReadThrough:
-        """Listen, if there is a way to; else caches are read through."""
-        if self._listen_url is None:
+        """Listen, if there is a way to and it is wanted; else there is always something to look for."""
+        if self._strict or self._listening is None:
             return ReadThrough()
-        return Listener(self._access(name, roles.login(name), self._listen_url).connect)
+        return Listener(self._access(name, roles.login(name), self._listening).connect)
 
     async def announce(self, db: Database) -> None:
         """Notify those who listen, once this transaction is committed."""
@@ -167,14 +191,15 @@ class PostgreSQL:
                 return store
         raise RuntimeError("the core's store is not open")
 
-    def _access(self, name: str, role: str, url: str) -> Access:
-        of_url = self._shared or names_role(url)
+    def _access(self, name: str, role: str, hosts: Hosts) -> Access:
+        of_url = self._shared or names_role(hosts.url)
         return Access(
-            url=url,
+            hosts=hosts,
             schema=roles.schema(name),
             role=None if of_url else role,
             passwords=None if of_url else self._passwords,
             prepared_statements=self._prepared,
+            era=lambda: self._reach.era,
         )
 
     async def _check_schema(self, connection: Any, name: str) -> None:

@@ -33,10 +33,23 @@ UNAVAILABLE = (
 )
 INTEGRITY = "23"
 
+READ_ONLY = "25006"
 
-def verdict(fault: Exception) -> Exception:
-    """Return the error to raise for a fault."""
-    if _unavailable(fault):
+# The server, or the way to it, is not there for anybody.
+ABSENT = (
+    "08",  # connection
+    "28",  # the login is refused
+    "3D",  # no such database
+    "57P",  # shut down, or not up yet
+)
+
+
+def verdict(fault: Exception, *, writes: bool = False) -> Exception:
+    """Return the error to raise for a fault.
+
+    :param writes: writing was allowed: if it is not, the server has become a standby.
+    """
+    if _unavailable(fault) or (writes and state(fault) == READ_ONLY):
         return errors.StoreUnavailable(retry_after=1)
     if isinstance(fault, DBAPIError):
         kind, statement = type(fault), fault.statement
@@ -57,9 +70,24 @@ def describe(fault: Exception) -> str:
     return f"{type(cause).__name__} {code}".rstrip()
 
 
-def state(fault: Exception) -> str:
+def state(fault: BaseException) -> str:
     """Return the code that PostgreSQL gave, or nothing when it gave none."""
     return getattr(_cause(fault), "sqlstate", None) or ""
+
+
+def absent(fault: Exception, *, writes: bool = False) -> bool:
+    """Tell whether a fault may be everybody's: the database is not there, or does not answer.
+
+    A database that is busy is there: one that has no connection or no lock to give.
+
+    :param writes: as of ``verdict``.
+    """
+    if isinstance(fault, OSError) or state(fault).startswith(ABSENT):
+        return True
+    if writes and state(fault) == READ_ONLY:
+        return True
+    invalidated = isinstance(fault, DBAPIError) and fault.connection_invalidated
+    return invalidated or _closed(_cause(fault))
 
 
 def _unavailable(fault: Exception) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ostiary.keys import MasterKey
 
 CONNECTIONS = 64
-"""How many connections the login of one store may have, from all processes together."""
+"""How many connections the login of one store may have, from all processes together, unless told."""
 
 MIGRATIONS = 8
 
@@ -90,17 +90,22 @@ def statements(
     database: str,
     *,
     passwords: Mapping[str, str] | None = None,
+    connections: int = CONNECTIONS,
 ) -> list[str]:
     """Return the SQL that makes the roles and schemas of stores, or makes them right again.
 
     No password stands in it, only what PostgreSQL needs to check one.
 
     :param passwords: of roles, by role; the others are derived from the master key.
+    :param connections: that the login of each store may have, from all processes together.
+    :raises StorageError: that is none at all.
     """
+    if connections < 1:
+        raise StorageError("a login needs a connection at least")
     known = roles.Passwords(master, passwords)
     parts = [_database(database), _migrator(known, database)]
     for name in sorted(stores):
-        parts += [_owner(name), _login(name, known, database)]
+        parts += [_owner(name), _login(name, known, database, connections)]
     return [statement.strip() for part in parts for statement in part]
 
 
@@ -111,13 +116,14 @@ async def provision(
     database: str,
     *,
     passwords: Mapping[str, str] | None = None,
+    connections: int = CONNECTIONS,
 ) -> None:
     """Run ``statements`` in a database, with the login of an administrator's URL.
 
     :raises StorageError: the database refuses, or cannot be reached.
     """
     try:
-        wanted = statements(stores, master, database, passwords=passwords)
+        wanted = statements(stores, master, database, passwords=passwords, connections=connections)
         await _run(admin_url, database, wanted)
     except FAULTS as error:
         raise StorageError(f"the database cannot be provisioned: {error}") from None
@@ -182,12 +188,12 @@ def _owner(name: str) -> list[str]:
     ]
 
 
-def _login(name: str, passwords: roles.Passwords, database: str) -> list[str]:
+def _login(name: str, passwords: roles.Passwords, database: str, connections: int) -> list[str]:
     role, owner, schema = roles.login(name), roles.owner(name), roles.schema(name)
     default = f'ALTER DEFAULT PRIVILEGES FOR ROLE "{owner}" IN SCHEMA "{schema}"'
     return [
         ROLE.format(role=role),
-        _may_log_in(role, passwords, connections=CONNECTIONS),
+        _may_log_in(role, passwords, connections=connections),
         NO_MEMBER.format(role=role),
         f'ALTER ROLE "{role}" SET search_path = "{schema}", pg_temp',
         *(f"ALTER ROLE \"{role}\" SET {name} = '{value}'" for name, value in SESSION.items()),

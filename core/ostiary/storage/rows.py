@@ -36,9 +36,9 @@ from sqlalchemy import (
     text,
 )
 
+from ostiary.storage.migrate import VERSION_TABLE
 from ostiary.storage.store import StorageError
 
-VERSION_TABLE = "alembic_version"
 BATCH = 500
 
 Row = tuple[str, list[Any]]

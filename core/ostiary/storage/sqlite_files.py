@@ -20,6 +20,11 @@ from ostiary.storage.sqlite_guard import Guard
 from ostiary.storage.store import StorageError
 
 BUSY_SECONDS = 5.0
+"""Seconds that who writes waits for its turn, and for others to let go of the file."""
+
+STUCK_SECONDS, GLANCE = 1.0, 0.1
+"""The same while somebody is known to keep the file locked: for the turn, and for the lock."""
+
 MIGRATION_SECONDS = 120.0
 PRIVATE = 0o600
 
@@ -90,27 +95,58 @@ def connect(path: Path, guard: Guard, *, foreign_keys: bool = True) -> sqlite3.C
     return connection
 
 
-def insist(connection: sqlite3.Connection, sql: str) -> None:
-    """Run a statement that needs a lock until it gets it.
+def insist(connection: sqlite3.Connection, sql: str, seconds: float = BUSY_SECONDS) -> None:
+    """Run a statement that needs a lock until it gets it, for so many seconds at most.
 
     SQLite's own waiting asks every 100 ms in the end, and never has its turn
     beside a busy process.
     """
-    deadline = time.monotonic() + BUSY_SECONDS
+    deadline = time.monotonic() + seconds
     connection.execute("PRAGMA busy_timeout = 0")
     try:
         while True:
             try:
                 connection.execute(sql)
             except sqlite3.OperationalError as error:
-                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() > deadline:
+                if not busy(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - no secret
             else:
                 return
     finally:
         connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+
+
+def busy(error: sqlite3.Error) -> bool:
+    """Tell whether somebody else has locked the file."""
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
+class Writing:
+    """Begins transactions with the lock that a writer needs in the end.
+
+    Two who read first would collide. While somebody else keeps the lock and does not let go, only
+    the first waits for long: those after it would wait for its time and then for their own.
+
+    :ivar stuck: the last one to ask for the lock did not get it.
+    """
+
+    def __init__(self) -> None:
+        self.stuck = False
+
+    def __call__(self, connection: sqlite3.Connection) -> None:
+        """Begin a transaction."""
+        try:
+            insist(connection, "BEGIN IMMEDIATE", GLANCE if self.stuck else BUSY_SECONDS)
+        except sqlite3.OperationalError as error:
+            self.stuck = busy(error)
+            raise
+        self.stuck = False
+
+    @property
+    def turn_seconds(self) -> float:
+        """How many seconds to wait for the turn of who writes."""
+        return STUCK_SECONDS if self.stuck else BUSY_SECONDS
 
 
 def backup(path: Path, revision: str) -> Path:

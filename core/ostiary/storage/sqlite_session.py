@@ -157,18 +157,14 @@ def engine_of(path: Path, guard: guards.Guard, *, foreign_keys: bool = True) -> 
 def altering_engine_of(path: Path, guard: guards.Guard) -> Engine:
     """Return an engine whose transactions may rebuild tables: what refers to them is not watched."""
     engine = engine_of(path, guard, foreign_keys=False)
-    event.listen(engine, "begin", lambda connection: begin_writing(file_of(connection)))
+    begin = files.Writing()
+    event.listen(engine, "begin", lambda connection: begin(file_of(connection)))
     return engine
 
 
 def begin_reading(file: sqlite3.Connection) -> None:
     """Begin with a snapshot, taken by the first statement."""
     file.execute("BEGIN")
-
-
-def begin_writing(file: sqlite3.Connection) -> None:
-    """Begin with the lock that a writer needs in the end: two who read first would collide."""
-    files.insist(file, "BEGIN IMMEDIATE")
 
 
 def file_of(connection: Connection) -> sqlite3.Connection:

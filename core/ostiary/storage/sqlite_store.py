@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sqlalchemy.dialects.sqlite import insert
+
+from ostiary import errors
 from ostiary.storage import sqlite_files as files
 from ostiary.storage import sqlite_guard as guards
 from ostiary.storage.apart import Apart, deadline
@@ -18,7 +21,6 @@ from ostiary.storage.prepared import Statement
 from ostiary.storage.sqlite_session import (
     Session,
     begin_reading,
-    begin_writing,
     engine_of,
     raise_fault,
     telling,
@@ -43,6 +45,8 @@ class SQLiteStore:
         never waits longer than ``GLANCE`` for one: what takes longer is read apart.
     """
 
+    insert = staticmethod(insert)
+
     def __init__(
         self, path: Path, name: str, *, hasher: Hasher, sealer: Sealer, limited: bool = False
     ) -> None:
@@ -56,7 +60,8 @@ class SQLiteStore:
         reading, writing = guards.Guard(guards.READING), guards.Guard(guards.WRITING)
         readers = engine_of(path, reading)
         with telling(name):
-            self._writer = Session(name, engine_of(path, writing), writing, begin_writing)
+            self._begin_writing = files.Writing()
+            self._writer = Session(name, engine_of(path, writing), writing, self._begin_writing)
             self._hot = files.connect(path, guards.Guard(guards.READING))
         self._new_reader = partial(Session, name, readers, reading, begin_reading)
         self._idle: list[Session] = []
@@ -80,13 +85,18 @@ class SQLiteStore:
                 if not session.left:
                     self._give_back(session)
 
+    async def search(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        """Run a search on a snapshot; see ``OwnStore``."""
+        async with self.read(apart=True) as db:
+            return await work(db)
+
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Database]:
         """Open a transaction when it is this task's turn.
 
         A task that is cancelled while it commits may have committed, wholly.
         """
-        async with self._turn:
+        async with self._in_turn():
             write = self._writer.execute_for if self._limited else self._writer.execute
             db = Transaction(partial(self._in_thread, write))
             try:
@@ -118,6 +128,13 @@ class SQLiteStore:
         cursor.close()
         return row
 
+    async def fetch_all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return every row of a query, at once."""
+        try:
+            return self._hot.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise_fault(self.name, error, error)
+
     async def close(self) -> None:
         """Close the file, after the last writer."""
         await self._together.finish()
@@ -131,6 +148,20 @@ class SQLiteStore:
 
     def __repr__(self) -> str:
         return f"<SQLiteStore {self.name}>"
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """Wait for the writer, and not for ever."""
+        seconds = self._begin_writing.turn_seconds if self._turn.locked() else None
+        try:
+            async with asyncio.timeout(seconds):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise errors.StoreUnavailable(retry_after=1) from None
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def _read_limited(self, session: Session, statement: Statement, parameters: Any) -> Rows:
         """Run a statement at once if it is quick, else in a thread."""

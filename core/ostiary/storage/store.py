@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -14,6 +14,8 @@ from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
     from ostiary.hashing import Hasher
     from ostiary.sealing import Sealer
     from ostiary.storage.prepared import Statement
@@ -108,6 +110,13 @@ class OwnStore(Protocol):
         :param apart: let nobody else wait for its statements, which may take 3 seconds together.
         """
 
+    async def search(self, work: Callable[[Database], Awaitable[T]]) -> T:
+        """Run queries that list or count for somebody on a snapshot that is read apart.
+
+        The snapshot is as new as one of ``read``, but may be that of a replica, and the work may
+        be done twice. Nothing that decides who may come in is read here.
+        """
+
     def begin(self) -> AbstractAsyncContextManager[Database]:
         """Open a transaction for writing: committed at the end, rolled back by an exception.
 
@@ -119,6 +128,13 @@ class OwnStore(Protocol):
 
 class Store(OwnStore, Protocol):
     """A store as the core holds it."""
+
+    def insert(self, table: Table) -> Any:
+        """Return an INSERT that has ``on_conflict_do_update``.
+
+        Both databases read the same words, but SQLAlchemy has a class for each: the one that
+        is not in use is never imported.
+        """
 
     async def write(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
         """Run a piece of work as ``begin`` runs a block, and return its result once committed.
@@ -134,6 +150,9 @@ class Store(OwnStore, Protocol):
         Values stand at ``?`` in the order given. JSON comes back as text, and on
         SQLite a boolean as 0 or 1.
         """
+
+    async def fetch_all(self, sql: str, *values: Any) -> Sequence[tuple[Any, ...]]:
+        """Return every row of a prepared query, as ``fetch`` does the first."""
 
     async def close(self) -> None:
         """Give every connection back."""

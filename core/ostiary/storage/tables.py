@@ -1,13 +1,14 @@
 """The tables of the core's own store.
 
 Instants are integers, milliseconds since the epoch, UTC. Secrets stand here
-only as fingerprints (SHA-256) or sealed.
+only as fingerprints (SHA-256) or sealed. An index with ``sqlite_where`` is as small on
+PostgreSQL, where its revision says so: ``postgresql_where`` would import SQLAlchemy's PostgreSQL
+wherever these tables are.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -20,13 +21,12 @@ from sqlalchemy import (
     Table,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
+from ostiary.storage.documents import Json
 from ostiary.storage.sealed import Sealed
 
 metadata = MetaData()
 
-Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Instant = BigInteger
 # Texts in the order of their characters, whatever order the database is made for.
 Bytewise = String().with_variant(String(collation="C"), "postgresql")
@@ -122,7 +122,6 @@ tokens = Table(
         "tokens_by_foreign_session",
         "foreign_session",
         sqlite_where=text("foreign_session IS NOT NULL"),
-        postgresql_where=text("foreign_session IS NOT NULL"),
     ),
 )
 
@@ -237,7 +236,6 @@ search_values = Table(
         "number",
         "id",
         sqlite_where=text("number IS NOT NULL"),
-        postgresql_where=text("number IS NOT NULL"),
     ),
     # The values of a document lie side by side.
     sqlite_with_rowid=False,

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn, Self
 
 import asyncpg
 
+from ostiary.testing.server import free_port
+
 INSTALLED = Path("/usr/lib/postgresql")
 START_SECONDS = 60
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 # Nothing has to outlive a power cut; what is committed must outlive the server, though.
 FAST = {"fsync": "off", "full_page_writes": "off"}
@@ -31,14 +35,16 @@ class PostgreSQLMissing(Exception):
 
 
 @contextmanager
-def started(missing: Callable[[str, str], NoReturn]) -> Iterator[ThrowAwayPostgreSQL]:
+def started(
+    missing: Callable[[str, str], NoReturn], settings: Mapping[str, str] = NOTHING
+) -> Iterator[ThrowAwayPostgreSQL]:
     """Start a server for what is done in here.
 
     :param missing: ends a test for which a part of the machine is not there, told the part and
         how to get it.
     """
     try:
-        server = ThrowAwayPostgreSQL()
+        server = ThrowAwayPostgreSQL(settings)
     except PostgreSQLMissing as reason:
         missing("PostgreSQL", str(reason))
     with server:
@@ -50,13 +56,16 @@ class ThrowAwayPostgreSQL:
 
     Several databases in it share the roles, as everywhere in PostgreSQL.
 
+    :param settings: of the server, besides those that make it fast and forgetful of power cuts.
+    :ivar password: of the superuser.
     :raises PostgreSQLMissing: on entering, if PostgreSQL is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] = NOTHING) -> None:
+        self.settings = FAST | dict(settings)
         self._programs = _programs()
-        self._account = _account()
-        self._password = secrets.token_urlsafe(16)
+        self._account = account()
+        self.password = secrets.token_urlsafe(16)
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
         self.port = 0
@@ -65,6 +74,8 @@ class ThrowAwayPostgreSQL:
         # Short, for the path of a socket may not be long.
         self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         try:
+            if self._account:
+                os.chown(self._folder, self._account["user"], self._account["group"])
             self._create()
             self.start()
         except BaseException:
@@ -86,7 +97,7 @@ class ThrowAwayPostgreSQL:
 
     def admin_url(self, database: str = "postgres") -> str:
         """Return the URL of a database with the login of its superuser."""
-        return f"postgresql://postgres:{self._password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
 
     async def create_database(self) -> str:
         """Make an empty database and return its name."""
@@ -105,8 +116,8 @@ class ThrowAwayPostgreSQL:
 
     def start(self) -> None:
         """Start the server, again on the same port after ``stop``."""
-        self.port = self.port or _free_port()
-        settings = FAST | {
+        self.port = self.port or free_port()
+        settings = self.settings | {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": str(self._folder),
@@ -123,10 +134,32 @@ class ThrowAwayPostgreSQL:
             )
         self._wait(self._process)
 
+    async def wait_for(self, *names: str) -> None:
+        """Have every commit wait for one of these standbys, as soon as all of them follow."""
+        await self.run(f"ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 ({','.join(names)})'")
+        await self.run("SELECT pg_reload_conf()")
+        following = (
+            "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum' "
+            "AND state = 'streaming'"
+        )
+        async with asyncio.timeout(START_SECONDS):
+            while await self.run(following) != [(len(names),)]:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+
+    def freeze(self) -> None:
+        """Let all its processes stand still, as in a machine that hangs, until ``thaw``."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """Stop the server without a farewell, as a crash would; ``start`` brings it back."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
+            # Else the processes of one that stands still would outlive it.
+            self.thaw()
             self._process.wait(START_SECONDS)
             self._process = None
 
@@ -136,18 +169,39 @@ class ThrowAwayPostgreSQL:
 
     def _create(self) -> None:
         password = self._folder / "password"
-        password.write_text(self._password)
+        password.write_text(self.password)
         if self._account:
-            for path in (self._folder, password):
-                os.chown(path, self._account["user"], self._account["group"])
+            os.chown(password, self._account["user"], self._account["group"])
         command: list[str | Path] = [self._programs / "initdb", "-D", self._data, "--no-sync"]
         command += ["--username=postgres", f"--pwfile={password}", "--encoding=UTF8"]
         command += ["--auth=scram-sha-256", "--locale=C.UTF-8"]
-        made = subprocess.run(  # noqa: S603 - a program that was looked up
-            command, cwd=self._folder, capture_output=True, check=False, **self._account
+        self._run_program(command)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to every process of the server, which are children of the first."""
+        if self._process is None:
+            raise RuntimeError("the server does not run")
+        first = self._process.pid
+        children = Path(f"/proc/{first}/task/{first}/children").read_text()
+        for process in (first, *map(int, children.split())):
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
+
+    def _run_program(
+        self, command: Sequence[str | Path], environment: Mapping[str, str] = NOTHING
+    ) -> None:
+        """Run a program of PostgreSQL as the account that its files belong to."""
+        done = subprocess.run(  # noqa: S603 - a program that was looked up
+            command,
+            cwd=self._folder,
+            capture_output=True,
+            check=False,
+            env=os.environ | environment,
+            **self._account,
         )
-        if made.returncode:
-            raise RuntimeError(f"initdb failed: {made.stderr.decode(errors='replace')}")
+        if done.returncode:
+            said = done.stderr.decode(errors="replace")
+            raise RuntimeError(f"{Path(command[0]).name} failed: {said}")
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the server writes that it is ready, into the last line of its file."""
@@ -183,7 +237,7 @@ def _programs() -> Path:
     return max(versions, key=lambda path: float(path.parent.name))
 
 
-def _account() -> dict[str, Any]:
+def account() -> dict[str, Any]:
     """Return who runs the server: it refuses to run as root."""
     if os.geteuid() != 0:
         return {}
@@ -195,10 +249,3 @@ def _account() -> dict[str, Any]:
             "apt-get install postgresql, or run the tests as another user"
         ) from None
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 
 from ostiary import (
+    Database,
     Field,
     Filter,
     FoundCredentials,
@@ -50,14 +51,17 @@ async def search(
     where = combined(filter, _holds)
     order = [_sorted_by(one) for one in sort]
     page = select(accounts.c.kuid).where(where).order_by(*order, username(), accounts.c.kuid)
-    async with store.read(apart=True) as db:
+
+    async def work(db: Database) -> FoundCredentials:
         total = await db.scalar(select(func.count()).select_from(accounts).where(where))
         kuids = (await db.execute(page.limit(limit).offset(offset))).scalars().all()
         rows = await held(db, kuids)
-    return FoundCredentials(
-        [{**shown([row for row in rows if row.kuid == kuid]), "kuid": kuid} for kuid in kuids],
-        total or 0,
-    )
+        return FoundCredentials(
+            [{**shown([row for row in rows if row.kuid == kuid]), "kuid": kuid} for kuid in kuids],
+            total or 0,
+        )
+
+    return await store.search(work)
 
 
 def _holds(leaf: Leaf) -> ColumnElement[bool]:

@@ -7,7 +7,18 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 
-from ostiary import Field, Filter, FoundCredentials, OneOf, Order, Prefix, Store, Words, leaves
+from ostiary import (
+    Database,
+    Field,
+    Filter,
+    FoundCredentials,
+    OneOf,
+    Order,
+    Prefix,
+    Store,
+    Words,
+    leaves,
+)
 from ostiary import condition as as_condition
 from ostiary_oauth import errors, rows
 from ostiary_oauth.strategy import OAuthStrategy
@@ -40,13 +51,16 @@ async def search(
     order = [_sorted_by(one, columns) for one in sort]
     last = identities.c.subject, identities.c.issuer
     page = select(*rows.COLUMNS).where(where).order_by(*order, *last)
-    async with store.read(apart=True) as db:
+
+    async def work(db: Database) -> FoundCredentials:
         total = await db.scalar(select(func.count()).select_from(identities).where(where))
         found = (await db.execute(page.limit(limit).offset(offset))).all()
-    return FoundCredentials(
-        [{**one.attributes, "kuid": one.kuid} for one in map(rows.of_row, found)],
-        total or 0,
-    )
+        return FoundCredentials(
+            [{**one.attributes, "kuid": one.kuid} for one in map(rows.of_row, found)],
+            total or 0,
+        )
+
+    return await store.search(work)
 
 
 def _sorted_by(order: Order, columns: Mapping[str, ColumnElement[Any]]) -> ColumnElement[Any]:

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from ostiary import errors
+from ostiary.clock import now
+from ostiary.services.batches import Batch
 from ostiary.services.changes import RETENTION, Changes
 from ostiary.services.sessions import Origin
 from ostiary.storage.tables import changes as log
@@ -94,6 +97,46 @@ async def test_nothing_is_heard_twice_and_everything_in_order(house: Any) -> Non
     assert sorted(written[-20:]) == sorted(str(number) for number in range(20))
 
 
+async def test_who_comes_while_others_read_shares_the_next_read(house: Any) -> None:
+    """However many requests ask before they are answered, two reads at most are under way."""
+    changes, reads = house.services.changes, 0
+    fetch = house.store.fetch
+
+    async def counted(*asked: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        # As on PostgreSQL, an answer takes its time.
+        await asyncio.sleep(0.01)
+        return await fetch(*asked)
+
+    house.store.fetch = counted
+    first = asyncio.create_task(changes.catch_up())
+    await asyncio.sleep(0.005)
+    await write(house, ("user", "ann"))
+    told = heard(changes)
+    await asyncio.gather(*(changes.catch_up() for _ in range(50)))
+    assert (reads, told) == (2, [("user", "ann")])
+    assert first.done()
+
+
+async def test_a_read_that_fails_fails_for_all_who_wait_for_it(house: Any) -> None:
+    """REL-03: they do not try one after the other, each for as long as it takes."""
+    changes, reads = house.services.changes, 0
+    fetch = house.store.fetch
+
+    async def gone(*_: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        raise errors.StoreUnavailable(retry_after=1)
+
+    house.store.fetch = gone
+    done = await asyncio.gather(*(changes.catch_up() for _ in range(50)), return_exceptions=True)
+    assert all(isinstance(one, errors.StoreUnavailable) for one in done)
+    assert reads == 1
+    house.store.fetch = fetch
+    await changes.catch_up()
+
+
 async def test_the_file_is_looked_at_once_in_each_turn_of_the_loop(house: Any) -> None:
     changes = house.services.changes
     await turn()
@@ -137,12 +180,12 @@ async def test_only_what_every_process_has_read_is_purged(house: Any) -> None:
         async with house.store.begin() as db:
             await changes.record(db, "user", "ann")
     clock.advance(RETENTION)
-    await changes.purge(2)
+    await changes.purge(Batch(2))
     count = select(func.count()).where(log.c.id == "ann")
     async with house.store.read() as db:
         assert await db.scalar(count) == 5
     clock.advance(1)
-    await changes.purge(2)
+    await changes.purge(Batch(2))
     async with house.store.read() as db:
         assert await db.scalar(count) == 3
 
@@ -156,7 +199,7 @@ async def test_sequence_numbers_are_never_used_again(house: Any) -> None:
     await changes.catch_up()
     position = changes.position
     clock.advance(RETENTION + 1)
-    await changes.purge(1000)
+    await changes.purge(Batch(1000))
     async with house.store.begin() as db:
         await changes.record(db, "user", "bob")
     await changes.catch_up()
@@ -171,3 +214,27 @@ async def test_a_new_process_begins_at_the_present(open_house: Any) -> None:
     await later.services.changes.catch_up()
     assert told == []
     assert await later.services.changes.reachable()
+
+
+async def test_who_has_not_read_what_a_wrong_clock_has_removed_forgets_everything(
+    open_house: Any,
+) -> None:
+    """REL-08: a machine that is hours ahead removes what others have not seen."""
+    one, other = await open_house(), await open_house()
+    await write(one, ("user", "ann"))
+    await other.services.changes.catch_up()
+    told = heard(other.services.changes)
+    await write(one, ("user", "bob"))
+    await write(one, ("user", "cid"))
+    fast = Clock(now() + 3 * RETENTION)
+    await Changes(one.store, one.services.changes._watch, nobody, fast).purge(Batch(100))
+    await turn()
+    assert other.services.changes.pending()
+    await other.services.changes.catch_up()
+    assert ("rights", "") in told
+    told.clear()
+    await write(one, ("user", "dan"))
+    await turn()
+    assert other.services.changes.pending()
+    await other.services.changes.catch_up()
+    assert told == [("user", "dan")]

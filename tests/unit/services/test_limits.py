@@ -42,7 +42,7 @@ class Gate:
 
 
 def user_of(kuid: str) -> StoredUser:
-    values: dict[str, Any] = {name: getattr(NOBODY, name) for name in StoredUser.__slots__}
+    values: dict[str, Any] = {name: getattr(NOBODY, name) for name in StoredUser.__struct_fields__}
     return StoredUser(**{**values, "kuid": kuid})
 
 

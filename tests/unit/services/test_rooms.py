@@ -47,3 +47,18 @@ def test_a_digest_stands_for_its_subject_alone() -> None:
     different = [digest("a", "b"), digest("ab"), digest("a", ["b"]), digest("a", {"b": None})]
     assert len(set(different)) == 4
     assert all(len(one) == 32 for one in different)
+
+
+def test_many_sockets_fill_no_memory_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """REL-06: who comes when all rooms are full is told to come again."""
+    monkeypatch.setattr("ostiary.services.rooms.MOST_SUBSCRIPTIONS", 3)
+    rooms, one, other = Rooms(), socket(), socket()
+    for room in ("a", "b", "b"):
+        rooms.join(one, room)
+    rooms.join(other, "a")
+    with pytest.raises(errors.Overloaded):
+        rooms.join(other, "b")
+    assert rooms.subscriptions == 3
+    rooms.leave_all(one)
+    rooms.join(other, "b")
+    assert rooms.subscriptions == 2

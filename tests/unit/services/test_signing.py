@@ -43,7 +43,7 @@ def part(value: Any) -> str:
 
 def forged(keys: SigningKeys, header: Any, payload: Any = CLAIMS, key: bytes | None = None) -> str:
     """Return a token with any header, under our own newest key unless another is given."""
-    secret = keys._keys[keys._newest].raw_value if key is None else key
+    secret = keys._keys[keys._newest] if key is None else key
     signed = f"{part(header)}.{part(payload)}"
     return f"{signed}.{part(hmac.digest(secret, signed.encode(), 'sha256'))}"
 
@@ -149,7 +149,7 @@ async def test_every_process_signs_with_the_same_keys(open_house: Any) -> None:
 async def test_keys_stand_sealed_in_the_store(house: Any, keys: SigningKeys) -> None:
     """TOK-30"""
     (row,) = await house.rows(table)
-    secret = keys._keys[row.id].raw_value
+    secret = keys._keys[row.id]
     assert len(secret) == 32
     assert secret not in row.sealed
 

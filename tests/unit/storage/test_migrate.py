@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert, select
 
+import ostiary_local
+import ostiary_oauth
 from ostiary.storage import Storage, StorageError, migrate, sqlite_files
+from ostiary.testing.expanding import breaches
 
 from .conftest import House, notes
 
@@ -59,6 +63,63 @@ BROKEN = (
     + """    op.execute("INSERT INTO nowhere VALUES (1)")
 """
 )
+
+
+EXPANDING = '''"""Give notes a shape, and make room for more."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+oldest = "{oldest}"
+
+
+def upgrade():
+    op.add_column("notes", sa.Column("shapes", sa.String, server_default="", nullable=False))
+    op.create_index("notes_by_shapes", "notes", ["shapes"])
+'''
+
+LATER = 'down_revision = "0002"'
+
+NOTES_OF_A_KIND = '''"""Create the notes."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade():
+    op.create_table(
+        "notes",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("text", sa.String, nullable=False, unique=True),
+        sa.Column("kind", sa.String),
+        sa.Column("shape", sa.String, server_default="round"),
+    )
+'''
+
+LESS = '''"""Take something away."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+oldest = "0001"
+
+
+def upgrade():
+    {step}
+'''
+
+STORAGES = {
+    "core": migrate.CORE_STORAGE,
+    "local": ostiary_local.ostiary_storage(),
+    "oauth": ostiary_oauth.ostiary_storage(),
+}
 
 
 def ship(storage: Storage, name: str, revision: str) -> None:
@@ -166,6 +227,100 @@ async def test_a_store_of_a_newer_version_is_refused(house: House) -> None:
     for refused in (migrate.status, migrate.upgrade):
         with pytest.raises(StorageError, match="0002"):
             await refused(house.backend, "notes", house.storage)
+
+
+def tagged(oldest: str) -> str:
+    """Return a revision that only adds, and says who may go on."""
+    return EXPANDING.format(oldest=oldest)
+
+
+async def newer(house: House, *revisions: str) -> migrate.Status:
+    """Have a newer version upgrade the store; return how this version finds it."""
+    for number, revision in enumerate(revisions, start=2):
+        ship(house.storage, f"{number:04}_more.py", revision)
+    await house.store()
+    for number, _revision in enumerate(revisions, start=2):
+        (Path(str(house.storage.revisions)) / f"{number:04}_more.py").unlink()
+    return await migrate.compare(house.backend, "notes", house.storage)
+
+
+async def test_a_store_of_a_newer_version_that_is_compatible_is_used(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """REL-09: and an older upgrade leaves it as it is."""
+    found = await newer(house, tagged("0001"))
+    assert (found.current, found.newest, found.oldest) == ("0002", "0001", "0001")
+    assert (found.compatible, found.ahead, found.behind) == (True, False, False)
+    assert found.state == "newer, compatible"
+    with caplog.at_level("INFO"):
+        assert await migrate.status(house.backend, "notes", house.storage) == found
+    assert "the store notes is at revision 0002, newer than 0001" in caplog.text
+    assert await migrate.upgrade(house.backend, "notes", house.storage) is None
+    assert await house.backend.revision("notes") == "0002"
+
+
+async def test_what_one_revision_has_broken_no_later_one_makes_whole(house: House) -> None:
+    """REL-09."""
+    last = tagged("0001").replace('"0002"', '"0003"').replace('down_revision = "0001"', LATER)
+    found = await newer(house, COLOURS, last.replace("shapes", "sizes"))
+    assert (found.current, found.oldest, found.ahead) == ("0003", "0002", True)
+
+
+async def test_a_store_that_was_upgraded_before_this_was_noted_is_refused(house: House) -> None:
+    ship(house.storage, "0002_colours.py", tagged("0001"))
+    await house.store()
+
+    def forget(connection: Connection) -> None:
+        connection.exec_driver_sql("ALTER TABLE alembic_version DROP COLUMN oldest")
+
+    await house.backend.alter("notes", forget)
+    (Path(str(house.storage.revisions)) / "0002_colours.py").unlink()
+    assert (await migrate.compare(house.backend, "notes", house.storage)).ahead
+
+
+@pytest.mark.parametrize("oldest", ["0003", "1", ""])
+async def test_a_revision_that_names_none_before_it_is_refused(sqlite: House, oldest: str) -> None:
+    ship(sqlite.storage, "0002_shapes.py", tagged(oldest))
+    with pytest.raises(StorageError, match="0002: oldest"):
+        await sqlite.store()
+
+
+@pytest.mark.parametrize("name, released", [("core", "0004"), ("local", "0002"), ("oauth", "0001")])
+async def test_every_revision_says_who_may_go_on_and_only_adds_for_them(
+    house: House, name: str, released: str
+) -> None:
+    """REL-09: of what was released without it nobody older goes on."""
+    storage = STORAGES[name]
+    for file in storage.revisions.iterdir():
+        match = migrate.REVISION.fullmatch(file.name)
+        if match and match["revision"] > released:
+            assert re.search(r"^oldest = ", file.read_text(), re.MULTILINE), file.name
+    assert await breaches(house.backend, "notes", storage) == []
+
+
+@pytest.mark.parametrize(
+    "step, told",
+    [
+        ('op.drop_table("notes")', "drops notes"),
+        ('table.drop_column("text")', "drops notes.text"),
+        ('table.alter_column("text", type_=sa.String(9))', "makes notes.text VARCHAR(9)"),
+        ('table.alter_column("kind", nullable=False)', "no longer lets notes.kind be null"),
+        ('table.alter_column("shape", server_default=None)', "takes the default of notes.shape"),
+        ('table.add_column(sa.Column("x", sa.Integer, nullable=False))', "wants notes.x"),
+        ('table.create_unique_constraint("u", ["kind"])', "wants kind of notes to be unique"),
+        ('table.create_foreign_key("f", "notes", ["kind"], ["text"])', "has kind of notes refer"),
+    ],
+)
+async def test_a_revision_that_takes_something_away_is_found(
+    house: House, step: str, told: str
+) -> None:
+    """REL-09: whatever it says of itself."""
+    if step.startswith("table"):
+        step = f'with op.batch_alter_table("notes") as table:\n        {step}'
+    ship(house.storage, "0001_notes.py", NOTES_OF_A_KIND)
+    ship(house.storage, "0002_less.py", LESS.format(step=step))
+    (found,) = await breaches(house.backend, "notes", house.storage)
+    assert found.startswith(f"0002 {told}")
 
 
 async def test_a_folder_without_revisions_is_refused(tmp_path: Path) -> None:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
+import asyncpg
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ostiary import errors
+from ostiary.clock import now
 from ostiary.keys import MasterKey
-from ostiary.storage import StorageError, migrate, provision, roles
+from ostiary.storage import Database, StorageError, Store, migrate, provision, roles
+from ostiary.storage.clocks import check_clock
+from ostiary.storage.hosts import Hosts, alternatives
 from ostiary.storage.listener import ReadThrough
 from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.postgresql_store import numbered
@@ -266,6 +273,94 @@ async def test_nothing_needs_prepared_statements(
     await backend.close()
 
 
+async def test_who_writes_at_the_same_time_shares_transactions(postgresql: House) -> None:
+    """And each can fail by itself: what it has written is undone, and nothing of the others."""
+    store = await postgresql.store()
+
+    async def put_one(number: int) -> int:
+        async def work(db: Database) -> int:
+            await db.execute(insert(notes).values(text=str(number)))
+            if number % 5 == 0:
+                raise ZeroDivisionError
+            if number % 7 == 0:
+                await db.execute(text("SELECT 1 FROM nowhere"))
+            return int(await db.scalar(text("SELECT txid_current()")))
+
+        return await store.write(work)
+
+    numbers = range(1, 31)
+    done = await asyncio.gather(*map(put_one, numbers), return_exceptions=True)
+    failed = {number for number, one in zip(numbers, done, strict=True) if not isinstance(one, int)}
+    assert failed == {number for number in numbers if number % 5 == 0 or number % 7 == 0}
+    assert len({one for one in done if isinstance(one, int)}) < len(numbers) // 4
+    async with store.read() as db:
+        written = set((await db.execute(select(notes.c.text))).scalars())
+    assert written == {str(number) for number in set(numbers) - failed}
+
+
+async def test_who_waits_for_a_database_that_goes_away_is_told(
+    server: ThrowAwayPostgreSQL, postgresql: House
+) -> None:
+    store = await postgresql.store()
+
+    async def work(db: Database) -> None:
+        await db.execute(insert(notes).values(text="a"))
+        await db.execute(text("SELECT pg_sleep(0.5)"))
+
+    writing = [asyncio.create_task(store.write(work)) for _ in range(20)]
+    await asyncio.sleep(0.2)
+    await asyncio.to_thread(server.stop)
+    try:
+        done = await asyncio.gather(*writing, return_exceptions=True)
+    finally:
+        server.start()
+    assert all(isinstance(one, errors.StoreUnavailable) for one in done)
+    async with asyncio.timeout(10):
+        while (count := await how_many(store)) is None:
+            await asyncio.sleep(0.05)
+    assert count == 0
+
+
+async def how_many(store: Store) -> int | None:
+    """Count the notes, or return None while the database is gone."""
+    with suppress(errors.StoreUnavailable):
+        async with store.read() as db:
+            return int(await db.scalar(select(func.count()).select_from(notes)))
+    return None
+
+
+async def test_who_is_strict_does_not_listen_and_always_looks(
+    server: ThrowAwayPostgreSQL, postgresql: House
+) -> None:
+    name = await database(server, postgresql.master, "core")
+    backend = PostgreSQL(server.url(name), master=postgresql.master, strict=True)
+    watch = await backend.watch("core")
+    assert (watch.changed(), watch.changed(), watch.healthy()) == (True, True, False)
+    await backend.close()
+
+
+async def test_a_replica_that_is_not_there_is_done_without(
+    server: ThrowAwayPostgreSQL, postgresql: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And one that is the database itself is none: it would be trusted not to change."""
+    await put(postgresql, "a")
+    name = (await (await postgresql.store("notes")).fetch("SELECT current_database()") or ("",))[0]
+    nowhere = f"postgresql://127.0.0.1:1/{name}"
+    for replica, reason in ((nowhere, "ConnectionRefused"), (server.url(name), "is no replica")):
+        backend = PostgreSQL(
+            server.url(name), master=postgresql.master, replica_urls=[nowhere, replica]
+        )
+        store = await postgresql.open(backend, "notes")
+
+        async def work(db: Database) -> list[str]:
+            return list((await db.execute(select(notes.c.text))).scalars())
+
+        for _ in range(3):
+            assert await store.search(work) == ["a"]
+        assert reason in caplog.text
+        await backend.close()
+
+
 async def test_a_server_that_goes_away_makes_stores_unavailable_until_it_is_back(
     server: ThrowAwayPostgreSQL, postgresql: House, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -289,8 +384,14 @@ async def test_a_server_that_goes_away_makes_stores_unavailable_until_it_is_back
         await until(lambda: not watch.healthy())
     finally:
         server.start()
-    # The first question after it is back is answered: no connection of before is used.
-    assert await store.fetch("SELECT text FROM notes") == ("a",)
+    await until(watch.healthy)
+    async with asyncio.timeout(5):
+        while True:
+            # It is found by itself, and then no connection of before is used.
+            with suppress(errors.StoreUnavailable):
+                assert await store.fetch("SELECT text FROM notes") == ("a",)
+                break
+            await asyncio.sleep(0.05)
     async with store.begin() as db:
         await db.execute(insert(notes).values(text="b"))
     await until(watch.healthy)
@@ -312,6 +413,63 @@ async def test_a_restart_that_nobody_noticed_is_no_error(
     for block in (store.read, store.begin):
         async with block() as db:
             assert await db.scalar(select(notes.c.text)) == "a"
+
+
+async def test_a_clock_that_is_wrong_is_told_and_one_that_is_very_wrong_refused(
+    postgresql: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """REL-08."""
+    store = await postgresql.store("core")
+
+    async def told(ahead: int) -> str:
+        caplog.clear()
+        await check_clock(store, lambda: now() + ahead)
+        return caplog.text
+
+    # The machine may be so busy that an answer takes its time, which counts for the clock.
+    assert "the clock of this machine" not in await told(500)
+    assert "10.0 s ahead of the database's" in await told(10_000)
+    assert "10.0 s behind the database's" in await told(-10_000)
+    for ahead in (90_000, -90_000):
+        with pytest.raises(StorageError, match=r"90\.0 s"):
+            await told(ahead)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_the_server_that_takes_writes_is_found_whichever_comes_first(
+    postgresql: House, server: ThrowAwayPostgreSQL, order: int
+) -> None:
+    await postgresql.store("core")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hosts = [f"127.0.0.1:{server.port}", f"127.0.0.1:{silent.getsockname()[1]}"][::order]
+        url = server.admin_url().replace(f"127.0.0.1:{server.port}", ",".join(hosts))
+        began = time.monotonic()
+        connection = await Hosts(url).connect(timeout=30)
+        assert connection.get_server_pid() > 0
+        connection.terminate()
+        assert time.monotonic() - began < 10
+
+
+async def test_of_several_servers_that_fail_the_one_that_answers_is_told(
+    server: ThrowAwayPostgreSQL,
+) -> None:
+    url = f"postgresql://nobody:wrong@127.0.0.1:1,127.0.0.1:{server.port}/postgres"
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await Hosts(url).connect(timeout=10)
+
+
+@pytest.mark.parametrize(
+    "url,each",
+    [
+        ("postgresql://a/b", ["postgresql://a/b"]),
+        (
+            "postgresql://u:p@a:1,[::1]:2/b?x=y",
+            ["postgresql://u:p@a:1/b?x=y", "postgresql://u:p@[::1]:2/b?x=y"],
+        ),
+    ],
+)
+def test_a_url_may_name_several_servers(url: str, each: list[str]) -> None:
+    assert alternatives(url) == each
 
 
 async def test_a_process_whose_lease_has_ended_is_gone(postgresql: House) -> None:

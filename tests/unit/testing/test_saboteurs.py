@@ -164,6 +164,17 @@ SABOTEURS: Mapping[str, Changes] = {
             '    op.execute("DELETE FROM pins")\n    op.add_column("pins"',
         ),
     ),
+    "expansion": (
+        ('Column("hash", String, nullable', 'Column("hash", String(500), nullable'),
+        (
+            '    op.add_column("pins"',
+            (
+                '    with op.batch_alter_table("pins") as table:\n'
+                '        table.alter_column("hash", type_=sa.String(500))\n'
+                '    op.add_column("pins"'
+            ),
+        ),
+    ),
 }
 """What of the healthy strategy is replaced by what, by the promise that it breaks."""
 

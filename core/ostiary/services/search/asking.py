@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ostiary import errors
 from ostiary.filters import Filter, Order, Scalar, depth, every
-from ostiary.services.search import elastic, koncorde, reading
+from ostiary.services.search import elastic, reading
 from ostiary.services.search.reading import Budget, Malformed
 
 SortValue = Scalar | None
 
+
+def _koncorde(query: Any, budget: Budget | None) -> Filter:
+    # The language of subscriptions: few searches speak it, and its geometry is large.
+    from ostiary.services.search import koncorde
+
+    return koncorde.translate(query, budget)
+
+
 LANGUAGES: Mapping[str, Callable[[Any, Budget | None], Filter]] = {
     "elasticsearch": elastic.translate,
-    "koncorde": koncorde.translate,
+    "koncorde": _koncorde,
 }
 READ = frozenset({"query", "post_filter", "sort", "search_after", "from", "size"})
 IGNORED = frozenset({"search_timeout", "_name"})
@@ -45,8 +54,7 @@ Another one is added where a filter is joined with others.
 SCRIPT = "script"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A search, read.
 
     :ivar after: a value for each key of the sort: the page begins after it.

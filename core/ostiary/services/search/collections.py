@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, FromClause, String, func, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -22,8 +23,7 @@ from ostiary.services.user_rows import ENABLED, USERS
 from ostiary.storage.tables import api_keys, profiles, roles, user_profiles, users
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A field of several values that has a table of its own, in which ``id`` is the document's."""
 
     table: FromClause

@@ -67,7 +67,7 @@ async def _roles(db: Database, ids: Sequence[str]) -> dict[str, Document]:
 
 
 async def _api_keys(db: Database, ids: Sequence[str]) -> dict[str, Document]:
-    columns = [api_keys.c[name] for name in ApiKey.__dataclass_fields__]
+    columns = [api_keys.c[name] for name in ApiKey.__struct_fields__]
     rows = await db.execute(select(*columns).where(api_keys.c.id.in_(ids)))
     return {row.id: ApiKey(**row._asdict()).to_json() for row in rows}
 

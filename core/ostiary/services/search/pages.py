@@ -8,9 +8,9 @@ so a page of few among very many, and their number, cost little.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Select, func, literal, select
 
 from ostiary.filters import All, Field, Filter, Ids, Order, every, leaves
@@ -27,8 +27,7 @@ MOST_COUNTED = 16
 """Lists that are counted; those of more leaves are taken for short."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """The ids on a page, and where its last document stands."""
 
     ids: tuple[str, ...]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from ostiary import errors
@@ -22,10 +23,11 @@ from ostiary.filters import (
     words_of,
 )
 from ostiary.services.api_keys import API_KEYS
+from ostiary.services.batches import Batch
 from ostiary.services.search import asking, documents
 from ostiary.services.search.asking import Asked
 from ostiary.services.search.collections import COLLECTIONS
-from ostiary.services.search.pages import Finder
+from ostiary.services.search.pages import Finder, Place
 from ostiary.services.search.scrolls import Scroll, Scrolls
 from ostiary.services.values import WORDY
 from ostiary.storage import Database, Store
@@ -38,8 +40,7 @@ FEW = 10
 """Documents on a page of API keys, or of credentials, unless told otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A page of documents as clients see them, and how many there are in all."""
 
     hits: list[dict[str, Any]]
@@ -52,8 +53,7 @@ class Found:
         return result if self.scroll_id is None else {**result, "scrollId": self.scroll_id}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """Which part of what is found is wanted; None is as much as one may have."""
 
     start: int | None = None
@@ -86,11 +86,14 @@ class Search:
             self._scrolls.check(scroll)
             if asked.after is not None:
                 raise errors.MutuallyExclusive("scroll", "body.search_after")
-        async with self._store.read(apart=True) as db:
+
+        async def work(db: Database) -> tuple[int, Place, list[dict[str, Any]]]:
             finder = await Finder.of(db, COLLECTIONS[collection], asked.filter, asked.orders)
             total = await finder.count()
             place = await finder.page(size, start, asked.after)
-            hits = await documents.read(db, collection, place.ids)
+            return total, place, await documents.read(db, collection, place.ids)
+
+        total, place, hits = await self._store.search(work)
         if scroll is None:
             return Found(hits, total)
         id = self._scrolls.new_id()
@@ -109,11 +112,14 @@ class Search:
         self._scrolls.check(duration)
         scroll = await self._scrolls.find(collection, id)
         asked = asking.read(scroll.body, scroll.lang)
-        async with self._store.read(apart=True) as db:
+
+        async def work(db: Database) -> tuple[int, Place, list[dict[str, Any]]]:
             finder = await Finder.of(db, COLLECTIONS[collection], asked.filter, asked.orders)
             rest = await finder.count(scroll.place)
             place = await finder.page(scroll.size, beyond=scroll.place)
-            hits = await documents.read(db, collection, place.ids)
+            return rest, place, await documents.read(db, collection, place.ids)
+
+        rest, place, hits = await self._store.search(work)
         total = scroll.given + rest
         if len(hits) < rest:
             onward = replace(scroll, place=place.last, given=scroll.given + len(hits))
@@ -130,11 +136,13 @@ class Search:
         asked = asking.filter_of(query, lang)
         start, size = self._bounds(page, {}, FEW)
         owned: Filter = Field("userId", OneOf((owner,)))
-        async with self._store.read(apart=True) as db:
-            asked = await _with_words(db, owner, asked)
-            finder = await Finder.of(db, COLLECTIONS[API_KEYS], every([owned, asked]), ())
-            place = await finder.page(size, start)
-            hits = await documents.read(db, API_KEYS, place.ids)
+
+        async def work(db: Database) -> list[dict[str, Any]]:
+            wanted = every([owned, await _with_words(db, owner, asked)])
+            finder = await Finder.of(db, COLLECTIONS[API_KEYS], wanted, ())
+            return await documents.read(db, API_KEYS, (await finder.page(size, start)).ids)
+
+        hits = await self._store.search(work)
         return Found(hits, len(hits))
 
     def credentials(
@@ -147,7 +155,7 @@ class Search:
         start, size = self._bounds(page, {}, FEW, less=page.start or 0)
         return asking.read(body, lang), start, size
 
-    async def purge(self, batch: int) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Remove some scrolls that have expired; return how many."""
         return await self._scrolls.purge(batch)
 

@@ -8,9 +8,9 @@ tells where a document stands, so it can be the beginning of the next page.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Float,
@@ -39,8 +39,7 @@ from ostiary.storage.conditions import Condition
 from ostiary.storage.tables import search_values
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """What an order compares: a number if there is one, else a text.
 
     :ivar number: None where there is never a number beside a text.

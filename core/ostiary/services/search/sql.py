@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Float,
@@ -166,8 +166,7 @@ def _is_at(column: ColumnElement[str], path: str, test: Test) -> Condition:
     return here
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
+class _Value(Struct, frozen=True):
     """The columns of a value of a property."""
 
     text: ColumnElement[str]

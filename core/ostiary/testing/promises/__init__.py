@@ -10,7 +10,7 @@ from ostiary.testing.promises.loading import loads
 from ostiary.testing.promises.logins import answers, login, work
 from ostiary.testing.promises.races import uniqueness, validation
 from ostiary.testing.promises.secrecy import secret_store, secret_told, secret_views
-from ostiary.testing.promises.tables import drift, upgrade
+from ostiary.testing.promises.tables import drift, expansion, upgrade
 from ostiary.testing.promises.views import agreement, views
 
 PROMISES: tuple[Promise, ...] = (
@@ -35,5 +35,6 @@ PROMISES: tuple[Promise, ...] = (
     crash,
     drift,
     upgrade,
+    expansion,
 )
 NAMES = tuple(one.name for one in PROMISES)

@@ -10,16 +10,15 @@ from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, insert, select
+from sqlalchemy import Connection, insert, select
 
 from ostiary.composition import find_plugins, make_backend
 from ostiary.key_settings import load_master_key
 from ostiary.storage import Backend, Storage, migrate
+from ostiary.testing.expanding import breaches, reflected
 from ostiary.testing.promise import NotAsked, expect, promise
 from ostiary.testing.rows import made_rows
 from ostiary.testing.trial import Trial
-
-VERSIONS = "alembic_version"
 
 
 @promise("the revisions build the tables that are declared")
@@ -49,6 +48,17 @@ async def upgrade(trial: Trial) -> None:
                 _compare(revision, before, after)
 
 
+@promise("what a revision says of older versions holds: it only adds to the tables they use")
+async def expansion(trial: Trial) -> None:
+    """Compare the tables of each revision that names an older one with those of that one."""
+    name = trial.subject.plugin
+    async with storage_of(trial) as (backend, storage):
+        if all(oldest == revision for revision, oldest in migrate.declared(storage).items()):
+            raise NotAsked("no revision says that an older version works on its tables")
+        found = await breaches(backend, name, storage)
+        expect(not found, f"an older version may not go on: {'; '.join(found)}")
+
+
 @asynccontextmanager
 async def storage_of(trial: Trial) -> AsyncIterator[tuple[Backend, Storage]]:
     """Open the database of a trial, and yield it with what the plugin declares."""
@@ -72,20 +82,14 @@ def _until(revision: str, source: Path, folder: Path) -> Path:
     return folder
 
 
-def _reflected(connection: Connection) -> MetaData:
-    tables = MetaData()
-    tables.reflect(connection)
-    return tables
-
-
 def _empty(connection: Connection) -> None:
-    _reflected(connection).drop_all(connection)
+    reflected(connection).drop_all(connection)
 
 
 def _filled(connection: Connection, trial: Trial) -> dict[str, list[dict[str, Any]]]:
-    tables = _reflected(connection)
+    tables = reflected(connection)
     for table in tables.sorted_tables:
-        if table.name != VERSIONS:
+        if table.name != migrate.VERSION_TABLE:
             for row in made_rows(table, trial.subject.fill):
                 connection.execute(insert(table).values(row))
     return _kept(connection)
@@ -93,8 +97,8 @@ def _filled(connection: Connection, trial: Trial) -> dict[str, list[dict[str, An
 
 def _kept(connection: Connection) -> dict[str, list[dict[str, Any]]]:
     kept = {}
-    for table in _reflected(connection).sorted_tables:
-        if table.name != VERSIONS:
+    for table in reflected(connection).sorted_tables:
+        if table.name != migrate.VERSION_TABLE:
             kept[table.name] = [dict(row) for row in connection.execute(select(table)).mappings()]
     return kept
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -41,6 +40,9 @@ class Text:
         """
         shown = None
         if self.html is not None:
+            # It brings half a MB of named characters, and many servers send no mail.
+            import html
+
             escaped = {name: html.escape(value) for name, value in values.items()}
             shown = self.html.substitute(escaped)
         return self.subject.substitute(values), self.plain.substitute(values), shown

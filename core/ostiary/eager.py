@@ -1,0 +1,110 @@
+"""Running coroutines at once: only one that has to wait for something costs a task.
+
+Most requests are answered without waiting, and the task for one costs as much as the answer.
+Python does the same from 3.12 on (``asyncio.eager_task_factory``), and not in 3.11.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import _enter_task, _leave_task
+from collections.abc import Coroutine, Generator
+from contextvars import Context, copy_context
+from typing import Any
+
+
+class Eager:
+    """Runs the coroutines of one event loop, one after the other, outside of its tasks."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._spare: _Carrier | None = None
+
+    def run(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """Run a coroutine to its end; where it has to wait, return the task that goes on with it.
+
+        That task is the current one from the beginning, and each coroutine has a context of its
+        own. What a coroutine raises before it has waited is raised here.
+        """
+        carrier = self._spare
+        if carrier is None:
+            carrier = self._spare = _Carrier(self._loop)
+        task = carrier.task
+        context = copy_context()
+        try:
+            _enter_task(self._loop, task)
+        except RuntimeError:
+            # Within a task there cannot be another: this one begins in its turn.
+            return self._loop.create_task(coroutine)
+        try:
+            awaited = context.run(coroutine.send, None)
+        except StopIteration:
+            return None
+        finally:
+            _leave_task(self._loop, task)
+            if task.cancelling():
+                self._spare = None
+        self._spare = None
+        carrier.take(_Rest(coroutine, context, awaited))
+        return task
+
+
+class _Carrier:
+    """A task that does nothing until it is given a coroutine to go on with."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._given: asyncio.Future[None] = loop.create_future()
+        self._rest: _Rest | None = None
+        self.task = loop.create_task(self._carry())
+
+    def take(self, rest: _Rest) -> None:
+        """Go on with a coroutine."""
+        self._rest = rest
+        self._given.set_result(None)
+
+    async def _carry(self) -> None:
+        try:
+            await self._given
+        except asyncio.CancelledError as error:
+            if self._rest is None:
+                raise
+            self._rest.cancel(error)
+        assert self._rest is not None
+        await self._rest
+
+
+class _Rest:
+    """What is left of a coroutine that has begun to wait, as something to await.
+
+    :param awaited: what it waits for: a future, or None to let the others have their turn.
+    """
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, None], context: Context, awaited: Any
+    ) -> None:
+        self._coroutine, self._context, self._awaited = coroutine, context, awaited
+        self._cancelled: asyncio.CancelledError | None = None
+
+    def cancel(self, error: asyncio.CancelledError) -> None:
+        """Cancel it where it waits, as a task would be."""
+        if self._awaited is None or not self._awaited.cancel():
+            self._cancelled = error
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        awaited = self._awaited
+        error: BaseException | None = self._cancelled
+        send, throw = self._coroutine.send, self._coroutine.throw
+        while True:
+            if error is None:
+                try:
+                    yield awaited
+                except BaseException as thrown:  # noqa: BLE001 - it is for the coroutine
+                    error = thrown
+            try:
+                if error is None:
+                    awaited = self._context.run(send, None)
+                else:
+                    awaited = self._context.run(throw, error)
+            except StopIteration:
+                return
+            error = None
