@@ -116,6 +116,9 @@ class HashPool:
                 # Others may be held for this one, which does not come.
                 self._flush()
             raise
+        finally:
+            # An error knows this frame: neither would go without the collector.
+            del wanted
         return result
 
     def close(self) -> None:
@@ -182,12 +185,13 @@ class _Work:
 
     def tell(self) -> None:
         """Tell who waits how it went."""
+        error, self._error = self._error, None
         if self.done.done():
             return
-        if self._error is None:
+        if error is None:
             self.done.set_result(self._result)
         else:
-            self.done.set_exception(self._error)
+            self.done.set_exception(error)
 
 
 def _hand_over(over: Iterable[_Work]) -> None:
