@@ -130,7 +130,7 @@ class PostgreSQLStore:
     async def _transact(self, fill: Callable[[Execute], Awaitable[None]]) -> None:
         async with self._transaction(self._writing, writes=True) as (loan, _):
             await fill(partial(self._execute, loan))
-            with self._telling(loan.era, writes=True), loan.used():
+            with self._telling(loan.lost, writes=True), loan.used():
                 await loan.commit()
 
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
