@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select
+from sqlalchemy import bindparam, func, insert, or_, select
 
+from ostiary.services.batches import Batch, remove
 from ostiary.storage import Database, Prepared, Store, Watch, budget
 from ostiary.storage.tables import MODE, changes, installation
 
@@ -51,9 +52,9 @@ LATER = Prepared(
     .limit(1)
 )
 
-UNSEEN = Prepared(
+SINCE = Prepared(
     select(changes.c.sequence, changes.c.what, changes.c.id)
-    .where(changes.c.sequence > bindparam("position"))
+    .where(changes.c.sequence >= bindparam("position"))
     .order_by(changes.c.sequence)
 )
 
@@ -176,8 +177,8 @@ class Changes:
     async def _read(self) -> None:
         # What is heard from here on may not be read.
         heard = self._heard
-        rows = await self._unseen()
-        asleep = self._clock() - self._read_at > RETENTION // 2
+        rows, missed = await self._unseen()
+        asleep = missed or self._clock() - self._read_at > RETENTION // 2
         if self._before_keys and (asleep or any(row.what == "keys" for row in rows)):
             await self._before_keys()
         for row in rows:
@@ -189,20 +190,26 @@ class Changes:
         self._read_at = self._clock()
         self._told = heard
 
-    async def purge(self, batch: int) -> None:
-        """Remove some rows that every process has read."""
-        old = select(changes.c.sequence).where(changes.c.at < self._clock() - RETENTION)
-        some = old.order_by(changes.c.sequence).limit(batch).scalar_subquery()
-        async with self._store.begin() as db:
-            await db.execute(delete(changes).where(changes.c.sequence.in_(some)))
+    async def purge(self, batch: Batch) -> int:
+        """Remove some rows that every process has read, but the last one; return how many."""
+        last = select(func.max(changes.c.sequence)).scalar_subquery()
+        old = (changes.c.at < self._clock() - RETENTION) & (changes.c.sequence < last)
+        return await remove(self._store, changes, old, changes.c.at, batch)
 
-    async def _unseen(self) -> Sequence[Any]:
-        """Return the rows after the last one that was read."""
+    async def _unseen(self) -> tuple[Sequence[Any], bool]:
+        """Return the rows after the last one that was read, and whether some are missing.
+
+        They are where that one is missing: a machine whose clock is wrong has removed it, and
+        whatever came after.
+        """
         # Most who look find none: who is never told looks all the time, at the price of one query.
         if await self._store.fetch(ANY_UNSEEN, self.position) is None:
-            return ()
+            return (), False
         async with self._store.read() as db:
-            return (await db.execute(UNSEEN, {"position": self.position})).all()
+            rows = (await db.execute(SINCE, {"position": self.position})).all()
+        if rows and rows[0].sequence == self.position:
+            return rows[1:], False
+        return rows, self.position > 0
 
     def _wake(self) -> None:
         self._heard += 1

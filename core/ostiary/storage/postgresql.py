@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.pool import NullPool
 
+from ostiary.clock import now
 from ostiary.storage import roles
 from ostiary.storage.access import Access, check_url, names_role
+from ostiary.storage.clocks import check_clock
 from ostiary.storage.hosts import Hosts
 from ostiary.storage.installation import check_master_key
 from ostiary.storage.leases import Leases
@@ -99,6 +101,7 @@ class PostgreSQL:
         )
         self._stores.append(store)
         if name == CORE:
+            await check_clock(store, now)
             await check_master_key(store, self._master)
         return store
 

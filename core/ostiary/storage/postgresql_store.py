@@ -35,6 +35,9 @@ OPERATION_SECONDS = 4.0
 
 FAREWELL_SECONDS = 1.0
 
+SILENCE_SECONDS = 2.0
+"""A connection that has not answered for as long may have nobody at its other end."""
+
 T = TypeVar("T")
 
 PIECE = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\?")
@@ -116,7 +119,7 @@ class PostgreSQLStore:
             db.end()
             # PostgreSQL would take the commit of a broken transaction, and roll it back.
             db.check()
-            with self._telling(loan.era, writes=True), loan.used():
+            with self._telling(loan.lost, writes=True), loan.used():
                 await loan.commit()
             db.committed()
 
@@ -127,24 +130,35 @@ class PostgreSQLStore:
     async def _transact(self, fill: Callable[[Execute], Awaitable[None]]) -> None:
         async with self._transaction(self._writing, writes=True) as (loan, _):
             await fill(partial(self._execute, loan))
-            with self._telling(loan.era, writes=True), loan.used():
+            with self._telling(loan.lost, writes=True), loan.used():
                 await loan.commit()
 
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
         """Return the first row of a query, which asyncpg keeps prepared."""
+        row = await self._ask("fetchrow", sql, values)
+        return None if row is None else tuple(row)
+
+    async def fetch_all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return every row of a query, which asyncpg keeps prepared."""
+        return [tuple(row) for row in await self._ask("fetch", sql, values)]
+
+    async def _ask(self, method: str, sql: str, values: tuple[Any, ...]) -> Any:
+        """Run a query on one of the connections for single ones, by a method of theirs."""
         with self._telling():
             connection = await self._borrow_hot()
-        with self._telling(connection.era):
+        era = None
+        with self._telling(lambda: era):
             try:
                 with Waiting(COMMAND_SECONDS) as seconds:
-                    row = await connection.fetchrow(numbered(sql), *values, timeout=seconds)
+                    era = connection.era if seconds > SILENCE_SECONDS else None
+                    ask = getattr(connection, method)
+                    return await ask(numbered(sql), *values, timeout=seconds)
             except TimeoutError:
                 # Given back as it is, it would wait for the end of what it was asked.
                 connection.terminate()
                 raise
             finally:
                 await self._hot.release(connection)
-        return None if row is None else tuple(row)
 
     async def close(self) -> None:
         """Give every connection back."""
@@ -179,7 +193,7 @@ class PostgreSQLStore:
     async def _execute(self, loan: Loan, statement: Statement, parameters: Any) -> Rows:
         if isinstance(statement, Prepared):
             statement = statement.statement
-        with self._telling(loan.era, writes=loan.writes), loan.used():
+        with self._telling(loan.lost, writes=loan.writes), loan.used():
             return Rows.of(await loan.connection.execute(statement, parameters))
 
     async def _borrow_hot(self) -> Any:
@@ -200,37 +214,40 @@ class PostgreSQLStore:
         task.add_done_callback(self._leaving.discard)
 
     @contextmanager
-    def _telling(self, era: int | None = None, *, writes: bool = False) -> Iterator[None]:
+    def _telling(
+        self, lost: Callable[[], int | None] = lambda: None, *, writes: bool = False
+    ) -> Iterator[None]:
         """Ask nothing of a database that is gone, and look when it may be.
 
-        :param era: of the connection that is used.
+        :param lost: returns the era of the connection, if it has failed by itself.
         :param writes: it may write.
         """
         self._reach.check()
-        with telling(self.name, partial(self._reach.doubt, era), writes=writes):
+        with telling(self.name, lambda: self._reach.doubt(lost()), writes=writes):
             yield
 
 
 class Loan:
     """A connection as long as a transaction has it.
 
-    :ivar era: when the connection was opened; see ``Access``.
     :ivar hung: it has not answered in time: nothing more can be asked of it.
     :ivar writes: the transaction may write.
     """
 
-    __slots__ = ("_raw", "connection", "era", "hung", "writes")
+    __slots__ = ("_era", "_raw", "connection", "hung", "writes")
 
     def __init__(self, connection: AsyncConnection, *, writes: bool) -> None:
         self.connection, self.writes = connection, writes
         self._raw: Any = _raw_of(connection)
-        self.era: int = self._raw.era
+        self._era: int | None = None
         self.hung = False
 
     @contextmanager
-    def used(self, longest: float = OPERATION_SECONDS) -> Iterator[None]:
+    def used(self) -> Iterator[None]:
         """Wait for the server as long as the request may, then cut the connection."""
-        with Waiting(longest) as seconds:
+        with Waiting(OPERATION_SECONDS) as seconds:
+            # Of a server that was hardly asked nothing is known.
+            self._era = self._raw.era if seconds > SILENCE_SECONDS else None
             cut = asyncio.get_running_loop().call_later(seconds, self._raw.terminate)
             try:
                 yield
@@ -239,6 +256,10 @@ class Loan:
                 raise
             finally:
                 cut.cancel()
+
+    def lost(self) -> int | None:
+        """Return the era of a connection that has failed by itself; see ``Reach.doubt``."""
+        return self._era
 
     async def commit(self) -> None:
         """Commit, and believe it only without a warning.
@@ -259,6 +280,10 @@ class Loan:
         cut = asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._raw.terminate)
         try:
             await self.connection.close()
+        except FAULTS:
+            # What was read is read, and what the server had not committed went with it.
+            if not self.connection.closed:
+                await self.give_up()
         finally:
             cut.cancel()
 

@@ -8,7 +8,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,8 @@ from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn, Self
 
 import asyncpg
+
+from ostiary.testing.server import free_port
 
 INSTALLED = Path("/usr/lib/postgresql")
 START_SECONDS = 60
@@ -63,7 +64,7 @@ class ThrowAwayPostgreSQL:
     def __init__(self, settings: Mapping[str, str] = NOTHING) -> None:
         self.settings = FAST | dict(settings)
         self._programs = _programs()
-        self._account = _account()
+        self._account = account()
         self.password = secrets.token_urlsafe(16)
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
@@ -115,7 +116,7 @@ class ThrowAwayPostgreSQL:
 
     def start(self) -> None:
         """Start the server, again on the same port after ``stop``."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         settings = self.settings | {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -236,7 +237,7 @@ def _programs() -> Path:
     return max(versions, key=lambda path: float(path.parent.name))
 
 
-def _account() -> dict[str, Any]:
+def account() -> dict[str, Any]:
     """Return who runs the server: it refuses to run as root."""
     if os.geteuid() != 0:
         return {}
@@ -248,10 +249,3 @@ def _account() -> dict[str, Any]:
             "apt-get install postgresql, or run the tests as another user"
         ) from None
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import func, select
 
 from ostiary import errors
+from ostiary.clock import now
+from ostiary.services.batches import Batch
 from ostiary.services.changes import RETENTION, Changes
 from ostiary.services.sessions import Origin
 from ostiary.storage.tables import changes as log
@@ -178,12 +180,12 @@ async def test_only_what_every_process_has_read_is_purged(house: Any) -> None:
         async with house.store.begin() as db:
             await changes.record(db, "user", "ann")
     clock.advance(RETENTION)
-    await changes.purge(2)
+    await changes.purge(Batch(2))
     count = select(func.count()).where(log.c.id == "ann")
     async with house.store.read() as db:
         assert await db.scalar(count) == 5
     clock.advance(1)
-    await changes.purge(2)
+    await changes.purge(Batch(2))
     async with house.store.read() as db:
         assert await db.scalar(count) == 3
 
@@ -197,7 +199,7 @@ async def test_sequence_numbers_are_never_used_again(house: Any) -> None:
     await changes.catch_up()
     position = changes.position
     clock.advance(RETENTION + 1)
-    await changes.purge(1000)
+    await changes.purge(Batch(1000))
     async with house.store.begin() as db:
         await changes.record(db, "user", "bob")
     await changes.catch_up()
@@ -212,3 +214,27 @@ async def test_a_new_process_begins_at_the_present(open_house: Any) -> None:
     await later.services.changes.catch_up()
     assert told == []
     assert await later.services.changes.reachable()
+
+
+async def test_who_has_not_read_what_a_wrong_clock_has_removed_forgets_everything(
+    open_house: Any,
+) -> None:
+    """REL-08: a machine that is hours ahead removes what others have not seen."""
+    one, other = await open_house(), await open_house()
+    await write(one, ("user", "ann"))
+    await other.services.changes.catch_up()
+    told = heard(other.services.changes)
+    await write(one, ("user", "bob"))
+    await write(one, ("user", "cid"))
+    fast = Clock(now() + 3 * RETENTION)
+    await Changes(one.store, one.services.changes._watch, nobody, fast).purge(Batch(100))
+    await turn()
+    assert other.services.changes.pending()
+    await other.services.changes.catch_up()
+    assert ("rights", "") in told
+    told.clear()
+    await write(one, ("user", "dan"))
+    await turn()
+    assert other.services.changes.pending()
+    await other.services.changes.catch_up()
+    assert told == [("user", "dan")]

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import asyncpg
 import pytest
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ostiary import errors
+from ostiary.clock import now
 from ostiary.keys import MasterKey
 from ostiary.storage import Database, StorageError, Store, migrate, provision, roles
+from ostiary.storage.clocks import check_clock
+from ostiary.storage.hosts import Hosts, alternatives
 from ostiary.storage.listener import ReadThrough
 from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.postgresql_store import numbered
@@ -407,6 +413,63 @@ async def test_a_restart_that_nobody_noticed_is_no_error(
     for block in (store.read, store.begin):
         async with block() as db:
             assert await db.scalar(select(notes.c.text)) == "a"
+
+
+async def test_a_clock_that_is_wrong_is_told_and_one_that_is_very_wrong_refused(
+    postgresql: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """REL-08."""
+    store = await postgresql.store("core")
+
+    async def told(ahead: int) -> str:
+        caplog.clear()
+        await check_clock(store, lambda: now() + ahead)
+        return caplog.text
+
+    # The machine may be so busy that an answer takes its time, which counts for the clock.
+    assert "the clock of this machine" not in await told(500)
+    assert "10.0 s ahead of the database's" in await told(10_000)
+    assert "10.0 s behind the database's" in await told(-10_000)
+    for ahead in (90_000, -90_000):
+        with pytest.raises(StorageError, match=r"90\.0 s"):
+            await told(ahead)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_the_server_that_takes_writes_is_found_whichever_comes_first(
+    postgresql: House, server: ThrowAwayPostgreSQL, order: int
+) -> None:
+    await postgresql.store("core")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hosts = [f"127.0.0.1:{server.port}", f"127.0.0.1:{silent.getsockname()[1]}"][::order]
+        url = server.admin_url().replace(f"127.0.0.1:{server.port}", ",".join(hosts))
+        began = time.monotonic()
+        connection = await Hosts(url).connect(timeout=30)
+        assert connection.get_server_pid() > 0
+        connection.terminate()
+        assert time.monotonic() - began < 10
+
+
+async def test_of_several_servers_that_fail_the_one_that_answers_is_told(
+    server: ThrowAwayPostgreSQL,
+) -> None:
+    url = f"postgresql://nobody:wrong@127.0.0.1:1,127.0.0.1:{server.port}/postgres"
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await Hosts(url).connect(timeout=10)
+
+
+@pytest.mark.parametrize(
+    "url,each",
+    [
+        ("postgresql://a/b", ["postgresql://a/b"]),
+        (
+            "postgresql://u:p@a:1,[::1]:2/b?x=y",
+            ["postgresql://u:p@a:1/b?x=y", "postgresql://u:p@[::1]:2/b?x=y"],
+        ),
+    ],
+)
+def test_a_url_may_name_several_servers(url: str, each: list[str]) -> None:
+    assert alternatives(url) == each
 
 
 async def test_a_process_whose_lease_has_ended_is_gone(postgresql: House) -> None:
