@@ -24,18 +24,16 @@ from typing import Any
 import bare
 import uvicorn
 import uvloop
-from driving import CONNECTIONS, CREDENTIALS
+from driving import CONNECTIONS, CREDENTIALS, SECRET
 from uvicorn.lifespan.on import LifespanOn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from ostiary import operations
 from ostiary.app import Application
 from ostiary.serving import configuration
 from ostiary.settings import Settings, load
 from ostiary.startup import prepare
 
-SECRET = "the setup secret of a measurement"
 HEAD = "{} HTTP/1.1\r\nHost: 127.0.0.1:7512\r\n{}\r\n\r\n"
 POSTED = "Content-Type: application/json\r\nContent-Length: {}"
 NAMED = "Ann"
@@ -63,12 +61,15 @@ class Peer(asyncio.Transport):
         self.send: Callable[[bytes], None] = self._protocol.data_received
 
     def get_protocol(self) -> Any:
+        """Return what speaks at this end."""
         return self._protocol
 
     def is_closing(self) -> bool:
+        """Tell that it is open."""
         return False
 
     def get_write_buffer_size(self) -> int:
+        """Tell that all is read at once."""
         return 0
 
     def close(self) -> None:
@@ -84,7 +85,8 @@ class Peer(asyncio.Transport):
 async def answered(peer: Peer, request: str) -> bytes:
     """Send a request, and return the whole answer."""
     asyncio.get_running_loop().call_soon(peer.send, request.encode())
-    while not (answer := b"".join(peer.written)).partition(b"\r\n\r\n")[2]:
+    # Each turn of the loop counts here.
+    while not (answer := b"".join(peer.written)).partition(b"\r\n\r\n")[2]:  # noqa: ASYNC110
         await asyncio.sleep(0)
     peer.written.clear()
     return answer
@@ -103,7 +105,7 @@ async def driven(peers: list[Peer], request: bytes, wanted: bytes, seconds: floa
         for _ in range(50):
             # Nothing is sent to a transport by a task.
             loop.call_soon(ask)
-            while not peers[-1].written:
+            while not peers[-1].written:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             for peer in peers:
                 peer.written.clear()

@@ -32,6 +32,7 @@ SETTINGS = """
 allowInsecureHttp = true
 
 [plugins.oauth.strategies.dead]
+provider = "oidc"
 issuer = "http://127.0.0.1:{port}"
 clientID = "bench"
 clientSecret = "a secret of a bench"

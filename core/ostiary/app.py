@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from multiprocessing import parent_process
@@ -34,6 +34,7 @@ from ostiary.proxies import Proxies
 from ostiary.request import Protocol
 from ostiary.routes import Routes
 from ostiary.services import Services
+from ostiary.services.batches import Batch
 from ostiary.services.inventory import disabled
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
 from ostiary.services.rights import Grant, Rights
@@ -46,7 +47,13 @@ logger = logging.getLogger(__name__)
 HOUSEKEEPING = 10
 """Seconds between two rounds of sweeping and purging."""
 
-BATCH = 200
+Work = Callable[[Batch], Awaitable[int]]
+
+LAST = 200
+"""Tokens whose last use is written at once when the process ends."""
+
+SHARE = 3
+"""How many times as long as a batch has taken the next one waits: the writer is for others."""
 
 FROZEN = 70
 """Exit status of a process that a plugin has frozen (EX_SOFTWARE)."""
@@ -249,29 +256,48 @@ def _leave(status: int) -> None:
 
 async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     """Undo what ended processes left half done and remove what has expired, until told to stop."""
+    works = [
+        (services.activity.flush, Batch()),
+        (services.tokens.purge, Batch()),
+        (services.api_keys.purge, Batch()),
+        (services.login_limits.purge, Batch()),
+        (services.flows.purge, Batch()),
+        (services.search.purge, Batch()),
+        (services.audit_log.purge, Batch()),
+        (services.changes.purge, Batch()),
+    ]
     while not stopping.is_set():
         with going_on("housekeeping"):
             await services.journal.sweep()
-            for work in (
-                services.activity.flush,
-                services.tokens.purge,
-                services.api_keys.purge,
-                services.login_limits.purge,
-                services.flows.purge,
-                services.search.purge,
-                services.audit_log.purge,
-            ):
-                while not stopping.is_set() and await work(BATCH) == BATCH:
-                    pass
-            await services.changes.purge(BATCH)
+            await work_off(works, stopping)
             services.strategies.stored.retry()
-            await services.key_ring.purge()
             await services.refusals.sweep()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), HOUSEKEEPING)
+            await services.key_ring.purge()
+        await pause(stopping, HOUSEKEEPING)
     with going_on("writing when tokens were used"):
-        while await services.activity.flush(BATCH):
+        while await services.activity.flush(Batch(LAST)):
             pass
+
+
+async def work_off(works: Iterable[tuple[Work, Batch]], stopping: asyncio.Event) -> None:
+    """Do a batch of each work in turn until nothing is left; others write in between."""
+    left = list(works)
+    while left:
+        for one in tuple(left):
+            if stopping.is_set():
+                return
+            work, batch = one
+            size = batch.size
+            if await work(batch) < size:
+                left.remove(one)
+            else:
+                await pause(stopping, SHARE * batch.seconds)
+
+
+async def pause(stopping: asyncio.Event, seconds: float) -> None:
+    """Do nothing for a while, or until told to stop."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds)
 
 
 async def watch_tokens(services: Services, stopping: asyncio.Event) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Eager:
-    """Runs the coroutines of one event loop, one after the other, from outside of any task."""
+    """Runs the coroutines of one event loop, one after the other, outside of its tasks."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -31,7 +31,11 @@ class Eager:
             carrier = self._spare = _Carrier(self._loop)
         task = carrier.task
         context = copy_context()
-        _enter_task(self._loop, task)
+        try:
+            _enter_task(self._loop, task)
+        except RuntimeError:
+            # Within a task there cannot be another: this one begins in its turn.
+            return self._loop.create_task(coroutine)
         try:
             awaited = context.run(coroutine.send, None)
         except StopIteration:
@@ -87,7 +91,8 @@ class _Rest:
             self._cancelled = error
 
     def __await__(self) -> Generator[Any, Any, None]:
-        awaited, error = self._awaited, self._cancelled
+        awaited = self._awaited
+        error: BaseException | None = self._cancelled
         send, throw = self._coroutine.send, self._coroutine.throw
         while True:
             if error is None:

@@ -24,7 +24,7 @@ from itertools import groupby
 from typing import Any, NoReturn, TypeVar
 
 from argon2 import PasswordHasher, Type
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.exceptions import HashingError, InvalidHashError, VerifyMismatchError
 
 from ostiary import errors
 from ostiary.patience import not_counted
@@ -116,6 +116,9 @@ class HashPool:
                 # Others may be held for this one, which does not come.
                 self._flush()
             raise
+        finally:
+            # An error knows this frame: neither would go without the collector.
+            del wanted
         return result
 
     def close(self) -> None:
@@ -182,12 +185,13 @@ class _Work:
 
     def tell(self) -> None:
         """Tell who waits how it went."""
+        error, self._error = self._error, None
         if self.done.done():
             return
-        if self._error is None:
+        if error is None:
             self.done.set_result(self._result)
         else:
-            self.done.set_exception(self._error)
+            self.done.set_exception(error)
 
 
 def _hand_over(over: Iterable[_Work]) -> None:
@@ -276,13 +280,20 @@ class Hasher:
         self._nobody = _hash_of_nothing(self._argon2)
 
     async def prepare(self) -> None:
-        """Make one hash, so that parameters too great for this machine stop the start.
+        """Make a hash on trial, so that parameters too great for this machine stop the start.
 
         :raises MemoryError: they are; says what argon2 has said.
         """
+        # It takes all the memory; more passes would only take time.
+        trial = PasswordHasher(
+            time_cost=1,
+            memory_cost=self._argon2.memory_cost,
+            parallelism=self._argon2.parallelism,
+            type=Type.ID,
+        )
         try:
-            await self.matches(None, "")
-        except VerificationError as error:
+            await self._pool.run(lambda: trial.hash(b""))
+        except HashingError as error:
             raise MemoryError(str(error)) from None
 
     async def hash(self, secret: str) -> str:

@@ -15,10 +15,11 @@ import msgspec
 
 from ostiary import access_log, body, encodings, errors, message
 from ostiary.dispatch import Dispatcher
-from ostiary.http_answers import Answers, Scope, Send
+from ostiary.http_answers import WHOLE_BODY, Answers, Scope, Send
 from ostiary.http_parts import (
     Receive,
     check_framing,
+    checked_body,
     content_type,
     is_pretty,
     read_body,
@@ -73,8 +74,12 @@ class Http:
             check_framing(scope["http_version"], raw_headers, headers)
             content = None
             if b"content-length" in headers or b"transfer-encoding" in headers:
-                raw = await read_body(headers, receive, self._largest, self._room)
-                if raw is None:
+                raw = self._whole_body(scope)
+                if (
+                    raw is None
+                    and (raw := await read_body(headers, receive, self._largest, self._room))
+                    is None
+                ):
                     return  # The client has gone.
                 if raw:
                     if b"content-encoding" in headers:
@@ -96,6 +101,13 @@ class Http:
             await unsent
         if self._logged:
             self._log(scope, request, (answer.status, len(answer.body)), began)
+
+    def _whole_body(self, scope: Scope) -> bytes | None:
+        """Return a body that the server has as a whole, and can tell without waiting."""
+        if "extensions" not in scope or (take := scope["extensions"].get(WHOLE_BODY)) is None:
+            return None
+        whole: bytes | None = take(scope)
+        return whole if whole is None else checked_body(whole, self._largest)
 
     async def _refuse(
         self,
@@ -196,4 +208,4 @@ def request_ids() -> Callable[[], str]:
     """Return a maker of ids in the shape of UUIDs: unique, and not secret."""
     prefix = f"{secrets.token_hex(4)}-{secrets.token_hex(2)}-4{secrets.token_hex(2)[1:]}-a"
     prefix += f"{secrets.token_hex(2)[1:]}-"
-    return map(f"{prefix}{{:012x}}".format, itertools.count()).__next__
+    return map(f"{prefix}%012x".__mod__, itertools.count()).__next__

@@ -19,6 +19,9 @@ Header = tuple[bytes, bytes]
 CONNECTIONS = "ostiary.connections"
 """Where our own protocol classes leave the open connections in the state of the application."""
 
+WHOLE_BODY = "ostiary.whole_body"
+"""The ASGI extension of our own protocol class that gives a body that has come as a whole."""
+
 AT_ONCE = "ostiary.answer_at_once"
 """The ASGI extension of our own protocol class that writes a plain answer in one piece."""
 

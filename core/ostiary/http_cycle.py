@@ -50,6 +50,9 @@ class Cycle(RequestResponseCycle):
 
     def feed(self, chunk: bytes) -> int:
         """Take a part of the body; return how much there is to receive."""
+        if not self.body and self._event is None:
+            self.body = chunk
+            return len(chunk)
         if self.body:
             if isinstance(self.body, bytes):
                 self.body = bytearray(self.body)
@@ -69,8 +72,8 @@ class Cycle(RequestResponseCycle):
         if self._event is not None:
             self._event.set()
 
-    async def receive(self) -> Any:
-        """Return a request that has come as a whole at once, the first time."""
+    def take_whole(self) -> bytes | None:
+        """Return the body of a request that has come as a whole, once; None if that is not so."""
         if (
             self.more_body
             or self._received
@@ -78,9 +81,15 @@ class Cycle(RequestResponseCycle):
             or self.waiting_for_100_continue
             or self.response_complete
         ):
-            return await super().receive()
+            return None
         self._received = True
         self.flow.resume_reading()
-        message = {"type": "http.request", "body": bytes(self.body), "more_body": False}
-        self.body = b""
-        return message
+        body, self.body = self.body, b""
+        return bytes(body)
+
+    async def receive(self) -> Any:
+        """Return a request that has come as a whole at once, the first time."""
+        whole = self.take_whole()
+        if whole is None:
+            return await super().receive()
+        return {"type": "http.request", "body": whole, "more_body": False}

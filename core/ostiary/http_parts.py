@@ -60,7 +60,9 @@ async def read_body(
         raise errors.RequestTooLarge
     event = await receive()
     if not event.get("more_body", False):
-        return None if event["type"] == "http.disconnect" else _small(event, largest)
+        if event["type"] == "http.disconnect":
+            return None
+        return checked_body(event.get("body", b""), largest)
     kept = _Kept(room, largest)
     try:
         while kept.add(event.get("body", b""), more=event.get("more_body", False)):
@@ -72,9 +74,11 @@ async def read_body(
         room.take(-kept.held)
 
 
-def _small(event: Mapping[str, Any], largest: int) -> bytes:
-    """Return a body that came in one piece."""
-    whole: bytes = event.get("body", b"")
+def checked_body(whole: bytes, largest: int) -> bytes:
+    """Return a body that came in one piece.
+
+    :raises errors.RequestTooLarge: it is.
+    """
     if len(whole) > largest:
         raise errors.RequestTooLarge
     return whole

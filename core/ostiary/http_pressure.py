@@ -59,7 +59,6 @@ class PressedProtocol(BoundedProtocol):
     flow: Flow
     _pressure: Pressure
     _refused = _reading = False
-    _waiting = b""
     _held = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -85,17 +84,16 @@ class PressedProtocol(BoundedProtocol):
         if self._refused and not data.startswith(ALWAYS_ANSWERED):
             self._refuse()
         elif len(data) <= SLICE and not self._waiting:
-            super().data_received(data)
+            BoundedProtocol.data_received(self, data)
         else:
             self._waiting += data
             self._read_on()
         if self._held or not self._complete:
             self._measure()
 
-    def on_response_complete(self) -> None:
+    def read_waiting(self) -> None:
         """Go on with the next request."""
-        super().on_response_complete()
-        if self._waiting and not self._reading:
+        if not self._reading:
             self._read_on()
             self._measure()
 

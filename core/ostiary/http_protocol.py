@@ -16,7 +16,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ostiary.eager import Eager
-from ostiary.http_answers import AT_ONCE, CONNECTIONS, KEPT
+from ostiary.http_answers import AT_ONCE, CONNECTIONS, KEPT, WHOLE_BODY
 from ostiary.http_cycle import Cycle
 from ostiary.request import Protocol
 from ostiary.websocket_protocol import BoundedWebSocket
@@ -52,6 +52,7 @@ class BoundedProtocol(HttpToolsProtocol):
     keeps = True
     """Whether the connection may have more requests than the next one."""
 
+    cycle: Any
     _eager: Eager
     _timer: asyncio.TimerHandle | None = None
     _deadline = math.inf
@@ -61,6 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _complete = _own = _feeding = False
     _head = 0
     _running: Any = None
+    _waiting = b""
     _pending: tuple[Any, Any] | None = None
     _dated: tuple[Any, bytes] = (None, b"")
 
@@ -70,7 +72,11 @@ class BoundedProtocol(HttpToolsProtocol):
         state = self.app_state
         state[CONNECTIONS] = self.connections
         self._eager = state.get(EAGER) or state.setdefault(EAGER, Eager(self.loop))
-        self._extensions: Any = {AT_ONCE: self.answer_at_once, KEPT: self.is_kept}
+        self._extensions: Any = {
+            AT_ONCE: self.answer_at_once,
+            KEPT: self.is_kept,
+            WHOLE_BODY: self.whole_body,
+        }
         self._simple = self.limit_concurrency is None and not self.root_path
         self._expect()
         self._look()
@@ -102,7 +108,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._expected is not None:
             self._expect_nothing()
         if self._pending is not None:
-            self._begin(*self._pending)
+            self._begin()
         if self._in_head and self._head > LONGEST_HEAD and not self.transport.is_closing():
             self.send_400_response("The head of the request is too large.")
 
@@ -177,6 +183,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         elif self._expected is None:
             self._deadline = self.loop.time() + self.timeout_keep_alive
+        if self._waiting:
+            self.read_waiting()
+
+    def read_waiting(self) -> None:
+        """Read on what had to wait for an answer: nothing does here."""
 
     def resume_writing(self) -> None:
         """Note that the peer reads."""
@@ -214,6 +225,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self.on_response_complete()
         return True
 
+    def whole_body(self, scope: Any) -> bytes | None:
+        """Return the body of a request that has come as a whole; None if it is to be received."""
+        cycle = self._running
+        whole: bytes | None = cycle.take_whole() if cycle.scope is scope else None
+        return whole
+
     def is_kept(self, scope: Any) -> bool:
         """Tell whether the connection outlives the answer to a request."""
         cycle = self._running
@@ -229,9 +246,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = math.inf
         super()._start_asgi_task(cycle, app)
 
-    def _begin(self, cycle: Any, app: Any) -> None:
+    def _begin(self) -> None:
         """Answer a request at once, if it is complete and need not wait."""
-        self._pending = None
+        assert self._pending is not None
+        (cycle, app), self._pending = self._pending, None
         if cycle.more_body or self.transport.is_closing():
             self._start_asgi_task(cycle, app)
             return

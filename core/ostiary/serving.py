@@ -127,19 +127,20 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
 
 def protocol_of(name: Literal["bounded", "stock"]) -> type[asyncio.Protocol]:
     """Return the class that speaks HTTP: uvicorn's, where ours does not fit it."""
-    if name == "bounded":
-        try:
-            from ostiary.http_names import differing
-            from ostiary.http_pressure import PressedProtocol
-        except ImportError as error:
-            names = [str(error)]
-        else:
-            names = differing()
+    if name == "stock":
+        return HttpToolsProtocol
+    try:
+        from ostiary.http_names import differing
+        from ostiary.http_pressure import PressedProtocol
+
+        names = differing()
         if not names:
             return PressedProtocol
-        logger.warning(
-            "this is not the uvicorn that Ostiary was made for (%s): HTTP is slower, and nothing "
-            "but a proxy keeps slow clients away",
-            ", ".join(names),
-        )
+    except ImportError as error:
+        names = [str(error)]
+    logger.warning(
+        "this is not the uvicorn that Ostiary was made for (%s): HTTP is slower, and nothing "
+        "but a proxy keeps slow clients away",
+        ", ".join(names),
+    )
     return HttpToolsProtocol

@@ -74,9 +74,6 @@ from ostiary.services.users import Users
 from ostiary.settings import Settings
 from ostiary.storage import OwnStore, Store
 
-REMEMBERED = 50_000
-"""Sessions, and accounts, that a process keeps in memory."""
-
 
 class Parts(Struct, frozen=True, kw_only=True):
     """What the services are made of: stores that are open, and what watches over them."""
@@ -113,13 +110,21 @@ def make_services(parts: Parts) -> Services:
     )
     grants = Grants(store)
     users = Users(store, strategies, parts.journal, changes, events, now)
-    accounts = Accounts(users, grants, changes, REMEMBERED)
+    accounts = Accounts(users, grants, changes, settings.server.cache_size // 2)
     strategies.listen(accounts.forget_shown)
     lifetimes = Lifetimes(life.expires_in, life.max_ttl, life.grace_period, life.max_session)
     of_keys = Lifetimes(ENDLESS, keys.max_ttl)
-    activity, lookup = Activity(store), Lookup(store, accounts, lifetimes, now)
+    activity, lookup = Activity(store), Lookup(store, accounts, changes, lifetimes, now)
     tokens = Tokens(
-        store, parts.signing_keys, lookup, changes, events, activity, lifetimes, now, REMEMBERED
+        store,
+        parts.signing_keys,
+        lookup,
+        changes,
+        events,
+        activity,
+        lifetimes,
+        now,
+        settings.server.cache_size // 2,
     )
     refusals = Refusals(events, now)
     rooms = Rooms()

@@ -180,7 +180,7 @@ def sign_in(server: ThrowAwayServer, name: str) -> Outcome:
         return api.call("auth:login", {"username": name, "password": PASSWORD}, strategy="local")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_log_that_nobody_reads_holds_nothing_up(serve: Serve, workers: int) -> None:
     """REL-07: lines are lost and counted, requests are not; nor does the end wait for it."""
     server = serve(dev=True, settings="[logging]\naccess = true\n", started=False)

@@ -38,7 +38,7 @@ drain = "2s"
 """
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_stopped_under_load_the_server_answers_what_it_took_and_keeps_what_it_said(
     serve: Serve, administer: Callable[[HttpApi], str], workers: int
 ) -> None:
@@ -94,7 +94,7 @@ def create_users(server: ThrowAwayServer, admin: str, prefix: str, stop: Event) 
     return made
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_sockets_get_their_last_answers_and_are_told_that_the_server_goes(
     serve: Serve, connect_socket: ConnectSocket, workers: int
 ) -> None:
@@ -132,7 +132,7 @@ def last_words(socket: WebSocketApi) -> tuple[str, int | None]:
         return "".join(said), None if closed.rcvd is None else closed.rcvd.code
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_server_that_drains_is_not_ready_and_answers_until_its_time_is_over(
     serve: Serve, workers: int
 ) -> None:
@@ -170,7 +170,7 @@ def test_told_twice_the_server_does_not_drain_to_the_end(serve: Serve) -> None:
     assert server.stop() == 0
 
 
-@pytest.mark.parametrize("after", [0.05, 0.3, 0.6])
+@pytest.mark.parametrize("after", [0.05, pytest.param(0.3, marks=pytest.mark.long), 0.6])
 def test_told_to_stop_while_it_starts_the_server_ends_and_starts_again(
     serve: Serve, after: float
 ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -108,6 +110,19 @@ def test_a_clear_request_is_answered_and_so_is_the_next(closed: Any) -> None:
     assert answer.count(b"HTTP/1.1 200") == 3
 
 
+def test_what_is_sent_behind_a_slow_request_is_answered_after_it(closed: Any) -> None:
+    """A login waits for its hash; what comes with it is more than is read in one go."""
+    refused = b'{"username":"nobody","password":"wrong wrong"}'
+    login = (
+        b"POST /_login/local HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (len(refused), refused)
+    )
+    last = SMUGGLED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    answer = exchange(closed.port, login + SMUGGLED * 500 + login + SMUGGLED * 500 + last)
+    statuses = [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"401", *[b"200"] * 500, b"401", *[b"200"] * 501]
+
+
 def test_the_answer_of_a_closed_connection_says_so(closed: Any) -> None:
     sent = b"GET /_me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     assert exchange(closed.port, sent).startswith(b"HTTP/1.1 200")
@@ -149,6 +164,55 @@ def test_a_request_that_does_not_end_is_cut(impatient: int, sent: bytes) -> None
         assert answer.count(b"HTTP/1.1 200") == sent.count(b"GET /_healthcheck")
         assert socket.call("auth:getCurrentUser").status == 200
         assert http.send("GET", "/_healthcheck").status == 200
+
+
+class Uneven(BoundedProtocol):
+    """Waits for heads and for readers for as long as a test may take, and longer for a body."""
+
+    head_within = read_within = 0.3
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Keep idle connections for a moment only."""
+        super().connection_made(transport)
+        self.timeout_keep_alive = 1
+
+
+@pytest.fixture(scope="module")
+def uneven(
+    tmp_path_factory: pytest.TempPathFactory, settings: Callable[..., Settings]
+) -> Iterator[int]:
+    with serving(settings(tmp_path_factory.mktemp("uneven")), Uneven) as port:
+        yield port
+
+
+def test_a_body_has_longer_than_a_head(uneven: int) -> None:
+    """REL-10: a head is complete within 10 s, a body within 30 s after it."""
+    with socket.create_connection((HOST, uneven), timeout=PATIENCE) as peer:
+        peer.sendall(HEAD + b"Content-Length: 2\r\n\r\n{")
+        assert exchange(uneven, HEAD) == b""
+        peer.sendall(b"}")
+        assert peer.recv(65_536).startswith(b"HTTP/1.1 200")
+
+
+def test_a_connection_that_asks_nothing_more_is_closed(uneven: int) -> None:
+    assert exchange(uneven, SMUGGLED).count(b"HTTP/1.1 200") == 1
+
+
+def test_a_peer_that_reads_nothing_is_cut(uneven: int) -> None:
+    """REL-10: what is written for it does not pile up, and does not stay."""
+    asked = b"GET /_openapi HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.socket() as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.settimeout(PATIENCE)
+        peer.connect((HOST, uneven))
+        peer.sendall(asked * 100)
+        # Nothing tells who does not read that the other end has gone.
+        time.sleep(2)
+        chunks = []
+        with suppress(ConnectionResetError):
+            while chunk := peer.recv(65_536):
+                chunks.append(chunk)
+    assert b"".join(chunks).count(b"HTTP/1.1 200") < 100
 
 
 def test_an_abandoned_request_leaves_the_server_well(closed: Any) -> None:

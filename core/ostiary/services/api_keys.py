@@ -15,6 +15,7 @@ from ostiary import errors
 from ostiary.arguments import Duration
 from ostiary.events import ApiKeyCreated, ApiKeyDeleted
 from ostiary.services.accounts import Account
+from ostiary.services.batches import Batch, remove
 from ostiary.services.changes import Changes, take_turn
 from ostiary.services.events import Events
 from ostiary.services.kuid import check_id
@@ -136,18 +137,10 @@ class ApiKeys:
             await db.execute(delete(api_keys).where(this))
             await self._events.record(db, ApiKeyDeleted(kuid=kuid, id=id))
 
-    async def purge(self, batch: int) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Remove some API keys that have expired a while ago; return how many."""
         dead = api_keys.c.expires_at < self._clock() - KEPT
-        async with self._store.read() as db:
-            some = select(api_keys.c.id).where(dead).limit(batch)
-            found = (await db.execute(some)).scalars().all()
-        if not found:
-            return 0
-        async with self._store.begin() as db:
-            await take_turn(db)
-            gone = await db.execute(delete(api_keys).where(api_keys.c.id.in_(found), dead))
-            return int(gone.rowcount)
+        return await remove(self._store, api_keys, dead, api_keys.c.expires_at, batch)
 
     def _choose(self, wanted: Duration | None, author: str, *, unbounded: bool) -> int:
         try:

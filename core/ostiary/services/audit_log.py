@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
+from ostiary.services.batches import Batch, remove
 from ostiary.services.lifetimes import ENDLESS
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import audit
@@ -133,19 +134,12 @@ class AuditLog:
                 yield entry
             after = page[-1].sequence
 
-    async def purge(self, batch: int) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Remove some entries that are older than is wanted; return how many."""
         if self._retention == ENDLESS:
             return 0
         old = audit.c.at < self._clock() - self._retention - MARGIN
-        some = select(audit.c.sequence).where(old).order_by(audit.c.at).limit(batch)
-        async with self._store.read() as db:
-            found = (await db.execute(some)).scalars().all()
-        if not found:
-            return 0
-        async with self._store.begin() as db:
-            gone = await db.execute(delete(audit).where(audit.c.sequence.in_(found)))
-            return int(gone.rowcount)
+        return await remove(self._store, audit, old, audit.c.at, batch)
 
     async def _page(self, wanted: Select[Any]) -> list[Entry]:
         async with self._store.read() as db:

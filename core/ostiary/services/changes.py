@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select
+from sqlalchemy import bindparam, func, insert, or_, select
 
+from ostiary.services.batches import Batch, remove
 from ostiary.storage import Database, Prepared, Store, Watch, budget
 from ostiary.storage.tables import MODE, changes, installation
 
@@ -189,15 +190,11 @@ class Changes:
         self._read_at = self._clock()
         self._told = heard
 
-    async def purge(self, batch: int) -> None:
-        """Remove some rows that every process has read; the last one stays."""
+    async def purge(self, batch: Batch) -> int:
+        """Remove some rows that every process has read, but the last one; return how many."""
         last = select(func.max(changes.c.sequence)).scalar_subquery()
-        old = select(changes.c.sequence).where(
-            changes.c.at < self._clock() - RETENTION, changes.c.sequence < last
-        )
-        some = old.order_by(changes.c.sequence).limit(batch).scalar_subquery()
-        async with self._store.begin() as db:
-            await db.execute(delete(changes).where(changes.c.sequence.in_(some)))
+        old = (changes.c.at < self._clock() - RETENTION) & (changes.c.sequence < last)
+        return await remove(self._store, changes, old, changes.c.at, batch)
 
     async def _unseen(self) -> tuple[Sequence[Any], bool]:
         """Return the rows after the last one that was read, and whether some are missing.

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import bindparam, case, delete, literal, select, update
+from sqlalchemy import bindparam, case, literal, select, update
 
+from ostiary.services.batches import Batch, remove
 from ostiary.storage import Database, Prepared, Store
 from ostiary.storage.tables import login_counters as table
 
@@ -78,13 +79,10 @@ class Counters:
         if taken:
             await db.execute(UNCOUNT, taken)
 
-    async def purge(self, db: Database, batch: int) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Remove some counters whose failures are forgotten; return how many."""
         over = table.c.expires_at <= self._clock()
-        some = select(table.c.subject).where(over).limit(batch).scalar_subquery()
-        # Asked twice: on PostgreSQL one may be counted up in between.
-        gone = await db.execute(delete(table).where(over, table.c.subject.in_(some)))
-        return int(gone.rowcount)
+        return await remove(self._store, table, over, table.c.expires_at, batch)
 
     def _row(self, subject: bytes, first: int, now: int) -> dict[str, Any]:
         lock = now + FIRST_DELAY if first >= 0 else 0

@@ -15,9 +15,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import delete, select, tuple_
-
 from ostiary.cookies import DEVICE_DAYS
+from ostiary.services.batches import Batch, remove
 from ostiary.storage import Database, Prepared, Store
 from ostiary.storage.tables import devices as table
 
@@ -78,12 +77,10 @@ class Devices:
         row = {"account": account, "device": address, "seen_at": self._clock()}
         await db.execute(self._remember, row)
 
-    async def purge(self, db: Database, batch: int) -> int:
+    async def purge(self, store: Store, batch: Batch) -> int:
         """Forget some addresses that were last seen too long ago; return how many."""
         old = table.c.seen_at <= self._clock() - DEVICE_DAYS * DAY
-        some = select(table.c.account, table.c.device).where(old).limit(batch)
-        mine = tuple_(table.c.account, table.c.device)
-        return int((await db.execute(delete(table).where(old, mine.in_(some)))).rowcount)
+        return await remove(store, table, old, table.c.seen_at, batch)
 
     def _today(self) -> int:
         return self._clock() // DAY

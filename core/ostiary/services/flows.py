@@ -24,6 +24,7 @@ from ostiary.acting import source
 from ostiary.declarations import fault_of_fields
 from ostiary.networks import network
 from ostiary.seals import SealBroken
+from ostiary.services.batches import Batch, remove
 from ostiary.services.counters import Counted
 from ostiary.services.returning import Proof, Returning
 from ostiary.storage import Database, Store
@@ -266,13 +267,10 @@ class Flows:
             if (await db.execute(delete(table).where(alive))).rowcount != 1:
                 raise errors.FlowOver
 
-    async def purge(self, batch: int) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Remove some logins that were given up; return how many."""
         over = table.c.expires_at <= self._clock()
-        some = select(table.c.fingerprint).where(over).limit(batch).scalar_subquery()
-        async with self._store.begin() as db:
-            gone = await db.execute(delete(table).where(table.c.fingerprint.in_(some)))
-            return int(gone.rowcount)
+        return await remove(self._store, table, over, table.c.expires_at, batch)
 
 
 def check_step(strategy: str, step: Challenge | Redirect) -> None:

@@ -11,12 +11,16 @@ from sqlalchemy import select
 from ostiary import errors
 from ostiary.services.changes import Changes
 from ostiary.services.existence import rows_with
+from ostiary.services.memory import Memory
 from ostiary.services.rights import ADMIN, Grant, Rights, covers, places_of
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import profiles, roles
 
 if TYPE_CHECKING:
     from ostiary.services.accounts import Account
+
+REMEMBERED = 1000
+"""Combinations of profiles whose rights are kept."""
 
 Policies = Iterable[Mapping[str, Any]]
 
@@ -26,20 +30,20 @@ class Grants:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._rights: dict[tuple[str, ...], Rights] = {}
+        self._rights: Memory[tuple[str, ...], Rights] = Memory(REMEMBERED)
 
     def forget(self) -> None:
         """Read everything again: a role or a profile has changed."""
-        self._rights = {}
+        self._rights = Memory(REMEMBERED)
 
     async def rights(self, ids: tuple[str, ...]) -> Rights:
         """Return what some profiles grant together; one that is gone grants nothing."""
-        # What is read before ``forget`` and remembered after it goes into the forgotten dict.
+        # What is read before ``forget`` and remembered after it goes into the forgotten memory.
         remembered = self._rights
         rights = remembered.get(ids)
         if rights is None:
             rights = await self._compile(ids)
-            remembered[ids] = rights
+            remembered.put(ids, rights)
         return rights
 
     async def roles(self, ids: Iterable[str]) -> frozenset[str]:

@@ -15,19 +15,25 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, insert, select, true, update
+from sqlalchemy import ColumnElement, bindparam, delete, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from ostiary import errors
 from ostiary.plugins import Strategies
 from ostiary.services.availability import THE_USER, State, look_up
 from ostiary.services.changes import take_turn
-from ostiary.storage import Database, Presence, Store
+from ostiary.storage import Database, Prepared, Presence, Store
 from ostiary.storage.tables import journal, user_strategies, users
 
 logger = logging.getLogger(__name__)
 
 CREATING, ADDING, DELETING = "creating", "adding", "deleting"
+
+INSERT = Prepared(insert(journal))
+KNOWN = Prepared(select(users.c.kuid).where(users.c.kuid == bindparam("wanted")))
+CLAIM = Prepared(
+    delete(journal).where(journal.c.operation == bindparam("mine"), journal.c.kind != DELETING)
+)
 PATIENCE = 5.0
 PAUSE = 0.02
 
@@ -98,7 +104,7 @@ class Journal:
                     for name in state.reservable(kuid, join=join)
                 ]
                 if rows:
-                    await db.execute(insert(journal), rows)
+                    await db.execute(INSERT, rows)
         except BaseException:
             self._running.pop(operation)
             raise
@@ -110,9 +116,9 @@ class Journal:
 
         :raises errors.ActionLocked: it was given up for dead, or the user is being deleted.
         """
-        mine = delete(journal).where(journal.c.operation == operation, journal.c.kind != DELETING)
+        done = await db.execute(CLAIM, {"mine": operation})
         # What the rows that were taken over name may be erased already.
-        if (await db.execute(mine)).rowcount != self._running.pop(operation):
+        if done.rowcount != self._running.pop(operation):
             raise errors.ActionLocked("deletion")
 
     async def abandon(self, operation: str) -> None:
@@ -159,7 +165,7 @@ class Journal:
         # Who is adding others to them hears of it when the claim fails, and erases them all.
         if (await db.execute(update(journal).where(this).values(kind=DELETING))).rowcount == 0:
             row = self._row(kuid, strategy, DELETING, _operation())
-            await db.execute(insert(journal).values(row))
+            await db.execute(INSERT, row)
 
     async def settle(self, kuid: str) -> None:
         """Erase what is noted for a user; what fails is logged, and tried again by ``sweep``."""
@@ -203,22 +209,24 @@ class Journal:
         self, kuid: str, names: list[str], operation: str, several: bool
     ) -> str | None:
         """Reserve, and return as what; None if somebody else is at work on it."""
+
+        async def write(db: Database) -> str:
+            await take_turn(db)
+            holds = await self._check_free(db, kuid, names, several=several)
+            kind = ADDING if holds else CREATING
+            await db.execute(INSERT, [self._row(kuid, name, kind, operation) for name in names])
+            return kind
+
         try:
-            async with self._store.begin() as db:
-                await take_turn(db)
-                holds = await self._check_free(db, kuid, names, several=several)
-                kind = ADDING if holds else CREATING
-                for name in names:
-                    await db.execute(insert(journal).values(self._row(kuid, name, kind, operation)))
+            return await self._store.write(write)
         except IntegrityError:
             return None
-        return kind
 
     async def _check_free(
         self, db: Database, kuid: str, names: list[str], *, several: bool
     ) -> bool:
         """Refuse what there is already; tell whether there is some that may have others."""
-        exists = await db.scalar(select(users.c.kuid).where(users.c.kuid == kuid)) is not None
+        exists = await db.scalar(KNOWN, {"wanted": kuid}) is not None
         if THE_USER in names:
             if exists:
                 raise errors.UserAlreadyExists(kuid)

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from ostiary import errors
 from ostiary.networks import network
+from ostiary.services.batches import Batch
 from ostiary.services.counters import LONGEST_DELAY, Counted, Counters, Locked
 from ostiary.services.devices import Devices
 from ostiary.services.subjects import Allowances, Place, Subjects
@@ -146,14 +147,13 @@ class LoginLimits:
             return None
         return self._devices.stamped(attempt.account, place.device)
 
-    async def purge(self, batch: int) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Remove some counters and addresses that mean nothing any more.
 
         :returns: how many; the batch if there may be more.
         """
-        async with self._store.begin() as db:
-            counters = await self._counters.purge(db, batch)
-            return max(counters, await self._devices.purge(db, batch))
+        counters = await self._counters.purge(batch)
+        return max(counters, await self._devices.purge(self._store, batch))
 
     async def _admitted(
         self,

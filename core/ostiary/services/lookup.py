@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from sys import intern
 
 from ostiary import errors
 from ostiary.services.accounts import Accounts
+from ostiary.services.changes import Changes
 from ostiary.services.lifetimes import Lifetimes
 from ostiary.services.sessions import Session
 from ostiary.services.signing import API_KEY, Kind
+from ostiary.services.user_rows import COLUMNS, JOINED
 from ostiary.storage import Store
 
-ROW = (
-    "SELECT kuid, generation, issued_at, expires_at, single_use, strategy, last_seen, replaced_at,"
-    " successor, coalesce(began_at, issued_at), coalesce(session, jti), foreign_session"
-    " FROM tokens WHERE fingerprint = ?"
+# S608: of constants.
+ROWS = (
+    "SELECT t.kuid, t.generation, t.issued_at, t.expires_at, t.single_use, t.strategy,"  # noqa: S608
+    " t.last_seen, t.replaced_at, t.successor, coalesce(t.began_at, t.issued_at),"
+    f" coalesce(t.session, t.jti), t.foreign_session, {COLUMNS}"
+    f" FROM tokens t JOIN {JOINED.replace('users u', 'users u ON u.kuid = t.kuid', 1)}"
+    " WHERE t.fingerprint = ?"
 )
+OF_TOKEN = 12
+"""How many of their columns are those of the token."""
+
 ROW_OF_KEY = (
     "SELECT kuid, generation, created_at, expires_at, id, last_seen"
     " FROM api_keys WHERE fingerprint = ?"
@@ -26,9 +35,14 @@ class Lookup:
     """Finds sessions in the store."""
 
     def __init__(
-        self, store: Store, accounts: Accounts, lifetimes: Lifetimes, clock: Callable[[], int]
+        self,
+        store: Store,
+        accounts: Accounts,
+        changes: Changes,
+        lifetimes: Lifetimes,
+        clock: Callable[[], int],
     ) -> None:
-        self._store, self._accounts = store, accounts
+        self._store, self._accounts, self._changes = store, accounts, changes
         self._lifetimes, self._clock = lifetimes, clock
 
     async def load(self, kind: Kind, fingerprint: bytes) -> Session:
@@ -53,18 +67,21 @@ class Lookup:
 
     async def _token(self, fingerprint: bytes) -> tuple[Session | None, bytes | None]:
         """Return the session of a token, over or not, and what has replaced the token."""
-        row = await self._store.fetch(ROW, fingerprint)
-        if row is None:
+        position = self._changes.position
+        rows = await self._store.fetch_all(ROWS, fingerprint)
+        if not rows:
             return None, None
-        kuid, generation, _, end, once, strategy, seen, replaced_at, *rest = row
+        kuid, generation, _, end, once, strategy, seen, replaced_at, *rest = rows[0][:OF_TOKEN]
         successor, began, id, foreign = rest
-        account = await self._accounts.find(kuid)
+        users = [row[OF_TOKEN:] for row in rows]
+        account = await self._accounts.of_rows(kuid, users, position)
         if account is None or account.user.generation != generation or not account.user.enabled:
             return None, None
         end = self._lifetimes.bound(end, began)
         if replaced_at is not None:
             grace = replaced_at + self._lifetimes.grace
             end = grace if end is None else min(end, grace)
+        strategy = strategy and intern(strategy)
         session = Session(fingerprint, account, end, strategy, id, began, seen)
         session.single_use, session.foreign = bool(once), foreign
         return session, successor

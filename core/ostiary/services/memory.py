@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -10,55 +11,55 @@ V = TypeVar("V")
 
 
 class Memory(Generic[K, V]):
-    """Keeps at most ``capacity`` values in two generations.
+    """Keeps values up to a weight; the one that was not asked for the longest goes first.
 
-    A value that is asked for moves to the young generation; when that is full it
-    becomes the old one, and what nobody asked for meanwhile is gone. A hit costs
-    one look into a dict, which a linked list of uses would not.
-
+    :param capacity: what the values may weigh together; one that is heavier is kept alone.
+    :param weigh: tells what a value weighs, always the same; by default 1.
     :param on_forget: told of every value that is dropped, for being wrong or for age: who
         still holds it will not hear when it becomes wrong.
     """
 
-    def __init__(self, capacity: int, on_forget: Callable[[V], None] = lambda _value: None) -> None:
-        self._half = max(1, capacity // 2)
-        self._on_forget = on_forget
-        self._young: dict[K, V] = {}
-        self._old: dict[K, V] = {}
+    def __init__(
+        self,
+        capacity: int,
+        weigh: Callable[[V], int] = lambda _value: 1,
+        on_forget: Callable[[V], None] = lambda _value: None,
+    ) -> None:
+        self._capacity, self._weigh, self._on_forget = capacity, weigh, on_forget
+        self._values: OrderedDict[K, V] = OrderedDict()
+        self.weight = 0
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old)
+        return len(self._values)
 
     def get(self, key: K) -> V | None:
         """Return a value, or None."""
-        value = self._young.get(key)
-        if value is None:
-            value = self._old.pop(key, None)
-            if value is not None:
-                self.put(key, value)
+        value = self._values.get(key)
+        if value is not None:
+            self._values.move_to_end(key)
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Remember a value; another one that was remembered is dropped."""
+        """Remember a value; those that there is no room for any more are dropped."""
         self.forget(key)
-        if len(self._young) >= self._half:
-            self._drop(self._old)
-            self._old, self._young = self._young, {}
-        self._young[key] = value
+        weight = self._weigh(value)
+        while self._values and self.weight + weight > self._capacity:
+            self._drop(self._values.popitem(last=False)[1])
+        self._values[key] = value
+        self.weight += weight
 
     def forget(self, key: K) -> None:
         """Drop a value that is no longer true."""
-        for generation in (self._young, self._old):
-            value = generation.pop(key, None)
-            if value is not None:
-                self._on_forget(value)
+        value = self._values.pop(key, None)
+        if value is not None:
+            self._drop(value)
 
     def clear(self) -> None:
         """Drop everything."""
-        self._drop(self._young)
-        self._drop(self._old)
-        self._young, self._old = {}, {}
-
-    def _drop(self, generation: dict[K, V]) -> None:
-        for value in generation.values():
+        dropped, self._values, self.weight = self._values, OrderedDict(), 0
+        for value in dropped.values():
             self._on_forget(value)
+
+    def _drop(self, value: V) -> None:
+        self.weight -= self._weigh(value)
+        self._on_forget(value)

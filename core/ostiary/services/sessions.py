@@ -26,7 +26,12 @@ MOST = 1000
 """Sessions that are listed, the last used first; the others are only counted."""
 
 
-class Session(msgspec.Struct, eq=False):
+BASE = 500
+"""Bytes of memory that a session takes, short of its account, as an estimate."""
+
+
+# Nothing refers back to it: the collector need not look at a hundred thousand of them.
+class Session(msgspec.Struct, eq=False, gc=False):
     """A token or API key that was found good, and whose it is; instants in ms, None is never.
 
     :param id: stays the same when the token is refreshed; of an API key, its own.
@@ -45,6 +50,11 @@ class Session(msgspec.Struct, eq=False):
     api_key: bool = False
     single_use: bool = False
     foreign: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes together with its account, which may be forgotten elsewhere."""
+        return BASE + self.account.size
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import lru_cache
 
 from sqlalchemy import delete, insert, select, update
 
@@ -19,6 +20,7 @@ from ostiary.services import endings
 from ostiary.services.access import end_sessions
 from ostiary.services.accounts import Account
 from ostiary.services.activity import Activity
+from ostiary.services.batches import Batch, remove
 from ostiary.services.changes import EVERY, Changes, Thing, take_turn
 from ostiary.services.events import Events
 from ostiary.services.lifetimes import ENDLESS, MINUTE, Lifetimes
@@ -35,12 +37,18 @@ INSERT = Prepared(insert(tokens))
 LONGEST = 4096
 """Characters of a token that are looked at; longer ones are refused undecoded (TOK-08)."""
 
+_fingerprint = lru_cache(maxsize=2048)(fingerprint_of)
+"""The same for tokens that come again and again: to look one up is cheaper than to hash it."""
+
 KEPT = MINUTE
 """How long a token is kept that is over: a connection that is tied to it asks what became of it."""
 
 
 class Tokens:
-    """Issues, checks and revokes; what was checked is remembered until it changes."""
+    """Issues, checks and revokes; what was checked is remembered until it changes.
+
+    :param capacity: bytes that the sessions which are remembered may take.
+    """
 
     def __init__(
         self,
@@ -58,12 +66,14 @@ class Tokens:
         self._changes, self._events, self._activity = changes, events, activity
         self._lifetimes, self._clock = lifetimes, clock
         self._mint = Mint(store, keys, lookup, lifetimes, clock)
-        self._memory: Memory[bytes, Session] = Memory(capacity)
+        self._memory: Memory[bytes, Session] = Memory(capacity, lambda one: one.size)
         changes.listen(self._heard)
 
     def peek(self, token: str) -> Session | None:
         """Return the session of a token that was checked before and is still good."""
-        session = self._memory.get(fingerprint_of(token))
+        if len(token) > LONGEST:
+            return None
+        session = self._memory.get(_fingerprint(token))
         if session is None or session.account.stale:
             return None
         now = self._clock()
@@ -242,18 +252,10 @@ class Tokens:
             await db.execute(delete(login_flows))
             await self._events.record(db, SessionsEnded(kuid=None))
 
-    async def purge(self, batch: int) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Remove some tokens that are over for longer than they are kept; return how many."""
         dead = tokens.c.expires_at < self._clock() - KEPT
-        async with self._store.read() as db:
-            some = select(tokens.c.fingerprint).where(dead).limit(batch)
-            found = (await db.execute(some)).scalars().all()
-        if not found:
-            return 0
-        async with self._store.begin() as db:
-            await take_turn(db)
-            gone = await db.execute(delete(tokens).where(tokens.c.fingerprint.in_(found)))
-            return int(gone.rowcount)
+        return await remove(self._store, tokens, dead, tokens.c.expires_at, batch)
 
     async def _use_up(self, session: Session) -> None:
         """Use a token of single use: of many at once, one is the first (TOK-23)."""

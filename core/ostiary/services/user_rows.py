@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -16,7 +18,7 @@ from ostiary.services.history import history
 from ostiary.services.profiles import check_profiles
 from ostiary.services.rights import ADMIN
 from ostiary.services.values import write_new_values, write_values
-from ostiary.storage import Database
+from ostiary.storage import Database, Prepared
 from ostiary.storage.tables import user_profiles, users
 from ostiary.strategies import User
 
@@ -25,6 +27,20 @@ USERS = "users"
 
 ENABLED, DISABLED = "enabled", "disabled"
 """The statuses of a user."""
+
+COLUMNS = (
+    "u.generation, u.status, u.author, u.created_at, u.updater, u.updated_at, u.content,"
+    " p.position, p.profile_id, s.created_at, s.strategy"
+)
+JOINED = (
+    "users u LEFT JOIN user_profiles p ON p.kuid = u.kuid"
+    " LEFT JOIN user_strategies s ON s.kuid = u.kuid"
+)
+"""A user in one statement, which every token costs that is not remembered."""
+
+FIND = f"SELECT {COLUMNS} FROM {JOINED} WHERE u.kuid = ?"  # noqa: S608 - of constants
+
+INSERT, GIVE = Prepared(insert(users)), Prepared(insert(user_profiles))
 
 LARGEST = 2**18
 """Bytes that the properties of a user may take, as JSON."""
@@ -96,6 +112,30 @@ async def read_users(db: Database, kuids: Iterable[str]) -> list[StoredUser]:
     return [known[kuid] for kuid in kuids if kuid in known]
 
 
+def from_joined(kuid: str, rows: Sequence[tuple[Any, ...]]) -> tuple[StoredUser, tuple[str, ...]]:
+    """Return a user and the strategies they hold credentials of.
+
+    :param rows: ``COLUMNS`` of ``JOINED``; a row for each profile with each strategy.
+    """
+    generation, status, author, created_at, updater, updated_at, content, *first = rows[0]
+    ends = [first] if len(rows) == 1 else [row[-4:] for row in rows]
+    profiles = {place: id for place, id, _, _ in ends if id is not None}
+    strategies = {(at, name) for _, _, at, name in ends if name is not None}
+    # What many users share is there once.
+    user = StoredUser(
+        kuid,
+        generation,
+        intern(status),
+        tuple(intern(profiles[place]) for place in sorted(profiles)),
+        json.loads(content),
+        author and intern(author),
+        created_at,
+        updater and intern(updater),
+        updated_at,
+    )
+    return user, tuple(intern(name) for _, name in sorted(strategies))
+
+
 async def insert_user(db: Database, user: StoredUser) -> None:
     """Write a user who was not there.
 
@@ -110,7 +150,7 @@ async def insert_users(db: Database, new: Sequence[StoredUser]) -> None:
     :raises errors.ProfileNotFound: a profile of theirs is not there.
     """
     await check_profiles(db, dict.fromkeys(id for user in new for id in user.profile_ids))
-    await db.execute(insert(users), [_row(user) for user in new])
+    await db.execute(INSERT, [_row(user) for user in new])
     await write_new_values(db, USERS, {user.kuid: user.content for user in new})
     await _give_profiles(db, *new)
 
@@ -161,7 +201,7 @@ async def _give_profiles(db: Database, *holders: StoredUser) -> None:
         for user in holders
         for position, id in enumerate(user.profile_ids)
     ]
-    await db.execute(insert(user_profiles), rows)
+    await db.execute(GIVE, rows)
 
 
 def _row(user: StoredUser) -> dict[str, Any]:

@@ -22,22 +22,26 @@ from ostiary.services.kuid import check_kuid, make_kuid
 from ostiary.services.profiles import check_profiles
 from ostiary.services.rights import ADMIN
 from ostiary.services.user_rows import (
+    FIND,
     USERS,
     StoredUser,
     administrator_exists,
     check_size,
+    from_joined,
     insert_user,
     keep_an_administrator,
     overwrite_user,
     read_users,
 )
 from ostiary.services.values import erase_values
-from ostiary.storage import Database, Store
+from ostiary.storage import Database, Prepared, Store
 from ostiary.storage.tables import user_profiles, user_strategies, users
 from ostiary.strategies import Call, User
 
 if TYPE_CHECKING:
     from ostiary.services.accounts import Account
+
+HOLD = Prepared(insert(user_strategies))
 
 DRAWS = 20
 """How many kuids of words are drawn before one with a UUID is."""
@@ -66,16 +70,8 @@ class Users:
 
     async def find_with_strategies(self, kuid: str) -> tuple[StoredUser, tuple[str, ...]] | None:
         """Return a user and the strategies they hold credentials of, or None."""
-        async with self._store.read() as db:
-            found = await read_users(db, [kuid])
-            if not found:
-                return None
-            strategies = await db.execute(
-                select(user_strategies.c.strategy)
-                .where(user_strategies.c.kuid == kuid)
-                .order_by(user_strategies.c.created_at, user_strategies.c.strategy)
-            )
-            return found[0], tuple(strategies.scalars())
+        rows = await self._store.fetch_all(FIND, kuid)
+        return from_joined(kuid, rows) if rows else None
 
     async def many(self, kuids: Iterable[str]) -> list[StoredUser]:
         """Return the users who exist among some kuids, in their order."""
@@ -244,19 +240,20 @@ class Users:
     ) -> StoredUser:
         now = self._clock()
         stored = StoredUser.new(user.kuid, user.profile_ids, user.content, author, now)
-        async with self._store.begin() as db:
+        held = [{"kuid": user.kuid, "strategy": one, "created_at": now} for one in strategies]
+        told = UserCreated(kuid=user.kuid, profiles=user.profile_ids, strategies=tuple(strategies))
+
+        async def write(db: Database) -> None:
             await self._changes.record(db, "user", user.kuid)
             if first_admin and await administrator_exists(db):
                 raise errors.AdminExists
             await self._journal.claim(db, operation)
             await insert_user(db, stored)
-            for strategy in strategies:
-                held = {"kuid": user.kuid, "strategy": strategy, "created_at": now}
-                await db.execute(insert(user_strategies).values(held))
-            told = UserCreated(
-                kuid=user.kuid, profiles=user.profile_ids, strategies=tuple(strategies)
-            )
+            if held:
+                await db.execute(HOLD, held)
             await self._events.record(db, told)
+
+        await self._store.write(write)
         return stored
 
 

@@ -54,6 +54,11 @@ class Server:
     max_requests_in_flight: Annotated[
         Count, "Requests worked on at once by a process; more are answered 503."
     ] = 200
+    cache_size: Annotated[
+        Size,
+        "Memory in which a process keeps the tokens and users that it has seen, half for each, "
+        "some 100,000 of them; further ones are read from the database again.",
+    ] = 384 * 2**20
     max_connections: Annotated[
         Count,
         "Connections that a process serves at once, WebSockets included; more are answered 503. "

@@ -135,6 +135,15 @@ class PostgreSQLStore:
 
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
         """Return the first row of a query, which asyncpg keeps prepared."""
+        row = await self._ask("fetchrow", sql, values)
+        return None if row is None else tuple(row)
+
+    async def fetch_all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return every row of a query, which asyncpg keeps prepared."""
+        return [tuple(row) for row in await self._ask("fetch", sql, values)]
+
+    async def _ask(self, method: str, sql: str, values: tuple[Any, ...]) -> Any:
+        """Run a query on one of the connections for single ones, by a method of theirs."""
         with self._telling():
             connection = await self._borrow_hot()
         era = None
@@ -142,14 +151,14 @@ class PostgreSQLStore:
             try:
                 with Waiting(COMMAND_SECONDS) as seconds:
                     era = connection.era if seconds > SILENCE_SECONDS else None
-                    row = await connection.fetchrow(numbered(sql), *values, timeout=seconds)
+                    ask = getattr(connection, method)
+                    return await ask(numbered(sql), *values, timeout=seconds)
             except TimeoutError:
                 # Given back as it is, it would wait for the end of what it was asked.
                 connection.terminate()
                 raise
             finally:
                 await self._hot.release(connection)
-        return None if row is None else tuple(row)
 
     async def close(self) -> None:
         """Give every connection back."""

@@ -37,7 +37,7 @@ class Prepared:
 
         :raises sqlalchemy.exc.DBAPIError: as SQLAlchemy does.
         """
-        several = isinstance(parameters, Sequence)
+        several = isinstance(parameters, list)
         sets: Sequence[Mapping[str, Any]] = parameters if several else (parameters or {},)
         form = self._form(tuple(sets[0]))
         found: list[Any] = []

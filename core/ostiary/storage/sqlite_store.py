@@ -128,6 +128,13 @@ class SQLiteStore:
         cursor.close()
         return row
 
+    async def fetch_all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return every row of a query, at once."""
+        try:
+            return self._hot.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise_fault(self.name, error, error)
+
     async def close(self) -> None:
         """Close the file, after the last writer."""
         await self._together.finish()

@@ -151,6 +151,9 @@ class Store(OwnStore, Protocol):
         SQLite a boolean as 0 or 1.
         """
 
+    async def fetch_all(self, sql: str, *values: Any) -> Sequence[tuple[Any, ...]]:
+        """Return every row of a prepared query, as ``fetch`` does the first."""
+
     async def close(self) -> None:
         """Give every connection back."""
 

@@ -53,6 +53,9 @@ class Together:
             if piece in self._waiting:
                 self._waiting.remove(piece)
             raise
+        finally:
+            # An error knows this frame: neither would go without the collector.
+            del piece
         return result
 
     async def finish(self) -> None:
@@ -134,14 +137,17 @@ class _Piece:
         try:
             if self.error is None and self._db is not None:
                 self._db.committed()
-        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
-            self.error = error
-        if self.done.done():
+        except Exception as fault:  # noqa: BLE001 - it is raised where it is waited for
+            self.error = fault
+        done, error, self.error = self.done, self.error, None
+        # An error knows the frames that know this piece.
+        del self.done
+        if done.done():
             return
-        if self.error is None:
-            self.done.set_result(self._result)
+        if error is None:
+            done.set_result(self._result)
         else:
-            self.done.set_exception(self.error)
+            done.set_exception(error)
 
 
 def _tell(pieces: list[_Piece], over: asyncio.Future[None]) -> None:

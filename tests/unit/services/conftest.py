@@ -200,7 +200,7 @@ class Bench:
         services, keys = house.services, house.core.signing_keys
         self.house, self.clock = house, Clock()
         self.activity = Activity(house.store)
-        lookup = Lookup(house.store, services.accounts, lifetimes, self.clock)
+        lookup = Lookup(house.store, services.accounts, services.changes, lifetimes, self.clock)
         self.tokens = Tokens(
             house.store,
             keys,
@@ -210,7 +210,7 @@ class Bench:
             self.activity,
             lifetimes,
             self.clock,
-            capacity=1000,
+            capacity=1_000_000,
         )
         self.sessions = Sessions(
             house.store, services.changes, services.events, self.activity, lifetimes, self.clock

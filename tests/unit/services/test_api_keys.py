@@ -11,6 +11,7 @@ import pytest
 
 from ostiary import errors
 from ostiary.arguments import Duration
+from ostiary.services.batches import Batch
 from ostiary.services.sessions import Origin
 from ostiary.storage.tables import api_keys as table
 from ostiary.testing.clock import HOUR
@@ -58,9 +59,9 @@ async def test_a_key_expires_to_the_millisecond_and_is_purged_later(bench: Any) 
     bench.clock.advance(1)
     assert [await bench.good(one) for one in (text, endless)] == [False, True]
     bench.clock.advance(MINUTE)
-    assert await bench.api_keys.purge(10) == 0
+    assert await bench.api_keys.purge(Batch(10)) == 0
     bench.clock.advance(1)
-    assert [await bench.api_keys.purge(10) for _ in range(2)] == [1, 0]
+    assert [await bench.api_keys.purge(Batch(10)) for _ in range(2)] == [1, 0]
     assert await bench.good(endless)
 
 
@@ -163,7 +164,7 @@ async def test_the_last_use_of_a_key_is_noted_by_the_minute(bench: Any) -> None:
         await bench.tokens.find(text)
     bench.clock.advance(2 * MINUTE)
     assert bench.tokens.peek(text) is not None
-    assert await bench.activity.flush(10) == 1
+    assert await bench.activity.flush(Batch(10)) == 1
     (row,) = await bench.house.rows(table)
     assert row.last_seen == bench.clock() - bench.clock() % MINUTE
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ostiary.events import RoleDeleted, UserDeleted
 from ostiary.services.audit_log import AuditLog, Wanted
+from ostiary.services.batches import Batch
 from ostiary.storage.tables import audit
 from ostiary.testing.clock import Clock
 
@@ -58,21 +59,25 @@ async def test_what_is_old_goes_in_batches_and_the_rest_stays(house: Any) -> Non
     log = AuditLog(house.store, 2 * DAY, clock)
     old, young = clock() - 3 * DAY, clock() - DAY
     await write(house, old, young, old, old)
-    assert [await log.purge(2), await log.purge(2), await log.purge(2)] == [2, 1, 0]
+    assert [await log.purge(Batch(2)), await log.purge(Batch(2)), await log.purge(Batch(2))] == [
+        2,
+        1,
+        0,
+    ]
     assert await instants(house) == [young]
 
 
 async def test_for_ever_is_for_ever(house: Any) -> None:
     log = AuditLog(house.store, -1, Clock(now()))
     await write(house, 1)
-    assert await log.purge(100) == 0
+    assert await log.purge(Batch(100)) == 0
     assert await instants(house) == [1]
 
 
 async def test_a_server_that_forgets_after_a_day_does_not_argue_with_the_store(house: Any) -> None:
     log = AuditLog(house.store, DAY, Clock(now()))
     await write(house, now() - DAY - 1, now() - DAY - 3_600_000)
-    assert await log.purge(100) == 1
+    assert await log.purge(Batch(100)) == 1
 
 
 async def test_entries_are_found_by_whoever_did_it_or_whom_it_was_done_to(house: Any) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from ostiary import errors
 from ostiary.clock import now
+from ostiary.services.batches import Batch
 from ostiary.services.changes import RETENTION, Changes
 from ostiary.services.sessions import Origin
 from ostiary.storage.tables import changes as log
@@ -179,12 +180,12 @@ async def test_only_what_every_process_has_read_is_purged(house: Any) -> None:
         async with house.store.begin() as db:
             await changes.record(db, "user", "ann")
     clock.advance(RETENTION)
-    await changes.purge(2)
+    await changes.purge(Batch(2))
     count = select(func.count()).where(log.c.id == "ann")
     async with house.store.read() as db:
         assert await db.scalar(count) == 5
     clock.advance(1)
-    await changes.purge(2)
+    await changes.purge(Batch(2))
     async with house.store.read() as db:
         assert await db.scalar(count) == 3
 
@@ -198,7 +199,7 @@ async def test_sequence_numbers_are_never_used_again(house: Any) -> None:
     await changes.catch_up()
     position = changes.position
     clock.advance(RETENTION + 1)
-    await changes.purge(1000)
+    await changes.purge(Batch(1000))
     async with house.store.begin() as db:
         await changes.record(db, "user", "bob")
     await changes.catch_up()
@@ -226,7 +227,7 @@ async def test_who_has_not_read_what_a_wrong_clock_has_removed_forgets_everythin
     await write(one, ("user", "bob"))
     await write(one, ("user", "cid"))
     fast = Clock(now() + 3 * RETENTION)
-    await Changes(one.store, one.services.changes._watch, nobody, fast).purge(100)
+    await Changes(one.store, one.services.changes._watch, nobody, fast).purge(Batch(100))
     await turn()
     assert other.services.changes.pending()
     await other.services.changes.catch_up()

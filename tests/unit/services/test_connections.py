@@ -10,6 +10,7 @@ from sqlalchemy import insert
 
 from ostiary.arguments import Duration
 from ostiary.services.activity import Activity
+from ostiary.services.batches import Batch
 from ostiary.services.connections import SPARE, Connections, Socket
 from ostiary.services.lifetimes import Lifetimes
 from ostiary.services.lookup import Lookup
@@ -34,13 +35,13 @@ class Process:
         self.tokens = Tokens(
             house.store,
             house.core.signing_keys,
-            Lookup(house.store, services.accounts, lifetimes, clock),
+            Lookup(house.store, services.accounts, services.changes, lifetimes, clock),
             services.changes,
             services.events,
             Activity(house.store),
             lifetimes,
             clock,
-            capacity=1000,
+            capacity=1_000_000,
         )
         self.rooms = Rooms()
         self.connections = Connections(self.tokens, self.rooms, services.changes, clock)
@@ -220,7 +221,7 @@ async def test_what_was_purged_long_after_is_still_told(process: Process) -> Non
     """Housekeeping leaves expired tokens for as long as somebody may ask about them."""
     socket = process.socket(await process.session())
     process.clock.advance(HOUR + 30 * SECOND)
-    await process.tokens.purge(10)
+    await process.tokens.purge(Batch(10))
     assert await process.told_after(0) == [socket]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ostiary import Challenge, Redirect, errors
+from ostiary.services.batches import Batch
 from ostiary.services.counters import Counted
 from ostiary.services.flows import Flows, Handle, Holder, check_step
 from ostiary.services.returning import CODE_LIFETIME, Proof, Returning
@@ -70,13 +71,13 @@ async def test_it_is_over_when_its_time_is(flows: Flows, clock: Clock, house: An
         await flows.find("s", Handle(begun.handle, "challenge"), NOBODY)
     with pytest.raises(errors.FlowOver):
         await flows.spend(flow)
-    assert await flows.purge(100) == 1
+    assert await flows.purge(Batch(100)) == 1
     assert await house.rows(login_flows) == []
 
 
 async def test_purging_leaves_what_is_under_way(flows: Flows, house: Any) -> None:
     await flows.begin("s", ASKED, NOBODY, "")
-    assert await flows.purge(100) == 0
+    assert await flows.purge(Batch(100)) == 0
     assert len(await house.rows(login_flows)) == 1
 
 

@@ -178,7 +178,7 @@ async def test_a_plugin_gets_its_store_bare_of_everything_else(inside: Any) -> N
     async def probe(held: SimpleNamespace) -> None:
         stores.append(held.store)
         assert {name for name in dir(held.store) if name[0] != "_"} == {
-            *("name", "hasher", "sealer", "read", "begin")
+            *("name", "hasher", "sealer", "read", "begin", "search")
         }
         async with held.store.begin() as db:
             assert {name for name in dir(db) if name[0] != "_"} == {

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ostiary import errors
+from ostiary.services.batches import Batch
 from ostiary.services.sessions import Origin
 from ostiary.services.signing import SESSION
 from ostiary.testing.clock import HOUR
@@ -67,7 +68,7 @@ async def test_a_key_is_kept_while_something_lives_that_it_signed(bench: Any) ->
     assert await bench.good(token)
 
     bench.clock.advance(HOUR + 60_000)
-    await bench.tokens.purge(100)
+    await bench.tokens.purge(Batch(100))
     await bench.ring.purge()
     assert len(await bench.ring.keys()) == 2
     assert await bench.good(key)

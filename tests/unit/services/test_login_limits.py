@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from ostiary import Call, Redirect, errors
 from ostiary.services import turns
+from ostiary.services.batches import Batch
 from ostiary.services.flows import NextStep
 from ostiary.services.login_limits import Attempt, LoginLimits
 from ostiary.services.sessions import Origin
@@ -170,7 +171,7 @@ async def test_who_knows_the_secret_may_use_it_many_times_at_once(door: Door) ->
 async def test_who_succeeds_leaves_no_counter(door: Door) -> None:
     for _ in range(FREE + OF_ADDRESS):
         await door.succeed()
-    assert await door.limits.purge(10) == 3
+    assert await door.limits.purge(Batch(10)) == 3
     assert await door.rows() == 0
 
 
@@ -322,15 +323,15 @@ async def test_counters_of_invented_names_are_few_and_go_away(door: Door) -> Non
         await door.fail(f"invented-{number}")
     assert await door.rows() == OF_ADDRESS + 1
     await door.succeed()
-    assert await door.limits.purge(10) == 2
-    assert await door.limits.purge(10) == 0
+    assert await door.limits.purge(Batch(10)) == 2
+    assert await door.limits.purge(Batch(10)) == 0
     door.clock.advance(WINDOW + SECOND)
-    assert await door.limits.purge(10) == 10
-    while await door.limits.purge(10) == 10:
+    assert await door.limits.purge(Batch(10)) == 10
+    while await door.limits.purge(Batch(10)) == 10:
         pass
     assert (await door.rows(), await door.rows(devices)) == (0, 1)
     door.clock.advance(30 * DAY)
-    assert await door.limits.purge(10) == 1
+    assert await door.limits.purge(Batch(10)) == 1
     assert await door.rows(devices) == 0
 
 
@@ -341,7 +342,7 @@ async def test_what_came_to_no_verdict_is_no_failure(door: Door) -> None:
         errors.TtlExceeded(),
     ):
         assert await door.fail(error=error) == 0
-    assert await door.limits.purge(10) == 2
+    assert await door.limits.purge(Batch(10)) == 2
     assert await door.rows() == 0
 
 
@@ -432,7 +433,7 @@ async def test_a_redirection_is_no_failure(house: Any) -> None:
     for _ in range(FREE + 1):
         outcome = await sign_in(house, "1")
         assert isinstance(outcome, NextStep)
-    await house.services.login_limits.purge(10)
+    await house.services.login_limits.purge(Batch(10))
     assert await Door(house).rows() == 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ostiary import errors
+from ostiary.services.batches import Batch
 from ostiary.services.sessions import Origin
 from ostiary.storage.tables import tokens as table
 from ostiary.testing.clock import HOUR
@@ -99,7 +100,7 @@ async def test_tokens_of_an_earlier_version_are_sessions_of_their_own(bench: Any
 async def test_the_last_use_is_known_by_the_minute_and_written_later(bench: Any) -> None:
     token = await bench.issue()
     await bench.tokens.find(token)
-    assert await bench.activity.flush(10) == 0
+    assert await bench.activity.flush(Batch(10)) == 0
     began = bench.clock()
     bench.clock.advance(MINUTE * 5 // 2)
     for _ in range(3):
@@ -109,7 +110,7 @@ async def test_the_last_use_is_known_by_the_minute_and_written_later(bench: Any)
     assert (one.began_at, one.last_seen) == (began, minute)
     (row,) = await bench.house.rows(table)
     assert row.last_seen < minute
-    assert [await bench.activity.flush(10) for _ in range(2)] == [1, 0]
+    assert [await bench.activity.flush(Batch(10)) for _ in range(2)] == [1, 0]
     (row,) = await bench.house.rows(table)
     assert row.last_seen == minute
     assert (await listed(bench))[0].last_seen == minute
@@ -126,7 +127,7 @@ async def test_uses_are_written_in_batches_and_never_backwards(bench: Any) -> No
     async with bench.house.store.begin() as db:
         first = (await bench.tokens.find(tokens[0])).fingerprint
         await db.execute(table.update().where(table.c.fingerprint == first).values(last_seen=later))
-    assert [await bench.activity.flush(2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [await bench.activity.flush(Batch(2)) for _ in range(4)] == [2, 2, 1, 0]
     seen = sorted(row.last_seen for row in await bench.house.rows(table))
     minute = bench.clock() - bench.clock() % MINUTE
     assert seen == [minute] * 4 + [later]

@@ -11,6 +11,7 @@ import pytest
 
 from ostiary import errors
 from ostiary.arguments import Duration
+from ostiary.services.batches import Batch
 from ostiary.services.lifetimes import Lifetimes
 from ostiary.services.sessions import Origin
 from ostiary.services.tokens import LONGEST
@@ -210,7 +211,7 @@ async def test_what_is_over_is_purged_in_batches_and_nothing_else(bench: Any) ->
     endless, lasting = await bench.issue(wanted=-1), await bench.issue(wanted=HOUR)
     await bench.refresh(await bench.issue(wanted=HOUR))
     bench.clock.advance(HOUR // 2)
-    assert [await bench.tokens.purge(4) for _ in range(3)] == [4, 2, 0]
+    assert [await bench.tokens.purge(Batch(4)) for _ in range(3)] == [4, 2, 0]
     assert await bench.good(endless)
     assert await bench.good(lasting)
     assert len(await bench.house.rows(table)) == 3
@@ -363,10 +364,10 @@ async def test_what_became_of_a_token_can_be_told(bench: Any) -> None:
 async def test_what_expired_is_known_for_a_minute(bench: Any) -> None:
     session = await bench.tokens.find(await bench.issue(wanted=1000))
     bench.clock.advance(1000 + MINUTE)
-    assert await bench.tokens.purge(10) == 0
+    assert await bench.tokens.purge(Batch(10)) == 0
     assert await fate(bench, session) == "expired"
     bench.clock.advance(1)
-    assert await bench.tokens.purge(10) == 1
+    assert await bench.tokens.purge(Batch(10)) == 1
     assert await fate(bench, session) == "gone"
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from sqlalchemy import delete, insert, select, update
 
 from ostiary import errors
+from ostiary.services.batches import Batch, remove
 from ostiary.services.search.asking import SortValue
 from ostiary.storage import Store
 from ostiary.storage.tables import scrolls
@@ -90,13 +91,10 @@ class Scrolls:
         async with self._store.begin() as db:
             await db.execute(delete(scrolls).where(scrolls.c.id == id))
 
-    async def purge(self, batch: int) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Remove some scrolls that have expired; return how many."""
         expired = scrolls.c.expires_at <= self._clock()
-        some = select(scrolls.c.id).where(expired).limit(batch).scalar_subquery()
-        async with self._store.begin() as db:
-            gone = await db.execute(delete(scrolls).where(scrolls.c.id.in_(some)))
-            return int(gone.rowcount)
+        return await remove(self._store, scrolls, expired, scrolls.c.expires_at, batch)
 
 
 def _columns(scroll: Scroll) -> dict[str, Any]:

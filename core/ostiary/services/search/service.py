@@ -23,6 +23,7 @@ from ostiary.filters import (
     words_of,
 )
 from ostiary.services.api_keys import API_KEYS
+from ostiary.services.batches import Batch
 from ostiary.services.search import asking, documents
 from ostiary.services.search.asking import Asked
 from ostiary.services.search.collections import COLLECTIONS
@@ -154,7 +155,7 @@ class Search:
         start, size = self._bounds(page, {}, FEW, less=page.start or 0)
         return asking.read(body, lang), start, size
 
-    async def purge(self, batch: int) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Remove some scrolls that have expired; return how many."""
         return await self._scrolls.purge(batch)
 

@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select
 
 from ostiary import errors
 from ostiary.filters import Filter, Polygon, Some
+from ostiary.services.batches import Batch
 from ostiary.services.profiles import PROFILES
 from ostiary.services.roles import ROLES
 from ostiary.services.search import Found, Page, Search, asking, documents
@@ -145,7 +146,7 @@ async def test_scrolls_that_have_expired_are_purged(
         await begin(search, scroll=1000)
     await begin(search, scroll=2000)
     clock.advance(1000)
-    assert [await search.purge(2) for _ in range(3)] == [2, 1, 0]
+    assert [await search.purge(Batch(2)) for _ in range(3)] == [2, 1, 0]
     async with seven.read() as db:
         assert len((await db.execute(select(scrolls))).all()) == 1
 

@@ -1,0 +1,157 @@
+"""Growth: what a server costs with many users and tokens, as far as it can be told with few."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ostiary.settings import load
+from ostiary.storage import sqlite_files
+from ostiary.testing.wire import HttpApi, serving
+
+if TYPE_CHECKING:
+    pass
+
+ANN = {"username": "ann", "password": "correct horse battery staple"}
+OLD = 1
+"""An instant long ago."""
+
+SMALL = {
+    "profiles", "roles", "signing_keys", "journal", "instances", "installation", "plugins",
+    "mappings", "places", "master_keys", "alembic_version", "sqlite_schema", "CONSTANT",
+}  # fmt: skip
+"""Tables that do not grow with the users."""
+
+ADMITTED = re.compile(
+    # One row of an index, which SQLite calls a scan all the same; of accounts from elsewhere only.
+    r"ORDER BY sequence DESC\s+LIMIT 1|hash IS NOT NULL.*imported IS NOT NULL.*LIMIT 1"
+    # Once an hour while a key is retired, beside everybody.
+    r"|signing_keys\.retired_at <",
+    re.DOTALL,
+)
+
+Statements = dict[str, set[str]]
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
+    """Every statement that is run from here on, by the file."""
+    seen: Statements = {}
+    connect = sqlite_files.connect
+
+    def traced(path: Path, *arguments: Any, **named: Any) -> sqlite3.Connection:
+        connection = connect(path, *arguments, **named)
+        connection.set_trace_callback(seen.setdefault(str(path), set()).add)
+        return connection
+
+    monkeypatch.setattr(sqlite_files, "connect", traced)
+    return seen
+
+
+def test_no_statement_looks_through_a_table_that_grows(
+    tmp_path: Path, statements: Statements, administer: Callable[[HttpApi], str]
+) -> None:
+    """Issue 7, 3: checks, logins, new users and housekeeping find everything by an index."""
+    settings = load(
+        config=None,
+        environment={"OSTIARY_SETUP_SECRET": "a setup secret that everybody knows"},
+        overrides={"data.dir": str(tmp_path / "data")},
+    )
+    with serving(settings) as port, closing(HttpApi(port)) as api:
+        for several in statements.values():
+            several.clear()  # Those that make the tables.
+        walk_through(api, administer(api))
+    for path in list(statements):
+        if path.endswith("core.db"):
+            make_old(path)
+    with serving(settings):
+        wait_until_gone(tmp_path / "data" / "core.db")
+    looked_through = {
+        (plan, sql)
+        for path, several in statements.items()
+        for sql in several
+        for plan in scans(path, sql)
+    }
+    assert not looked_through
+    assert any("DELETE FROM tokens" in sql for several in statements.values() for sql in several)
+
+
+def walk_through(api: HttpApi, admin: str) -> None:
+    """Do what many do, often."""
+    content = {"content": {"profileIds": ["admin"]}, "credentials": {"local": ANN}}
+    made = api.call("security:createUser", content, jwt=admin, _id="ann")
+    assert made.status == 200, made.body
+    assert api.call("security:createUser", content, jwt=admin).status == 412
+    wrong = ANN | {"password": "no"}
+    for given, status in ((wrong, 401), (ANN, 200)):
+        assert api.call("auth:login", given, strategy="local").status == status
+    jwt = api.call("auth:login", ANN, strategy="local").result["jwt"]
+    assert api.call("auth:checkToken", {"token": jwt}).result["valid"]
+    assert api.call("auth:getCurrentUser", jwt=jwt).status == 200
+    assert api.call("auth:createToken", jwt=jwt).status == 200
+    assert api.call("auth:getMySessions", jwt=jwt).status == 200
+    key = {"description": "a key"}
+    assert api.call("auth:createApiKey", key, jwt=jwt, expiresIn="1h").status == 200
+    assert api.call("auth:searchApiKeys", {}, jwt=jwt).status == 200
+    jwt = api.call("auth:refreshToken", jwt=jwt).result["jwt"]
+    assert api.call("auth:updateSelf", {"city": "Porto"}, jwt=jwt).status == 200
+    assert api.call("auth:logout", jwt=jwt).status == 200
+    assert api.call("server:adminExists", jwt=admin).status == 200
+    assert api.call("security:revokeTokens", jwt=admin, _id="ann").status == 200
+    assert api.call("security:deleteUser", jwt=admin, _id="ann").status == 200
+
+
+EXPIRED = """
+    INSERT INTO tokens (fingerprint, kuid, generation, jti, key_id, issued_at, expires_at,
+                        single_use, last_seen) VALUES (x'01', 'x', 'x', 'x', 'x', 1, 1, 0, 1);
+    INSERT INTO api_keys (id, kuid, generation, fingerprint, key_id, description, ttl, created_at,
+                          expires_at) VALUES ('x', 'x', 'x', x'02', 'x', 'x', 1, 1, 1);
+    INSERT INTO login_counters VALUES (x'01', 1, 1, 1);
+    INSERT INTO devices VALUES (x'01', x'01', 1);
+    INSERT INTO login_flows VALUES (x'01', 'x', x'01', NULL, x'01', 1);
+    INSERT INTO scrolls VALUES ('x', 'users', '{}', '{}', 1);
+    INSERT INTO audit (at, event) VALUES (1, 'SignedIn');
+    INSERT INTO changes (what, id, at) VALUES ('user', 'x', 1);
+"""
+OVER = {
+    "tokens": "expires_at", "api_keys": "expires_at", "login_counters": "expires_at",
+    "devices": "seen_at", "login_flows": "expires_at", "scrolls": "expires_at", "audit": "at",
+    "changes": "at",
+}  # fmt: skip
+
+
+def make_old(path: str) -> None:
+    """Write a row of each kind that is over."""
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript(EXPIRED)
+
+
+def wait_until_gone(path: Path) -> None:
+    """Wait until the server has removed what is over."""
+    with closing(sqlite3.connect(path)) as file:
+        end = time.monotonic() + 30
+        while left := [
+            table
+            for table, instant in OVER.items()
+            if file.execute(f"SELECT 1 FROM {table} WHERE {instant} = 1").fetchone()
+        ]:
+            assert time.monotonic() < end, left
+            time.sleep(0.05)
+
+
+def scans(path: str, sql: str) -> Iterator[str]:
+    """Yield how a statement looks through a table that grows."""
+    if not re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", sql) or ADMITTED.search(sql):
+        return
+    with closing(sqlite3.connect(path)) as file:
+        for *_, detail in file.execute(f"EXPLAIN QUERY PLAN {sql}"):
+            found = re.match(r"SCAN (\w+)", detail)
+            if found and found[1] not in SMALL:
+                yield detail
