@@ -185,7 +185,7 @@ def test_a_failover_costs_nothing_that_was_acknowledged(
     cluster: Cluster, serve: Serve, administer: Callable[[HttpApi], str]
 ) -> None:
     """REL-03, REL-01: the errors last as long as the outage, and the server recovers by itself."""
-    _fail_over_under_load(cluster, serve, administer, clients=30, before=2.0, after=3.0)
+    _fail_over_under_load(cluster, serve, administer, clients=30, before=2.0, after=9.0)
 
 
 def test_a_commit_that_was_told_not_to_wait_for_the_standby_is_not_acknowledged(
@@ -272,10 +272,9 @@ def _fail_over_under_load(
         cluster.fail_over()
         back = time.monotonic()
         _await_readiness(server, back + RECOVERY + SLACK)
-        recovered = time.monotonic()
         time.sleep(after)
         done.set()
-    late = [at for one in working for at in one.unavailable if at > recovered + ANSWER]
+    late = [at for one in working for at in one.unavailable if at > back + RECOVERY]
     early = [at for one in working for at in one.unavailable if at < failed]
     assert not early
     assert not late, f"503 until {max(late) - back} s after the standby took over"
