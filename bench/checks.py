@@ -30,7 +30,7 @@ from driving import (
     sign_up_closed,
     wrk,
 )
-from goals import Figure, keeping, report
+from goals import Figure, at_least, at_most, keeping, report
 
 HERE = Path(__file__).parent
 STOCK = {"OSTIARY_SERVER__PROTOCOL": "stock"}
@@ -101,15 +101,8 @@ def figures(results: dict[str, list[Measured]]) -> Iterator[Figure]:
     """Yield the shares of the bare application in the same round, as medians."""
     for name, (least, most) in WANTED.items():
         share, ratio = compared(results[name], results["bare"])
-        yield Figure(goal="G1", what=f"{name}, of bare", value=share, wanted=least, bound="least")
-        yield Figure(
-            goal="G2",
-            what=f"{name}, p99 of bare",
-            value=ratio,
-            wanted=most,
-            bound="most",
-            unit="x",
-        )
+        yield at_least("G1", f"{name}, of bare", share, least)
+        yield at_most("G2", f"{name}, p99 of bare", ratio, most, "x")
 
 
 def compared(rounds: list[Measured], yardstick: list[Measured]) -> tuple[float, float]:

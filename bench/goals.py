@@ -46,6 +46,16 @@ class Figure:
         return self.value <= self.wanted
 
 
+def at_least(goal: str, what: str, value: float, wanted: float, unit: str = "%") -> Figure:
+    """Return a figure that may not be below its bound."""
+    return Figure(goal=goal, what=what, value=value, wanted=wanted, bound="least", unit=unit)
+
+
+def at_most(goal: str, what: str, value: float, wanted: float, unit: str = "%") -> Figure:
+    """Return a figure that may not be above its bound."""
+    return Figure(goal=goal, what=what, value=value, wanted=wanted, bound="most", unit=unit)
+
+
 def keeping(parser: argparse.ArgumentParser) -> None:
     """Give a program the option that keeps its figures."""
     parser.add_argument(

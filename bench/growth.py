@@ -33,7 +33,7 @@ from urllib.parse import urlsplit
 import asyncpg
 from checks import bare
 from driving import CHECKED, ostiary, wrk
-from goals import Figure, keeping, report
+from goals import Figure, at_least, at_most, keeping, report
 from populating import PASSWORD, TABLES, Files, Schemas, Who, populate, sign_up
 from timing import timed
 
@@ -313,31 +313,20 @@ def figures(name: str, small: Place, big: Place, many: int, bare_cost: float) ->
     """Yield what a million costs beside a hundred, and many tokens beside a few."""
     for what, told in (("login", "CPU of a login"), ("creation", "CPU of a new user")):
         print(f"{told}: {small.median(what):.2f} ms, {big.median(what):.2f} ms")
-        yield Figure(
-            goal="growth", what=f"{name}, {told}, {big.users:,} of {FEW}", unit="x",
-            value=big.median(what) / small.median(what), wanted=WITHIN, bound="most",
-        )  # fmt: skip
-    yield Figure(
-        goal="growth", what=f"{name}, check, {big.users:,} of {FEW}", unit="x",
-        value=big.median("few") / small.median("few"), wanted=WITHIN, bound="most",
-    )  # fmt: skip
-    yield Figure(
-        goal="growth", what=f"{name}, rows read without an index", unit="rows",
-        value=big.median("looked through"), wanted=0, bound="most",
-    )  # fmt: skip
+        ratio = big.median(what) / small.median(what)
+        yield at_most("growth", f"{name}, {told}, {big.users:,} of {FEW}", ratio, WITHIN, "x")
+    ratio = big.median("few") / small.median("few")
+    yield at_most("growth", f"{name}, check, {big.users:,} of {FEW}", ratio, WITHIN, "x")
+    rows = big.median("looked through")
+    yield at_most("growth", f"{name}, rows read without an index", rows, 0, "rows")
     costs = {what: big.median(what) for what in ("some", "many", "cold")}
     print(f"µs of CPU for a check: {costs}; bare {bare_cost:.1f}")
     print(f"memory grown by {big.median('grown'):.0f} MiB for {many:,} tokens")
     wanted = {"many": 0.95, "cold": 0.70}
     for what, told in (("many", "warm"), ("cold", "cold")):
-        yield Figure(
-            goal="G3", what=f"{name}, {many:,} in turn, {told}, of {SOME:,}",
-            value=costs["some"] / costs[what], wanted=wanted[what], bound="least",
-        )  # fmt: skip
-    yield Figure(
-        goal="G3", what=f"{name}, first sight, of bare", value=bare_cost / costs["cold"],
-        wanted=0.20, bound="least",
-    )  # fmt: skip
+        share = costs["some"] / costs[what]
+        yield at_least("G3", f"{name}, {many:,} in turn, {told}, of {SOME:,}", share, wanted[what])
+    yield at_least("G3", f"{name}, first sight, of bare", bare_cost / costs["cold"], 0.20)
 
 
 if __name__ == "__main__":

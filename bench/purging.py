@@ -25,7 +25,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from driving import ostiary
-from goals import Figure, keeping, report
+from goals import Figure, at_most, keeping, report
 from growth import CHEAP, log_in
 from populating import YEAR, Files, populate, sign_up
 
@@ -68,8 +68,9 @@ class Watched:
     """What was seen of a server.
 
     :ivar logins: how long each took, in ms.
-    :ivar holds: how long each wait for the writer's turn took, in ms.
+    :ivar waits: how long each wait for the writer's turn took, in ms.
     :ivar removed: rows that went, in a second.
+    :ivar log: the greatest size of the file's log, in bytes.
     """
 
     def __init__(self) -> None:
@@ -135,14 +136,9 @@ def figures(alone: Watched, purging: Watched) -> Iterator[Figure]:
             f"longest {max(one.waits):.2f} ms; {one.removed:,.0f} rows a second; "
             f"log {one.log / 2**20:.1f} MiB"
         )
-    yield Figure(
-        goal="growth", what="longest wait for the writer", value=max(purging.waits),
-        wanted=LONGEST, bound="most", unit="ms",
-    )  # fmt: skip
-    yield Figure(
-        goal="growth", what="p99 of logins beside removing", unit="x",
-        value=late(purging.logins) / late(alone.logins), wanted=2, bound="most",
-    )  # fmt: skip
+    longer = late(purging.logins) / late(alone.logins)
+    yield at_most("growth", "longest wait for the writer", max(purging.waits), LONGEST, "ms")
+    yield at_most("growth", "p99 of logins beside removing", longer, 2, "x")
 
 
 def late(times: Sequence[float]) -> float:

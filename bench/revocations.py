@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from driving import CONNECTIONS, posting, sign_up, wrk
-from goals import Figure, keeping, report
+from goals import Figure, at_most, keeping, report
 
 from ostiary.testing.cable import Cable
 from ostiary.testing.postgresql import ThrowAwayPostgreSQL, started
@@ -102,10 +102,12 @@ def after_logouts(nodes: Nodes, session: str, logouts: int) -> Iterator[Figure]:
     here, told, strict = (Caller(one.url) for one in (nodes.here, nodes.told, nodes.strict))
     times = sorted(stale_ms(here, told, session) for _ in range(logouts))
     show("another server, told", times)
-    yield figure("G8", "another server after a logout, p99", times[int(0.99 * logouts)], WANTED_MS)
-    yield figure("REL-04", "another server after a logout, at most", times[-1], BOUND_MS)
+    yield at_most(
+        "G8", "another server after a logout, p99", times[int(0.99 * logouts)], WANTED_MS, "ms"
+    )
+    yield at_most("REL-04", "another server after a logout, at most", times[-1], BOUND_MS, "ms")
     accepted = sum(stale_ms(here, strict, session) > 0 for _ in range(logouts))
-    yield figure("REL-04", "accepted by a strict server", accepted, 0, unit="tokens")
+    yield at_most("REL-04", "accepted by a strict server", accepted, 0, "tokens")
 
 
 def when_silent(nodes: Nodes, session: str, silences: int) -> Iterator[Figure]:
@@ -117,7 +119,7 @@ def when_silent(nodes: Nodes, session: str, silences: int) -> Iterator[Figure]:
         times.append(stale_ms(here, told, session, before=nodes.cable.silence))
         nodes.cable.mend()
     show("another server, not told", sorted(times))
-    yield figure("REL-04", "notification lost, at most", max(times), BOUND_MS)
+    yield at_most("REL-04", "notification lost, at most", max(times), BOUND_MS, "ms")
     time.sleep(LISTENING)
 
 
@@ -138,7 +140,7 @@ def statements_of_checks(nodes: Nodes, session: str) -> Iterator[Figure]:
         )
         if server is nodes.told:
             asked = (one + many) / (CHECKS + checks)
-            yield figure("G8", "reads of the database per warm check", asked, 0, unit="")
+            yield at_most("G8", "reads of the database per warm check", asked, 0, "")
 
 
 def check(caller: Caller, session: str) -> None:
@@ -154,9 +156,11 @@ def on_sqlite(logouts: int) -> Iterator[Figure]:
         here, there = two_workers(server)
         times = sorted(stale_ms(here, there, session) for _ in range(logouts))
     show("another worker, SQLite", times)
-    yield figure("G8", "another worker after a logout, p99", times[int(0.99 * logouts)], WANTED_MS)
+    yield at_most(
+        "G8", "another worker after a logout, p99", times[int(0.99 * logouts)], WANTED_MS, "ms"
+    )
     accepted = sum(one > 0 for one in times)
-    yield figure("REL-04", "accepted by another worker", accepted, 0, unit="tokens")
+    yield at_most("REL-04", "accepted by another worker", accepted, 0, "tokens")
 
 
 def stale_ms(here: Caller, there: Caller, session: str, before: Any = None) -> float:
@@ -249,11 +253,6 @@ def make_stores(server: ThrowAwayServer, database: ThrowAwayPostgreSQL, name: st
 def missing(part: str, remedy: str) -> NoReturn:
     """End where PostgreSQL is not there."""
     sys.exit(f"{part}: {remedy}")
-
-
-def figure(goal: str, what: str, value: float, wanted: float, unit: str = "ms") -> Figure:
-    """Return a figure that has a greatest value."""
-    return Figure(goal=goal, what=what, value=value, wanted=wanted, bound="most", unit=unit)
 
 
 def show(what: str, times: Sequence[float]) -> None:
