@@ -117,7 +117,7 @@ def _line(one: Figure) -> str:
 def _told(figure: Figure, value: float) -> str:
     if figure.unit == "%":
         return f"{value:.1%}"
-    return f"{value:.3g} {figure.unit}"
+    return f"{value:,.0f} {figure.unit}" if value >= 1000 else f"{value:.3g} {figure.unit}"
 
 
 def _order(key: tuple[str, str]) -> tuple[bool, int, str]:

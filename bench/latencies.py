@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 
 import httpx2
-from driving import CLIENT_CORE, CREDENTIALS, SERVER_CORE, ostiary, sign_up
+from driving import CLIENT_CORE, CREDENTIALS, SERVER_CORE, ostiary, percentile, sign_up
 from goals import Figure, at_most, keeping, report
 
 LOGINS, CHECKS, CROWD = 20, 500, 128
@@ -88,11 +87,6 @@ async def steadily(work: Callable[[], Awaitable[None]], rate: int, seconds: int)
         await asyncio.sleep(max(0, due - time.perf_counter()))
         tasks.append(asyncio.create_task(timed(due)))
     return list(await asyncio.gather(*tasks))
-
-
-def percentile(values: list[float], percent: int) -> float:
-    """Return what so many percent of the values are at most."""
-    return statistics.quantiles(values, n=100)[percent - 1]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from driving import CREDENTIALS, NOTHING, free_port, post, sign_up
+from driving import CREDENTIALS, NOTHING, free_port, post, resident, sign_up
 from goals import Figure, at_most, keeping, report
 
 IMPORTS = [sys.executable, "-c", "import uvicorn, starlette.applications, sqlalchemy"]
@@ -74,8 +74,7 @@ class Running:
     @property
     def rss(self) -> float:
         """The memory that is resident, in MiB."""
-        pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE") / MIB
+        return resident(self.pid) / MIB
 
     @property
     def cpu(self) -> float:
