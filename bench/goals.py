@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 HISTORY = Path(__file__).parent / "history.jsonl"
+LARGE = 1000
 SHOWN = "{:9}{:48}{:>12}{:>14}{:>8}"
 
 
@@ -117,7 +118,8 @@ def _line(one: Figure) -> str:
 def _told(figure: Figure, value: float) -> str:
     if figure.unit == "%":
         return f"{value:.1%}"
-    return f"{value:,.0f} {figure.unit}" if value >= 1000 else f"{value:.3g} {figure.unit}"
+    shown = f"{value:.3g}" if value < LARGE else f"{value:,.0f}"
+    return f"{shown} {figure.unit}"
 
 
 def _order(key: tuple[str, str]) -> tuple[bool, int, str]:
