@@ -25,8 +25,9 @@ from ostiary.storage.sqlite_session import (
     raise_fault,
     telling,
 )
+from ostiary.storage.sqlite_together import SQLiteTogether
 from ostiary.storage.store import Database, Rows
-from ostiary.storage.together import Together, Work
+from ostiary.storage.together import Work
 from ostiary.storage.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class SQLiteStore:
             self._hot = files.connect(path, guards.Guard(guards.READING))
         self._new_reader = partial(Session, name, readers, reading, begin_reading)
         self._idle: list[Session] = []
-        self._together = Together(self._writer, self._thread, self._turn)
+        self._together = SQLiteTogether(self._writer, self._thread, self._turn)
 
     @asynccontextmanager
     async def read(self, *, apart: bool = False) -> AsyncIterator[Database]:
