@@ -1,7 +1,7 @@
 """How long logins and checks take while both come at a steady rate (REL-05).
 
 Two workers' worth of cores for one worker and its clients, as on the machine that the goals name;
-20 logins a second of 100 accounts beside 500 checks a second, each begun on time whether those
+20 logins a second of one account beside 500 checks a second, each begun on time whether those
 before it are answered or not: what waits is counted from when it should have begun.
 
     python bench/latencies.py [--seconds 15] [--keep]

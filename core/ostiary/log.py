@@ -26,13 +26,11 @@ MASK = "***"
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
-
 MOST_WAITING = 10_000
 """Lines that wait to be written before others are lost: some two MB."""
 
 LAST_LINES = 2.0
 """Seconds in which what waits to be written is written when the process ends."""
-
 
 LOST = "%d lines of the log are lost: they were not taken in time, or there was no room for them"
 
