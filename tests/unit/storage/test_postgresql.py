@@ -21,7 +21,7 @@ from ostiary.keys import MasterKey
 from ostiary.storage import Database, StorageError, Store, migrate, provision, roles
 from ostiary.storage.clocks import check_clock
 from ostiary.storage.hosts import Hosts, alternatives
-from ostiary.storage.listener import ReadThrough
+from ostiary.storage.listener import Listener, ReadThrough
 from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.postgresql_store import numbered
 from ostiary.storage.tables import instances
@@ -337,6 +337,26 @@ async def test_who_is_strict_does_not_listen_and_always_looks(
     watch = await backend.watch("core")
     assert (watch.changed(), watch.changed(), watch.healthy()) == (True, True, False)
     await backend.close()
+
+
+async def test_who_listens_goes_on_after_whatever_has_gone_wrong(
+    server: ThrowAwayPostgreSQL,
+) -> None:
+    """REL-04: also where the server ends the connection at the very moment when it is used."""
+    faults = [asyncpg.InternalClientError("cannot switch to state 12"), ConnectionResetError()]
+
+    async def connect() -> asyncpg.Connection:
+        if faults:
+            raise faults.pop()
+        return await asyncpg.connect(server.admin_url())
+
+    listener = Listener(connect)
+    try:
+        async with asyncio.timeout(10):
+            while not listener.healthy():
+                await asyncio.sleep(0.05)
+    finally:
+        await listener.close()
 
 
 async def test_a_replica_that_is_not_there_is_done_without(
