@@ -29,6 +29,9 @@ Transact = Callable[[Callable[[Execute], Awaitable[None]]], Awaitable[None]]
 MOST = 16
 """Pieces of work that are committed together: others wait for their turn meanwhile."""
 
+LONGEST_SECONDS = 60.0
+"""How long who is no request waits until it is done."""
+
 MARK, UNDO = text("SAVEPOINT one_of_many"), text("ROLLBACK TO one_of_many")
 """Each mark hides the one before, until the commit forgets them all."""
 
@@ -47,18 +50,19 @@ class Grouped:
     async def write(self, work: Work[T]) -> T:
         """Run a piece of work in a transaction, and return its result once it is committed.
 
-        Whoever is cancelled meanwhile leaves it undone, or wholly done.
+        Whoever is cancelled meanwhile leaves it undone, or wholly done; so does a request whose
+        time is over.
         """
         piece = _Piece(work)
         self._waiting.append(piece)
         if self._leading is None:
             self._leading = asyncio.create_task(self._lead())
         try:
-            return await piece.done
-        except asyncio.CancelledError:
+            with budget.Waiting(LONGEST_SECONDS) as seconds:
+                return await _in_time(piece.done, seconds)
+        finally:
             if piece in self._waiting:
                 self._waiting.remove(piece)
-            raise
 
     async def finish(self) -> None:
         """Wait until nothing waits."""
@@ -100,7 +104,8 @@ class _Piece(Generic[T]):
         self._db: Transaction | None = None
 
     async def run(self, execute: Execute) -> None:
-        """Run it, in the context of who waits."""
+        """Run it, in the context of who waits, but for the time, which is that of all."""
+        budget.share(self._context)
         self._db = db = Transaction(execute)
         try:
             running = asyncio.create_task(self._work(db), context=self._context)
@@ -122,6 +127,21 @@ class _Piece(Generic[T]):
             self.done.set_result(self._result[0])
         else:
             self.done.set_exception(self.error)
+
+
+async def _in_time(done: asyncio.Future[T], seconds: float) -> T:
+    """Wait for a result.
+
+    :raises errors.StoreUnavailable: it is not there in time.
+    """
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await done
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise errors.StoreUnavailable(retry_after=1) from None
 
 
 def _filling(pieces: Sequence[_Piece[Any]]) -> Callable[[Execute], Awaitable[None]]:

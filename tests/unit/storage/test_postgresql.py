@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from ostiary import errors
 from ostiary.clock import now
 from ostiary.keys import MasterKey
-from ostiary.storage import Database, StorageError, Store, migrate, provision, roles
+from ostiary.storage import Database, StorageError, Store, budget, migrate, provision, roles
 from ostiary.storage.clocks import check_clock
 from ostiary.storage.hosts import Hosts, alternatives
 from ostiary.storage.listener import Listener, ReadThrough
@@ -319,6 +319,35 @@ async def test_who_waits_for_a_database_that_goes_away_is_told(
         while (count := await how_many(store)) is None:
             await asyncio.sleep(0.05)
     assert count == 0
+
+
+async def test_who_has_little_time_left_disturbs_nobody(
+    postgresql: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """REL-03: a request that has waited for other things is given up alone, before its turn or in it."""
+    store = await postgresql.store()
+
+    async def put(name: str, seconds: float, left: float = budget.REQUEST_SECONDS) -> str:
+        async def work(db: Database) -> str:
+            await db.execute(insert(notes).values(text=name))
+            await db.execute(text(f"SELECT pg_sleep({seconds})"))
+            return name
+
+        monkeypatch.setattr(budget, "REQUEST_SECONDS", left)
+        budget.begin()
+        monkeypatch.undo()
+        return await store.write(work)
+
+    working = [asyncio.create_task(put("first", 0.3))]
+    await asyncio.sleep(0.1)
+    for name, seconds, left in [("a", 0, 4), ("never", 0, 0.05), ("late", 0.6, 0.5), ("b", 0, 4)]:
+        working.append(asyncio.create_task(put(name, seconds, left)))
+    done = await asyncio.gather(*working, return_exceptions=True)
+    assert [one for one in done if isinstance(one, str)] == ["first", "a", "b"]
+    assert sum(isinstance(one, errors.StoreUnavailable) for one in done) == 2
+    async with store.read() as db:
+        written = set((await db.execute(select(notes.c.text))).scalars())
+    assert written - {"late"} == {"first", "a", "b"}
 
 
 async def how_many(store: Store) -> int | None:
