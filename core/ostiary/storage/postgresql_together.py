@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from sqlalchemy import text
 
@@ -14,7 +15,11 @@ from ostiary import errors
 from ostiary.storage import budget
 from ostiary.storage.together import Execute, Piece, Together
 
+T = TypeVar("T")
 Transact = Callable[[Callable[[Execute], Awaitable[None]]], Awaitable[None]]
+
+LONGEST_SECONDS = 60.0
+"""How long who is no request waits until it is done."""
 
 MARK, UNDO = text("SAVEPOINT one_of_many"), text("ROLLBACK TO one_of_many")
 """Each mark hides the one before, until the commit forgets them all."""
@@ -31,6 +36,21 @@ class PostgreSQLTogether(Together):
     def __init__(self, transact: Transact) -> None:
         super().__init__()
         self._transact = transact
+
+    async def _awaited(self, done: asyncio.Future[T]) -> T:
+        """Wait for a result.
+
+        :raises errors.StoreUnavailable: it is not there in time.
+        """
+        with budget.Waiting(LONGEST_SECONDS) as seconds:
+            limit = asyncio.timeout(seconds)
+            try:
+                async with limit:
+                    return await done
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                raise errors.StoreUnavailable(retry_after=1) from None
 
     async def _commit_some(self) -> None:
         # Its time is not that of the request which happened to be the first.
@@ -53,7 +73,8 @@ class PostgreSQLTogether(Together):
 
 
 async def _run(piece: Piece, execute: Execute) -> None:
-    """Do a piece of work, in the context of who waits for it."""
+    """Do a piece of work, in the context of who waits for it, but for the time, which is that of all."""
+    budget.share(piece.context)
     with piece.transaction(execute) as db:
         piece.result = await asyncio.create_task(piece.work(db), context=piece.context)
 

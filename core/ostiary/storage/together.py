@@ -39,15 +39,16 @@ class Together(ABC):
     async def write(self, work: Work[T]) -> T:
         """Run a piece of work in a transaction, and return its result once it is committed.
 
-        Whoever is cancelled meanwhile leaves it undone, or wholly done.
+        Whoever is cancelled meanwhile leaves it undone, or wholly done; so does a request whose
+        time is over.
         """
         piece = Piece(work)
         self._waiting.append(piece)
         if self._leading is None:
             self._leading = asyncio.create_task(self._lead())
         try:
-            result: T = await piece.done
-        except asyncio.CancelledError:
+            result: T = await self._awaited(piece.done)
+        except BaseException:
             if piece in self._waiting:
                 self._waiting.remove(piece)
             raise
@@ -60,6 +61,10 @@ class Together(ABC):
         """Wait until nothing waits."""
         if self._leading is not None:
             await asyncio.wait([self._leading])
+
+    async def _awaited(self, done: asyncio.Future[T]) -> T:
+        """Wait for a result."""
+        return await done
 
     async def _lead(self) -> None:
         try:
