@@ -53,7 +53,8 @@ class PostgreSQLTogether(Together):
 
 
 async def _run(piece: Piece, execute: Execute) -> None:
-    """Do a piece of work, in the context of who waits for it."""
+    """Do a piece of work, in the context of who waits for it, but for the time, which is that of all."""
+    budget.share(piece.context)
     with piece.transaction(execute) as db:
         piece.result = await asyncio.create_task(piece.work(db), context=piece.context)
 
