@@ -83,7 +83,7 @@ class PressedProtocol(BoundedProtocol):
         """Read on, as far as earlier requests were answered."""
         if self._refused and not data.startswith(ALWAYS_ANSWERED):
             self._refuse()
-        elif len(data) <= SLICE and not self._waiting:
+        elif len(data) <= SLICE and not self._waiting and not self.pipeline:
             BoundedProtocol.data_received(self, data)
         else:
             self._waiting += data
@@ -114,9 +114,11 @@ class PressedProtocol(BoundedProtocol):
         self.loop.call_later(LAST_BODY if sending else LAST_READER, self.transport.abort)
 
     def _refuse(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(NO_ROOM)
-            self.transport.close()
+        self.refuse(self._say_no_room)
+
+    def _say_no_room(self) -> None:
+        self.transport.write(NO_ROOM)
+        self.transport.close()
 
     def _read_on(self) -> None:
         """Read what has come, until a request waits for the one before it."""
