@@ -111,7 +111,21 @@ class PressedProtocol(BoundedProtocol):
         """Finish what was asked; neither the rest of a request nor a reader is waited for long."""
         super().shutdown()
         sending = getattr(self.cycle, "more_body", False)
-        self.loop.call_later(LAST_BODY if sending else LAST_READER, self.transport.abort)
+        self.loop.call_later(LAST_BODY if sending else LAST_READER, self._end)
+
+    def _end(self) -> None:
+        """Hang up on a peer that had its time; what is worked on has that of the server."""
+        cycle = self.cycle
+        if (
+            self.transport.is_closing()
+            or self.flow.write_paused
+            or cycle is None
+            or cycle.more_body
+            or cycle.response_started
+        ):
+            self.transport.abort()
+        else:
+            self.loop.call_later(LAST_READER, self._end)
 
     def _refuse(self) -> None:
         self.refuse(self._say_no_room)

@@ -11,6 +11,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 
@@ -139,3 +140,19 @@ def test_who_goes_before_the_answers_leaves_no_error(
                 assert api.send("POST", "/_login/local", WRONG).status == 401
     gc.collect()
     assert [one for one in caplog.records if one.levelno >= logging.ERROR] == []
+
+
+def test_what_is_worked_on_at_the_end_is_answered(
+    tmp_path: Path, settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """REL-02: the time of peers to read does not run while there is nothing to read."""
+    monkeypatch.setattr("ostiary.http_pressure.LAST_READER", 0.01)
+    with socket.socket() as peer:
+        peer.settimeout(PATIENCE)
+        with serving(settings(tmp_path)) as port:
+            peer.connect((HOST, port))
+            peer.sendall(LOGIN * 8)
+            answer = peer.recv(65_536)
+        while chunk := peer.recv(65_536):
+            answer += chunk
+    assert statuses(answer) == [401] * 8

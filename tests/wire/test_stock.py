@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ostiary.serving import protocol_of
@@ -105,11 +106,15 @@ def test_an_answer_says_the_same_whoever_writes_it(
     assert all(b"x-kuzzle-node: here" in answer for answer in spoken[0])
 
 
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(HttpToolsProtocol, "_unsupported_upgrade_warning"), (FlowControl, "pause_reading")],
+)
 def test_a_uvicorn_that_our_class_does_not_fit_speaks_by_itself(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, owner: type, name: str
 ) -> None:
     assert protocol_of("bounded") is not HttpToolsProtocol
-    monkeypatch.delattr(HttpToolsProtocol, "_unsupported_upgrade_warning")
+    monkeypatch.delattr(owner, name)
     with caplog.at_level(logging.WARNING):
         assert protocol_of("bounded") is HttpToolsProtocol
-    assert "_unsupported_upgrade_warning" in caplog.text
+    assert name in caplog.text
