@@ -107,7 +107,7 @@ def test_an_answer_says_the_same_whoever_writes_it(
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"),
+    "owner, name",
     [(HttpToolsProtocol, "_unsupported_upgrade_warning"), (FlowControl, "pause_reading")],
 )
 def test_a_uvicorn_that_our_class_does_not_fit_speaks_by_itself(
