@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 PROFILES = "profiles"
 """What the collection of profiles is called in searches and mappings."""
 
+KNOWN = "SELECT id FROM profiles WHERE id = ?"
+
 
 class Profile(Struct, frozen=True):
     """A profile as stored; instants are milliseconds since the epoch.
@@ -94,8 +96,7 @@ class Profiles:
 
         :raises errors.ProfileNotFound: the first of them.
         """
-        async with self._store.read() as db:
-            await check_profiles(db, ids)
+        await check_known(self._store, ids)
 
     def read(self, id: str, body: Mapping[str, Any], by: Account | None) -> Profile:
         """Return what ``put`` would write, if its roles are there, without writing it."""
@@ -178,6 +179,18 @@ class Profiles:
         check_size(id, policies, content)
         author = None if by is None else by.kuid
         return Profile(id, policies, limit, content, author=author, created_at=self._clock())
+
+
+async def check_known(store: Store, ids: Iterable[str]) -> None:
+    """Refuse ids that no profile has, as ``check_profiles`` does, outside of a transaction."""
+    match tuple(dict.fromkeys(ids)):
+        # As most users have it, and at every sign-up.
+        case (id,):
+            if await store.fetch(KNOWN, id) is None:
+                raise errors.ProfileNotFound(id)
+        case several:
+            async with store.read() as db:
+                await check_profiles(db, several)
 
 
 async def check_profiles(db: Database, ids: Iterable[str]) -> None:

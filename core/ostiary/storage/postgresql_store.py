@@ -20,7 +20,7 @@ from ostiary.storage.grouped import Execute, Grouped
 from ostiary.storage.postgresql_errors import FAULTS, absent, describe, verdict
 from ostiary.storage.prepared import Prepared, Statement
 from ostiary.storage.replicas import Replica, Replicas
-from ostiary.storage.store import Database, Rows
+from ostiary.storage.store import CORE, Database, Rows
 from ostiary.storage.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -124,8 +124,12 @@ class PostgreSQLStore:
             db.committed()
 
     async def write(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
-        """Run a piece of work, and commit it together with what others have; see ``Store``."""
-        return await self._grouped.write(work)
+        """Run a piece of work, and commit that of the core together; see ``OwnStore``."""
+        if self.name == CORE:
+            return await self._grouped.write(work)
+        # Plugins take no turns: pieces in one transaction could wait for others', and those for them.
+        async with self.begin() as db:
+            return await work(db)
 
     async def _transact(self, fill: Callable[[Execute], Awaitable[None]]) -> None:
         async with self._transaction(self._writing, writes=True) as (loan, _):

@@ -20,6 +20,7 @@ from ostiary.storage.transaction import Transaction
 
 T = TypeVar("T")
 Work = Callable[[Database], Coroutine[Any, Any, T]]
+Execute = Callable[[Statement, Any], Rows]
 
 MOST = 64
 """Transactions that are committed together: the file is locked meanwhile."""
@@ -30,11 +31,14 @@ MARK = "one_of_many"
 class Together:
     """Runs pieces of work in the thread of a writer.
 
+    :param execute: runs a statement of theirs.
     :param turn: is held while the thread works, against those who write step by step.
     """
 
-    def __init__(self, writer: Session, thread: Executor, turn: asyncio.Lock) -> None:
-        self._writer, self._thread, self._turn = writer, thread, turn
+    def __init__(
+        self, writer: Session, execute: Execute, thread: Executor, turn: asyncio.Lock
+    ) -> None:
+        self._writer, self._execute, self._thread, self._turn = writer, execute, thread, turn
         self._waiting: deque[_Piece] = deque()
         self._leading: asyncio.Task[None] | None = None
 
@@ -100,7 +104,7 @@ class Together:
         if not alone:
             self._writer.mark(MARK)
         try:
-            piece.run(self._writer.execute)
+            piece.run(self._execute)
         except BaseException as error:
             piece.error = error
             # Where the disk has failed, SQLite has rolled everything back.
@@ -119,7 +123,7 @@ class _Piece:
         self._result: Any = None
         self._db: Transaction | None = None
 
-    def run(self, execute: Callable[[Statement, Any], Rows]) -> None:
+    def run(self, execute: Execute) -> None:
         """Run it, in the context of who waits."""
 
         async def at_once(statement: Statement, parameters: Any) -> Rows:

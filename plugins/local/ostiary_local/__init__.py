@@ -135,8 +135,7 @@ async def ostiary_create_credentials(
     directory: Directory,
 ) -> Mapping[str, Any]:
     wanted = await _wanted(strategy, store, kuid, credentials, call, directory)
-    await accounts.add(store, kuid, wanted, await _columns(store, kuid, credentials, call))
-    return await _view(store, kuid)
+    return await accounts.add(store, kuid, wanted, await _columns(store, kuid, credentials, call))
 
 
 @hookimpl
