@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from ostiary import Database, Prepared, Store
 from ostiary.errors import OstiaryError
 from ostiary_local import errors, names
-from ostiary_local.identifiers import SHOWN_FIRST, held_by, plan, shown, write
+from ostiary_local.identifiers import SHOWN_FIRST, Held, held_by, plan, shown, write
 from ostiary_local.naming import Names
 from ostiary_local.tables import accounts, former_passwords, identifiers, outbox, tickets
 
@@ -75,10 +75,14 @@ async def of(store: Store, kuid: str) -> Account | None:
     return await _first(store, _shown().where(accounts.c.kuid == kuid))
 
 
-async def check(store: Store, kuid: str, names: Names) -> None:
-    """Refuse names that an account could not be given now; errors as of ``change``."""
+async def check(store: Store, kuid: str, names: Names) -> Sequence[Held]:
+    """Refuse names that an account could not be given now; errors as of ``change``.
+
+    :return: the names that it has.
+    """
     async with store.read() as db:
         await plan(db, kuid, names, now())
+        return await held_by(db, kuid)
 
 
 async def add(store: Store, kuid: str, names: Names, columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,9 +165,8 @@ async def lock(db: Database, kuid: str) -> int | None:
 
 async def view(store: Store, kuid: str) -> dict[str, Any] | None:
     """Return what a client may see of the account of a user, or None without one."""
-    mine = select(accounts.c.kuid).where(accounts.c.kuid == kuid)
     async with store.read() as db:
-        if (await db.execute(mine)).first() is None:
+        if await db.scalar(EXISTS, {"mine": kuid}) is None:
             return None
         return shown(await held_by(db, kuid))
 
@@ -247,3 +250,4 @@ def _named() -> Select[Any]:
 
 # Built once: every login asks, or every sign-up.
 NAMED, INSERT = Prepared(_named()), Prepared(insert(accounts))
+EXISTS = Prepared(select(accounts.c.kuid).where(accounts.c.kuid == bindparam("mine")))
