@@ -111,6 +111,8 @@ def set_up(level: str, *, behind: bool = False) -> None:
         atexit.register(handler.finish)
     handler.setFormatter(OneLine(FORMAT))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # What no line tells need not be found out for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # It tells every step; what was upgraded is told by us.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # Below this level it tells what WebSocket frames say, passwords included.

@@ -20,7 +20,7 @@ from ostiary.storage.postgresql_errors import FAULTS, absent, describe, verdict
 from ostiary.storage.postgresql_together import PostgreSQLTogether
 from ostiary.storage.prepared import Prepared, Statement
 from ostiary.storage.replicas import Replica, Replicas
-from ostiary.storage.store import Database, Rows
+from ostiary.storage.store import CORE, Database, Rows
 from ostiary.storage.together import Execute, Work
 from ostiary.storage.transaction import Transaction
 
@@ -125,8 +125,12 @@ class PostgreSQLStore:
             db.committed()
 
     async def write(self, work: Work[T]) -> T:
-        """Run a piece of work, and commit it together with what others have; see ``Store``."""
-        return await self._together.write(work)
+        """Run a piece of work, and commit that of the core together; see ``OwnStore``."""
+        if self.name == CORE:
+            return await self._together.write(work)
+        # Plugins take no turns: pieces in one transaction could wait for others', and those for them.
+        async with self.begin() as db:
+            return await work(db)
 
     async def _transact(self, fill: Callable[[Execute], Awaitable[None]]) -> None:
         async with self._transaction(self._writing, writes=True) as (loan, _):

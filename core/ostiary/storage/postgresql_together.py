@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
 
 from sqlalchemy import text
 
@@ -15,11 +14,7 @@ from ostiary import errors
 from ostiary.storage import budget
 from ostiary.storage.together import Execute, Piece, Together
 
-T = TypeVar("T")
 Transact = Callable[[Callable[[Execute], Awaitable[None]]], Awaitable[None]]
-
-LONGEST_SECONDS = 60.0
-"""How long who is no request waits until it is done."""
 
 MARK, UNDO = text("SAVEPOINT one_of_many"), text("ROLLBACK TO one_of_many")
 """Each mark hides the one before, until the commit forgets them all."""
@@ -36,21 +31,6 @@ class PostgreSQLTogether(Together):
     def __init__(self, transact: Transact) -> None:
         super().__init__()
         self._transact = transact
-
-    async def _awaited(self, done: asyncio.Future[T]) -> T:
-        """Wait for a result.
-
-        :raises errors.StoreUnavailable: it is not there in time.
-        """
-        with budget.Waiting(LONGEST_SECONDS) as seconds:
-            limit = asyncio.timeout(seconds)
-            try:
-                async with limit:
-                    return await done
-            except TimeoutError:
-                if not limit.expired():
-                    raise
-                raise errors.StoreUnavailable(retry_after=1) from None
 
     async def _commit_some(self) -> None:
         # Its time is not that of the request which happened to be the first.

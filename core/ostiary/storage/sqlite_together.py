@@ -18,14 +18,21 @@ MARK = "one_of_many"
 class SQLiteTogether(Together):
     """Runs pieces of work in the thread of a writer; the file is locked meanwhile.
 
+    :param execute: runs a statement of theirs.
     :param turn: is held while the thread works, against those who write step by step.
     """
 
     most = 64
 
-    def __init__(self, writer: Session, thread: Executor, turn: asyncio.Lock) -> None:
+    def __init__(
+        self,
+        writer: Session,
+        execute: Callable[[Statement, Any], Rows],
+        thread: Executor,
+        turn: asyncio.Lock,
+    ) -> None:
         super().__init__()
-        self._writer, self._thread, self._turn = writer, thread, turn
+        self._writer, self._execute, self._thread, self._turn = writer, execute, thread, turn
 
     async def _commit_some(self) -> None:
         loop = asyncio.get_running_loop()
@@ -69,7 +76,7 @@ class SQLiteTogether(Together):
             self._writer.undo(MARK)
 
     async def _at_once(self, statement: Statement, parameters: Any) -> Rows:
-        return self._writer.execute(statement, parameters)
+        return self._execute(statement, parameters)
 
 
 def _tell(pieces: list[Piece], over: asyncio.Future[None]) -> None:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, ClassVar, TypeVar
 
+from ostiary import errors
+from ostiary.storage import budget
 from ostiary.storage.prepared import Statement
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
@@ -22,6 +24,9 @@ from ostiary.storage.transaction import Transaction
 T = TypeVar("T")
 Work = Callable[[Database], Coroutine[Any, Any, T]]
 Execute = Callable[[Statement, Any], Awaitable[Rows]]
+
+LONGEST_SECONDS = 60.0
+"""How long who is no request waits until it is done."""
 
 
 class Together(ABC):
@@ -41,18 +46,19 @@ class Together(ABC):
 
         Whoever is cancelled meanwhile leaves it undone, or wholly done; so does a request whose
         time is over.
+
+        :raises errors.StoreUnavailable: it is not done in time.
         """
         piece = Piece(work)
         self._waiting.append(piece)
         if self._leading is None:
             self._leading = asyncio.create_task(self._lead())
         try:
-            result: T = await self._awaited(piece.done)
-        except BaseException:
+            with budget.Waiting(LONGEST_SECONDS) as seconds:
+                result: T = await _in_time(piece.done, seconds)
+        finally:
             if piece in self._waiting:
                 self._waiting.remove(piece)
-            raise
-        finally:
             # An error knows this frame: neither would go without the collector.
             del piece
         return result
@@ -61,10 +67,6 @@ class Together(ABC):
         """Wait until nothing waits."""
         if self._leading is not None:
             await asyncio.wait([self._leading])
-
-    async def _awaited(self, done: asyncio.Future[T]) -> T:
-        """Wait for a result."""
-        return await done
 
     async def _lead(self) -> None:
         try:
@@ -123,3 +125,18 @@ class Piece:
             done.set_result(self.result)
         else:
             done.set_exception(error)
+
+
+async def _in_time(done: asyncio.Future[T], seconds: float) -> T:
+    """Wait for a result.
+
+    :raises errors.StoreUnavailable: it is not there in time.
+    """
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await done
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise errors.StoreUnavailable(retry_after=1) from None
