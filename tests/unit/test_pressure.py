@@ -10,6 +10,7 @@ import resource
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +121,20 @@ def test_lines_that_nobody_takes_are_lost_and_counted() -> None:
     thread.join(10)
     assert arrived() == sorted(arrived())
     assert lost() == MANY - len(arrived())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full: run on Linux")
+def test_lines_that_a_full_disk_does_not_take_are_counted_all(tmp_path: Path) -> None:
+    """REL-07: how many they were is said when there is room again."""
+    file = tmp_path / "log"
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    handler = Behind(descriptor)
+    record = logging.LogRecord("n", logging.INFO, "", 0, "line", None, None)
+    for _ in range(10):
+        handler.emit(record)
+    handler.finish()
+    with file.open("wb") as room:
+        os.dup2(room.fileno(), descriptor)
+    handler.emit(record)
+    handler.finish()
+    assert file.read_text().startswith("line\n10 lines of the log are lost")
