@@ -18,13 +18,15 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from ostiary import errors
 from ostiary.clock import now
 from ostiary.keys import MasterKey
+from ostiary.services.changes import take_turn
+from ostiary.services.counters import Counters
 from ostiary.storage import Database, StorageError, Store, budget, migrate, provision, roles
 from ostiary.storage.clocks import check_clock
 from ostiary.storage.hosts import Hosts, alternatives
 from ostiary.storage.listener import Listener, ReadThrough
 from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.postgresql_store import numbered
-from ostiary.storage.tables import instances
+from ostiary.storage.tables import MODE, installation, instances
 from ostiary.testing.postgresql import ThrowAwayPostgreSQL
 
 from .conftest import STORES, House, notes
@@ -557,3 +559,26 @@ async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not true():
             await asyncio.sleep(0.01)
+
+
+async def test_failures_are_counted_beside_what_takes_turns(postgresql: House) -> None:
+    """REL-08: what two processes write together locks rows in one order, whoever comes first."""
+    stores = [await postgresql.store("core")]
+    stores.append(await postgresql.open(postgresql.again(), "core"))
+    counters = [Counters(store, 60_000, now) for store in stores]
+    async with stores[0].begin() as db:
+        await db.execute(insert(installation).values(key=MODE, value="own-roles"))
+
+    async def take(store: Store) -> None:
+        await store.write(take_turn)
+
+    async def count(place: int, number: int) -> None:
+        subjects = {b"address": 1000, b"%d" % number: 1000}
+        await counters[place].give_back(await counters[place].count(subjects))
+
+    works = [
+        count(place, 7 * number % 5) if (number + place) % 3 else take(store)
+        for number in range(100)
+        for place, store in enumerate(stores)
+    ]
+    await asyncio.gather(*works)
