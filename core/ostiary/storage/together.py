@@ -7,6 +7,7 @@ the same time share one; each can fail by itself, and none is told it is done be
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
@@ -25,6 +26,8 @@ MOST = 64
 """Transactions that are committed together: the file is locked meanwhile."""
 
 MARK = "one_of_many"
+
+log = logging.getLogger(__name__)
 
 
 class Together:
@@ -87,10 +90,18 @@ class Together:
                 self._do(piece, alone=len(pieces) == 1)
             self._writer.commit()
         except BaseException as fault:  # noqa: BLE001 - whoever waits is told
-            self._writer.rollback()
             for piece in pieces:
                 piece.error = piece.error or fault
-        loop.call_soon_threadsafe(_tell, pieces, over)
+            self._undo()
+        finally:
+            loop.call_soon_threadsafe(_tell, pieces, over)
+
+    def _undo(self) -> None:
+        try:
+            self._writer.rollback()
+        except Exception:
+            # The file could not be opened again: whoever comes next tries.
+            log.exception("what was written together could not be undone")
 
     def _do(self, piece: _Piece, *, alone: bool) -> None:
         """Do one piece of work.
