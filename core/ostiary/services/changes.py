@@ -126,7 +126,12 @@ class Changes:
         return int(await db.scalar(select(func.max(changes.c.sequence))))
 
     async def since(self, db: Database, sequence: int, *things: Thing) -> bool:
-        """Tell whether any of up to ``MOST_ASKED`` things has changed after that change."""
+        """Tell whether any of up to ``MOST_ASKED`` things has changed after that change.
+
+        :raises ValueError: there are more of them, or none.
+        """
+        if not 0 < len(things) <= MOST_ASKED:
+            raise ValueError(f"{len(things)} things are asked for, not 1 to {MOST_ASKED}")
         asked: dict[str, Any] = {"position": sequence}
         for place in range(MOST_ASKED):
             # A place that is left over asks for the first thing again.
