@@ -277,11 +277,11 @@ async def test_nothing_needs_prepared_statements(
 
 async def test_who_writes_at_the_same_time_shares_transactions(postgresql: House) -> None:
     """And each can fail by itself: what it has written is undone, and nothing of the others."""
-    store = await postgresql.store()
+    store = await postgresql.store("core")
 
     async def put_one(number: int) -> int:
         async def work(db: Database) -> int:
-            await db.execute(insert(notes).values(text=str(number)))
+            await db.execute(insert(installation).values(key=str(number), value=""))
             if number % 5 == 0:
                 raise ZeroDivisionError
             if number % 7 == 0:
@@ -296,7 +296,11 @@ async def test_who_writes_at_the_same_time_shares_transactions(postgresql: House
     assert failed == {number for number in numbers if number % 5 == 0 or number % 7 == 0}
     assert len({one for one in done if isinstance(one, int)}) < len(numbers) // 4
     async with store.read() as db:
-        written = set((await db.execute(select(notes.c.text))).scalars())
+        written = set(
+            (
+                await db.execute(select(installation.c.key).where(installation.c.value == ""))
+            ).scalars()
+        )
     assert written == {str(number) for number in set(numbers) - failed}
 
 
@@ -327,11 +331,11 @@ async def test_who_has_little_time_left_disturbs_nobody(
     postgresql: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """REL-03: a request that has waited for other things is given up alone, before its turn or in it."""
-    store = await postgresql.store()
+    store = await postgresql.store("core")
 
     async def put(name: str, seconds: float, left: float = budget.REQUEST_SECONDS) -> str:
         async def work(db: Database) -> str:
-            await db.execute(insert(notes).values(text=name))
+            await db.execute(insert(installation).values(key=name, value=""))
             await db.execute(text(f"SELECT pg_sleep({seconds})"))
             return name
 
@@ -348,7 +352,11 @@ async def test_who_has_little_time_left_disturbs_nobody(
     assert [one for one in done if isinstance(one, str)] == ["first", "a", "b"]
     assert sum(isinstance(one, errors.StoreUnavailable) for one in done) == 2
     async with store.read() as db:
-        written = set((await db.execute(select(notes.c.text))).scalars())
+        written = set(
+            (
+                await db.execute(select(installation.c.key).where(installation.c.value == ""))
+            ).scalars()
+        )
     assert written - {"late"} == {"first", "a", "b"}
 
 
