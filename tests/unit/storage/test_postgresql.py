@@ -18,13 +18,15 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from ostiary import errors
 from ostiary.clock import now
 from ostiary.keys import MasterKey
+from ostiary.services.changes import take_turn
+from ostiary.services.counters import Counters
 from ostiary.storage import Database, StorageError, Store, budget, migrate, provision, roles
 from ostiary.storage.clocks import check_clock
 from ostiary.storage.hosts import Hosts, alternatives
 from ostiary.storage.listener import Listener, ReadThrough
 from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.postgresql_store import numbered
-from ostiary.storage.tables import instances
+from ostiary.storage.tables import MODE, installation, instances
 from ostiary.testing.postgresql import ThrowAwayPostgreSQL
 
 from .conftest import STORES, House, notes
@@ -275,11 +277,11 @@ async def test_nothing_needs_prepared_statements(
 
 async def test_who_writes_at_the_same_time_shares_transactions(postgresql: House) -> None:
     """And each can fail by itself: what it has written is undone, and nothing of the others."""
-    store = await postgresql.store()
+    store = await postgresql.store("core")
 
     async def put_one(number: int) -> int:
         async def work(db: Database) -> int:
-            await db.execute(insert(notes).values(text=str(number)))
+            await db.execute(insert(installation).values(key=str(number), value=""))
             if number % 5 == 0:
                 raise ZeroDivisionError
             if number % 7 == 0:
@@ -294,7 +296,11 @@ async def test_who_writes_at_the_same_time_shares_transactions(postgresql: House
     assert failed == {number for number in numbers if number % 5 == 0 or number % 7 == 0}
     assert len({one for one in done if isinstance(one, int)}) < len(numbers) // 4
     async with store.read() as db:
-        written = set((await db.execute(select(notes.c.text))).scalars())
+        written = set(
+            (
+                await db.execute(select(installation.c.key).where(installation.c.value == ""))
+            ).scalars()
+        )
     assert written == {str(number) for number in set(numbers) - failed}
 
 
@@ -325,11 +331,11 @@ async def test_who_has_little_time_left_disturbs_nobody(
     postgresql: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """REL-03: a request that has waited for other things is given up alone, before its turn or in it."""
-    store = await postgresql.store()
+    store = await postgresql.store("core")
 
     async def put(name: str, seconds: float, left: float = budget.REQUEST_SECONDS) -> str:
         async def work(db: Database) -> str:
-            await db.execute(insert(notes).values(text=name))
+            await db.execute(insert(installation).values(key=name, value=""))
             await db.execute(text(f"SELECT pg_sleep({seconds})"))
             return name
 
@@ -346,7 +352,11 @@ async def test_who_has_little_time_left_disturbs_nobody(
     assert [one for one in done if isinstance(one, str)] == ["first", "a", "b"]
     assert sum(isinstance(one, errors.StoreUnavailable) for one in done) == 2
     async with store.read() as db:
-        written = set((await db.execute(select(notes.c.text))).scalars())
+        written = set(
+            (
+                await db.execute(select(installation.c.key).where(installation.c.value == ""))
+            ).scalars()
+        )
     assert written - {"late"} == {"first", "a", "b"}
 
 
@@ -557,3 +567,26 @@ async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not true():
             await asyncio.sleep(0.01)
+
+
+async def test_failures_are_counted_beside_what_takes_turns(postgresql: House) -> None:
+    """REL-08: what two processes write together locks rows in one order, whoever comes first."""
+    stores = [await postgresql.store("core")]
+    stores.append(await postgresql.open(postgresql.again(), "core"))
+    counters = [Counters(store, 60_000, now) for store in stores]
+    async with stores[0].begin() as db:
+        await db.execute(insert(installation).values(key=MODE, value="own-roles"))
+
+    async def take(store: Store) -> None:
+        await store.write(take_turn)
+
+    async def count(place: int, number: int) -> None:
+        subjects = {b"address": 1000, b"%d" % number: 1000}
+        await counters[place].give_back(await counters[place].count(subjects))
+
+    works = [
+        count(place, 7 * number % 5) if (number + place) % 3 else take(store)
+        for number in range(100)
+        for place, store in enumerate(stores)
+    ]
+    await asyncio.gather(*works)
