@@ -1,5 +1,7 @@
 """How fast users are created, as a share of bare argon2, and whether processes get on with each other.
 
+The server runs as in production, and an administrator creates them.
+
 Needs wrk and two cores.
 
     python bench/signups.py [--seconds 6] [--rounds 3] [--keep]
@@ -13,7 +15,7 @@ import statistics
 import subprocess
 import tempfile
 
-from driving import CLIENT_CORE, SERVER_CORE, ostiary
+from driving import CLIENT_CORE, CLOSED, SERVER_CORE, administrator, ostiary
 from goals import Figure, keeping, report
 from logins import BOTH, raw
 
@@ -22,6 +24,7 @@ PROCESSES, CONNECTIONS = 4, 64
 SCRIPT = """
     wrk.method = "POST"
     wrk.headers["Content-Type"] = "application/json"
+    wrk.headers["Authorization"] = "Bearer TOKEN"
     local drawn = io.open("/dev/urandom", "rb"):read(8)
     local run = string.gsub(drawn, ".", function(c) return string.format("%02x", string.byte(c)) end)
     local number = 0
@@ -46,18 +49,19 @@ def main() -> None:
     keeping(parser)
     options = parser.parse_args()
     shares, errors = [], 0
-    with tempfile.TemporaryDirectory() as folder, ostiary(folder, "--dev") as url:
+    with tempfile.TemporaryDirectory() as folder, ostiary(folder, settings=CLOSED) as url:
+        token = administrator(url)
         for _ in range(options.rounds):
             bare = raw(options.seconds, SERVER_CORE, 1)
-            rate, wrong = created(url, options.seconds, 16)
+            rate, wrong = created(url, token, options.seconds, 16)
             shares.append(rate / bare.rate)
             errors += wrong
     workers = ("--workers", str(PROCESSES))
     with (
         tempfile.TemporaryDirectory() as folder,
-        ostiary(folder, "--dev", *workers, cores=BOTH) as url,
+        ostiary(folder, *workers, cores=BOTH, settings=CLOSED) as url,
     ):
-        rate, wrong = created(url, options.seconds, CONNECTIONS)
+        rate, wrong = created(url, administrator(url), options.seconds, CONNECTIONS)
         errors += wrong
         print(f"{PROCESSES} processes on one file: {rate:.1f} users/s")
     share, none = statistics.median(shares), float(errors)
@@ -79,10 +83,10 @@ def main() -> None:
     )
 
 
-def created(url: str, seconds: int, connections: int) -> tuple[float, int]:
+def created(url: str, token: str, seconds: int, connections: int) -> tuple[float, int]:
     """Return the users that are created a second, and how many were not."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
-        file.write(SCRIPT)
+        file.write(SCRIPT.replace("TOKEN", token))
         file.flush()
         command = [
             "taskset",
