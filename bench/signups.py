@@ -17,7 +17,7 @@ import tempfile
 
 from driving import CLIENT_CORE, CLOSED, SERVER_CORE, administrator, ostiary
 from goals import Figure, keeping, report
-from logins import BOTH, raw
+from logins import BOTH, others, raw
 
 PROCESSES, CONNECTIONS = 4, 64
 
@@ -53,7 +53,10 @@ def main() -> None:
         token = administrator(url)
         for _ in range(options.rounds):
             bare = raw(options.seconds, SERVER_CORE, 1)
+            before = others(url)
             rate, wrong = created(url, token, options.seconds, 16)
+            beside = (others(url) - before) / (rate * options.seconds) * 1000
+            print(f"{rate:.1f} users/s, {bare.rate:.1f} hashes/s; beside its hash {beside:.2f} ms")
             shares.append(rate / bare.rate)
             errors += wrong
     workers = ("--workers", str(PROCESSES))
