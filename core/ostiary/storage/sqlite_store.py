@@ -25,8 +25,9 @@ from ostiary.storage.sqlite_session import (
     raise_fault,
     telling,
 )
+from ostiary.storage.sqlite_together import SQLiteTogether
 from ostiary.storage.store import Database, Rows
-from ostiary.storage.together import Together, Work
+from ostiary.storage.together import Work
 from ostiary.storage.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class SQLiteStore:
         self._new_reader = partial(Session, name, readers, reading, begin_reading)
         self._idle: list[Session] = []
         self._write = self._writer.execute_for if limited else self._writer.execute
-        self._together = Together(self._writer, self._write, self._thread, self._turn)
+        self._together = SQLiteTogether(self._writer, self._write, self._thread, self._turn)
 
     @asynccontextmanager
     async def read(self, *, apart: bool = False) -> AsyncIterator[Database]:
