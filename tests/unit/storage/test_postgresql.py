@@ -18,13 +18,15 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from ostiary import errors
 from ostiary.clock import now
 from ostiary.keys import MasterKey
+from ostiary.plugins import Plugin
+from ostiary.services.inventory import Inventory
 from ostiary.storage import Database, StorageError, Store, migrate, provision, roles
 from ostiary.storage.clocks import check_clock
 from ostiary.storage.hosts import Hosts, alternatives
 from ostiary.storage.listener import ReadThrough
 from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.postgresql_store import numbered
-from ostiary.storage.tables import instances
+from ostiary.storage.tables import MODE, installation, instances
 from ostiary.testing.postgresql import ThrowAwayPostgreSQL
 
 from .conftest import STORES, House, notes
@@ -508,3 +510,16 @@ async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not true():
             await asyncio.sleep(0.01)
+
+
+async def test_machines_that_start_at_once_remember_the_same_plugin(postgresql: House) -> None:
+    """A new installation, or a plugin that is new on all of them."""
+    stores = [
+        await postgresql.store("core"),
+        await postgresql.open(postgresql.again(), "core"),
+    ]
+    async with stores[0].begin() as db:
+        await db.execute(insert(installation).values(key=MODE, value="closed"))
+    plugin = Plugin("notes", "ostiary-notes", "1", object())
+    await asyncio.gather(*(Inventory(store, now).remember([plugin]) for store in stores))
+    assert list(await stores[0].fetch_all("SELECT name FROM plugins")) == [("notes",)]
