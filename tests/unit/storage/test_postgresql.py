@@ -523,3 +523,14 @@ async def test_machines_that_start_at_once_remember_the_same_plugin(postgresql: 
     plugin = Plugin("notes", "ostiary-notes", "1", object())
     await asyncio.gather(*(Inventory(store, now).remember([plugin]) for store in stores))
     assert list(await stores[0].fetch_all("SELECT name FROM plugins")) == [("notes",)]
+
+
+@pytest.mark.parametrize("query", ["sslmode=maybe", "target_session_attrs=some", "none_such=1"])
+async def test_what_a_url_asks_for_in_vain_is_told_as_such(
+    server: ThrowAwayPostgreSQL, master: MasterKey, query: str
+) -> None:
+    backend = PostgreSQL(
+        f"{server.url(await database(server, master, 'core'))}?{query}", master=master
+    )
+    with pytest.raises(StorageError, match="behind `\\?` in the URL"):
+        await backend.revision("core")
