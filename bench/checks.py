@@ -2,9 +2,10 @@
 
 The server runs as in production, with its own protocol class and with that of uvicorn.
 
-Needs wrk (Debian: apt-get install wrk) and two cores: the server has one, wrk the other.
+Needs wrk (Debian: apt-get install wrk) and two cores: the server has one, wrk the other; with
+--postgresql, where one more server runs on it, PostgreSQL as well.
 
-    python bench/checks.py [--seconds 5] [--rounds 3] [--keep]
+    python bench/checks.py [--seconds 5] [--rounds 3] [--postgresql] [--keep]
 """
 
 from __future__ import annotations
@@ -14,25 +15,28 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from driving import (
     CHECKED,
     CLOSED,
     CONNECTIONS,
+    NOTHING,
     Measured,
     free_port,
+    on_postgresql,
     ostiary,
     posting,
     running,
     sign_up_closed,
     wrk,
 )
-from goals import Figure, keeping, report
+from goals import Figure, at_least, at_most, keeping, report
 
 HERE = Path(__file__).parent
+ON_POSTGRESQL = ", PostgreSQL"
 STOCK = {"OSTIARY_SERVER__PROTOCOL": "stock"}
 BARE = [
     sys.executable, "-m", "uvicorn", "bare:app", "--app-dir", str(HERE), "--no-access-log",
@@ -45,20 +49,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--postgresql", action="store_true", help="one more server on it")
     keeping(parser)
     options = parser.parse_args()
     results: dict[str, list[Measured]] = {}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        bare() as bare_url,
-        ostiary(f"{folder}/own", settings=CLOSED) as url,
-        ostiary(f"{folder}/stock", settings={**CLOSED, **STOCK}) as stock_url,
-    ):
-        measured = [
-            ("bare", bare_url, CHECKED.replace("WANTED", '"status":200')),
-            *cases("", url),
-            *cases(", stock", stock_url),
-        ]
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        bare_url = stack.enter_context(bare())
+        measured = [("bare", bare_url, CHECKED.replace("WANTED", '"status":200'))]
+        servers: dict[str, Mapping[str, str]] = {"": NOTHING, ", stock": STOCK}
+        if options.postgresql:
+            servers[ON_POSTGRESQL] = stack.enter_context(on_postgresql())
+        for suffix, more in servers.items():
+            server = ostiary(f"{folder}/data{suffix}", settings={**CLOSED, **more})
+            measured += cases(suffix, stack.enter_context(server))
         for _ in range(options.rounds):
             for name, target, script in measured:
                 results.setdefault(name, []).append(wrk(target, script, options.seconds))
@@ -101,15 +105,11 @@ def figures(results: dict[str, list[Measured]]) -> Iterator[Figure]:
     """Yield the shares of the bare application in the same round, as medians."""
     for name, (least, most) in WANTED.items():
         share, ratio = compared(results[name], results["bare"])
-        yield Figure(goal="G1", what=f"{name}, of bare", value=share, wanted=least, bound="least")
-        yield Figure(
-            goal="G2",
-            what=f"{name}, p99 of bare",
-            value=ratio,
-            wanted=most,
-            bound="most",
-            unit="x",
-        )
+        yield at_least("G1", f"{name}, of bare", share, least)
+        yield at_most("G2", f"{name}, p99 of bare", ratio, most, "x")
+        if (there := results.get(name + ON_POSTGRESQL)) is not None:
+            share, _ = compared(there, results[name])
+            yield at_least("G10", f"{name} on PostgreSQL, of SQLite", share, 0.98)
 
 
 def compared(rounds: list[Measured], yardstick: list[Measured]) -> tuple[float, float]:
@@ -122,13 +122,13 @@ def compared(rounds: list[Measured], yardstick: list[Measured]) -> tuple[float, 
 def show(results: dict[str, list[Measured]]) -> None:
     """Print medians, and shares of the bare application in the same round."""
     print(f"{os.uname().machine}, Python {sys.version.split()[0]}, {CONNECTIONS} connections")
-    print(f"{'':26}{'req/s':>10}{'of bare':>10}{'p99 ms':>10}{'x bare':>10}")
+    print(f"{'':32}{'req/s':>10}{'of bare':>10}{'p99 ms':>10}{'x bare':>10}")
     yardstick = results["bare"]
     for name, rounds in results.items():
         rate = statistics.median(one.rate for one in rounds)
         slow = statistics.median(one.p99 for one in rounds)
         share, ratio = compared(rounds, yardstick)
-        print(f"{name:26}{rate:>10,.0f}{share:>10.0%}{slow:>10.2f}{ratio:>10.2f}")
+        print(f"{name:32}{rate:>10,.0f}{share:>10.0%}{slow:>10.2f}{ratio:>10.2f}")
 
 
 if __name__ == "__main__":

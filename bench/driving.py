@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import re
 import secrets
@@ -12,12 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 from urllib.request import Request, urlopen
 
 from ostiary.testing.postgresql import ThrowAwayPostgreSQL
@@ -80,15 +81,23 @@ def on_postgresql() -> Iterator[Mapping[str, str]]:
     """Run a PostgreSQL that is thrown away, and yield what has a server use it."""
     with ThrowAwayPostgreSQL() as postgresql:
         name = asyncio.run(postgresql.create_database())
-        settings = {
-            "OSTIARY_MASTER_KEY": secrets.token_hex(32),
-            "OSTIARY_DATABASE__URL": postgresql.url(name),
-        }
-        admin = ["db", "provision", "--admin-url", postgresql.admin_url(name)]
-        for words in (admin, ["db", "upgrade"]):
-            command = [sys.executable, "-m", "ostiary", *words]
-            subprocess.run(command, check=True, env={**os.environ, **settings})
-        yield settings
+        yield made_ready(postgresql, name, secrets.token_hex(32))
+
+
+def made_ready(postgresql: ThrowAwayPostgreSQL, name: str, key: str) -> Mapping[str, str]:
+    """Do in an empty database what an operator does; return what has a server use it.
+
+    :param key: the master key, one for all databases of a server, for they share their roles.
+    """
+    settings = {
+        "OSTIARY_MASTER_KEY": key,
+        "OSTIARY_DATABASE__URL": postgresql.url(name),
+    }
+    admin = ["db", "provision", "--admin-url", postgresql.admin_url(name)]
+    for words in (admin, ["db", "upgrade"]):
+        command = [sys.executable, "-m", "ostiary", *words]
+        subprocess.run(command, check=True, env={**os.environ, **settings})
+    return settings
 
 
 @contextmanager
@@ -176,6 +185,22 @@ def result(process: subprocess.Popen[str]) -> Measured:
     assert slow is not None
     assert slowest is not None
     return Measured(float(rate[1]), _ms(slow), _ms(slowest))
+
+
+def missing(part: str, remedy: str) -> NoReturn:
+    """End where a part of the machine is not there."""
+    sys.exit(f"{part}: {remedy}")
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Return what so many percent of the values are at most."""
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
+
+
+def resident(process: int) -> int:
+    """Return the bytes of memory that a process has."""
+    pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def process_of(url: str) -> int:

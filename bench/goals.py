@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 HISTORY = Path(__file__).parent / "history.jsonl"
+LARGE = 1000
 SHOWN = "{:9}{:48}{:>12}{:>14}{:>8}"
 
 
@@ -44,6 +45,16 @@ class Figure:
         if self.bound == "least":
             return self.value >= self.wanted
         return self.value <= self.wanted
+
+
+def at_least(goal: str, what: str, value: float, wanted: float, unit: str = "%") -> Figure:
+    """Return a figure that may not be below its bound."""
+    return Figure(goal=goal, what=what, value=value, wanted=wanted, bound="least", unit=unit)
+
+
+def at_most(goal: str, what: str, value: float, wanted: float, unit: str = "%") -> Figure:
+    """Return a figure that may not be above its bound."""
+    return Figure(goal=goal, what=what, value=value, wanted=wanted, bound="most", unit=unit)
 
 
 def keeping(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +118,8 @@ def _line(one: Figure) -> str:
 def _told(figure: Figure, value: float) -> str:
     if figure.unit == "%":
         return f"{value:.1%}"
-    return f"{value:.3g} {figure.unit}"
+    shown = f"{value:.3g}" if value < LARGE else f"{value:,.0f}"
+    return f"{shown} {figure.unit}"
 
 
 def _order(key: tuple[str, str]) -> tuple[bool, int, str]:

@@ -31,7 +31,7 @@ from driving import (
     started,
     wrk,
 )
-from goals import Figure, keeping, report
+from goals import Figure, at_least, at_most, keeping, report
 
 BOTH = f"{SERVER_CORE},{CLIENT_CORE}"
 
@@ -142,14 +142,8 @@ def of_logins(one: list[Round], both: list[Round]) -> Iterator[Figure]:
     """Yield logins as a share of bare argon2 in the same round."""
     yield _of_raw("G4", "logins on one core, of bare argon2", one, 0.95)
     yield _of_raw("G4", "logins on two cores, of bare argon2", both, 0.92)
-    yield Figure(
-        goal="G4",
-        what="CPU of a login beside its hash",
-        value=_median(one, lambda measured: measured["others"].rate),
-        wanted=1,
-        bound="most",
-        unit="ms",
-    )
+    beside = _median(one, lambda measured: measured["others"].rate)
+    yield at_most("G4", "CPU of a login beside its hash", beside, 1, "ms")
 
 
 def of_storm(rounds: list[Round]) -> Iterator[Figure]:
@@ -159,23 +153,15 @@ def of_storm(rounds: list[Round]) -> Iterator[Figure]:
     slowest = _median(rounds, lambda one: one["checks in a storm"].slowest)
     left = _median(rounds, lambda one: one["logins in a storm"].rate / one["raw"].rate)
     beside = "checks beside 16 logins"
-    yield Figure(goal="G5", what=f"{beside}, of alone", value=kept, wanted=0.85, bound="least")
-    yield Figure(goal="G5", what=f"{beside}, p99", value=slow, wanted=5, bound="most", unit="ms")
-    yield Figure(
-        goal="G5", what=f"{beside}, slowest", value=slowest, wanted=25, bound="most", unit="ms"
-    )
-    yield Figure(
-        goal="G5",
-        what="logins beside 16 checks, of bare argon2",
-        value=left,
-        wanted=0.25,
-        bound="least",
-    )
+    yield at_least("G5", f"{beside}, of alone", kept, 0.85)
+    yield at_most("G5", f"{beside}, p99", slow, 5, "ms")
+    yield at_most("G5", f"{beside}, slowest", slowest, 25, "ms")
+    yield at_least("G5", "logins beside 16 checks, of bare argon2", left, 0.25)
 
 
 def _of_raw(goal: str, what: str, rounds: list[Round], wanted: float) -> Figure:
     share = _median(rounds, lambda one: one["logins"].rate / one["raw"].rate)
-    return Figure(goal=goal, what=what, value=share, wanted=wanted, bound="least")
+    return at_least(goal, what, share, wanted)
 
 
 def _median(rounds: list[Round], of: Callable[[Round], float]) -> float:

@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from driving import CLIENT_CORE, CREDENTIALS, ostiary, posting, sign_up, wrk
-from goals import Figure, keeping, report
+from goals import at_least, at_most, keeping, report
 
 WAITING = 16
 """Clients that sign in at the provider, again and again."""
@@ -69,20 +69,16 @@ def main() -> None:
                         shares[what].append(beside / alone[what])
                         print(f"{what}: {alone[what]:,.0f}/s alone, {beside:,.0f}/s beside them")
     figures = [
-        Figure(
-            goal="REL-11",
-            what=f"{what} beside {WAITING} who wait for a provider",
-            value=statistics.median(found),
-            wanted=0.95,
-            bound="least",
+        at_least(
+            "REL-11",
+            f"{what} beside {WAITING} who wait for a provider",
+            statistics.median(found),
+            0.95,
         )
         for what, found in shares.items()
     ]
-    slowest = max(took)
     what = "login at a provider that does not answer"
-    figures.append(
-        Figure(goal="REL-11", what=what, value=slowest, wanted=10, bound="most", unit="s")
-    )
+    figures.append(at_most("REL-11", what, max(took), 10, "s"))
     report(figures, keep=options.keep)
 
 

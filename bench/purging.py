@@ -18,14 +18,14 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from driving import ostiary
-from goals import Figure, keeping, report
+from driving import ostiary, percentile
+from goals import Figure, at_most, keeping, report
 from growth import CHEAP, log_in
 from populating import YEAR, Files, populate, sign_up
 
@@ -68,8 +68,9 @@ class Watched:
     """What was seen of a server.
 
     :ivar logins: how long each took, in ms.
-    :ivar holds: how long each wait for the writer's turn took, in ms.
+    :ivar waits: how long each wait for the writer's turn took, in ms.
     :ivar removed: rows that went, in a second.
+    :ivar log: the greatest size of the file's log, in bytes.
     """
 
     def __init__(self) -> None:
@@ -131,23 +132,13 @@ def figures(alone: Watched, purging: Watched) -> Iterator[Figure]:
     for name, one in (("alone", alone), ("removing", purging)):
         print(
             f"{name:10}{len(one.logins):>6} logins, median {statistics.median(one.logins):.1f} ms, "
-            f"p99 {late(one.logins):.1f} ms; waits for the writer: p99 {late(one.waits):.2f} ms, "
+            f"p99 {percentile(one.logins, 99):.1f} ms; waits for the writer: p99 {percentile(one.waits, 99):.2f} ms, "
             f"longest {max(one.waits):.2f} ms; {one.removed:,.0f} rows a second; "
             f"log {one.log / 2**20:.1f} MiB"
         )
-    yield Figure(
-        goal="growth", what="longest wait for the writer", value=max(purging.waits),
-        wanted=LONGEST, bound="most", unit="ms",
-    )  # fmt: skip
-    yield Figure(
-        goal="growth", what="p99 of logins beside removing", unit="x",
-        value=late(purging.logins) / late(alone.logins), wanted=2, bound="most",
-    )  # fmt: skip
-
-
-def late(times: Sequence[float]) -> float:
-    """Return how long 99 of 100 took at most."""
-    return statistics.quantiles(times, n=100)[-1]
+    longer = percentile(purging.logins, 99) / percentile(alone.logins, 99)
+    yield at_most("growth", "longest wait for the writer", max(purging.waits), LONGEST, "ms")
+    yield at_most("growth", "p99 of logins beside removing", longer, 2, "x")
 
 
 if __name__ == "__main__":

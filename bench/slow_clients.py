@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from driving import CLIENT_CORE, ostiary, posting, sign_up, wrk
-from goals import Figure, keeping, report
+from goals import at_least, keeping, report
 
 SLOW, IDLE = 300, 600
 PAUSE = 1.0
@@ -51,11 +51,7 @@ def main() -> None:
                 f"{alone.rate:,.0f}/s alone, {beside.rate:,.0f}/s beside {SLOW} slow, {IDLE} idle"
             )
     what = f"checks beside {SLOW} slow and {IDLE} idle clients"
-    share = statistics.median(shares)
-    report(
-        [Figure(goal="REL-10", what=what, value=share, wanted=0.9, bound="least")],
-        keep=options.keep,
-    )
+    report([at_least("REL-10", what, statistics.median(shares), 0.9)], keep=options.keep)
 
 
 @contextmanager

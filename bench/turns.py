@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import secrets
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from tempfile import TemporaryDirectory
-from typing import NoReturn
+
+from driving import made_ready, missing
 
 from ostiary.composition import find_plugins, make_backend, open_core
 from ostiary.key_settings import load_master_key
@@ -42,7 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     with ExitStack() as stack:
         primary = stack.enter_context(started(missing, DURABLE))
-        settings = stack.enter_context(made_ready(primary))
+        settings = stack.enter_context(stores_on(primary))
         measure("alone", settings, options.processes, options.seconds)
         stack.enter_context(ThrowAwayStandby(primary))
         asyncio.run(primary.run("ALTER SYSTEM SET synchronous_standby_names = 'standby'"))
@@ -89,33 +89,15 @@ async def _write(settings: Settings, at_once: int, seconds: float) -> int:
 
 
 @contextmanager
-def made_ready(server: ThrowAwayPostgreSQL) -> Iterator[Settings]:
+def stores_on(server: ThrowAwayPostgreSQL) -> Iterator[Settings]:
     """Make the stores, and return the settings that lead there."""
     name = asyncio.run(server.create_database())
-    environment = {"OSTIARY_MASTER_KEY": secrets.token_hex(32)}
-    stores = ThrowAwayServer(database=server.url(name), environment=environment, dev=True)
-    try:
-        for words in (
-            ["db", "provision", "--admin-url", server.admin_url(name)],
-            ["db", "upgrade"],
-        ):
-            done = stores.run(*words)
-            if done.returncode:
-                sys.exit(done.stderr)
-        # The first start makes the signing key.
-        stores.start()
-        stores.stop()
-    finally:
-        stores.throw_away()
+    environment = made_ready(server, name, secrets.token_hex(32))
+    # The first start makes the signing key.
+    with ThrowAwayServer(environment={**environment}, dev=True):
+        pass
     with TemporaryDirectory() as folder:
-        environment["OSTIARY_DATABASE__URL"] = server.url(name)
-        environment["OSTIARY_DATA__DIR"] = folder
-        yield load(config=None, environment=environment, overrides={})
-
-
-def missing(part: str, remedy: str) -> NoReturn:
-    """End where PostgreSQL is not there."""
-    sys.exit(f"{part}: {remedy}")
+        yield load(config=None, environment=environment, overrides={"data.dir": folder})
 
 
 if __name__ == "__main__":

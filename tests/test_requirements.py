@@ -1,4 +1,4 @@
-"""Every requirement of the security model has a test that names it."""
+"""REL-12: every requirement of the security model has a test that names it, and CI runs them all."""
 
 from __future__ import annotations
 

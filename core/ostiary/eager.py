@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import _enter_task, _leave_task
 from collections.abc import Coroutine, Generator
-from contextvars import Context, copy_context
+from contextvars import Context
 from typing import Any
 
 
@@ -24,18 +24,18 @@ class Eager:
         """Run a coroutine to its end; where it has to wait, return the task that goes on with it.
 
         That task is the current one from the beginning, and each coroutine has a context of its
-        own. What a coroutine raises before it has waited is raised here.
+        own, with nothing in it. What a coroutine raises before it has waited is raised here.
         """
         carrier = self._spare
         if carrier is None:
             carrier = self._spare = _Carrier(self._loop)
         task = carrier.task
-        context = copy_context()
+        context = Context()
         try:
             _enter_task(self._loop, task)
         except RuntimeError:
             # Within a task there cannot be another: this one begins in its turn.
-            return self._loop.create_task(coroutine)
+            return self._loop.create_task(coroutine, context=context)
         try:
             awaited = context.run(coroutine.send, None)
         except StopIteration:
@@ -55,15 +55,21 @@ class _Carrier:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._given: asyncio.Future[None] = loop.create_future()
         self._rest: _Rest | None = None
-        self.task = loop.create_task(self._carry())
+        carrying = self._carry()
+        # A task that is cancelled before its first step does not take it: this one has begun.
+        carrying.send(None)
+        self.task = loop.create_task(carrying)
 
     def take(self, rest: _Rest) -> None:
         """Go on with a coroutine."""
         self._rest = rest
-        self._given.set_result(None)
+        if not self._given.done():
+            # It is when the coroutine has cancelled the task itself.
+            self._given.set_result(None)
 
     async def _carry(self) -> None:
         try:
+            await asyncio.sleep(0)
             await self._given
         except asyncio.CancelledError as error:
             if self._rest is None:

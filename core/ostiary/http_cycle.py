@@ -36,7 +36,10 @@ class Cycle(RequestResponseCycle):
         self.access_logger = protocol.access_logger
         self.access_log = protocol.access_log
         self.default_headers = protocol.server_state.default_headers
-        self.waiting_for_100_continue = protocol.expect_100_continue
+        self.waiting_for_100_continue = (
+            # Who speaks HTTP/1.0 takes no such answer (RFC 9110, 10.1.1).
+            protocol.expect_100_continue and scope["http_version"] != "1.0"
+        )
         self.on_response = protocol.on_response_complete
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 from collections.abc import Callable, Iterator
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 OF_A_CONNECTION = {
@@ -26,12 +27,17 @@ OF_A_CYCLE = {
 }  # fmt: skip
 """All that a cycle has, since ``Cycle`` is made by itself."""
 
+OF_A_FLOW = {"pause_reading", "read_paused", "resume_reading", "write_paused"}
+"""What is asked about reading and writing."""
+
 
 def differing() -> list[str]:
     """Return the names that uvicorn lacks; and those that its cycles have, and ours would not."""
     connection, cycle = HttpToolsProtocol, RequestResponseCycle
     known = {*dir(connection), *_set_by(connection.__init__, connection.on_message_begin)}
-    return sorted((OF_A_CONNECTION - known) | (OF_A_CYCLE ^ {*_set_by(cycle.__init__)}))
+    flow = {*dir(FlowControl), *_set_by(FlowControl.__init__)}
+    lacking = (OF_A_CONNECTION - known) | (OF_A_FLOW - flow)
+    return sorted(lacking | (OF_A_CYCLE ^ {*_set_by(cycle.__init__)}))
 
 
 def _set_by(*functions: Callable[..., None]) -> Iterator[str]:

@@ -83,7 +83,7 @@ class PressedProtocol(BoundedProtocol):
         """Read on, as far as earlier requests were answered."""
         if self._refused and not data.startswith(ALWAYS_ANSWERED):
             self._refuse()
-        elif len(data) <= SLICE and not self._waiting:
+        elif len(data) <= SLICE and not self._waiting and not self.pipeline:
             BoundedProtocol.data_received(self, data)
         else:
             self._waiting += data
@@ -111,12 +111,28 @@ class PressedProtocol(BoundedProtocol):
         """Finish what was asked; neither the rest of a request nor a reader is waited for long."""
         super().shutdown()
         sending = getattr(self.cycle, "more_body", False)
-        self.loop.call_later(LAST_BODY if sending else LAST_READER, self.transport.abort)
+        self.loop.call_later(LAST_BODY if sending else LAST_READER, self._end)
+
+    def _end(self) -> None:
+        """Hang up on a peer that had its time; what is worked on has that of the server."""
+        cycle = self.cycle
+        if (
+            self.transport.is_closing()
+            or self.flow.write_paused
+            or cycle is None
+            or cycle.more_body
+            or cycle.response_started
+        ):
+            self.transport.abort()
+        else:
+            self.loop.call_later(LAST_READER, self._end)
 
     def _refuse(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(NO_ROOM)
-            self.transport.close()
+        self.refuse(self._say_no_room)
+
+    def _say_no_room(self) -> None:
+        self.transport.write(NO_ROOM)
+        self.transport.close()
 
     def _read_on(self) -> None:
         """Read what has come, until a request waits for the one before it."""

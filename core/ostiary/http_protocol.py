@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Literal
 from urllib.parse import unquote
 
@@ -22,7 +23,7 @@ from ostiary.request import Protocol
 from ostiary.websocket_protocol import BoundedWebSocket
 
 LONGEST_HEAD = 2**16
-"""Bytes that the head of a request may have."""
+"""Bytes that the head of a request may have; and what comes with a body and is none of it."""
 
 LOOK = 5.0
 """Seconds between two looks at a connection: what a deadline is late by at most where it moves."""
@@ -32,6 +33,7 @@ LONGEST_KNOWN = 100
 
 EAGER = "ostiary.eager"
 INVALID = "Invalid HTTP request received."
+TOO_LARGE = "The head of the request is too large."
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -60,7 +62,9 @@ class BoundedProtocol(HttpToolsProtocol):
     _unread, _unread_since = 0, 0.0
     _in_head = True
     _complete = _own = _feeding = False
-    _head = 0
+    _closing = False
+    """Nothing more is read: the connection ends with the answers that are due."""
+    _head, _beside = 0, 0
     _running: Any = None
     _waiting = b""
     _pending: tuple[Any, Any] | None = None
@@ -85,18 +89,24 @@ class BoundedProtocol(HttpToolsProtocol):
         """Wait for nothing any more."""
         self._stop_looking()
         self._extensions = {}
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read on, answer what is complete, and give up on a head without end."""
+        if self._closing:
+            return
         if self._in_head:
             self._head += len(data)
+        else:
+            self._beside += len(data)
         self._feeding = True
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:
             self.logger.warning(INVALID)
-            self.send_400_response(INVALID)
+            self.refuse(partial(self.send_400_response, INVALID))
         except httptools.HttpParserUpgrade:
             if self._should_upgrade():
                 self._upgrade()
@@ -105,21 +115,28 @@ class BoundedProtocol(HttpToolsProtocol):
         self._feeding = False
         if not self._complete:
             self._expect()
-        elif self._expected is not None:
-            self._expect_nothing()
         if self._pending is not None:
             self._begin()
-        if self._in_head and self._head > LONGEST_HEAD and not self.transport.is_closing():
-            self.send_400_response("The head of the request is too large.")
+        if (self._head if self._in_head else self._beside) > LONGEST_HEAD:
+            self.refuse(partial(self.send_400_response, TOO_LARGE))
 
     def on_message_begin(self) -> None:
         """Begin a request; its scope is made when its head is complete."""
         self._complete = self.expect_100_continue = False
         self.url, self.headers = b"", []
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note a header; what comes behind a body is none (RFC 9110, 6.5.1)."""
+        if self._in_head:
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
         """Begin to answer, or refuse a head that came in one piece and is too large all the same."""
         self._in_head = False
+        self._beside = 0
         if self._head > LONGEST_HEAD and self._size() > LONGEST_HEAD:
             raise ValueError("the head of the request is too large")
         parser = self.parser
@@ -159,6 +176,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
+        self._beside = 0
         if not self._own:
             super().on_body(body)
         elif not self.cycle.response_complete and self.cycle.feed(body) > HIGH_WATER_LIMIT:
@@ -167,7 +185,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End a request; what comes next is the head of another."""
         self._complete = self._in_head = True
-        self._head = 0
+        self._head = self._beside = 0
+        if self._expected is not None:
+            self._expect_nothing()
         if not self._own:
             super().on_message_complete()
         elif not self.cycle.response_complete:
@@ -270,10 +290,44 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _upgrade(self) -> None:
-        """Hand the connection over; the handshake has as long as a head."""
+        """Hand the connection over; the handshake has as long as a head.
+
+        Answers that are due would be taken for what comes by WebSocket: with them all ends.
+        """
         self._feeding = False
+        if self._pending is not None:
+            self._begin()
+        if self.transport.is_closing() or self._ends_with_answers():
+            return
         self._expected, self._deadline = "head", self.loop.time() + self.head_within
         self.handle_websocket_upgrade()
+
+    def refuse(self, answer: Callable[[], None]) -> None:
+        """Read no more: say so, or end with the answers that are due."""
+        if not self.transport.is_closing() and not self._ends_with_answers():
+            self._pending = None
+            answer()
+
+    def _ends_with_answers(self) -> bool:
+        """Have the connection end with the answers that are due; tell whether there are any.
+
+        What is said before them would be taken for the answer to one of them.
+        """
+        last = self.cycle
+        if last is not None and last.more_body and self.pipeline:
+            # It is not complete, and waits for others.
+            self.pipeline.popleft()
+            if self.pipeline:
+                last = self.pipeline[0][0]
+            else:
+                last = self._running if self._pending is None else self._pending[0]
+            self.cycle = last
+        if last is None or last.response_complete or last.more_body:
+            return False
+        last.keep_alive = False
+        self._closing = self._complete = True
+        self._expect_nothing()
+        return True
 
     def _size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -302,13 +356,21 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         now = self.loop.time()
         if now >= self._deadline:
-            self._deadline = math.inf
-            self.transport.close()
+            self._late()
         if self._stalled(now):
             self.transport.abort()
             return
         delay = min(LOOK, self.read_within, self._deadline - now)
         self._timer = self.loop.call_later(delay, self._look)
+
+    def _late(self) -> None:
+        """Hang up on who had time enough; the time in which nothing is read does not count."""
+        self._deadline = math.inf
+        if self.flow.read_paused and self._expected is not None:
+            self._expected = None
+            self._expect()
+        elif not self._ends_with_answers():
+            self.transport.close()
 
     def _stalled(self, now: float) -> bool:
         """Tell whether the peer has taken nothing for too long of what is there for it.

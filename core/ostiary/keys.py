@@ -37,10 +37,10 @@ LENGTH = 32
 """Bytes of a master key."""
 
 MOST_GIVEN = 2
+"""The new key and the old one, while one is replaced by the other."""
 
 MOST_DERIVED = 256
 """Derived keys that are kept at hand: of each owner few, and of each generation."""
-"""The new key and the old one, while one is replaced by the other."""
 
 GRACE = 5000
 """Milliseconds from a rotation until the new key is used: every process has heard of it by then,

@@ -26,13 +26,11 @@ MASK = "***"
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
-
 MOST_WAITING = 10_000
 """Lines that wait to be written before others are lost: some two MB."""
 
 LAST_LINES = 2.0
 """Seconds in which what waits to be written is written when the process ends."""
-
 
 LOST = "%d lines of the log are lost: they were not taken in time, or there was no room for them"
 
@@ -57,7 +55,7 @@ class Behind(logging.Handler):
         super().__init__()
         self._descriptor, self._most = descriptor, most
         self._lines: SimpleQueue[bytes] = SimpleQueue()
-        self._lost, self._writing = 0, False
+        self._lost = self._taken = self._done = 0
         Thread(target=self._write_all, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -70,24 +68,24 @@ class Behind(logging.Handler):
         except Exception:  # noqa: BLE001 - as every handler of the standard library does
             self.handleError(record)
             return
+        # A line is under way from before it can be taken until it is written.
+        self._taken += 1
         self._lines.put(f"{line}\n".encode(errors="backslashreplace"))
 
     def finish(self, seconds: float = LAST_LINES) -> None:
         """Wait until all is written, for so long at most."""
         deadline = time.monotonic() + seconds
-        while (self._writing or not self._lines.empty()) and time.monotonic() < deadline:
+        while self._done < self._taken and time.monotonic() < deadline:
             time.sleep(0.005)
 
     def _write_all(self) -> None:
         while True:
-            line = self._lines.get()
-            self._writing = True
-            self._write(line)
+            self._write(self._lines.get())
             if self._lost and self._lines.qsize() < self._most // 2:
                 lost, self._lost = self._lost, 0
                 record = logging.LogRecord(__name__, logging.WARNING, "", 0, LOST, (lost,), None)
                 self._write(f"{self.format(record)}\n".encode())
-            self._writing = False
+            self._done += 1
 
     def _write(self, line: bytes) -> None:
         """Write a line, however long that takes; one that cannot be written at all is lost."""
@@ -113,6 +111,8 @@ def set_up(level: str, *, behind: bool = False) -> None:
         atexit.register(handler.finish)
     handler.setFormatter(OneLine(FORMAT))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # What no line tells need not be found out for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # It tells every step; what was upgraded is told by us.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # Below this level it tells what WebSocket frames say, passwords included.

@@ -122,6 +122,8 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
         timeout_graceful_shutdown=GRACE,
         timeout_worker_healthcheck=WORKER_PATIENCE,
         lifespan="on",
+        # A request that waited for another on its connection would inherit what that one set.
+        reset_contextvars=True,
     )
 
 

@@ -252,13 +252,18 @@ def _database(postgresql: ThrowAwayPostgreSQL, master_key: str) -> Database:
 
 
 def _provisioned(database: Database) -> Database:
-    server = ThrowAwayServer(database=database.url, environment=database.environment)
+    provision(database.url, database.admin_url, database.environment)
+    return database
+
+
+def provision(url: str, admin_url: str, environment: dict[str, str]) -> None:
+    """Make every store in a database, as an operator does before the first start."""
+    server = ThrowAwayServer(database=url, environment=environment)
     with ExitStack() as stack:
         stack.callback(server.throw_away)
-        for words in (["db", "provision", "--admin-url", database.admin_url], ["db", "upgrade"]):
+        for words in (["db", "provision", "--admin-url", admin_url], ["db", "upgrade"]):
             done = server.run(*words)
             assert done.returncode == 0, done.stderr
-    return database
 
 
 def _serve(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import pytest
 
 from ostiary.testing.packages import Package
 from ostiary.testing.server import ThrowAwayServer
+
+from .waiting import until
 
 WORKER = """
 import json, os
@@ -35,8 +36,6 @@ async def ostiary_background(settings, directory):
     finally:
         note("ended")
 """
-PATIENCE = 30
-"""Seconds."""
 
 Start = Callable[..., ThrowAwayServer]
 
@@ -65,19 +64,12 @@ def noted(notes: Path, what: str) -> list[int]:
     return [process for word, process in map(json.loads, lines) if word == what]
 
 
-def wait_for(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_process_works_once_and_ends_it_when_it_stops(
     start: Start, notes: Path, workers: int
 ) -> None:
     server = start(workers=workers)
-    wait_for(lambda: len(noted(notes, "asked")) == workers)
+    until(lambda: len(noted(notes, "asked")) == workers)
     assert len(set(noted(notes, "begun"))) == workers
     assert server.stop() == 0
     assert sorted(noted(notes, "ended")) == sorted(noted(notes, "begun"))
@@ -85,7 +77,7 @@ def test_every_process_works_once_and_ends_it_when_it_stops(
 
 def test_commands_do_not_work_in_the_background(start: Start, notes: Path) -> None:
     server = start()
-    wait_for(lambda: len(noted(notes, "asked")) == 1)
+    until(lambda: len(noted(notes, "asked")) == 1)
     for words in (("plugins", "list"), ("admin", "restrict")):
         done = server.run(*words)
         assert done.returncode == 0, done.stderr
@@ -102,7 +94,7 @@ def test_nothing_works_in_the_background_of_a_failsafe_start(start: Start, notes
 
 def test_a_disabled_plugin_does_not_work(start: Start, notes: Path) -> None:
     server = start()
-    wait_for(lambda: len(noted(notes, "asked")) == 1)
+    until(lambda: len(noted(notes, "asked")) == 1)
     server.stop()
     done = server.run("plugins", "disable", "worker", "--yes")
     assert done.returncode == 0, done.stderr
@@ -116,7 +108,7 @@ def test_work_that_ends_the_process_does_not_end_it(
 ) -> None:
     """ISO-10"""
     server = start("raise SystemExit('a secret')")
-    wait_for(lambda: len(noted(notes, "begun")) == 2)
+    until(lambda: len(noted(notes, "begun")) == 2)
     assert connect(server).call("server:now").status == 200
     assert "the background work of plugin worker failed: SystemExit at" in server.log
     assert "a secret" not in server.log

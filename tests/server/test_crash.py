@@ -25,6 +25,8 @@ import pytest
 from ostiary.testing.server import ThrowAwayServer
 from ostiary.testing.wire import HttpApi, Outcome
 
+from .conftest import ROOMY
+
 if TYPE_CHECKING:
     from .conftest import Database, Serve
 
@@ -49,25 +51,11 @@ CONTENDED = 4
 PROFILES = [("default",), ("default", "extra")]
 ACTIONS = ["getCurrentUser", "login", "logout", "refreshToken"]
 
-SETTINGS = """
+SETTINGS = f"""{ROOMY}
 [plugins.oauth.strategies.github]
 clientID = "a client"
 clientSecret = "the secret of a client"
 callbackURL = "https://auth.example.org/_login/github"
-
-[security.hashing]
-timeCost = 5
-memoryCost = 7168
-queue = 1000
-nice = 0
-
-[limits]
-loginFailuresPerAccount = 100
-loginFailuresPerAddress = 1000000
-
-[security.standard.profiles]
-default = {rateLimit = 0}
-anonymous = {rateLimit = 0}
 """
 """A second strategy, whose provider nobody asks; and nothing is refused for being too much."""
 

@@ -21,7 +21,7 @@ from ostiary.testing.server import ThrowAwayServer
 from ostiary.testing.standby import ThrowAwayStandby
 from ostiary.testing.wire import HttpApi, Outcome
 
-from .conftest import SETUP_SECRET
+from .conftest import SETUP_SECRET, provision
 
 if TYPE_CHECKING:
     from .conftest import Serve
@@ -38,7 +38,6 @@ RECOVERY = 10.0
 
 SLACK = 3.0
 """What a machine that is busy with clients and databases may add to either."""
-
 
 OUTAGE = 1.0
 """Seconds until somebody has noticed that the primary is dead."""
@@ -99,7 +98,7 @@ def _cluster(missing: Callable[[str, str], NoReturn]) -> Iterator[Cluster]:
         asyncio.run(primary.run(f"CREATE DATABASE {DATABASE}"))
         with ThrowAwayStandby(primary, STANDBY) as standby:
             cluster = Cluster(primary, standby, environment)
-            _provision(cluster)
+            provision(cluster.url, primary.admin_url(DATABASE), environment)
             asyncio.run(primary.wait_for(STANDBY))
             yield cluster
 
@@ -138,8 +137,11 @@ class Client:
             done.wait(self.pause)
 
     def live(self, name: str) -> None:
-        """Make a user, let them sign in, ask who they are, and half of them sign out."""
-        if not self.users or self.api.port % 2 == 0 or len(self.users) < 5:
+        """Make a user, let them sign in and ask who they are; of the open tokens the oldest ends.
+
+        Half of the clients make no more than five.
+        """
+        if self.number % 2 == 0 or len(self.users) < 5:
             content = {"profileIds": ["default"]}
             credentials = {"local": {"username": name, "password": PASSWORD}}
             body = {"content": content, "credentials": credentials}
@@ -156,7 +158,7 @@ class Client:
         self.ask("auth:getCurrentUser", jwt=token)
         if len(self.open) > 1:
             leaving = self.open.pop(0)
-            # A user who is not sure whether it was done counts for neither.
+            # Where nobody can tell whether it was done, the token counts for neither.
             if self.ask("auth:logout", jwt=leaving):
                 self.ended.append(leaving)
 
@@ -330,13 +332,3 @@ def _check_rows(cluster: Cluster, clients: list[Client]) -> None:
     made = {name for client in clients for name in client.users}
     assert made
     assert made <= known
-
-
-def _provision(cluster: Cluster) -> None:
-    admin_url = cluster.primary.admin_url(DATABASE)
-    with ExitStack() as stack:
-        server = ThrowAwayServer(database=cluster.url, environment=cluster.environment)
-        stack.callback(server.throw_away)
-        for words in (["db", "provision", "--admin-url", admin_url], ["db", "upgrade"]):
-            done = server.run(*words)
-            assert done.returncode == 0, done.stderr

@@ -7,7 +7,6 @@ import gzip
 import json
 import os
 import resource
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -212,33 +211,6 @@ def wait_for(server: ThrowAwayServer) -> None:
             time.sleep(0.05)
         else:
             return
-
-
-def test_a_file_that_somebody_has_locked_is_waited_for_by_all_together(
-    serve: Serve, connect: Connect
-) -> None:
-    """REL-07: twenty writers are answered in the time of one; checks go on meanwhile."""
-    server = serve(dev=True)
-    assert sign_up(server, "ann").status == 200
-    token = sign_in(server, "ann").result["jwt"]
-    other = sqlite3.connect(server.data / "core.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    began = time.monotonic()
-    with closing(other), ThreadPoolExecutor(40) as pool:
-        writing = [pool.submit(sign_up, server, f"bob{number}") for number in range(20)]
-        writing += [pool.submit(sign_in, server, "ann") for _ in range(10)]
-        api, checks = connect(server), 0
-        while not all(one.done() for one in writing):
-            assert api.call("auth:checkToken", {"token": token}).result["valid"]
-            checks += 1
-        assert time.monotonic() - began < 15
-        assert api.send("GET", "/_ready").status == 200
-        other.rollback()
-    assert {one.result().status for one in writing} == {503}
-    assert {one.result().headers["retry-after"] for one in writing} == {"1"}
-    assert checks > 200
-    assert sign_up(server, "bob0").status == 200
-    assert sign_in(server, "ann").status == 200
 
 
 @pytest.fixture(params=["disk", "limit"])

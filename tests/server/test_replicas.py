@@ -17,13 +17,14 @@ from ostiary.testing.server import ThrowAwayServer
 from ostiary.testing.standby import ThrowAwayStandby
 from ostiary.testing.wire import HttpApi
 
+from .conftest import ADMIN
+from .waiting import until
+
 if TYPE_CHECKING:
     from .conftest import Database, Serve
 
 COUNTING = {"shared_preload_libraries": "pg_stat_statements"}
-ADMIN = {"username": "root", "password": "the password of an administrator"}
 SEARCHES = 20
-PATIENCE = 30
 
 
 @dataclass
@@ -164,10 +165,3 @@ def reads_there_again(pair: Pair) -> bool:
     pair.forget_statements()
     until(lambda: pair.count() > 0 and "FROM ostiary_core.users" in told(pair, pair.standby))
     return True
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = monotonic() + PATIENCE
-    while not condition():
-        assert monotonic() < end
-        sleep(0.05)

@@ -16,6 +16,8 @@ from ostiary.testing.cable import Cable
 from ostiary.testing.server import ThrowAwayServer
 from ostiary.testing.wire import HttpApi, Outcome
 
+from .waiting import until
+
 if TYPE_CHECKING:
     from .conftest import Database, Serve
 
@@ -26,7 +28,6 @@ USUALLY = 0.1
 BOUND = 1.0
 """Seconds after which a change holds on other machines ordinarily, and at worst (decision 15)."""
 
-PATIENCE = 30
 BATCH = 40
 HANDS = 4
 
@@ -269,10 +270,3 @@ def group_of(
 
 def done(outcome: Outcome) -> None:
     assert outcome.status == 200, outcome.error
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = monotonic() + PATIENCE
-    while not condition():
-        assert monotonic() < end
-        sleep(0.01)

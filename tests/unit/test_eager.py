@@ -112,6 +112,33 @@ def test_who_cancels_itself_and_ends_harms_nobody_after_it() -> None:
     assert task.exception() is None
 
 
+def test_who_cancels_itself_hears_of_it_at_its_first_wait() -> None:
+    """Whether the task that is to go on with it has had its first turn or not."""
+    heard = []
+
+    async def work() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        try:
+            await asyncio.sleep(10)
+        finally:
+            heard.append(task)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        eager, tasks = Eager(loop), list[asyncio.Task[None] | None]()
+        for _ in range(2):
+            loop.call_soon(lambda: tasks.append(eager.run(work())))
+            await asyncio.sleep(0.01)
+            loop.call_soon(eager.run, asyncio.sleep(0, None))
+            await asyncio.sleep(0.01)
+        assert [task is not None and task.cancelled() for task in tasks] == [True, True]
+        assert heard == tasks
+
+    asyncio.run(main())
+
+
 def test_variables_of_one_are_not_those_of_another() -> None:
     seen = []
 
@@ -133,9 +160,11 @@ def test_what_begins_within_a_task_waits_for_its_turn() -> None:
     seen: list[asyncio.Task[None] | None] = []
 
     async def inner() -> None:
+        assert VARIABLE.get() == "untouched"
         seen.append(asyncio.current_task())
 
     async def main() -> None:
+        VARIABLE.set("set")
         task = Eager(asyncio.get_running_loop()).run(inner())
         assert seen == []
         assert task is not None

@@ -47,6 +47,9 @@ HOSTILE = {
     "chunks and length": HEAD
     + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n"
     + SMUGGLED,
+    "endless trailers": HEAD + CHUNKED + b"0\r\n" + b"a: b\r\n" * 20_000,
+    "an endless trailer": HEAD + CHUNKED + b"0\r\na: " + b"b" * 100_000,
+    "an endless extension of a chunk": HEAD + CHUNKED + b"1;" + b"a" * 100_000,
     "two lengths": HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}" + SMUGGLED,
     "the same length twice": HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}" + SMUGGLED,
     "a list of lengths": HEAD + b"Content-Length: 2, 2\r\n\r\n{}" + SMUGGLED,
@@ -126,6 +129,17 @@ def test_what_is_sent_behind_a_slow_request_is_answered_after_it(closed: Any) ->
 def test_the_answer_of_a_closed_connection_says_so(closed: Any) -> None:
     sent = b"GET /_me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     assert exchange(closed.port, sent).startswith(b"HTTP/1.1 200")
+
+
+def test_what_comes_behind_a_body_is_no_header(closed: Any) -> None:
+    """HTTP-02: it passes proxies that judge headers only (RFC 9110, 6.5.1)."""
+    trailed = b"GET /_me HTTP/1.1\r\nHost: x\r\n" + CHUNKED
+    trailed += b"0\r\nAuthorization: Bearer x\r\nX-Kuzzle-Request-Id: trailer\r\n\r\n"
+    answer = exchange(
+        closed.port, trailed + b"GET /_me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    assert answer.count(b"HTTP/1.1 200") == 2
+    assert b"trailer" not in answer
 
 
 class Impatient(BoundedProtocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import bindparam, func, insert, or_, select
 
@@ -27,8 +27,7 @@ EVERY = ""
 RETENTION = 3_600_000
 """How long rows are kept, in ms. Who was asleep for half of it forgets everything instead."""
 
-NEWEST = "SELECT sequence FROM changes ORDER BY sequence DESC LIMIT 1"
-ANY_UNSEEN = "SELECT sequence FROM changes WHERE sequence > ? LIMIT 1"
+NEWEST = "SELECT sequence, what, id, at FROM changes ORDER BY sequence DESC LIMIT 1"
 
 # Built once: every login asks.
 INSERT = Prepared(insert(changes))
@@ -53,13 +52,25 @@ LATER = Prepared(
 )
 
 SINCE = Prepared(
-    select(changes.c.sequence, changes.c.what, changes.c.id)
+    select(changes.c.sequence, changes.c.what, changes.c.id, changes.c.at)
     .where(changes.c.sequence >= bindparam("position"))
     .order_by(changes.c.sequence)
 )
 
 Thing = tuple[What, str]
 """What may change, and its id."""
+
+
+class Row(NamedTuple):
+    """A change as it is in the log."""
+
+    sequence: int
+    what: str
+    id: str
+    at: int
+
+
+NONE = Row(0, "", "", 0)
 
 
 async def take_turn(db: Database) -> None:
@@ -83,12 +94,17 @@ class Changes:
         self._reading: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._read_at = 0
-        self.position = 0
+        self._last: Row = NONE
+
+    @property
+    def position(self) -> int:
+        """The number of the last change that was read."""
+        return self._last.sequence
 
     async def start(self) -> None:
         """Begin at the present: nothing is cached yet."""
         self._watch.changed()
-        self.position = await self.newest()
+        self._last = await self._newest()
         self._read_at = self._clock()
         if self._before_keys is not None:
             # What was changed since the stores were opened is not told any more.
@@ -103,15 +119,19 @@ class Changes:
 
     async def newest(self) -> int:
         """Return the number of the last change in the store, or 0."""
-        row = await self._store.fetch(NEWEST)
-        return 0 if row is None else int(row[0])
+        return (await self._newest()).sequence
 
     async def last(self, db: Database) -> int:
         """Return the number of the last change, in a transaction that has recorded one."""
         return int(await db.scalar(select(func.max(changes.c.sequence))))
 
     async def since(self, db: Database, sequence: int, *things: Thing) -> bool:
-        """Tell whether any of up to ``MOST_ASKED`` things has changed after that change."""
+        """Tell whether any of up to ``MOST_ASKED`` things has changed after that change.
+
+        :raises ValueError: there are more of them, or none.
+        """
+        if not 0 < len(things) <= MOST_ASKED:
+            raise ValueError(f"{len(things)} things are asked for, not 1 to {MOST_ASKED}")
         asked: dict[str, Any] = {"position": sequence}
         for place in range(MOST_ASKED):
             # A place that is left over asks for the first thing again.
@@ -183,7 +203,7 @@ class Changes:
             await self._before_keys()
         for row in rows:
             self._tell(row.what, row.id)
-            self.position = row.sequence
+            self._last = row
         if asleep:
             self._tell("rights", "")
             self._tell("strategies", "")
@@ -196,20 +216,27 @@ class Changes:
         old = (changes.c.at < self._clock() - RETENTION) & (changes.c.sequence < last)
         return await remove(self._store, changes, old, changes.c.at, batch)
 
-    async def _unseen(self) -> tuple[Sequence[Any], bool]:
+    async def _newest(self) -> Row:
+        row = await self._store.fetch(NEWEST)
+        return NONE if row is None else Row._make(row)
+
+    async def _unseen(self) -> tuple[Sequence[Row], bool]:
         """Return the rows after the last one that was read, and whether some are missing.
 
-        They are where that one is missing: a machine whose clock is wrong has removed it, and
-        whatever came after.
+        They are where that one is not what it was: a machine whose clock is wrong has removed
+        it, and whatever came after; or the database has another past, being restored, or a
+        standby that had not come as far. Then the newest one is returned in any case.
         """
         # Most who look find none: who is never told looks all the time, at the price of one query.
-        if await self._store.fetch(ANY_UNSEEN, self.position) is None:
+        newest = await self._newest()
+        if newest == self._last:
             return (), False
         async with self._store.read() as db:
-            rows = (await db.execute(SINCE, {"position": self.position})).all()
-        if rows and rows[0].sequence == self.position:
+            found = (await db.execute(SINCE, {"position": self.position})).all()
+        rows = [Row._make(row) for row in found]
+        if rows and rows[0] == self._last:
             return rows[1:], False
-        return rows, self.position > 0
+        return rows or [newest], self.position > 0
 
     def _wake(self) -> None:
         self._heard += 1

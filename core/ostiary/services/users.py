@@ -19,7 +19,7 @@ from ostiary.services.events import Events
 from ostiary.services.grants import check_reach
 from ostiary.services.journal import Journal
 from ostiary.services.kuid import check_kuid, make_kuid
-from ostiary.services.profiles import check_profiles
+from ostiary.services.profiles import check_known
 from ostiary.services.rights import ADMIN
 from ostiary.services.user_rows import (
     FIND,
@@ -108,8 +108,7 @@ class Users:
         :param approve: asked with the kuid at the end; what it raises leaves nothing behind.
         :raises errors.UserAlreadyExists: the kuid is taken.
         """
-        async with self._store.read() as db:
-            await check_profiles(db, profile_ids)
+        await check_known(self._store, profile_ids)
         for strategy in credentials:
             await self._strategies.settle(strategy)
             self._strategies.find(strategy)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, insert
 
 from ostiary.filters import Scalar, as_text, words_of
-from ostiary.storage import Database
+from ostiary.storage import Database, Prepared
 from ostiary.storage.tables import search_values
 
 MOST = 1000
@@ -34,6 +34,8 @@ WORDY = 1024
 """Characters of a text whose words can be searched for."""
 
 FARTHEST = 1e300
+
+INSERT = Prepared(insert(search_values))
 
 BOOLEANS = ("false", "true")
 """Booleans as texts; a text that is written so has words, as a boolean has not."""
@@ -73,7 +75,7 @@ async def write_new_values(
         for value in values_of(content)
     ]
     if rows:
-        await db.execute(insert(search_values), rows)
+        await db.execute(INSERT, rows)
 
 
 async def erase_values(db: Database, collection: str, id: str) -> None:

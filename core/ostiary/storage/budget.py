@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from time import monotonic
 from types import TracebackType
 
@@ -23,6 +23,11 @@ def begin() -> None:
 def lift() -> None:
     """Let what goes on without a request wait as long as each of its statements may."""
     _left.set(None)
+
+
+def share(context: Context) -> None:
+    """Let what runs in another context spend the time of this one, instead of its own."""
+    context.run(_left.set, _left.get())
 
 
 class Waiting:

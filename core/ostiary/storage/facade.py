@@ -7,7 +7,7 @@ runs in the same process and goes around.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -60,6 +60,14 @@ class Facade:
     def begin(self) -> AbstractAsyncContextManager[Database]:
         """Open a transaction for writing; see ``OwnStore``."""
         return _Opening(self._store.begin())
+
+    async def write(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+        """Run a piece of work in a transaction; see ``OwnStore``."""
+
+        async def enclosed(db: Database) -> T:
+            return await work(_Block(db))
+
+        return await self._store.write(enclosed)
 
     def __repr__(self) -> str:
         return f"<Store of {self.name}>"

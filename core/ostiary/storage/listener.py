@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import asyncpg
+from ostiary.storage.postgresql_errors import FAULTS
 
 CHANNEL = "ostiary_changes"
 BEAT_SECONDS = 0.25
@@ -51,7 +51,7 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except FAULTS as error:
                 if self._heard > -math.inf:
                     log.warning("changes are not heard any more: %s", type(error).__name__)
             self._heard = -math.inf

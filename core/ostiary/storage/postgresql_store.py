@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -16,11 +16,12 @@ from sqlalchemy.dialects.postgresql import insert
 from ostiary import errors
 from ostiary.storage.access import COMMAND_SECONDS, CONNECT_SECONDS, POOL_SECONDS, Access
 from ostiary.storage.budget import Waiting
-from ostiary.storage.grouped import Execute, Grouped
 from ostiary.storage.postgresql_errors import FAULTS, absent, describe, verdict
+from ostiary.storage.postgresql_together import PostgreSQLTogether
 from ostiary.storage.prepared import Prepared, Statement
 from ostiary.storage.replicas import Replica, Replicas
-from ostiary.storage.store import Database, Rows
+from ostiary.storage.store import CORE, Database, Rows
+from ostiary.storage.together import Execute, Work
 from ostiary.storage.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class PostgreSQLStore:
         self._reach = reach
         self._leaving: set[asyncio.Task[None]] = set()
         self._replicas = replicas
-        self._grouped = Grouped(self._transact)
+        self._together = PostgreSQLTogether(self._transact)
 
     @classmethod
     async def open(
@@ -123,9 +124,13 @@ class PostgreSQLStore:
                 await loan.commit()
             db.committed()
 
-    async def write(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
-        """Run a piece of work, and commit it together with what others have; see ``Store``."""
-        return await self._grouped.write(work)
+    async def write(self, work: Work[T]) -> T:
+        """Run a piece of work, and commit that of the core together; see ``OwnStore``."""
+        if self.name == CORE:
+            return await self._together.write(work)
+        # Plugins take no turns: pieces in one transaction could wait for others', and those for them.
+        async with self.begin() as db:
+            return await work(db)
 
     async def _transact(self, fill: Callable[[Execute], Awaitable[None]]) -> None:
         async with self._transaction(self._writing, writes=True) as (loan, _):
@@ -162,7 +167,7 @@ class PostgreSQLStore:
 
     async def close(self) -> None:
         """Give every connection back."""
-        await self._grouped.finish()
+        await self._together.finish()
         if self._leaving:
             await asyncio.wait(self._leaving)
         await self._writing.dispose()

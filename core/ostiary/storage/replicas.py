@@ -11,7 +11,7 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -32,15 +32,20 @@ T = TypeVar("T")
 
 PLACE = (
     "SELECT CAST(pg_current_wal_flush_lsn() AS text), CAST(system_identifier AS text),"
-    " CAST(current_database() AS text) FROM pg_control_system()"
+    " CAST(current_database() AS text), substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8)"
+    " FROM pg_control_system()"
 )
-"""Where the primary is, and which one it is."""
+"""Where the primary is, and which one it is: its timeline changes whenever a standby takes over."""
 
-# Of one's own snapshot a replica says nothing: it is asked in a transaction before.
+# Of one's own snapshot a replica says nothing: it is asked in a transaction before. What it says
+# of its timeline was true a while ago, and it never goes back to an older one.
 REACHED = text(
     "SELECT system_identifier = CAST(CAST(:system AS text) AS bigint)"
     " AND current_database() = CAST(:database AS text) AND pg_is_in_recovery(),"
-    " pg_last_wal_replay_lsn() >= CAST(CAST(:place AS text) AS pg_lsn) FROM pg_control_system()"
+    " lpad(to_hex(greatest(timeline_id, min_recovery_end_timeline)), 8, '0')"
+    " = lower(CAST(:timeline AS text)),"
+    " pg_last_wal_replay_lsn() >= CAST(CAST(:place AS text) AS pg_lsn)"
+    " FROM pg_control_system(), pg_control_checkpoint(), pg_control_recovery()"
 )
 
 WAIT_SECONDS = 0.1
@@ -77,6 +82,7 @@ class Place:
     place: str
     system: str
     database: str
+    timeline: str
 
 
 class Primary(Protocol):
@@ -222,14 +228,16 @@ async def _await_place(connection: AsyncConnection, place: Place) -> None:
 
     :raises NotUsable: it takes too long; or this is another database.
     """
-    asked = {"system": place.system, "database": place.database, "place": place.place}
+    asked = asdict(place)
     until = asyncio.get_running_loop().time() + WAIT_SECONDS
     while True:
-        same, reached = (await connection.execute(REACHED, asked)).one()
+        same, followed, reached = (await connection.execute(REACHED, asked)).one()
         # The next statement sees what is there now.
         await connection.rollback()
         if not same:
             raise NotUsable("it is no replica of the database", GONE_SECONDS)
+        if not followed:
+            raise NotUsable("it does not follow this primary, or not since long", GONE_SECONDS)
         if reached:
             return
         if asyncio.get_running_loop().time() >= until:

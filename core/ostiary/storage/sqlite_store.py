@@ -25,8 +25,9 @@ from ostiary.storage.sqlite_session import (
     raise_fault,
     telling,
 )
+from ostiary.storage.sqlite_together import SQLiteTogether
 from ostiary.storage.store import Database, Rows
-from ostiary.storage.together import Together, Work
+from ostiary.storage.together import Work
 from ostiary.storage.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class SQLiteStore:
             self._hot = files.connect(path, guards.Guard(guards.READING))
         self._new_reader = partial(Session, name, readers, reading, begin_reading)
         self._idle: list[Session] = []
-        self._together = Together(self._writer, self._thread, self._turn)
+        self._write = self._writer.execute_for if limited else self._writer.execute
+        self._together = SQLiteTogether(self._writer, self._write, self._thread, self._turn)
 
     @asynccontextmanager
     async def read(self, *, apart: bool = False) -> AsyncIterator[Database]:
@@ -97,8 +99,7 @@ class SQLiteStore:
         A task that is cancelled while it commits may have committed, wholly.
         """
         async with self._in_turn():
-            write = self._writer.execute_for if self._limited else self._writer.execute
-            db = Transaction(partial(self._in_thread, write))
+            db = Transaction(partial(self._in_thread, self._write))
             try:
                 yield db
                 db.end()

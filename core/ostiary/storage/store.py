@@ -125,6 +125,14 @@ class OwnStore(Protocol):
         row that is locked.
         """
 
+    async def write(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+        """Run a piece of work as ``begin`` runs a block, and return its result once committed.
+
+        For what is written often: on SQLite it is one trip to the writer's thread, and all
+        pieces that come meanwhile share one commit. So the work runs in that thread, and
+        touches nothing that others change; it may be undone after it has returned.
+        """
+
 
 class Store(OwnStore, Protocol):
     """A store as the core holds it."""
@@ -134,14 +142,6 @@ class Store(OwnStore, Protocol):
 
         Both databases read the same words, but SQLAlchemy has a class for each: the one that
         is not in use is never imported.
-        """
-
-    async def write(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
-        """Run a piece of work as ``begin`` runs a block, and return its result once committed.
-
-        For what is written often: on SQLite it is one trip to the writer's thread, and all
-        pieces that come meanwhile share one commit. So the work runs in that thread, and
-        touches nothing that others change; it may be undone after it has returned.
         """
 
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:

@@ -1,59 +1,64 @@
 """Transactions that are committed together: whoever writes while a commit is under way is in the next.
 
-A commit waits for the disk. That of one waits no longer than that of many, so many who write at
-the same time share one; each can fail by itself, and none is told it is done before it is.
+A commit waits for the disk, and for the standby where there is one. That of one waits no longer
+than that of many, so many who write at the same time share one; each can fail by itself, and none
+is told it is done before it is.
 """
 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import copy_context
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from ostiary import errors
+from ostiary.storage import budget
 from ostiary.storage.prepared import Statement
-from ostiary.storage.sqlite_session import Session
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
 
 T = TypeVar("T")
 Work = Callable[[Database], Coroutine[Any, Any, T]]
+Execute = Callable[[Statement, Any], Awaitable[Rows]]
 
-MOST = 64
-"""Transactions that are committed together: the file is locked meanwhile."""
-
-MARK = "one_of_many"
+LONGEST_SECONDS = 60.0
+"""How long who is no request waits until it is done."""
 
 
-class Together:
-    """Runs pieces of work in the thread of a writer.
+class Together(ABC):
+    """Runs pieces of work, as many in a transaction as have come meanwhile.
 
-    :param turn: is held while the thread works, against those who write step by step.
+    :cvar most: pieces of work that are committed together: others wait for their turn meanwhile.
     """
 
-    def __init__(self, writer: Session, thread: Executor, turn: asyncio.Lock) -> None:
-        self._writer, self._thread, self._turn = writer, thread, turn
-        self._waiting: deque[_Piece] = deque()
+    most: ClassVar[int]
+
+    def __init__(self) -> None:
+        self._waiting: deque[Piece] = deque()
         self._leading: asyncio.Task[None] | None = None
 
     async def write(self, work: Work[T]) -> T:
         """Run a piece of work in a transaction, and return its result once it is committed.
 
-        Whoever is cancelled meanwhile leaves it undone, or wholly done.
+        Whoever is cancelled meanwhile leaves it undone, or wholly done; so does a request whose
+        time is over.
+
+        :raises errors.StoreUnavailable: it is not done in time.
         """
-        piece = _Piece(work)
+        piece = Piece(work)
         self._waiting.append(piece)
         if self._leading is None:
             self._leading = asyncio.create_task(self._lead())
         try:
-            result: T = await piece.done
-        except asyncio.CancelledError:
+            with budget.Waiting(LONGEST_SECONDS) as seconds:
+                result: T = await _in_time(piece.done, seconds)
+        finally:
             if piece in self._waiting:
                 self._waiting.remove(piece)
-            raise
-        finally:
             # An error knows this frame: neither would go without the collector.
             del piece
         return result
@@ -61,79 +66,51 @@ class Together:
     async def finish(self) -> None:
         """Wait until nothing waits."""
         if self._leading is not None:
-            await self._leading
+            await asyncio.wait([self._leading])
 
     async def _lead(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                async with self._turn:
-                    pieces = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
-                    over = loop.create_future()
-                    self._thread.submit(self._work, pieces, loop, over)
-                    await over
+                await self._commit_some()
         finally:
             self._leading = None
 
-    def _work(
-        self,
-        pieces: list[_Piece],
-        loop: asyncio.AbstractEventLoop,
-        over: asyncio.Future[None],
-    ) -> None:
-        """Do, in the thread, what some have to do, commit it, and have them told."""
-        try:
-            for piece in pieces:
-                self._do(piece, alone=len(pieces) == 1)
-            self._writer.commit()
-        except BaseException as fault:  # noqa: BLE001 - whoever waits is told
-            self._writer.rollback()
-            for piece in pieces:
-                piece.error = piece.error or fault
-        loop.call_soon_threadsafe(_tell, pieces, over)
+    @abstractmethod
+    async def _commit_some(self) -> None:
+        """Do what some have to do in a transaction, commit it, and have them told."""
 
-    def _do(self, piece: _Piece, *, alone: bool) -> None:
-        """Do one piece of work.
-
-        :raises Exception: it has undone what the others did as well.
-        """
-        if not alone:
-            self._writer.mark(MARK)
-        try:
-            piece.run(self._writer.execute)
-        except BaseException as error:
-            piece.error = error
-            # Where the disk has failed, SQLite has rolled everything back.
-            if alone or not self._writer.in_transaction:
-                raise
-            self._writer.undo(MARK)
+    def _taken(self) -> list[Piece]:
+        """Return those who have waited the longest, as many as may be; they wait no more."""
+        return [self._waiting.popleft() for _ in range(min(self.most, len(self._waiting)))]
 
 
-class _Piece:
-    """A piece of work, who waits for it, and how it went."""
+class Piece:
+    """A piece of work, who waits for it, and how it went.
+
+    :ivar context: that of who waits.
+    :ivar error: why it is not done.
+    :ivar result: what it has returned.
+    """
 
     def __init__(self, work: Work[Any]) -> None:
-        self._work, self._context = work, copy_context()
+        self.work, self.context = work, copy_context()
         self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.error: BaseException | None = None
-        self._result: Any = None
+        self.result: Any = None
         self._db: Transaction | None = None
 
-    def run(self, execute: Callable[[Statement, Any], Rows]) -> None:
-        """Run it, in the context of who waits."""
-
-        async def at_once(statement: Statement, parameters: Any) -> Rows:
-            return execute(statement, parameters)
-
-        self._db = db = Transaction(at_once)
+    @contextmanager
+    def transaction(self, execute: Execute) -> Iterator[Database]:
+        """Give it a transaction of its own, as it seems; what it has broken may not be committed."""
+        self._db = db = Transaction(execute)
         try:
-            self._result = self._context.run(_driven, self._work, db)
+            yield db
             db.check()
         finally:
             db.end()
 
     def tell(self) -> None:
-        """Tell who waits how it went."""
+        """Tell who waits how it went, once."""
         try:
             if self.error is None and self._db is not None:
                 self._db.committed()
@@ -145,23 +122,21 @@ class _Piece:
         if done.done():
             return
         if error is None:
-            done.set_result(self._result)
+            done.set_result(self.result)
         else:
             done.set_exception(error)
 
 
-def _tell(pieces: list[_Piece], over: asyncio.Future[None]) -> None:
-    for piece in pieces:
-        piece.tell()
-    if not over.done():
-        over.set_result(None)
+async def _in_time(done: asyncio.Future[T], seconds: float) -> T:
+    """Wait for a result.
 
-
-def _driven(work: Callable[[Database], Awaitable[Any]], db: Database) -> Any:
-    """Run a coroutine to its end, which waits for nothing but the database."""
-    waiting = work(db).__await__()
+    :raises errors.StoreUnavailable: it is not there in time.
+    """
+    limit = asyncio.timeout(seconds)
     try:
-        next(waiting)
-    except StopIteration as end:
-        return end.value
-    raise RuntimeError("inside a transaction nothing but the database may be awaited")
+        async with limit:
+            return await done
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise errors.StoreUnavailable(retry_after=1) from None

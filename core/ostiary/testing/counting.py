@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ostiary.storage import Database, OwnStore
 from ostiary.storage.prepared import Statement
 from ostiary.storage.store import Rows
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -93,6 +95,14 @@ class CountingStore:
     def begin(self) -> AbstractAsyncContextManager[Database]:
         """Open a transaction for writing."""
         return self._counted(self._store.begin())
+
+    async def write(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+        """Run a piece of work in a transaction."""
+
+        async def counted(db: Database) -> T:
+            return await work(CountingDatabase(db, self.work))
+
+        return await self._store.write(counted)
 
     @asynccontextmanager
     async def _counted(

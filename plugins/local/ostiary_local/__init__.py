@@ -116,11 +116,10 @@ async def ostiary_validate_credentials(
     elif await accounts.of(store, user.kuid) is None:
         raise errors.NoAccount(user.kuid)
     wanted = await _wanted(strategy, store, user.kuid, credentials, call, directory)
-    await accounts.check(store, user.kuid, wanted)
+    held = await accounts.check(store, user.kuid, wanted)
     if "password" in credentials:
         given = [name.value for name in wanted.every()]
-        held = [name.value for name in await identifiers.of(store, user.kuid)]
-        known = [user.kuid, *given, *held]
+        known = [user.kuid, *given, *(name.value for name in held)]
         await vetting.vet(store, strategy.settings, credentials["password"], known)
         await policies.check_new(strategy, store, user, credentials, call, directory)
 
@@ -135,8 +134,7 @@ async def ostiary_create_credentials(
     directory: Directory,
 ) -> Mapping[str, Any]:
     wanted = await _wanted(strategy, store, kuid, credentials, call, directory)
-    await accounts.add(store, kuid, wanted, await _columns(store, kuid, credentials, call))
-    return await _view(store, kuid)
+    return await accounts.add(store, kuid, wanted, await _columns(store, kuid, credentials, call))
 
 
 @hookimpl

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from ostiary import Database, Prepared, Store
 from ostiary.errors import OstiaryError
 from ostiary_local import errors, names
-from ostiary_local.identifiers import SHOWN_FIRST, held, plan, shown, write
+from ostiary_local.identifiers import SHOWN_FIRST, Held, held_by, plan, shown, write
 from ostiary_local.naming import Names
 from ostiary_local.tables import accounts, former_passwords, identifiers, outbox, tickets
 
@@ -75,24 +75,32 @@ async def of(store: Store, kuid: str) -> Account | None:
     return await _first(store, _shown().where(accounts.c.kuid == kuid))
 
 
-async def check(store: Store, kuid: str, names: Names) -> None:
-    """Refuse names that an account could not be given now; errors as of ``change``."""
+async def check(store: Store, kuid: str, names: Names) -> Sequence[Held]:
+    """Refuse names that an account could not be given now; errors as of ``change``.
+
+    :return: the names that it has.
+    """
     async with store.read() as db:
         await plan(db, kuid, names, now())
+        return await held_by(db, kuid)
 
 
-async def add(store: Store, kuid: str, names: Names, columns: Mapping[str, Any]) -> None:
-    """Add the account of a user.
+async def add(store: Store, kuid: str, names: Names, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the account of a user, and return what a client may see of it.
 
     :raises errors.AccountExists: the user has one.
     :raises errors.UsernameTaken: another user has one of the names.
     """
     instant = now()
     row = {"kuid": kuid, "created_at": instant, "updated_at": instant, **columns}
+
+    async def work(db: Database) -> dict[str, Any]:
+        await db.execute(INSERT, row)
+        await write(db, kuid, names, instant)
+        return shown(await held_by(db, kuid))
+
     try:
-        async with store.begin() as db:
-            await db.execute(insert(accounts).values(row))
-            await write(db, kuid, names, instant)
+        return await store.write(work)
     except IntegrityError:
         # From None, here and below: the text of the cause holds the hash.
         if await of(store, kuid) is not None:
@@ -157,11 +165,10 @@ async def lock(db: Database, kuid: str) -> int | None:
 
 async def view(store: Store, kuid: str) -> dict[str, Any] | None:
     """Return what a client may see of the account of a user, or None without one."""
-    mine = select(accounts.c.kuid).where(accounts.c.kuid == kuid)
     async with store.read() as db:
-        if (await db.execute(mine)).first() is None:
+        if await db.scalar(EXISTS, {"mine": kuid}) is None:
             return None
-        return shown(await held(db, [kuid]))
+        return shown(await held_by(db, kuid))
 
 
 async def renew(store: Store, account: Account, hash_: str) -> None:
@@ -241,5 +248,6 @@ def _named() -> Select[Any]:
     return _shown().where(accounts.c.kuid == kuid)
 
 
-# Built once: every login asks.
-NAMED = Prepared(_named())
+# Built once: every login asks, or every sign-up.
+NAMED, INSERT = Prepared(_named()), Prepared(insert(accounts))
+EXISTS = Prepared(select(accounts.c.kuid).where(accounts.c.kuid == bindparam("mine")))

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, insert, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, insert, select
 
-from ostiary import Call, Database, Directory, Store
+from ostiary import Call, Database, Directory, Prepared, Store
 from ostiary import errors as core
 from ostiary_local import errors
 from ostiary_local.naming import USERNAME, Name
@@ -55,15 +56,18 @@ async def check_free(db: Database, kuid: str, name: Name, yielding: Yielding) ->
 
     :raises errors.UsernameTaken: it is.
     """
-    same = (identifiers.c.key == name.key) | (identifiers.c.value == name.value)
-    others = identifiers.c.kuid != kuid
-    held = select(identifiers.c.key).where(same, others, ~_yields(name, yielding)).limit(1)
-    if (await db.execute(held)).first() is not None:
+    if name.verified:
+        same = (identifiers.c.key == name.key) | (identifiers.c.value == name.value)
+        held = _held(same & (identifiers.c.kuid != kuid), _yields_to_proof(name, yielding.losers))
+        taken = await db.scalar(held)
+    else:
+        taken = await db.scalar(HELD, {**_claim(kuid, name, yielding), "value": name.value})
+    if taken is not None:
         raise errors.UsernameTaken(name.value)
     if name.kind != USERNAME or not name.skeletons:
         return
-    alike = identifiers.c.skeleton.in_(name.skeletons) & (identifiers.c.key != name.key)
-    found = (await db.execute(select(identifiers.c.value).where(alike, others))).scalars()
+    looks = {"one": name.skeletons[0], "other": name.skeletons[-1]}
+    found = (await db.execute(ALIKE, {"key": name.key, "mine": kuid, **looks})).scalars()
     # In ASCII, user1 and userl are two.
     if any(not name.value.isascii() or not value.isascii() for value in found):
         raise errors.UsernameTaken(name.value)
@@ -74,25 +78,24 @@ async def take(db: Database, kuid: str, name: Name, yielding: Yielding, instant:
 
     :raises sqlalchemy.exc.IntegrityError: it does not.
     """
-    lost = (identifiers.c.kuid != kuid) & _yields(name, yielding)
-    if not name.verified:
+    if name.verified:
+        lost = (identifiers.c.kuid != kuid) & _yields_to_proof(name, yielding.losers)
+        await db.execute(delete(identifiers).where(lost))
+    elif yielding.until is not None:
+        claim = _claim(kuid, name, yielding)
         # What else the loser has does not change meanwhile.
-        losers = select(identifiers.c.kuid).where(lost)
-        await db.execute(
-            select(accounts.c.kuid).where(accounts.c.kuid.in_(losers)).with_for_update()
-        )
-    await db.execute(delete(identifiers).where(lost))
-    await db.execute(
-        insert(identifiers).values(
-            kuid=kuid,
-            value=name.value,
-            key=name.key,
-            kind=name.kind,
-            skeleton=stored(name),
-            verified_at=instant if name.verified else None,
-            created_at=instant,
-        )
-    )
+        await db.execute(LOCK, claim)
+        await db.execute(LOSE, claim)
+    row = {
+        "kuid": kuid,
+        "value": name.value,
+        "key": name.key,
+        "kind": name.kind,
+        "skeleton": stored(name),
+        "verified_at": instant if name.verified else None,
+        "created_at": instant,
+    }
+    await db.execute(INSERT, row)
 
 
 async def claimed(db: Database, kuid: str, name: Name, losers: Collection[str] | None) -> str:
@@ -134,24 +137,59 @@ async def _may_take_from(directory: Directory, kuid: str, call: Call) -> bool:
     return True
 
 
-def _yields(name: Name, yielding: Yielding) -> ColumnElement[bool]:
-    """Return whether the name that another holds gives way to a claim of the same.
+def _yields_to_proof(name: Name, losers: Collection[str] | None) -> ColumnElement[bool]:
+    """Return whether the name that another holds gives way to the same, verified.
 
-    What is verified never does. To what its owner has proved, everything else does. To what a
-    caller says no user name gives way; and to a mere claim not the last name of an account
+    To what its owner has proved, everything does that is not verified; to what a caller says, no
+    user name.
+
+    :param losers: as of ``Yielding``.
+    """
+    unproved = (identifiers.c.key == name.key) & identifiers.c.verified_at.is_(None)
+    if losers is None:
+        return unproved
+    return unproved & (identifiers.c.kind != USERNAME) & identifiers.c.kuid.in_(list(losers))
+
+
+def _yields_to_claim() -> ColumnElement[bool]:
+    """Return whether the name that another holds gives way to a mere claim of ``key``.
+
+    What is verified never does, no user name does, and the last name of an account does not
     either: its user could not sign in any more.
     """
-    mine = identifiers.c.key == name.key
-    unproved = mine & identifiers.c.verified_at.is_(None)
-    if name.verified and yielding.losers is None:
-        return unproved
-    unproved &= identifiers.c.kind != USERNAME
-    if name.verified:
-        return unproved & identifiers.c.kuid.in_(list(yielding.losers or ()))
-    until = yielding.until
-    if until is None:
-        return identifiers.c.key.is_(None)
     other = identifiers.alias()
     more = exists().where(other.c.kuid == identifiers.c.kuid, other.c.key != identifiers.c.key)
-    old = identifiers.c.created_at <= until
-    return unproved & old & more
+    old = identifiers.c.created_at <= bindparam("until")
+    unproved = (identifiers.c.key == bindparam("key")) & identifiers.c.verified_at.is_(None)
+    return unproved & (identifiers.c.kind != USERNAME) & old & more
+
+
+def _claim(kuid: str, name: Name, yielding: Yielding) -> dict[str, Any]:
+    until = NEVER if yielding.until is None else yielding.until
+    return {"key": name.key, "mine": kuid, "until": until}
+
+
+def _held(which: ColumnElement[bool], yields: ColumnElement[bool]) -> Select[Any]:
+    return select(identifiers.c.key).where(which, ~yields).limit(1)
+
+
+NEVER = -1
+"""An instant at which nothing was claimed yet."""
+
+# Built once: every sign-up asks.
+_OTHERS = identifiers.c.kuid != bindparam("mine")
+_SAME = (identifiers.c.key == bindparam("key")) | (identifiers.c.value == bindparam("value"))
+_LOST = _OTHERS & _yields_to_claim()
+_LOSERS = accounts.c.kuid.in_(select(identifiers.c.kuid).where(_LOST))
+HELD = Prepared(_held(_SAME & _OTHERS, _yields_to_claim()))
+LOCK = Prepared(select(accounts.c.kuid).where(_LOSERS).with_for_update())
+LOSE = Prepared(delete(identifiers).where(_LOST))
+INSERT = Prepared(insert(identifiers))
+ALIKE = Prepared(
+    select(identifiers.c.value).where(
+        (identifiers.c.skeleton == bindparam("one"))
+        | (identifiers.c.skeleton == bindparam("other")),
+        identifiers.c.key != bindparam("key"),
+        _OTHERS,
+    )
+)

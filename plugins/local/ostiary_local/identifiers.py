@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, delete, select, update
+from sqlalchemy import bindparam, case, delete, select, update
 
-from ostiary import Database, Store
+from ostiary import Database, Prepared, Store
 from ostiary_local import claims, errors
 from ostiary_local.claims import Yielding
 from ostiary_local.naming import MOST, USERNAME, Kind, Name, Names, address
@@ -38,6 +38,13 @@ SHOWN_FIRST = (
 )
 """The order of the names of an account: its user name, then e-mail addresses, then numbers."""
 
+_OF_ONE = select(*COLUMNS).where(identifiers.c.kuid == bindparam("mine")).order_by(*SHOWN_FIRST)
+_RESETS = (tickets.c.kuid == bindparam("mine")) & (tickets.c.purpose == "reset")
+
+# Built once: every sign-up asks.
+OF_ONE = Prepared(_OF_ONE)
+VOID_RESETS = Prepared(delete(tickets).where(_RESETS))
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -65,10 +72,15 @@ async def held(db: Database, kuids: Iterable[str]) -> Sequence[Held]:
     return [Held(**row._asdict()) for row in await db.execute(wanted.order_by(*SHOWN_FIRST))]
 
 
+async def held_by(db: Database, kuid: str) -> Sequence[Held]:
+    """Return the names of an account, in the order in which they are shown."""
+    return [Held(**row._asdict()) for row in await db.execute(OF_ONE, {"mine": kuid})]
+
+
 async def of(store: Store, kuid: str) -> Sequence[Held]:
     """Return the names of an account."""
     async with store.read() as db:
-        return await held(db, [kuid])
+        return await held_by(db, kuid)
 
 
 async def verified(strategy: LocalStrategy, store: Store, email: str) -> str | None:
@@ -113,7 +125,7 @@ async def plan(db: Database, kuid: str, names: Names, instant: int) -> Plan:
     """
     if not names.given and not names.verified:
         return Plan((), (), ())
-    rows = await held(db, [kuid])
+    rows = await held_by(db, kuid)
     planned, kept = _planned(rows, names)
     if not names.verified <= _addresses(rows, planned):
         raise errors.NoSuchName(kuid)
@@ -143,8 +155,7 @@ async def write(db: Database, kuid: str, names: Names, instant: int) -> None:
         await claims.take(db, kuid, name, _yielding(names, instant), instant)
     if planned.dropped or planned.new:
         # It may have been sent to an address that is gone (security.md, PWD-10).
-        void = (tickets.c.kuid == kuid) & (tickets.c.purpose == "reset")
-        await db.execute(delete(tickets).where(void))
+        await db.execute(VOID_RESETS, {"mine": kuid})
     for key in names.verified:
         await _mark(db, kuid, key, instant)
 
@@ -161,7 +172,7 @@ async def confirm(
     :raises sqlalchemy.exc.IntegrityError: another was faster.
     """
     await claims.claimed(db, kuid, name, losers)
-    rows = await held(db, [kuid])
+    rows = await held_by(db, kuid)
     if any(row.key == name.key for row in rows):
         columns = {"kind": name.kind, "value": name.value}
         mine = (identifiers.c.key == name.key) & (identifiers.c.kuid == kuid)

@@ -238,3 +238,25 @@ async def test_who_has_not_read_what_a_wrong_clock_has_removed_forgets_everythin
     assert other.services.changes.pending()
     await other.services.changes.catch_up()
     assert told == [("user", "dan")]
+
+
+@pytest.mark.parametrize("further", [0, 1, 4])
+async def test_who_has_read_what_the_database_no_longer_knows_forgets_everything(
+    open_house: Any, further: int
+) -> None:
+    """REL-04: after a failover that lost changes, or a restore, numbers are given a second time."""
+    one, other = await open_house(), await open_house()
+    await write(one, ("user", "ann"), ("user", "bob"), ("user", "cid"))
+    await other.services.changes.catch_up()
+    told, read = heard(other.services.changes), other.services.changes.position
+    with closing(sqlite3.connect(one.core.settings.data.dir / "core.db")) as file, file:
+        file.execute("DELETE FROM changes WHERE sequence > ?", (read - 3,))
+        file.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'changes'", (read - 3,))
+    await write(one, *[("user", f"new-{n}") for n in range(further)])
+    await other.services.changes.catch_up()
+    assert told[-2:] == [("rights", ""), ("strategies", "")]
+    assert other.services.changes.position == read - 3 + further
+    told.clear()
+    await write(one, ("user", "dan"))
+    await other.services.changes.catch_up()
+    assert told == [("user", "dan")]

@@ -155,6 +155,16 @@ async def test_no_public_object_leads_out_of_a_plugin(inside: Any) -> None:
             roots["db"] = db
             roots["rows"] = await db.execute(select(badges))
             roots["block"] = held.store.begin()
+
+        async def work(db: Any) -> None:
+            roots["written with"] = db
+            roots["written"] = await db.execute(select(badges))
+            await db.execute(text("DROP TABLE badges"))
+
+        try:
+            await held.store.write(work)
+        except DBAPIError as error:
+            roots["not written"] = error.with_traceback(None)
         for name, statement in {"wrong": "nonsense", "denied": "PRAGMA cache_size"}.items():
             try:
                 async with held.store.read() as db:
@@ -164,7 +174,8 @@ async def test_no_public_object_leads_out_of_a_plugin(inside: Any) -> None:
         roots.update(vars(held))
 
     await inside(probe)
-    assert {"strategy", "store", "call", "directory", "wrong", "denied"} <= roots.keys()
+    wanted = {"strategy", "store", "call", "directory", "wrong", "denied", "written", "not written"}
+    assert wanted <= roots.keys()
     ways = dict(reachable(roots))
     assert len(ways) > 50
     found = {way: type(thing) for way, thing in ways.items() if isinstance(thing, FORBIDDEN)}
@@ -178,12 +189,17 @@ async def test_a_plugin_gets_its_store_bare_of_everything_else(inside: Any) -> N
     async def probe(held: SimpleNamespace) -> None:
         stores.append(held.store)
         assert {name for name in dir(held.store) if name[0] != "_"} == {
-            *("name", "hasher", "sealer", "read", "begin", "search")
+            *("name", "hasher", "sealer", "read", "begin", "write", "search")
         }
-        async with held.store.begin() as db:
+
+        async def look(db: Any) -> None:
             assert {name for name in dir(db) if name[0] != "_"} == {
                 *("execute", "scalar", "after_commit")
             }
+
+        async with held.store.begin() as db:
+            await look(db)
+        await held.store.write(look)
         assert {name for name in dir(held.directory) if name[0] != "_"} == {
             *("find", "roles", "check_authority", "attempt", "others_take_part"),
             *("change_credentials",),
@@ -210,17 +226,26 @@ async def test_no_statement_leads_out_of_a_plugins_file(
     refused = 0
 
     async def probe(held: SimpleNamespace) -> None:
-        nonlocal refused
+
+        async def leave(db: Any) -> None:
+            nonlocal refused
+            try:
+                await db.execute(text(way.format(core=core, copy=copy)))
+            except DBAPIError:
+                refused += 1
+                raise
+
         for block in (held.store.begin, held.store.read):
             with pytest.raises(DBAPIError):
                 async with block() as db:
-                    await db.execute(text(way.format(core=core, copy=copy)))
-            refused += 1
+                    await leave(db)
+        with pytest.raises(DBAPIError):
+            await held.store.write(leave)
         async with held.store.begin() as db:
             assert await db.scalar(text("SELECT count(*) FROM badges")) == 0
 
     await inside(probe)
-    assert refused == 2
+    assert refused == 3
     assert not copy.exists()
 
 
@@ -236,7 +261,7 @@ async def test_another_store_cannot_even_be_named(inside: Any) -> None:
     await inside(probe)
 
 
-@pytest.mark.parametrize("block", ["read", "begin"])
+@pytest.mark.parametrize("block", ["read", "begin", "write"])
 async def test_a_statement_without_end_costs_its_plugin_an_error_and_others_nothing(
     inside: Any, monkeypatch: pytest.MonkeyPatch, block: str
 ) -> None:
@@ -246,8 +271,7 @@ async def test_a_statement_without_end_costs_its_plugin_an_error_and_others_noth
 
     async def probe(held: SimpleNamespace) -> None:
         with pytest.raises(errors.StoreUnavailable):
-            async with getattr(held.store, block)() as db:
-                await db.execute(FOREVER)
+            await in_block(held.store, block, FOREVER)
         async with held.store.begin() as db:
             assert await db.scalar(text("SELECT count(*) FROM badges")) == 0
 
@@ -258,6 +282,15 @@ async def test_a_statement_without_end_costs_its_plugin_an_error_and_others_noth
         answers += 1
     await running
     assert answers > 5
+
+
+async def in_block(store: Any, block: str, statement: Any) -> None:
+    """Run a statement in one of the ways in which a plugin can."""
+    if block == "write":
+        await store.write(lambda db: db.execute(statement))
+        return
+    async with getattr(store, block)() as db:
+        await db.execute(statement)
 
 
 async def test_a_slow_query_is_finished_apart_with_the_same_answer(

@@ -20,10 +20,10 @@ from ostiary.clock import now
 from ostiary.keys import MasterKey
 from ostiary.plugins import Plugin
 from ostiary.services.inventory import Inventory
-from ostiary.storage import Database, StorageError, Store, migrate, provision, roles
+from ostiary.storage import Database, StorageError, Store, budget, migrate, provision, roles
 from ostiary.storage.clocks import check_clock
 from ostiary.storage.hosts import Hosts, alternatives
-from ostiary.storage.listener import ReadThrough
+from ostiary.storage.listener import Listener, ReadThrough
 from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.postgresql_store import numbered
 from ostiary.storage.tables import MODE, installation, instances
@@ -323,6 +323,35 @@ async def test_who_waits_for_a_database_that_goes_away_is_told(
     assert count == 0
 
 
+async def test_who_has_little_time_left_disturbs_nobody(
+    postgresql: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """REL-03: a request that has waited for other things is given up alone, before its turn or in it."""
+    store = await postgresql.store()
+
+    async def put(name: str, seconds: float, left: float = budget.REQUEST_SECONDS) -> str:
+        async def work(db: Database) -> str:
+            await db.execute(insert(notes).values(text=name))
+            await db.execute(text(f"SELECT pg_sleep({seconds})"))
+            return name
+
+        monkeypatch.setattr(budget, "REQUEST_SECONDS", left)
+        budget.begin()
+        monkeypatch.undo()
+        return await store.write(work)
+
+    working = [asyncio.create_task(put("first", 0.3))]
+    await asyncio.sleep(0.1)
+    for name, seconds, left in [("a", 0, 4), ("never", 0, 0.05), ("late", 0.6, 0.5), ("b", 0, 4)]:
+        working.append(asyncio.create_task(put(name, seconds, left)))
+    done = await asyncio.gather(*working, return_exceptions=True)
+    assert [one for one in done if isinstance(one, str)] == ["first", "a", "b"]
+    assert sum(isinstance(one, errors.StoreUnavailable) for one in done) == 2
+    async with store.read() as db:
+        written = set((await db.execute(select(notes.c.text))).scalars())
+    assert written - {"late"} == {"first", "a", "b"}
+
+
 async def how_many(store: Store) -> int | None:
     """Count the notes, or return None while the database is gone."""
     with suppress(errors.StoreUnavailable):
@@ -339,6 +368,26 @@ async def test_who_is_strict_does_not_listen_and_always_looks(
     watch = await backend.watch("core")
     assert (watch.changed(), watch.changed(), watch.healthy()) == (True, True, False)
     await backend.close()
+
+
+async def test_who_listens_goes_on_after_whatever_has_gone_wrong(
+    server: ThrowAwayPostgreSQL,
+) -> None:
+    """REL-04: also where the server ends the connection at the very moment when it is used."""
+    faults = [asyncpg.InternalClientError("cannot switch to state 12"), ConnectionResetError()]
+
+    async def connect() -> asyncpg.Connection:
+        if faults:
+            raise faults.pop()
+        return await asyncpg.connect(server.admin_url())
+
+    listener = Listener(connect)
+    try:
+        async with asyncio.timeout(10):
+            while not listener.healthy():
+                await asyncio.sleep(0.05)
+    finally:
+        await listener.close()
 
 
 async def test_a_replica_that_is_not_there_is_done_without(
