@@ -9,6 +9,7 @@ from sqlalchemy import insert, select, update
 
 from ostiary import errors
 from ostiary.plugins import Plugin
+from ostiary.services.changes import take_turn
 from ostiary.storage import Backend, Database, Store, migrate
 from ostiary.storage.store import CORE
 from ostiary.storage.tables import plugins, user_strategies
@@ -47,6 +48,7 @@ class Inventory:
     async def remember(self, present: Iterable[Plugin]) -> None:
         """Remember the plugins of this start."""
         async with self._store.begin() as db:
+            await take_turn(db)  # Several machines may start at once on an empty store.
             for plugin in present:
                 known = plugins.c.name == plugin.name
                 noted = await db.scalar(select(plugins.c.strategies).where(known)) or []

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from asyncpg import ClientConfigurationError
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.pool import NullPool
 
@@ -34,6 +35,8 @@ SHARED_ROLE = (
     "whoever breaks into one of them reads the others"
 )
 REFUSED = ("28", "3D", "42501")
+UNKNOWN = ("22023", "42704")
+"""A parameter of the session has no such value, or there is none of that name."""
 
 
 class PostgreSQL:
@@ -255,6 +258,11 @@ async def _connected(name: str, access: Access) -> Any:
             raise StorageError(
                 f"the store {name}: the database refuses the role {access.role or 'of the URL'} "
                 f"({describe(fault)}); run `ostiary db provision` with the same master key"
+            ) from None
+        if isinstance(fault, ClientConfigurationError) or state(fault).startswith(UNKNOWN):
+            raise StorageError(
+                f"the store {name}: what stands behind `?` in the URL of the database is not known "
+                f"to the driver or the database ({describe(fault)})"
             ) from None
         raise StorageError(
             f"the store {name}: the database cannot be reached ({describe(fault)})"

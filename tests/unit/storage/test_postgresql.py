@@ -18,8 +18,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from ostiary import errors
 from ostiary.clock import now
 from ostiary.keys import MasterKey
+from ostiary.plugins import Plugin
 from ostiary.services.changes import take_turn
 from ostiary.services.counters import Counters
+from ostiary.services.inventory import Inventory
 from ostiary.storage import Database, StorageError, Store, budget, migrate, provision, roles
 from ostiary.storage.clocks import check_clock
 from ostiary.storage.hosts import Hosts, alternatives
@@ -600,3 +602,27 @@ async def test_failures_are_counted_beside_what_takes_turns(postgresql: House) -
         for place, store in enumerate(stores)
     ]
     await asyncio.gather(*works)
+
+
+async def test_machines_that_start_at_once_remember_the_same_plugin(postgresql: House) -> None:
+    """A new installation, or a plugin that is new on all of them."""
+    stores = [
+        await postgresql.store("core"),
+        await postgresql.open(postgresql.again(), "core"),
+    ]
+    async with stores[0].begin() as db:
+        await db.execute(insert(installation).values(key=MODE, value="closed"))
+    plugin = Plugin("notes", "ostiary-notes", "1", object())
+    await asyncio.gather(*(Inventory(store, now).remember([plugin]) for store in stores))
+    assert list(await stores[0].fetch_all("SELECT name FROM plugins")) == [("notes",)]
+
+
+@pytest.mark.parametrize("query", ["sslmode=maybe", "target_session_attrs=some", "none_such=1"])
+async def test_what_a_url_asks_for_in_vain_is_told_as_such(
+    server: ThrowAwayPostgreSQL, master: MasterKey, query: str
+) -> None:
+    backend = PostgreSQL(
+        f"{server.url(await database(server, master, 'core'))}?{query}", master=master
+    )
+    with pytest.raises(StorageError, match="behind `\\?` in the URL"):
+        await backend.revision("core")
