@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import asyncpg
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Table, func, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ostiary import errors
@@ -26,7 +26,7 @@ from ostiary.storage.hosts import Hosts, alternatives
 from ostiary.storage.listener import Listener, ReadThrough
 from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.postgresql_store import numbered
-from ostiary.storage.tables import MODE, installation, instances
+from ostiary.storage.tables import MODE, changes, installation, instances
 from ostiary.testing.postgresql import ThrowAwayPostgreSQL
 
 from .conftest import STORES, House, notes
@@ -281,7 +281,7 @@ async def test_who_writes_at_the_same_time_shares_transactions(postgresql: House
 
     async def put_one(number: int) -> int:
         async def work(db: Database) -> int:
-            await db.execute(insert(installation).values(key=str(number), value=""))
+            await db.execute(insert(changes).values(what="user", id=str(number), at=0))
             if number % 5 == 0:
                 raise ZeroDivisionError
             if number % 7 == 0:
@@ -296,21 +296,35 @@ async def test_who_writes_at_the_same_time_shares_transactions(postgresql: House
     assert failed == {number for number in numbers if number % 5 == 0 or number % 7 == 0}
     assert len({one for one in done if isinstance(one, int)}) < len(numbers) // 4
     async with store.read() as db:
-        written = set(
-            (
-                await db.execute(select(installation.c.key).where(installation.c.value == ""))
-            ).scalars()
-        )
+        written = set((await db.execute(select(changes.c.id))).scalars())
     assert written == {str(number) for number in set(numbers) - failed}
+
+
+async def test_plugins_who_wait_for_each_other_are_not_in_one_transaction(
+    postgresql: House,
+) -> None:
+    """They take no turns: in one, those after them would wait as well, or fail with them."""
+    store = await postgresql.store()
+
+    async def put_one(number: int) -> int:
+        async def work(db: Database) -> int:
+            await db.execute(insert(notes).values(text=str(number)))
+            return int(await db.scalar(text("SELECT txid_current()")))
+
+        return await store.write(work)
+
+    done = await asyncio.gather(*map(put_one, range(8)))
+    assert len(set(done)) == len(done)
+    assert await how_many(store) == len(done)
 
 
 async def test_who_waits_for_a_database_that_goes_away_is_told(
     server: ThrowAwayPostgreSQL, postgresql: House
 ) -> None:
-    store = await postgresql.store()
+    store = await postgresql.store("core")
 
     async def work(db: Database) -> None:
-        await db.execute(insert(notes).values(text="a"))
+        await db.execute(insert(changes).values(what="user", id="a", at=0))
         await db.execute(text("SELECT pg_sleep(0.5)"))
 
     writing = [asyncio.create_task(store.write(work)) for _ in range(20)]
@@ -322,7 +336,7 @@ async def test_who_waits_for_a_database_that_goes_away_is_told(
         server.start()
     assert all(isinstance(one, errors.StoreUnavailable) for one in done)
     async with asyncio.timeout(10):
-        while (count := await how_many(store)) is None:
+        while (count := await how_many(store, changes)) is None:
             await asyncio.sleep(0.05)
     assert count == 0
 
@@ -335,7 +349,7 @@ async def test_who_has_little_time_left_disturbs_nobody(
 
     async def put(name: str, seconds: float, left: float = budget.REQUEST_SECONDS) -> str:
         async def work(db: Database) -> str:
-            await db.execute(insert(installation).values(key=name, value=""))
+            await db.execute(insert(changes).values(what="user", id=name, at=0))
             await db.execute(text(f"SELECT pg_sleep({seconds})"))
             return name
 
@@ -352,19 +366,15 @@ async def test_who_has_little_time_left_disturbs_nobody(
     assert [one for one in done if isinstance(one, str)] == ["first", "a", "b"]
     assert sum(isinstance(one, errors.StoreUnavailable) for one in done) == 2
     async with store.read() as db:
-        written = set(
-            (
-                await db.execute(select(installation.c.key).where(installation.c.value == ""))
-            ).scalars()
-        )
+        written = set((await db.execute(select(changes.c.id))).scalars())
     assert written - {"late"} == {"first", "a", "b"}
 
 
-async def how_many(store: Store) -> int | None:
-    """Count the notes, or return None while the database is gone."""
+async def how_many(store: Store, table: Table = notes) -> int | None:
+    """Count rows, or return None while the database is gone."""
     with suppress(errors.StoreUnavailable):
         async with store.read() as db:
-            return int(await db.scalar(select(func.count()).select_from(notes)))
+            return int(await db.scalar(select(func.count()).select_from(table)))
     return None
 
 
