@@ -140,3 +140,6 @@ async def _in_time(done: asyncio.Future[T], seconds: float) -> T:
         if not limit.expired():
             raise
         raise errors.StoreUnavailable(retry_after=1) from None
+    finally:
+        # Its error knows this frame.
+        del done
