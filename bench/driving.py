@@ -133,11 +133,16 @@ def sign_up(url: str, **headers: str) -> str:
 
 def sign_up_closed(url: str) -> str:
     """Create a user on a server that was started with ``CLOSED`` and return a token of theirs."""
+    return sign_up(url, Authorization=f"Bearer {administrator(url)}")
+
+
+def administrator(url: str) -> str:
+    """Create the first administrator of a server that was started with ``CLOSED``; return a token."""
     root = {"username": "root", "password": "correct horse battery staple"}
     first = {"content": {"name": "Root"}, "credentials": {"local": root}}
     post(f"{url}/_createFirstAdmin/root", first, **{"X-Ostiary-Setup": SECRET})
-    jwt = post(f"{url}/_login/local", root)["jwt"]
-    return sign_up(url, Authorization=f"Bearer {jwt}")
+    token: str = post(f"{url}/_login/local", root)["jwt"]
+    return token
 
 
 def post(url: str, body: Any, **more: str) -> Any:

@@ -14,13 +14,14 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from itertools import cycle
 
-import httpx2
-from driving import CLIENT_CORE, CREDENTIALS, SERVER_CORE, ostiary, percentile, sign_up
+from asking import Asking, request
+from driving import CLIENT_CORE, CREDENTIALS, SERVER_CORE, ostiary, percentile, post, sign_up
 from goals import Figure, at_most, keeping, report
 
-LOGINS, CHECKS, CROWD = 20, 500, 128
-OVERLOADED = httpx2.codes.SERVICE_UNAVAILABLE
+ACCOUNTS, LOGINS, CHECKS, CROWD = 100, 20, 500, 128
 BOTH = f"{SERVER_CORE},{CLIENT_CORE}"
 
 
@@ -32,49 +33,61 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ostiary(folder, "--dev", cores=BOTH) as url:
         token = sign_up(url)
-        figures = asyncio.run(measure(url, token, options.seconds))
+        accounts = [created(url, f"user-{number}") for number in range(ACCOUNTS)]
+        figures = asyncio.run(measure(url, token, accounts, options.seconds))
     report(figures, keep=options.keep)
 
 
-async def measure(url: str, token: str, seconds: int) -> list[Figure]:
+def created(url: str, name: str) -> dict[str, str]:
+    """Create a user and return their credentials."""
+    credentials = {**CREDENTIALS, "username": name}
+    new = {"content": {"profileIds": ["default"]}, "credentials": {"local": credentials}}
+    post(f"{url}/users/_create", new)
+    return credentials
+
+
+async def measure(
+    url: str, token: str, accounts: list[dict[str, str]], seconds: int
+) -> list[Figure]:
     """Return every figure of the goal."""
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx2.AsyncClient(base_url=url, limits=limits, timeout=60) as client:
+    client = Asking(url)
+    to_login = cycle([request("POST", "/_login/local", one) for one in accounts])
+    to_check = request("POST", "/_checkToken", {"token": token})
+    to_show_me = request("GET", "/_me", headers={"Authorization": f"Bearer {token}"})
+    to_ping = request("GET", "/_healthcheck")
 
-        async def login() -> None:
-            answer = await client.post("/_login/local", json=CREDENTIALS)
-            assert answer.json()["result"]["jwt"]
+    async def login() -> None:
+        assert (await client.ask(next(to_login))).result["jwt"]
 
-        async def login_in_a_crowd() -> bool:
-            """Tell whether one was let in: some are told to come again."""
-            answer = await client.post("/_login/local", json=CREDENTIALS)
-            if answer.status_code == OVERLOADED:
-                assert int(answer.headers["Retry-After"]) > 0
-                return False
-            assert answer.json()["result"]["jwt"]
-            return True
+    async def login_in_a_crowd() -> bool:
+        """Tell whether one was let in: some are told to come again."""
+        answer = await client.ask(next(to_login))
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            assert b"\r\nretry-after: " in answer.head.lower(), answer
+            return False
+        assert answer.result["jwt"]
+        return True
 
-        async def check() -> None:
-            answer = await client.post("/_checkToken", json={"token": token})
-            assert answer.json()["result"]["valid"]
+    async def check() -> None:
+        assert (await client.ask(to_check)).result["valid"]
 
-        async def me() -> None:
-            answer = await client.get("/_me", headers={"Authorization": f"Bearer {token}"})
-            assert answer.json()["result"]["_id"]
+    async def me() -> None:
+        assert (await client.ask(to_show_me)).result["_id"]
 
-        async def ping() -> None:
-            assert (await client.get("/_healthcheck")).status_code == httpx2.codes.OK
+    async def ping() -> None:
+        assert (await client.ask(to_ping)).status == HTTPStatus.OK
 
-        logins, checks, mes = await asyncio.gather(
-            steadily(login, LOGINS, seconds),
-            steadily(check, CHECKS // 2, seconds),
-            steadily(me, CHECKS // 2, seconds),
-        )
-        crowd = [asyncio.create_task(login_in_a_crowd()) for _ in range(CROWD)]
-        pings = await steadily(ping, 20, 2)
-        let_in = sum(await asyncio.gather(*crowd))
-        assert let_in, "nobody of the crowd was let in"
-        print(f"of {CROWD} logins at once {let_in} were let in, the others told to come again")
+    logins, checks, mes = await asyncio.gather(
+        steadily(login, LOGINS, seconds),
+        steadily(check, CHECKS // 2, seconds),
+        steadily(me, CHECKS // 2, seconds),
+    )
+    crowd = [asyncio.create_task(login_in_a_crowd()) for _ in range(CROWD)]
+    pings = await steadily(ping, 20, 2)
+    let_in = sum(await asyncio.gather(*crowd))
+    assert let_in, "nobody of the crowd was let in"
+    print(f"of {CROWD} logins at once {let_in} were let in, the others told to come again")
+    client.close()
     return [
         at_most("REL-05", "login, p95 at 20 a second", percentile(logins, 95), 250, "ms"),
         at_most("REL-05", "checkToken, p99 at 500 a second", percentile(checks, 99), 25, "ms"),

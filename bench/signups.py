@@ -1,5 +1,7 @@
 """How fast users are created, as a share of bare argon2, and whether processes get on with each other.
 
+The server runs as in production, and an administrator creates them.
+
 Needs wrk and two cores.
 
     python bench/signups.py [--seconds 6] [--rounds 3] [--keep]
@@ -13,15 +15,16 @@ import statistics
 import subprocess
 import tempfile
 
-from driving import CLIENT_CORE, SERVER_CORE, ostiary
+from driving import CLIENT_CORE, CLOSED, SERVER_CORE, administrator, ostiary
 from goals import at_least, at_most, keeping, report
-from logins import BOTH, raw
+from logins import BOTH, others, raw
 
 PROCESSES, CONNECTIONS = 4, 64
 
 SCRIPT = """
     wrk.method = "POST"
     wrk.headers["Content-Type"] = "application/json"
+    wrk.headers["Authorization"] = "Bearer TOKEN"
     local drawn = io.open("/dev/urandom", "rb"):read(8)
     local run = string.gsub(drawn, ".", function(c) return string.format("%02x", string.byte(c)) end)
     local number = 0
@@ -46,18 +49,22 @@ def main() -> None:
     keeping(parser)
     options = parser.parse_args()
     shares, errors = [], 0
-    with tempfile.TemporaryDirectory() as folder, ostiary(folder, "--dev") as url:
+    with tempfile.TemporaryDirectory() as folder, ostiary(folder, settings=CLOSED) as url:
+        token = administrator(url)
         for _ in range(options.rounds):
             bare = raw(options.seconds, SERVER_CORE, 1)
-            rate, wrong = created(url, options.seconds, 16)
+            before = others(url)
+            rate, wrong = created(url, token, options.seconds, 16)
+            beside = (others(url) - before) / (rate * options.seconds) * 1000
+            print(f"{rate:.1f} users/s, {bare.rate:.1f} hashes/s; beside its hash {beside:.2f} ms")
             shares.append(rate / bare.rate)
             errors += wrong
     workers = ("--workers", str(PROCESSES))
     with (
         tempfile.TemporaryDirectory() as folder,
-        ostiary(folder, "--dev", *workers, cores=BOTH) as url,
+        ostiary(folder, *workers, cores=BOTH, settings=CLOSED) as url,
     ):
-        rate, wrong = created(url, options.seconds, CONNECTIONS)
+        rate, wrong = created(url, administrator(url), options.seconds, CONNECTIONS)
         errors += wrong
         print(f"{PROCESSES} processes on one file: {rate:.1f} users/s")
     what = f"errors of {PROCESSES} processes on one file, c={CONNECTIONS}"
@@ -68,10 +75,10 @@ def main() -> None:
     report(figures, keep=options.keep)
 
 
-def created(url: str, seconds: int, connections: int) -> tuple[float, int]:
+def created(url: str, token: str, seconds: int, connections: int) -> tuple[float, int]:
     """Return the users that are created a second, and how many were not."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
-        file.write(SCRIPT)
+        file.write(SCRIPT.replace("TOKEN", token))
         file.flush()
         command = ["taskset", "-c", CLIENT_CORE, "wrk", "-t1", f"-c{connections}"]
         command += ["--timeout", "30s"]

@@ -75,11 +75,9 @@ class Http:
             content = None
             if b"content-length" in headers or b"transfer-encoding" in headers:
                 raw = self._whole_body(scope)
-                if (
-                    raw is None
-                    and (raw := await read_body(headers, receive, self._largest, self._room))
-                    is None
-                ):
+                unread = headers, receive, self._largest, self._room
+                raw = await read_body(*unread) if raw is None else raw
+                if raw is None:
                     return  # The client has gone.
                 if raw:
                     if b"content-encoding" in headers:

@@ -80,15 +80,20 @@ class Behind(logging.Handler):
 
     def _write_all(self) -> None:
         while True:
-            self._write(self._lines.get())
-            if self._lost and self._lines.qsize() < self._most // 2:
-                lost, self._lost = self._lost, 0
-                record = logging.LogRecord(__name__, logging.WARNING, "", 0, LOST, (lost,), None)
-                self._write(f"{self.format(record)}\n".encode())
+            if not self._write(self._lines.get()):
+                self._lost += 1
+            elif self._lost and self._lines.qsize() < self._most // 2:
+                self._tell_lost()
             self._done += 1
 
-    def _write(self, line: bytes) -> None:
-        """Write a line, however long that takes; one that cannot be written at all is lost."""
+    def _tell_lost(self) -> None:
+        lost, self._lost = self._lost, 0
+        record = logging.LogRecord(__name__, logging.WARNING, "", 0, LOST, (lost,), None)
+        if not self._write(f"{self.format(record)}\n".encode()):
+            self._lost += lost
+
+    def _write(self, line: bytes) -> bool:
+        """Write a line, however long that takes; tell whether that can be done at all."""
         while line:
             try:
                 line = line[os.write(self._descriptor, line) :]
@@ -96,8 +101,8 @@ class Behind(logging.Handler):
                 select([], [self._descriptor], [])
             except OSError:
                 # The reader of the pipe has gone, or the disk is full.
-                self._lost += 1
-                return
+                return False
+        return True
 
 
 def set_up(level: str, *, behind: bool = False) -> None:

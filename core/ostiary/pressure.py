@@ -61,6 +61,10 @@ class Room:
         """
         if size > 0 and self.held + size > self.most:
             raise Full
+        self.add(size)
+
+    def add(self, size: int) -> None:
+        """Hold some more of what cannot be refused any more; a negative size gives back."""
         self.held += size
 
 

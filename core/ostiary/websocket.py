@@ -207,7 +207,7 @@ class Conversation:
     async def _send(self, text: str) -> None:
         self._unsent += 1
         self._unsent_size += len(text)
-        self._server.unsent.held += len(text)
+        self._server.unsent.add(len(text))
         try:
             await self._websocket.send_text(text)
         except (WebSocketDisconnect, RuntimeError) as error:
@@ -217,7 +217,7 @@ class Conversation:
         finally:
             self._unsent -= 1
             self._unsent_size -= len(text)
-            self._server.unsent.held -= len(text)
+            self._server.unsent.add(-len(text))
 
     async def _close(self, code: int) -> None:
         """Close the socket, unless that has been done."""

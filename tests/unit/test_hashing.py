@@ -281,8 +281,12 @@ async def test_work_that_fails_frees_its_place(narrow: HashPool) -> None:
             await narrow.run(lambda: 1 // 0)
 
 
-async def test_where_many_wait_results_are_handed_over_together_and_all_of_them_are() -> None:
+async def test_where_many_wait_results_are_handed_over_together_and_all_of_them_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """G4: what waits for several results meets a cold cache once."""
+    # On a machine that does other things as well, too.
+    monkeypatch.setattr("ostiary.hashing.HELD", 60)
     pool, log = HashPool(1, 100), list[tuple[str, int]]()
 
     def work(number: int) -> None:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from sqlalchemy import bindparam, case, literal, select, update
 
 from ostiary.services.batches import Batch, remove
+from ostiary.services.changes import take_turn
 from ostiary.storage import Database, Prepared, Store
 from ostiary.storage.tables import login_counters as table
 
@@ -62,6 +63,8 @@ class Counters:
         rows = [self._row(subject, 1 - free[subject], now) for subject in sorted(free)]
 
         async def write(db: Database) -> Sequence[Any]:
+            # Others of the same commit take it, before or after.
+            await take_turn(db)
             done = (await db.execute(self._count, rows)).all()
             if len(done) < len(rows):
                 raise await _locked(db, free, now)
@@ -71,13 +74,22 @@ class Counters:
         return tuple(Counted(row.subject, 1 - free[row.subject], row.locked_until) for row in done)
 
     async def uncount(self, db: Database, counted: Iterable[Counted]) -> None:
-        """Take failures back, and their locks, within a transaction."""
+        """Take failures back, and their locks, within a transaction that has taken its turn."""
         ordered = sorted(counted, key=lambda one: one.subject)
         taken = [
             {"of": one.subject, "first": one.first, "lock": one.locked_until} for one in ordered
         ]
         if taken:
             await db.execute(UNCOUNT, taken)
+
+    async def give_back(self, counted: Iterable[Counted]) -> None:
+        """Take failures back, in a transaction of their own."""
+
+        async def write(db: Database) -> None:
+            await take_turn(db)
+            await self.uncount(db, counted)
+
+        await self._store.write(write)
 
     async def purge(self, batch: Batch) -> int:
         """Remove some counters whose failures are forgotten; return how many."""

@@ -201,7 +201,7 @@ class LoginLimits:
 
     async def _give_back(self, counted: Iterable[Counted]) -> None:
         if some := list(counted):
-            await self._store.write(partial(self._counters.uncount, counted=some))
+            await self._counters.give_back(some)
 
     def _subjects(self, strategy: str, account: str | bytes | None, place: Place) -> Subjects:
         address = self._digest("address", network(place.address).encode(errors="replace"))

@@ -19,6 +19,8 @@ from ostiary.storage.store import Rows
 
 DIALECT = SQLiteDialect_pysqlite()
 
+REQUIRED = object()
+
 Convert = Callable[[Any], Any] | None
 
 
@@ -36,6 +38,7 @@ class Prepared:
         """Run it on SQLite, once or with each of several sets of parameters.
 
         :raises sqlalchemy.exc.DBAPIError: as SQLAlchemy does.
+        :raises KeyError: a value is missing.
         """
         several = isinstance(parameters, list)
         sets: Sequence[Mapping[str, Any]] = parameters if several else (parameters or {},)
@@ -61,7 +64,8 @@ class Prepared:
 class _Form(NamedTuple):
     """How a statement is run, given values of certain names.
 
-    :ivar given: of each place the name, what stands there by default, and how it is written.
+    :ivar given: of each place the name, what stands there by default (``REQUIRED``: nothing
+        may), and how it is written.
     :ivar read: how each column is read; empty where none has to be converted.
     """
 
@@ -73,7 +77,7 @@ class _Form(NamedTuple):
     def values(self, parameters: Mapping[str, Any]) -> list[Any]:
         values = []
         for name, default, write in self.given:
-            value = parameters.get(name, default)
+            value = parameters[name] if default is REQUIRED else parameters.get(name, default)
             values.append(value if write is None else write(value))
         return values
 
@@ -95,11 +99,13 @@ def _compiled(statement: Any, names: tuple[str, ...]) -> _Form:
     compiled = statement.compile(dialect=DIALECT, column_keys=list(names) or None)
     if compiled.post_compile_params or compiled.literal_execute_params:
         raise TypeError("a prepared statement holds no list of any length")
+    if compiled.prefetch:
+        raise TypeError("a prepared statement knows no defaults of columns that Python makes")
     given = []
     for name in compiled.positiontup or ():
         bind = compiled.binds[name]
         write = bind.type.dialect_impl(DIALECT).bind_processor(DIALECT)
-        given.append((name, bind.effective_value, write))
+        given.append((name, REQUIRED if bind.required else bind.effective_value, write))
     columns = list(statement.exported_columns)
     read = [one.type.dialect_impl(DIALECT).result_processor(DIALECT, None) for one in columns]
     keys = SimpleResultMetaData([one.name for one in columns])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Any
@@ -13,6 +14,8 @@ from ostiary.storage.store import Database, Rows
 from ostiary.storage.together import Piece, Together
 
 MARK = "one_of_many"
+
+log = logging.getLogger(__name__)
 
 
 class SQLiteTogether(Together):
@@ -53,10 +56,18 @@ class SQLiteTogether(Together):
                 self._do(piece, alone=len(pieces) == 1)
             self._writer.commit()
         except BaseException as fault:  # noqa: BLE001 - whoever waits is told
-            self._writer.rollback()
             for piece in pieces:
                 piece.error = piece.error or fault
-        loop.call_soon_threadsafe(_tell, pieces, over)
+            self._undo()
+        finally:
+            loop.call_soon_threadsafe(_tell, pieces, over)
+
+    def _undo(self) -> None:
+        try:
+            self._writer.rollback()
+        except Exception:
+            # The file could not be opened again: whoever comes next tries.
+            log.exception("what was written together could not be undone")
 
     def _do(self, piece: Piece, *, alone: bool) -> None:
         """Do one piece of work.

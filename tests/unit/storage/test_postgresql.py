@@ -12,13 +12,15 @@ from contextlib import suppress
 
 import asyncpg
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Table, func, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ostiary import errors
 from ostiary.clock import now
 from ostiary.keys import MasterKey
 from ostiary.plugins import Plugin
+from ostiary.services.changes import take_turn
+from ostiary.services.counters import Counters
 from ostiary.services.inventory import Inventory
 from ostiary.storage import Database, StorageError, Store, budget, migrate, provision, roles
 from ostiary.storage.clocks import check_clock
@@ -26,7 +28,7 @@ from ostiary.storage.hosts import Hosts, alternatives
 from ostiary.storage.listener import Listener, ReadThrough
 from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.postgresql_store import numbered
-from ostiary.storage.tables import MODE, installation, instances
+from ostiary.storage.tables import MODE, changes, installation, instances
 from ostiary.testing.postgresql import ThrowAwayPostgreSQL
 
 from .conftest import STORES, House, notes
@@ -277,11 +279,11 @@ async def test_nothing_needs_prepared_statements(
 
 async def test_who_writes_at_the_same_time_shares_transactions(postgresql: House) -> None:
     """And each can fail by itself: what it has written is undone, and nothing of the others."""
-    store = await postgresql.store()
+    store = await postgresql.store("core")
 
     async def put_one(number: int) -> int:
         async def work(db: Database) -> int:
-            await db.execute(insert(notes).values(text=str(number)))
+            await db.execute(insert(changes).values(what="user", id=str(number), at=0))
             if number % 5 == 0:
                 raise ZeroDivisionError
             if number % 7 == 0:
@@ -296,17 +298,35 @@ async def test_who_writes_at_the_same_time_shares_transactions(postgresql: House
     assert failed == {number for number in numbers if number % 5 == 0 or number % 7 == 0}
     assert len({one for one in done if isinstance(one, int)}) < len(numbers) // 4
     async with store.read() as db:
-        written = set((await db.execute(select(notes.c.text))).scalars())
+        written = set((await db.execute(select(changes.c.id))).scalars())
     assert written == {str(number) for number in set(numbers) - failed}
+
+
+async def test_plugins_who_wait_for_each_other_are_not_in_one_transaction(
+    postgresql: House,
+) -> None:
+    """They take no turns: in one, those after them would wait as well, or fail with them."""
+    store = await postgresql.store()
+
+    async def put_one(number: int) -> int:
+        async def work(db: Database) -> int:
+            await db.execute(insert(notes).values(text=str(number)))
+            return int(await db.scalar(text("SELECT txid_current()")))
+
+        return await store.write(work)
+
+    done = await asyncio.gather(*map(put_one, range(8)))
+    assert len(set(done)) == len(done)
+    assert await how_many(store) == len(done)
 
 
 async def test_who_waits_for_a_database_that_goes_away_is_told(
     server: ThrowAwayPostgreSQL, postgresql: House
 ) -> None:
-    store = await postgresql.store()
+    store = await postgresql.store("core")
 
     async def work(db: Database) -> None:
-        await db.execute(insert(notes).values(text="a"))
+        await db.execute(insert(changes).values(what="user", id="a", at=0))
         await db.execute(text("SELECT pg_sleep(0.5)"))
 
     writing = [asyncio.create_task(store.write(work)) for _ in range(20)]
@@ -318,7 +338,7 @@ async def test_who_waits_for_a_database_that_goes_away_is_told(
         server.start()
     assert all(isinstance(one, errors.StoreUnavailable) for one in done)
     async with asyncio.timeout(10):
-        while (count := await how_many(store)) is None:
+        while (count := await how_many(store, changes)) is None:
             await asyncio.sleep(0.05)
     assert count == 0
 
@@ -327,11 +347,11 @@ async def test_who_has_little_time_left_disturbs_nobody(
     postgresql: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """REL-03: a request that has waited for other things is given up alone, before its turn or in it."""
-    store = await postgresql.store()
+    store = await postgresql.store("core")
 
     async def put(name: str, seconds: float, left: float = budget.REQUEST_SECONDS) -> str:
         async def work(db: Database) -> str:
-            await db.execute(insert(notes).values(text=name))
+            await db.execute(insert(changes).values(what="user", id=name, at=0))
             await db.execute(text(f"SELECT pg_sleep({seconds})"))
             return name
 
@@ -348,15 +368,15 @@ async def test_who_has_little_time_left_disturbs_nobody(
     assert [one for one in done if isinstance(one, str)] == ["first", "a", "b"]
     assert sum(isinstance(one, errors.StoreUnavailable) for one in done) == 2
     async with store.read() as db:
-        written = set((await db.execute(select(notes.c.text))).scalars())
+        written = set((await db.execute(select(changes.c.id))).scalars())
     assert written - {"late"} == {"first", "a", "b"}
 
 
-async def how_many(store: Store) -> int | None:
-    """Count the notes, or return None while the database is gone."""
+async def how_many(store: Store, table: Table = notes) -> int | None:
+    """Count rows, or return None while the database is gone."""
     with suppress(errors.StoreUnavailable):
         async with store.read() as db:
-            return int(await db.scalar(select(func.count()).select_from(notes)))
+            return int(await db.scalar(select(func.count()).select_from(table)))
     return None
 
 
@@ -583,3 +603,26 @@ async def test_what_a_url_asks_for_in_vain_is_told_as_such(
     )
     with pytest.raises(StorageError, match="behind `\\?` in the URL"):
         await backend.revision("core")
+
+
+async def test_failures_are_counted_beside_what_takes_turns(postgresql: House) -> None:
+    """REL-08: what two processes write together locks rows in one order, whoever comes first."""
+    stores = [await postgresql.store("core")]
+    stores.append(await postgresql.open(postgresql.again(), "core"))
+    counters = [Counters(store, 60_000, now) for store in stores]
+    async with stores[0].begin() as db:
+        await db.execute(insert(installation).values(key=MODE, value="own-roles"))
+
+    async def take(store: Store) -> None:
+        await store.write(take_turn)
+
+    async def count(place: int, number: int) -> None:
+        subjects = {b"address": 1000, b"%d" % number: 1000}
+        await counters[place].give_back(await counters[place].count(subjects))
+
+    works = [
+        count(place, 7 * number % 5) if (number + place) % 3 else take(store)
+        for number in range(100)
+        for place, store in enumerate(stores)
+    ]
+    await asyncio.gather(*works)

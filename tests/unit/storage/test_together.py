@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, insert, select
+from sqlalchemy.exc import IntegrityError, StatementError
 
 from ostiary.storage import Database, Prepared, Store
 
@@ -172,3 +174,35 @@ async def test_a_prepared_statement_holds_no_list_of_any_length(sqlite: House) -
     with pytest.raises(TypeError, match="no list"):
         async with store.read() as db:
             await db.execute(wanted)
+
+
+async def test_a_prepared_statement_wants_every_value(house: House) -> None:
+    """Nothing stands for one that is missing, on either database."""
+    store = await house.store()
+    async with store.read() as db:
+        with pytest.raises((KeyError, StatementError)):
+            await db.execute(FIND, {"other": "a"})
+
+
+async def test_a_prepared_statement_makes_no_values(sqlite: House) -> None:
+    made = Table("notes", MetaData(), Column("id", Integer), Column("text", String, default="a"))
+    store = await sqlite.store()
+    async with store.read() as db:
+        with pytest.raises(TypeError, match="no defaults"):
+            await db.execute(Prepared(insert(made)), {"id": 1})
+
+
+async def test_who_writes_to_a_file_that_is_gone_is_told(sqlite: House, tmp_path: Path) -> None:
+    """REL-03: also where it can be neither rolled back nor opened again."""
+    store = await sqlite.store()
+    await store.write(writing("a"))
+    data = tmp_path / "data"
+    data.rename(tmp_path / "away")
+    store._writer._file.close()  # type: ignore[attr-defined]
+    done = asyncio.gather(*(store.write(writing(f"{n}")) for n in range(3)), return_exceptions=True)
+    async with asyncio.timeout(10):
+        assert all(isinstance(one, Exception) for one in await done)
+    (tmp_path / "away").rename(data)
+    with suppress(Exception):
+        await store.write(writing("b"))
+    assert await store.write(writing("c")) == "c"
