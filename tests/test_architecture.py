@@ -19,7 +19,7 @@ SOURCES = [
 ]
 
 LAYERS = (
-    "clock errors durations log networks patience pressure seals",
+    "clock database_urls errors durations log networks patience pressure seals",
     "hashing keys key_sources sealing body",
     "settings",
     "request",

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
+from ostiary.database_urls import alternatives
 from ostiary.durations import ENDLESS, duration
 from ostiary.settings.declaring import Kind
 
@@ -98,12 +99,11 @@ def return_addresses(value: Any) -> tuple[str, ...]:
 def postgresql_url(value: Any) -> str:
     """Read the address of a PostgreSQL database, on one of several hosts."""
     text = _text(value)
-    parts = urlsplit(text)
-    if parts.scheme not in ("postgresql", "postgres") or len(parts.path) <= 1:
+    each = [urlsplit(url) for url in alternatives(text)]
+    if each[0].scheme not in ("postgresql", "postgres") or len(each[0].path) <= 1:
         raise ValueError("not the address of a PostgreSQL database")
-    hosts = parts.netloc.rpartition("@")[2].split(",")
     # Reading the port refuses what is no port.
-    if any(urlsplit(f"//{host}").port == 0 or (len(hosts) > 1 and not host) for host in hosts):
+    if any(one.port == 0 or (len(each) > 1 and not one.hostname) for one in each):
         raise ValueError("not the addresses of servers")
     return text
 

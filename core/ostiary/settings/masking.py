@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from ostiary.database_urls import alternatives
+
 HIDDEN = "********"
 STRATEGIES = "strategies"
 """The key below which a plugin has a table for each strategy, called as the operator likes."""
@@ -28,10 +30,15 @@ def hide_password(value: Any) -> Any:
     """Show a URL without what follows the user's name, and without its query."""
     if not isinstance(value, str) or "://" not in value:
         return value
-    parts = urlsplit(value)
+    each = alternatives(value)
+    try:
+        parts = urlsplit(each[0])
+        others = "".join(f",{urlsplit(url).netloc.rpartition('@')[2]}" for url in each[1:])
+    except ValueError:
+        return HIDDEN
     user, at, host = parts.netloc.rpartition("@")
     name, colon, _ = user.partition(":")
-    netloc = f"{name}{colon and ':' + HIDDEN}{at}{host}"
+    netloc = f"{name}{colon and ':' + HIDDEN}{at}{host}{others}"
     return urlunsplit(parts._replace(netloc=netloc, query=parts.query and HIDDEN))
 
 
@@ -98,7 +105,10 @@ def _carries_secret(text: str) -> bool:
     """Tell whether a text is a URL with a password; a placeholder as ``{token}`` is none."""
     if "://" not in text:
         return False
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(alternatives(text)[0])
+    except ValueError:
+        return "@" in text
     _, colon, password = parts.netloc.rpartition("@")[0].partition(":")
     query = parse_qsl(parts.query)
     return bool(colon and password) or any(

@@ -15,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from ostiary.database_urls import alternatives
 from ostiary.storage.hosts import Hosts, discard
 from ostiary.storage.roles import Passwords
 from ostiary.storage.store import StorageError
@@ -173,7 +174,7 @@ def database_of(url: str) -> str:
 
     :raises StorageError: it leads to none.
     """
-    parts = urlsplit(url)
+    parts = urlsplit(alternatives(url)[0])
     if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
         raise StorageError("database.url must look like postgresql://host:port/database")
     return unquote(parts.path.strip("/"))
@@ -181,7 +182,7 @@ def database_of(url: str) -> str:
 
 def names_role(url: str) -> bool:
     """Tell whether a URL names the role to log in with."""
-    return urlsplit(url).username is not None
+    return urlsplit(alternatives(url)[0]).username is not None
 
 
 async def _leave_as_is(_connection: object) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
+from ostiary.database_urls import alternatives
 from ostiary.storage.postgresql_errors import FAULTS, state
 
 ATTRIBUTES = "target_session_attrs"
@@ -28,7 +29,7 @@ class Hosts:
         self._urls = alternatives(url)
         self._last = self._urls[0] if len(self._urls) == 1 else None
         # What a standby reads would be the past, and it refuses what is to be written.
-        given = ATTRIBUTES in parse_qs(urlsplit(url).query)
+        given = ATTRIBUTES in parse_qs(urlsplit(self._urls[0]).query)
         self._wanted = {} if given or not writes else {ATTRIBUTES: "read-write"}
 
     async def connect(self, **options: Any) -> Any:
@@ -64,13 +65,6 @@ class Hosts:
                 one.add_done_callback(discard)
         # A password that is refused says more than a server that is switched off.
         raise max(failed, key=lambda error: bool(state(error)))
-
-
-def alternatives(url: str) -> list[str]:
-    """Return the URLs of each of the servers that one names, apart from commas alike."""
-    parts = urlsplit(url)
-    login, at, hosts = parts.netloc.rpartition("@")
-    return [urlunsplit(parts._replace(netloc=f"{login}{at}{host}")) for host in hosts.split(",")]
 
 
 def discard(opening: asyncio.Future[Any]) -> None:

@@ -54,6 +54,15 @@ def test_what_an_operator_calls_a_strategy_hides_nothing(loaded: Load) -> None:
     assert shown["x"]["strategies"] == {"token": "********"}
 
 
+def test_of_several_servers_all_are_shown_and_of_what_is_no_url_nothing(loaded: Load) -> None:
+    shown = loaded(
+        "[database]\nurl = 'postgresql://u:hush@a:1,[::1]:2/ostiary'\n"
+        "[plugins.x]\nproxy = 'http://me:hush@[proxy.example/'"
+    ).masked()
+    assert shown["database"]["url"] == "postgresql://u:********@a:1,[::1]:2/ostiary"
+    assert shown["plugins"]["x"] == {"proxy": "********"}
+
+
 def test_what_is_shown_is_what_can_be_set(loaded: Load) -> None:
     shown = loaded().masked()
     for described in described_settings():

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ostiary import errors
 from ostiary.clock import now
+from ostiary.database_urls import alternatives
 from ostiary.keys import MasterKey
 from ostiary.plugins import Plugin
 from ostiary.services.changes import take_turn
@@ -24,7 +25,7 @@ from ostiary.services.counters import Counters
 from ostiary.services.inventory import Inventory
 from ostiary.storage import Database, StorageError, Store, budget, migrate, provision, roles
 from ostiary.storage.clocks import check_clock
-from ostiary.storage.hosts import Hosts, alternatives
+from ostiary.storage.hosts import Hosts
 from ostiary.storage.listener import Listener, ReadThrough
 from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.postgresql_store import numbered
