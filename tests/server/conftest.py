@@ -6,7 +6,6 @@ import asyncio
 import secrets
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import NoReturn, Protocol
+from zipfile import ZipFile
 
 import asyncpg
 import pytest
@@ -213,12 +213,12 @@ def older(
 ) -> dict[str, str]:
     """Build the wheels of an older version and install them; return what has a server find them."""
     source, target = (tmp_path_factory.mktemp(name) for name in ("source", "older"))
-    command = ["git", "-C", str(ROOT), "archive", "--format=tar", OLDER]
+    command = ["git", "-C", str(ROOT), "archive", "--format=zip", OLDER]
     packed = subprocess.run(command, check=False, capture_output=True)
     if packed.returncode:
         missing(f"the commit {OLDER}", "git fetch --unshallow")
-    with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
-        archive.extractall(source, filter="data")
+    with ZipFile(BytesIO(packed.stdout)) as archive:
+        archive.extractall(source)
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     install += ["--no-build-isolation", "--target", str(target)]
     wheels = [str(source / path) for path in (".", "plugins/local", "plugins/oauth")]
