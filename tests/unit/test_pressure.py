@@ -19,7 +19,9 @@ from ostiary.pressure import RESERVED_FILES, Full, Room, Unread, most_connection
 
 pytestmark = pytest.mark.anyio
 
-MUCH = 16 * 2**20
+MUCH = 64 * 2**20
+"""Bytes: more than both ends of a connection keep for a peer that does not read."""
+
 MANY = 2000
 Pair = tuple[asyncio.WriteTransport, asyncio.StreamReader]
 
