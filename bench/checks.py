@@ -10,7 +10,6 @@ Needs wrk (Debian: apt-get install wrk) and two cores: the server has one, wrk t
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import sys
@@ -33,7 +32,7 @@ from driving import (
     sign_up_closed,
     wrk,
 )
-from goals import Figure, at_least, at_most, keeping, report
+from goals import Figure, at_least, at_most, in_rounds, report
 
 HERE = Path(__file__).parent
 ON_POSTGRESQL = ", PostgreSQL"
@@ -46,11 +45,8 @@ BARE = [
 
 def main() -> None:
     """Measure in turn, so that a change of the machine's speed falls on all alike."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = in_rounds(__doc__, seconds=5)
     parser.add_argument("--postgresql", action="store_true", help="one more server on it")
-    keeping(parser)
     options = parser.parse_args()
     results: dict[str, list[Measured]] = {}
     with ExitStack() as stack:

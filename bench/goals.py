@@ -64,6 +64,18 @@ def keeping(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def in_rounds(description: str | None, seconds: int) -> argparse.ArgumentParser:
+    """Return what reads the command line of a program that measures in rounds, and may keep figures.
+
+    :param seconds: that a measurement takes if nothing else is asked for.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--seconds", type=int, default=seconds)
+    parser.add_argument("--rounds", type=int, default=3)
+    keeping(parser)
+    return parser
+
+
 def report(figures: Sequence[Figure], *, keep: bool = False) -> None:
     """Print figures beside their bounds; keep them if that is asked for."""
     print()

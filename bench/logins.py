@@ -31,7 +31,7 @@ from driving import (
     started,
     wrk,
 )
-from goals import Figure, at_least, at_most, keeping, report
+from goals import Figure, at_least, at_most, in_rounds, report
 
 BOTH = f"{SERVER_CORE},{CLIENT_CORE}"
 
@@ -60,11 +60,8 @@ with ThreadPoolExecutor(threads) as pool:
 
 def main() -> None:
     """Measure in turn, so that a change of the machine's speed falls on all alike."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = in_rounds(__doc__, seconds=4)
     parser.add_argument("--postgresql", action="store_true", help="logins on one core, and no more")
-    keeping(parser)
     options = parser.parse_args()
     print(f"{os.uname().machine}, Python {sys.version.split()[0]}; medians of the rounds")
     if options.postgresql:

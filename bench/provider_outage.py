@@ -7,7 +7,6 @@ Needs wrk (Debian: apt-get install wrk) and two cores: the server has one, the c
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 import statistics
@@ -22,7 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from driving import CLIENT_CORE, CREDENTIALS, ostiary, posting, sign_up, wrk
-from goals import at_least, at_most, keeping, report
+from goals import at_least, at_most, in_rounds, report
 
 WAITING = 16
 """Clients that sign in at the provider, again and again."""
@@ -42,11 +41,7 @@ callbackURL = "{url}/_login/dead"
 
 def main() -> None:
     """Measure with and without them in turn, so that the machine's speed falls on both alike."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=3)
-    keeping(parser)
-    options = parser.parse_args()
+    options = in_rounds(__doc__, seconds=5).parse_args()
     os.sched_setaffinity(0, {int(CLIENT_CORE)})
     shares: dict[str, list[float]] = {"checks": [], "logins": []}
     took: list[float] = []

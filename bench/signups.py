@@ -9,14 +9,13 @@ Needs wrk and two cores.
 
 from __future__ import annotations
 
-import argparse
 import re
 import statistics
 import subprocess
 import tempfile
 
 from driving import CLIENT_CORE, CLOSED, SERVER_CORE, administrator, ostiary
-from goals import at_least, at_most, keeping, report
+from goals import at_least, at_most, in_rounds, report
 from logins import BOTH, others, raw
 
 PROCESSES, CONNECTIONS = 4, 64
@@ -43,11 +42,7 @@ SCRIPT = """
 
 def main() -> None:
     """Measure one process on a core of its own, then four on one file."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=3)
-    keeping(parser)
-    options = parser.parse_args()
+    options = in_rounds(__doc__, seconds=6).parse_args()
     shares, errors = [], 0
     with tempfile.TemporaryDirectory() as folder, ostiary(folder, settings=CLOSED) as url:
         token = administrator(url)

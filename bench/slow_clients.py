@@ -7,7 +7,6 @@ Needs wrk (Debian: apt-get install wrk) and two cores: the server has one, the c
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import statistics
@@ -18,7 +17,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from driving import CLIENT_CORE, ostiary, posting, sign_up, wrk
-from goals import at_least, keeping, report
+from goals import at_least, in_rounds, report
 
 SLOW, IDLE = 300, 600
 PAUSE = 1.0
@@ -33,11 +32,7 @@ UPGRADE = (
 
 def main() -> None:
     """Measure with and without them in turn, so that the machine's speed falls on both alike."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=3)
-    keeping(parser)
-    options = parser.parse_args()
+    options = in_rounds(__doc__, seconds=5).parse_args()
     os.sched_setaffinity(0, {int(CLIENT_CORE)})
     shares = []
     with tempfile.TemporaryDirectory() as folder, ostiary(folder, "--dev") as url:

@@ -8,7 +8,6 @@ compared with.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ from driving import (
     sign_up,
     wrk,
 )
-from goals import Figure, at_least, at_most, keeping, report
+from goals import Figure, at_least, at_most, in_rounds, report
 
 BOTH = f"{SERVER_CORE},{CLIENT_CORE}"
 LOGIN = posting(CREDENTIALS, '"jwt":')
@@ -39,11 +38,7 @@ Round = dict[str, Measured]
 
 def main() -> None:
     """Measure in turn, so that a change of the machine's speed falls on all alike."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
-    keeping(parser)
-    options = parser.parse_args()
+    options = in_rounds(__doc__, seconds=4).parse_args()
     with ExitStack() as stack:
         ports = {workers: free_port() for workers in (1, 2)}
         two = ["--workers", "2"]
