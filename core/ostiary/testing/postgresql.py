@@ -9,20 +9,18 @@ import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Any, NoReturn, Self
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 import asyncpg
 
 from ostiary.testing.server import free_port
+from ostiary.testing.thrown_away import START_SECONDS, ThrownAway
 
 INSTALLED = Path("/usr/lib/postgresql")
-START_SECONDS = 60
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -51,7 +49,7 @@ def started(
         yield server
 
 
-class ThrowAwayPostgreSQL:
+class ThrowAwayPostgreSQL(ThrownAway):
     """A server on a free port of 127.0.0.1, where passwords are asked for.
 
     Several databases in it share the roles, as everywhere in PostgreSQL.
@@ -61,35 +59,15 @@ class ThrowAwayPostgreSQL:
     :raises PostgreSQLMissing: on entering, if PostgreSQL is not installed.
     """
 
+    prefix = "pg-"
+
     def __init__(self, settings: Mapping[str, str] = NOTHING) -> None:
-        self.settings = FAST | dict(settings)
         self._programs = _programs()
-        self._account = account()
+        super().__init__(account())
+        self.settings = FAST | dict(settings)
         self.password = secrets.token_urlsafe(16)
-        self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
         self.port = 0
-
-    def __enter__(self) -> Self:
-        # Short, for the path of a socket may not be long.
-        self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-        try:
-            if self._account:
-                os.chown(self._folder, self._account["user"], self._account["group"])
-            self._create()
-            self.start()
-        except BaseException:
-            self._clear()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._clear()
 
     def url(self, database: str = "postgres") -> str:
         """Return the URL of a database, without a role."""
@@ -123,16 +101,7 @@ class ThrowAwayPostgreSQL:
             "unix_socket_directories": str(self._folder),
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - a program that was looked up
-                [self._programs / "postgres", "-D", self._data, *options],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self._folder,
-                **self._account,
-            )
-        self._wait(self._process)
+        self._run([self._programs / "postgres", "-D", self._data, *options], self._ready)
 
     async def wait_for(self, *names: str) -> None:
         """Have every commit wait for one of these standbys, as soon as all of them follow."""
@@ -170,8 +139,7 @@ class ThrowAwayPostgreSQL:
     def _create(self) -> None:
         password = self._folder / "password"
         password.write_text(self.password)
-        if self._account:
-            os.chown(password, self._account["user"], self._account["group"])
+        self._hand_over(password)
         command: list[str | Path] = [self._programs / "initdb", "-D", self._data, "--no-sync"]
         command += ["--username=postgres", f"--pwfile={password}", "--encoding=UTF8"]
         command += ["--auth=scram-sha-256", "--locale=C.UTF-8"]
@@ -203,24 +171,15 @@ class ThrowAwayPostgreSQL:
             said = done.stderr.decode(errors="replace")
             raise RuntimeError(f"{Path(command[0]).name} failed: {said}")
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait until the server writes that it is ready, into the last line of its file."""
-        deadline = time.monotonic() + START_SECONDS
+    def _ready(self, process: int) -> bool:
+        """Tell whether the server has written that it is ready, into the last line of its file."""
         state = self._data / "postmaster.pid"
-        while not (state.exists() and _ready(state.read_text(), process.pid)):
-            if process.poll() is not None or time.monotonic() > deadline:
-                log = (self._folder / "log").read_text(errors="replace")
-                raise RuntimeError(f"PostgreSQL does not start: {log[-2000:]}")
-            time.sleep(0.02)
-
-    def _clear(self) -> None:
-        self.stop()
-        shutil.rmtree(self._folder)
-
-
-def _ready(state: str, process: int) -> bool:
-    lines = state.splitlines()
-    return len(lines) >= 8 and lines[0] == str(process) and lines[7].strip() == "ready"  # noqa: PLR2004
+        lines = state.read_text().splitlines() if state.exists() else []
+        return (
+            len(lines) >= 8  # noqa: PLR2004
+            and lines[0] == str(process)
+            and lines[7].strip() == "ready"
+        )
 
 
 def _programs() -> Path:
