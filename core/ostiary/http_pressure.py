@@ -13,10 +13,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from ostiary import errors
 from ostiary.http_protocol import BoundedProtocol
-from ostiary.pressure import RESERVED_FILES, Full, Pressure, shared
-
-SLICE = 4096
-"""Bytes that are read in one go: what follows a request that is still worked on has to wait."""
+from ostiary.pressure import RESERVED_FILES, SLICE, Full, Pressed, shared
 
 ALWAYS_ANSWERED = (b"GET /_healthcheck ", b"GET /_ready ")
 """How requests begin that are answered when there is no room for others, once a connection."""
@@ -50,16 +47,14 @@ class Flow(FlowControl):
             super().resume_reading()
 
 
-class PressedProtocol(BoundedProtocol):
+class PressedProtocol(Pressed, BoundedProtocol):
     """One connection among many.
 
     A request that comes alone and is read when it is answered pays two comparisons for this.
     """
 
     flow: Flow
-    _pressure: Pressure
     _refused = _reading = False
-    _held = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or get ready to say that there is no room for it."""
@@ -71,13 +66,6 @@ class PressedProtocol(BoundedProtocol):
         self.keeps = not (self._refused or self._pressure.stopping)
         if beyond > RESERVED_FILES // 2:
             transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Give back what was held."""
-        self._waiting = b""
-        self._hold(0)
-        self._pressure.unread.end(self.transport)
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read on, as far as earlier requests were answered."""
@@ -96,16 +84,6 @@ class PressedProtocol(BoundedProtocol):
         if not self._reading:
             self._read_on()
             self._measure()
-
-    def pause_writing(self) -> None:
-        """Write no more answers, and see whether those that were written are read."""
-        super().pause_writing()
-        self._pressure.unread.begin(self.transport)
-
-    def resume_writing(self) -> None:
-        """Go on."""
-        self._pressure.unread.end(self.transport)
-        super().resume_writing()
 
     def shutdown(self) -> None:
         """Finish what was asked; neither the rest of a request nor a reader is waited for long."""
@@ -156,7 +134,3 @@ class PressedProtocol(BoundedProtocol):
             self._hold(len(self._waiting) + self._head)
         except Full:
             self._refuse()
-
-    def _hold(self, size: int) -> None:
-        self._pressure.incoming.take(size - self._held)
-        self._held = size

@@ -37,6 +37,10 @@ LOOK = 1.0
 """Seconds between two looks at how far answers were read."""
 
 
+SLICE = 4096
+"""Bytes that are read in one go: what follows what is not worked off has to wait."""
+
+
 class Full(Exception):
     """There is no room for what a peer wants to send."""
 
@@ -138,6 +142,43 @@ class Pressure:
         self.most_connections = most_connections
         self.incoming, self.unsent = Room(MOST_INCOMING), Room(MOST_UNREAD)
         self.unread = Unread(MOST_UNREAD)
+
+
+class Pressed(asyncio.Protocol):
+    """A connection among many: what it has in hand, and what its peer leaves unread, counts.
+
+    Stands before the protocol class that it is mixed into.
+    """
+
+    transport: Any
+    _pressure: Pressure
+    _waiting = b""
+    _held = 0
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give back what was held."""
+        self._waiting = b""
+        self._hold(0)
+        self._pressure.unread.end(self.transport)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Write no more answers, and see whether those that were written are read."""
+        super().pause_writing()
+        self._pressure.unread.begin(self.transport)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._pressure.unread.end(self.transport)
+        super().resume_writing()
+
+    def _hold(self, size: int) -> None:
+        """Hold so much of the common room.
+
+        :raises Full: there is no room for it.
+        """
+        self._pressure.incoming.take(size - self._held)
+        self._held = size
 
 
 def shared(state: MutableMapping[str, Any]) -> Pressure:

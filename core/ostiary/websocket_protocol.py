@@ -13,15 +13,12 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.server import ServerProtocol
 
-from ostiary.pressure import Full, shared
+from ostiary.pressure import SLICE, Full, Pressed, shared
 from ostiary.request import Protocol
 
 MESSAGES = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 SHORT = 16
 """Bytes below which nobody has a reason to send a part of a message on its own."""
-
-SLICE = 4096
-"""Bytes that are read in one go: what follows a message that nobody has taken yet has to wait."""
 
 LONGEST_MESSAGE = 30.0
 """Seconds that a message may take to arrive, from its first byte on."""
@@ -76,7 +73,7 @@ class BoundedFrames(ServerProtocol):
         raise ProtocolError(reason)
 
 
-class BoundedWebSocket(WebSocketsSansIOProtocol):
+class BoundedWebSocket(Pressed, WebSocketsSansIOProtocol):
     """Hangs up on peers that flood, and on those that do not read how their socket ends."""
 
     speaks: ClassVar[Protocol] = "websocket"
@@ -86,7 +83,6 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pressure = shared(self.app_state)
-        self._waiting, self._held = b"", 0
         self._deadline: asyncio.TimerHandle | None = None
         self.conn = self.frames_of(
             max_size=self.config.ws_max_size, logger=logging.getLogger("uvicorn.error")
@@ -106,23 +102,6 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if self._waiting and self.queue.empty():
             self._read_on()
         return message
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Give back what was held."""
-        self._waiting = b""
-        self._hold(0)
-        self._pressure.unread.end(self.transport)
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """Write no more answers, and see whether those that were written are read."""
-        super().pause_writing()
-        self._pressure.unread.begin(self.transport)
-
-    def resume_writing(self) -> None:
-        """Go on."""
-        self._pressure.unread.end(self.transport)
-        super().resume_writing()
 
     def handle_connect(self, event: Any) -> None:
         """Begin the handshake, and read no frame before it is complete."""
@@ -221,10 +200,6 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self._hold(held + len(self._waiting))
         except Full:
             self._fail(CloseCode.TRY_AGAIN_LATER, "the server holds too much")
-
-    def _hold(self, size: int) -> None:
-        self._pressure.incoming.take(size - self._held)
-        self._held = size
 
     def _too_slow(self) -> None:
         self._fail(CloseCode.POLICY_VIOLATION, "the message takes too long")
