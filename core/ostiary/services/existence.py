@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Select, select
+from sqlalchemy import Column, Select, bindparam, select
 
-from ostiary.storage import Database
+from ostiary.storage import Database, Prepared
 
 AT_ONCE = 500
 """Ids that one statement asks for; databases bound how many it may."""
@@ -26,5 +27,13 @@ async def rows_with(
 async def first_missing(db: Database, column: Column[Any], ids: Iterable[str]) -> str | None:
     """Return the first of some ids that stands in no row, or None."""
     ids = list(ids)
+    if len(ids) == 1:
+        return ids[0] if await db.scalar(_one(column), {"wanted": ids[0]}) is None else None
     known = {row[0] async for row in rows_with(db, select(column), column, ids)}
     return next((id for id in ids if id not in known), None)
+
+
+@cache
+def _one(column: Column[Any]) -> Prepared:
+    """Return the statement that asks for one id: what most ask for, built once."""
+    return Prepared(select(column).where(column == bindparam("wanted")))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from ostiary import errors
 from ostiary.events import ProfileChanged, ProfileDeleted
@@ -28,7 +28,7 @@ from ostiary.services.places import check_places
 from ostiary.services.rights import ANONYMOUS, BASE
 from ostiary.services.roles import check_roles
 from ostiary.services.values import erase_values, write_values
-from ostiary.storage import Database, Prepared, Store
+from ostiary.storage import Database, Store
 from ostiary.storage.tables import profiles, user_profiles, users
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ PROFILES = "profiles"
 
 # Most users have one, and every sign-up asks for it.
 FIND = "SELECT id FROM profiles WHERE id = ?"
-KNOWN = Prepared(select(profiles.c.id).where(profiles.c.id == bindparam("wanted")))
 
 
 class Profile(Struct, frozen=True):
@@ -198,13 +197,7 @@ async def check_profiles(db: Database, ids: Iterable[str]) -> None:
 
     :raises errors.ProfileNotFound: the first of them.
     """
-    ids = tuple(ids)
-    missing = None
-    if len(ids) != 1:
-        missing = await first_missing(db, profiles.c.id, ids)
-    elif await db.scalar(KNOWN, {"wanted": ids[0]}) is None:
-        missing = ids[0]
-    if missing is not None:
+    if (missing := await first_missing(db, profiles.c.id, ids)) is not None:
         raise errors.ProfileNotFound(missing)
 
 
