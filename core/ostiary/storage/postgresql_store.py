@@ -18,7 +18,7 @@ from ostiary.storage.access import COMMAND_SECONDS, CONNECT_SECONDS, POOL_SECOND
 from ostiary.storage.budget import Waiting
 from ostiary.storage.postgresql_errors import FAULTS, absent, describe, verdict
 from ostiary.storage.postgresql_together import PostgreSQLTogether
-from ostiary.storage.prepared import Prepared, Statement
+from ostiary.storage.prepared import Statement, plain
 from ostiary.storage.replicas import Replica, Replicas
 from ostiary.storage.store import CORE, Database, Rows
 from ostiary.storage.together import Execute, Work
@@ -120,8 +120,7 @@ class PostgreSQLStore:
             db.end()
             # PostgreSQL would take the commit of a broken transaction, and roll it back.
             db.check()
-            with self._telling(loan.lost, writes=True), loan.used():
-                await loan.commit()
+            await self._commit(loan)
             db.committed()
 
     async def write(self, work: Work[T]) -> T:
@@ -135,8 +134,11 @@ class PostgreSQLStore:
     async def _transact(self, fill: Callable[[Execute], Awaitable[None]]) -> None:
         async with self._transaction(self._writing, writes=True) as (loan, _):
             await fill(partial(self._execute, loan))
-            with self._telling(loan.lost, writes=True), loan.used():
-                await loan.commit()
+            await self._commit(loan)
+
+    async def _commit(self, loan: Loan) -> None:
+        with self._telling(loan.lost, writes=True), loan.used():
+            await loan.commit()
 
     async def fetch(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
         """Return the first row of a query, which asyncpg keeps prepared."""
@@ -155,7 +157,7 @@ class PostgreSQLStore:
         with self._telling(lambda: era):
             try:
                 with Waiting(COMMAND_SECONDS) as seconds:
-                    era = connection.era if seconds > SILENCE_SECONDS else None
+                    era = _doubtful(connection, seconds)
                     ask = getattr(connection, method)
                     return await ask(numbered(sql), *values, timeout=seconds)
             except TimeoutError:
@@ -196,21 +198,18 @@ class PostgreSQLStore:
                 await loan.give_back()
 
     async def _execute(self, loan: Loan, statement: Statement, parameters: Any) -> Rows:
-        if isinstance(statement, Prepared):
-            statement = statement.statement
         with self._telling(loan.lost, writes=loan.writes), loan.used():
-            return Rows.of(await loan.connection.execute(statement, parameters))
+            return Rows.of(await loan.connection.execute(plain(statement), parameters))
 
     async def _borrow_hot(self) -> Any:
         """Borrow a connection for a single query, of this era."""
-        with Waiting(POOL_SECONDS) as seconds:
-            connection = await self._hot.acquire(timeout=seconds)
-        while connection.era != self._reach.era:
-            connection.terminate()
-            await self._hot.release(connection)
+        while True:
             with Waiting(POOL_SECONDS) as seconds:
                 connection = await self._hot.acquire(timeout=seconds)
-        return connection
+            if connection.era == self._reach.era:
+                return connection
+            connection.terminate()
+            await self._hot.release(connection)
 
     def _leave(self, loan: Loan) -> None:
         """Let nobody wait until a connection that does not answer is closed."""
@@ -251,8 +250,7 @@ class Loan:
     def used(self) -> Iterator[None]:
         """Wait for the server as long as the request may, then cut the connection."""
         with Waiting(OPERATION_SECONDS) as seconds:
-            # Of a server that was hardly asked nothing is known.
-            self._era = self._raw.era if seconds > SILENCE_SECONDS else None
+            self._era = _doubtful(self._raw, seconds)
             cut = asyncio.get_running_loop().call_later(seconds, self._raw.terminate)
             try:
                 yield
@@ -296,6 +294,15 @@ class Loan:
         """Close the connection itself, for which asyncpg first ends what it was asked."""
         await self.connection.invalidate()
         await self.connection.close()
+
+
+def _doubtful(raw: Any, seconds: float) -> int | None:
+    """Return the era of a connection, all of which is in doubt if it does not answer in that time.
+
+    Of a server that was hardly asked nothing is known.
+    """
+    era: int = raw.era
+    return era if seconds > SILENCE_SECONDS else None
 
 
 def _raw_of(connection: AsyncConnection) -> Any:

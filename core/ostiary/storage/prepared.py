@@ -118,3 +118,8 @@ def _told(sql: str, error: sqlite3.Error) -> BaseException:
 
 
 Statement = Executable | Prepared
+
+
+def plain(statement: Statement) -> Executable:
+    """Return a statement as SQLAlchemy takes it."""
+    return statement.statement if isinstance(statement, Prepared) else statement

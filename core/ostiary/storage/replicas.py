@@ -21,7 +21,7 @@ from sqlalchemy import text
 from ostiary.storage.access import POOL_SECONDS, STATEMENT_SECONDS, Access
 from ostiary.storage.budget import Waiting
 from ostiary.storage.postgresql_errors import FAULTS, describe, state, verdict
-from ostiary.storage.prepared import Prepared, Statement
+from ostiary.storage.prepared import Statement, plain
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
 
@@ -248,10 +248,8 @@ async def _await_place(connection: AsyncConnection, place: Place) -> None:
 async def _execute(
     connection: AsyncConnection, faults: list[Exception], statement: Statement, parameters: Any
 ) -> Rows:
-    if isinstance(statement, Prepared):
-        statement = statement.statement
     try:
-        return Rows.of(await connection.execute(statement, parameters))
+        return Rows.of(await connection.execute(plain(statement), parameters))
     except FAULTS as fault:
         if state(fault) != CANCELLED:
             faults.append(fault)

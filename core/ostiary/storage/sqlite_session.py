@@ -86,9 +86,10 @@ class Session:
 
     def mark(self, name: str) -> None:
         """Begin a part of a transaction that can be undone by itself."""
-        with telling(self._name), self._guard.opened():
+        with telling(self._name):
             self._start()
-            self._file.execute(f"SAVEPOINT {name}")
+            with self._guard.opened():
+                self._file.execute(f"SAVEPOINT {name}")
 
     def undo(self, name: str) -> None:
         """Undo the part that began with the mark."""
@@ -122,17 +123,17 @@ class Session:
         return connection, file_of(connection)
 
     def _run(self, statement: Statement, parameters: Any) -> Rows:
-        if not self._file.in_transaction:
-            # With the first statement: a trip to the thread less.
-            with self._guard.opened():
-                self._start()
+        # With the first statement: a trip to the thread less.
+        self._start()
         if isinstance(statement, Prepared):
             return statement.run(self._file, parameters)
         return Rows.of(self._connection.execute(statement, parameters))
 
     def _start(self) -> None:
+        """Begin a transaction, unless one is open."""
         if not self._file.in_transaction:
-            self._begin(self._file)
+            with self._guard.opened():
+                self._begin(self._file)
 
     @contextmanager
     def _watched(self, too_long: Callable[[], bool]) -> Iterator[None]:
