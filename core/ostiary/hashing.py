@@ -103,16 +103,14 @@ class HashPool:
         try:
             accepted = self._threads.submit(self._do, wanted)
         except BaseException:
-            self._change(-1)
-            self._places.release()
+            self._give_back()
             raise
         try:
             with not_counted():
                 result: T = await wanted.done
         except asyncio.CancelledError:
             if accepted.cancel():
-                self._change(-1)
-                self._places.release()
+                self._give_back()
                 # Others may be held for this one, which does not come.
                 self._flush()
             raise
@@ -130,8 +128,7 @@ class HashPool:
         begun = time.monotonic()
         work.run()
         # A place is free when the work is over, not when its caller has given up.
-        self._change(-1)
-        self._places.release()
+        self._give_back()
         now = time.monotonic()
         with self._lock:
             took = now - begun
@@ -154,6 +151,11 @@ class HashPool:
         with self._lock:
             over, self._over = self._over, []
         _hand_over(over)
+
+    def _give_back(self) -> None:
+        """Let another have the place of a hash that is over, or will not be made."""
+        self._change(-1)
+        self._places.release()
 
     def _change(self, by: int) -> None:
         with self._lock:  # Threads of the pool end what the event loop began.

@@ -37,7 +37,7 @@ class Devices:
     """
 
     def __init__(self, store: Store, key: Callable[[], bytes], clock: Callable[[], int]) -> None:
-        self._key, self._clock = key, clock
+        self._store, self._key, self._clock = store, key, clock
         self._remember = _remember(store.insert(table))
 
     def known(self, account: bytes, cookie: str | None) -> bytes | None:
@@ -77,10 +77,10 @@ class Devices:
         row = {"account": account, "device": address, "seen_at": self._clock()}
         await db.execute(self._remember, row)
 
-    async def purge(self, store: Store, batch: Batch) -> int:
+    async def purge(self, batch: Batch) -> int:
         """Forget some addresses that were last seen too long ago; return how many."""
         old = table.c.seen_at <= self._clock() - DEVICE_DAYS * DAY
-        return await remove(store, table, old, table.c.seen_at, batch)
+        return await remove(self._store, table, old, table.c.seen_at, batch)
 
     def _today(self) -> int:
         return self._clock() // DAY

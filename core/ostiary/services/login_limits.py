@@ -153,7 +153,7 @@ class LoginLimits:
         :returns: how many; the batch if there may be more.
         """
         counters = await self._counters.purge(batch)
-        return max(counters, await self._devices.purge(self._store, batch))
+        return max(counters, await self._devices.purge(batch))
 
     async def _admitted(
         self,

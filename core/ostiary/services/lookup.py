@@ -19,7 +19,7 @@ ROWS = (
     "SELECT t.kuid, t.generation, t.issued_at, t.expires_at, t.single_use, t.strategy,"  # noqa: S608
     " t.last_seen, t.replaced_at, t.successor, coalesce(t.began_at, t.issued_at),"
     f" coalesce(t.session, t.jti), t.foreign_session, {COLUMNS}"
-    f" FROM tokens t JOIN {JOINED.replace('users u', 'users u ON u.kuid = t.kuid', 1)}"
+    f" FROM tokens t JOIN users u ON u.kuid = t.kuid {JOINED}"
     " WHERE t.fingerprint = ?"
 )
 OF_TOKEN = 12

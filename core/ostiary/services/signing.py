@@ -117,10 +117,10 @@ class SigningKeys:
         self, claims: Mapping[str, Any], key_id: str | None = None, typ: str = SESSION.typ
     ) -> tuple[str, str]:
         """Return a token and the id of the key that signed it: the newest, unless one is named."""
-        key_id = key_id or self._newest
-        payload = TROUBLESOME.sub(_escape, msgspec.json.encode(claims))
         from ostiary.services import jws
 
+        key_id = key_id or self._newest
+        payload = TROUBLESOME.sub(_escape, msgspec.json.encode(claims))
         return jws.signed({"typ": typ, "kid": key_id}, payload, self._keys[key_id]), key_id
 
     def verify(self, token: str, typ: str = SESSION.typ) -> dict[str, Any]:

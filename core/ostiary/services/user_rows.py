@@ -33,12 +33,12 @@ COLUMNS = (
     " p.position, p.profile_id, s.created_at, s.strategy"
 )
 JOINED = (
-    "users u LEFT JOIN user_profiles p ON p.kuid = u.kuid"
-    " LEFT JOIN user_strategies s ON s.kuid = u.kuid"
+    "LEFT JOIN user_profiles p ON p.kuid = u.kuid LEFT JOIN user_strategies s ON s.kuid = u.kuid"
 )
-"""A user in one statement, which every token costs that is not remembered."""
+"""What is joined to a row ``u`` of ``users``: one statement, which every token costs that is not
+remembered."""
 
-FIND = f"SELECT {COLUMNS} FROM {JOINED} WHERE u.kuid = ?"  # noqa: S608 - of constants
+FIND = f"SELECT {COLUMNS} FROM users u {JOINED} WHERE u.kuid = ?"  # noqa: S608 - of constants
 
 INSERT, GIVE = Prepared(insert(users)), Prepared(insert(user_profiles))
 
@@ -115,7 +115,7 @@ async def read_users(db: Database, kuids: Iterable[str]) -> list[StoredUser]:
 def from_joined(kuid: str, rows: Sequence[tuple[Any, ...]]) -> tuple[StoredUser, tuple[str, ...]]:
     """Return a user and the strategies they hold credentials of.
 
-    :param rows: ``COLUMNS`` of ``JOINED``; a row for each profile with each strategy.
+    :param rows: ``COLUMNS`` of a user and of what is ``JOINED``; a row for each profile with each strategy.
     """
     generation, status, author, created_at, updater, updated_at, content, *first = rows[0]
     ends = [first] if len(rows) == 1 else [row[-4:] for row in rows]
