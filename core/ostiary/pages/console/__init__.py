@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console import overview
+from ostiary.pages.console import overview, profiles, roles, user_rights
 
-MODULES = (overview,)
+MODULES = (overview, profiles, roles, user_rights)
 """The parts of the console, in the order of its navigation."""
