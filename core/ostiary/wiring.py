@@ -21,6 +21,7 @@ from ostiary.plugin_controllers import PluginSide
 from ostiary.plugins import Plugins, Strategies
 from ostiary.services import Services
 from ostiary.services.about import About
+from ostiary.services.account_hashes import AccountHashes
 from ostiary.services.accounts import Accounts
 from ostiary.services.activity import Activity
 from ostiary.services.api_keys import ApiKeys
@@ -41,6 +42,8 @@ from ostiary.services.explanations import Explanations
 from ostiary.services.flows import Flows
 from ostiary.services.grants import Grants
 from ostiary.services.health import Health
+from ostiary.services.held_back import HoldingBack
+from ostiary.services.holding import Holding
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
 from ostiary.services.key_ring import KeyRing
@@ -67,6 +70,7 @@ from ostiary.services.search import Search
 from ostiary.services.search.scrolls import Scrolls
 from ostiary.services.sessions import Sessions
 from ostiary.services.shutdown import Shutdown
+from ostiary.services.sign_ins import SignIns
 from ostiary.services.signing import SigningKeys
 from ostiary.services.statuses import Statuses
 from ostiary.services.strategy_changes import StrategyChanges
@@ -197,6 +201,7 @@ def make_services(parts: Parts) -> Services:
         directories=directories,
         linking=linking,
     )
+    hashes = AccountHashes(strategies, parts.login_limits)
     return Services(
         strategies=strategies,
         about=About(health, plugins, strategies.of, version=__version__, config=config, clock=now),
@@ -224,6 +229,8 @@ def make_services(parts: Parts) -> Services:
         exchanges=Exchanges(parts.flows, logins, tokens, parts.login_limits, door, refusals),
         grants=grants,
         health=health,
+        holding=Holding(store, sessions, now),
+        holding_back=HoldingBack(store, parts.login_limits, accounts, hashes, events, now),
         inventory=parts.inventory,
         journal=parts.journal,
         key_ring=KeyRing(store, changes, events, now),
@@ -269,6 +276,7 @@ def make_services(parts: Parts) -> Services:
             settings.limits.documents_fetch_count,
         ),
         sessions=sessions,
+        sign_ins=SignIns(store, hashes),
         statuses=Statuses(store, changes, events, now),
         shutdown=Shutdown(parts.locks),
         tokens=tokens,

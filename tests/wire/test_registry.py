@@ -55,6 +55,10 @@ EXTRA: dict[str, str] = {
         )
     },
     "server:describeActions": "issue 8: an editor of roles says what each action does",
+    "auth:getMySignIns": "issue 8: my account shows who has tried to be me",
+    "security:searchSessions": "issue 8: the console lists the sessions and keys of everybody",
+    "security:searchHeldBack": "issue 8: and who is held back now",
+    "security:releaseHeldBack": "issue 8: and lets them try again",
     "security:createApiKey force": "KEY-08: administrators override the longest lifetime knowingly",
     **{
         f"kuzzle-plugin-auth-passport-local/{name}": reason

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ostiary.services.flows import Flows
     from ostiary.services.grants import Grants
     from ostiary.services.health import Health
+    from ostiary.services.held_back import HoldingBack
+    from ostiary.services.holding import Holding
     from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
     from ostiary.services.key_ring import KeyRing
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from ostiary.services.search import Search
     from ostiary.services.sessions import Sessions
     from ostiary.services.shutdown import Shutdown
+    from ostiary.services.sign_ins import SignIns
     from ostiary.services.statuses import Statuses
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
@@ -85,6 +88,8 @@ class Services(Struct, frozen=True, kw_only=True):
     explanations: Explanations
     grants: Grants
     health: Health
+    holding: Holding
+    holding_back: HoldingBack
     inventory: Inventory
     journal: Journal
     key_ring: KeyRing
@@ -102,6 +107,7 @@ class Services(Struct, frozen=True, kw_only=True):
     reauthentication: Reauthentication
     search: Search
     sessions: Sessions
+    sign_ins: SignIns
     statuses: Statuses
     refusals: Refusals
     resets: Resets
