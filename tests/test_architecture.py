@@ -31,7 +31,7 @@ LAYERS = (
     "calling verdicts",
     "commands",
     "hookspecs",
-    "address_hooks login_hooks narrowing plugin_commands plugin_controllers plugin_loading plugin_names plugins stored_strategies",
+    "address_hooks login_hooks narrowing plugin_commands plugin_controllers plugin_loading plugin_names plugins stored_strategies strategy_forms",
     "background_hooks event_hooks",
     "services",
     "controllers",

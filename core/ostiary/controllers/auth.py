@@ -28,6 +28,7 @@ from ostiary.services.logins import Proved, SignedIn
 from ostiary.services.returning import Returning
 from ostiary.services.sessions import Issued, Origin
 from ostiary.services.subjects import Place
+from ostiary.strategy_forms import told
 
 auth = Controller("auth")
 SEE_OTHER = 303
@@ -135,7 +136,8 @@ async def get_strategies(services: Services) -> list[str]:
 @auth.action(GET("/strategies/_describe"))
 async def describe_strategies(services: Services) -> list[dict[str, Any]]:
     """Describe the authentication strategies, so that a page can offer them to who signs in."""
-    return [services.strategies.find(name).to_json() for name in services.strategies]
+    strategies = services.strategies
+    return told((strategies.find(name), strategies.wire_name(name)) for name in strategies)
 
 
 @auth.action(
