@@ -17,6 +17,7 @@ from ostiary.actions import WrongDeclaration
 from ostiary.declarations import fault_of
 from ostiary.errors import DeclaredTwice
 from ostiary.log import origin
+from ostiary.offering import fault_of_forms
 from ostiary.plugin_controllers import named_on_the_wire
 from ostiary.plugin_names import (
     check_errors,
@@ -39,7 +40,6 @@ from ostiary.settings import SettingsError
 from ostiary.settings.table import Table
 from ostiary.storage import Storage
 from ostiary.stored_strategies import STORED
-from ostiary.strategy_forms import fault_of_forms
 from ostiary.watchdog import Step, Watchdog, watching
 
 logger = logging.getLogger(__name__)

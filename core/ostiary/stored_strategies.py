@@ -15,9 +15,9 @@ from ostiary import errors
 from ostiary.calling import Calls
 from ostiary.declarations import fault_of, name_of
 from ostiary.log import origin
+from ostiary.offering import fault_of_forms
 from ostiary.storage import OwnStore
 from ostiary.strategies import Strategy
-from ostiary.strategy_forms import fault_of_forms
 
 if TYPE_CHECKING:
     from ostiary.plugins import Plugin, Plugins

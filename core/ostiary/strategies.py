@@ -176,6 +176,7 @@ class Strategy:
             "factors": list(self.factors),
             "phishingResistant": self.phishing_resistant,
             "redirects": self.redirects,
+            "identifier": self.identifier,
             "forms": [form.to_json() for form in self.forms],
         }
 

@@ -41,6 +41,7 @@ def test_a_page_gets_all_it_needs_to_draw_a_strategy() -> None:
         "factors": ["possession", "knowledge"],
         "phishingResistant": False,
         "redirects": False,
+        "identifier": None,
         "forms": [],
     }
 

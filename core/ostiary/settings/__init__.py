@@ -18,6 +18,7 @@ from ostiary.settings.sections import (
     Http,
     Limits,
     Logging,
+    Pages,
     Plugins,
     Security,
     Server,
@@ -66,6 +67,7 @@ class Settings:
     data: Annotated[Data, "Files."] = field(default_factory=Data)
     plugins: Annotated[Plugins, "Plugins."] = field(default_factory=Plugins)
     audit: Annotated[Audit, "Audit log."] = field(default_factory=Audit)
+    pages: Annotated[Pages, "Pages."] = field(default_factory=Pages)
     logging: Annotated[Logging, "Logging."] = field(default_factory=Logging)
     dev: bool = field(default=False, metadata={"setting": False})
     failsafe: bool = field(default=False, metadata={"setting": False})
@@ -79,9 +81,10 @@ class Settings:
         open is sent in clear within this machine alone.
         """
         public = self.server.public_url
-        if public is None or not (self.server.over_https or _loopback(_host_of(public))):
+        if public is None or not (self.pages.enabled and self.http.cookie_authentication):
             return None
-        return f"{public.rstrip('/')}{FORMS}"
+        private = self.server.over_https or _loopback(_host_of(public))
+        return f"{public.rstrip('/')}{FORMS}" if private else None
 
     def masked(self) -> dict[str, Any]:
         """Return every setting by its key, with secrets hidden."""

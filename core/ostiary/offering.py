@@ -1,15 +1,15 @@
-"""The forms of strategies, held against the actions of their plugin, and as pages are told them."""
+"""What strategies offer to people: in which order, and forms that their plugin's actions answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ostiary.strategies import Form, Strategy, described
 
 if TYPE_CHECKING:
     from ostiary.actions import Action
-    from ostiary.plugins import Plugin
+    from ostiary.plugins import Plugin, Strategies
 
 
 def fault_of_forms(plugin: Plugin, strategy: Strategy) -> str | None:
@@ -30,15 +30,31 @@ def fault_of_forms(plugin: Plugin, strategy: Strategy) -> str | None:
     return None
 
 
-def told(strategies: Iterable[tuple[Strategy, str]]) -> list[dict[str, Any]]:
-    """Return what pages need to offer strategies, the actions of their forms as clients name them.
+def offered(strategies: Strategies, order: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what pages need to offer strategies, in the order that the operator wants.
 
-    :param strategies: each with the name of its plugin on the wire.
+    :param order: names, those that are not to be offered with a ``-`` before them; the strategies
+        that it leaves out follow.
     """
-    return [_told(strategy, wire_name) for strategy, wire_name in strategies]
+    hidden = {one[1:] for one in order if one.startswith("-")}
+    listed = [one for one in order if strategies.knows(one)]
+    names = (*listed, *(one for one in strategies if one not in listed))
+    return [
+        {
+            **_told(strategies.find(name), strategies.wire_name(name)),
+            "offered": name not in hidden,
+        }
+        for name in names
+    ]
+
+
+def unknown(strategies: Strategies, order: Sequence[str]) -> list[str]:
+    """Return the names in an order that are those of no strategy."""
+    return [one for one in order if not strategies.knows(one.removeprefix("-"))]
 
 
 def _told(strategy: Strategy, wire_name: str) -> dict[str, Any]:
+    """Return what a page needs of a strategy, the actions of its forms as clients name them."""
     seen = strategy.to_json()
     for form in seen["forms"]:
         form["controller"] = f"{wire_name}/{form['controller']}"
