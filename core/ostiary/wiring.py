@@ -55,6 +55,8 @@ from ostiary.services.mappings import Mappings
 from ostiary.services.metrics import Metrics
 from ostiary.services.native import Names
 from ostiary.services.places import Places
+from ostiary.services.plugin_records import PluginRecords
+from ostiary.services.plugin_states import PluginStates
 from ostiary.services.profiles import Profiles
 from ostiary.services.reauthentication import Reauthentication
 from ostiary.services.refusals import Refusals
@@ -72,7 +74,7 @@ from ostiary.services.subjects import Allowances
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
-from ostiary.storage import OwnStore, Store
+from ostiary.storage import Backend, OwnStore, Store
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -92,6 +94,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     registry: Registry
     inventory: Inventory
     events: Events
+    backend: Backend
 
 
 def make_services(parts: Parts) -> Services:
@@ -196,7 +199,15 @@ def make_services(parts: Parts) -> Services:
     )
     return Services(
         strategies=strategies,
-        about=About(health, plugins, strategies.of, version=__version__, config=config, clock=now),
+        about=About(
+            health,
+            plugins,
+            strategies.of,
+            version=__version__,
+            config=config,
+            settings=settings.described,
+            clock=now,
+        ),
         accounts=accounts,
         activity=activity,
         api_keys=ApiKeys(
@@ -242,6 +253,14 @@ def make_services(parts: Parts) -> Services:
             plugin.name: PluginSide(parts.stores.get(plugin.name), directories.of(plugin.name))
             for plugin in plugins.loaded
         },
+        plugin_states=PluginStates(
+            parts.backend,
+            store,
+            plugins,
+            strategies,
+            PluginRecords(store, now),
+            failsafe=settings.failsafe,
+        ),
         profiles=profiles,
         reauthentication=Reauthentication(
             strategies,
