@@ -41,6 +41,8 @@ LAYERS = (
     "failsafe",
     "encodings http_parts proxies",
     "access_log http_answers",
+    "pages",
+    "front",
     "http websocket openapi openapi_logins",
     "wiring",
     "composition",
@@ -68,6 +70,7 @@ LIBRARIES = {
     "uvicorn": "serving http_cycle http_names http_protocol http_pressure websocket_protocol testing",
     "argon2": "hashing",
     "cryptography": "keys sealing",
+    "jinja2": "pages",
     "joserfc": "services",
 }
 """Where in the core a library may be imported."""

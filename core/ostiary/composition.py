@@ -68,6 +68,7 @@ class Core:
     registry: Registry
     calls: Calls
     setup_secret: str = field(repr=False)
+    forms_key: bytes = field(repr=False)
 
 
 def find_plugins(settings: Settings, disabled: Collection[str] = ()) -> Plugins:
@@ -205,6 +206,7 @@ async def open_core(
             registry,
             calls,
             secret,
+            master.derive("pages-forms"),
         )
 
 

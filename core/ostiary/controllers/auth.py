@@ -135,6 +135,7 @@ async def get_strategies(services: Services) -> list[str]:
 @auth.action(GET("/strategies/_describe"))
 async def describe_strategies(services: Services) -> list[dict[str, Any]]:
     """Describe the authentication strategies, so that a page can offer them to who signs in."""
+    await services.strategies.settle()
     return [services.strategies.find(name).to_json() for name in services.strategies]
 
 

@@ -19,6 +19,7 @@ from ostiary.settings.sections import (
     Http,
     Limits,
     Logging,
+    Pages,
     Plugins,
     Security,
     Server,
@@ -65,6 +66,7 @@ class Settings:
     data: Annotated[Data, "Files."] = field(default_factory=Data)
     plugins: Annotated[Plugins, "Plugins."] = field(default_factory=Plugins)
     audit: Annotated[Audit, "Audit log."] = field(default_factory=Audit)
+    pages: Annotated[Pages, "Pages."] = field(default_factory=Pages)
     logging: Annotated[Logging, "Logging."] = field(default_factory=Logging)
     dev: bool = field(default=False, metadata={"setting": False})
     failsafe: bool = field(default=False, metadata={"setting": False})

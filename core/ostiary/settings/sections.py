@@ -374,6 +374,20 @@ class Audit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pages:
+    """The pages for people: signing in, one's own account, and the console."""
+
+    enabled: Annotated[
+        bool,
+        "Serve pages. They keep sessions in cookies, so without http.cookieAuthentication none.",
+    ] = True
+    console: Annotated[
+        bool, "Serve the console to who administers the server; --no-console leaves it out."
+    ] = True
+    name: Annotated[Text, "What the pages call this server."] = "Ostiary"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Logging:
     """What is written to standard error."""
 
