@@ -16,13 +16,19 @@ from ostiary.request import Answer
 
 pages = Pages()
 
-CREATE = "security:createFirstAdmin"
-EXISTS = "server:adminExists"
+CREATE = ("security", "createFirstAdmin")
+EXISTS = ("server", "adminExists")
 WRONG = 401
 THERE_IS_ONE = "api.process.admin_exists"
 
 WELCOME = "/-/setup/welcome"
-SECRET, NAME, KUID, RESET, OWN = "setup.secret", "setup.name", "setup.kuid", "setup.reset", "setup.own"
+SECRET, NAME, KUID, RESET, OWN = (
+    "setup.secret",
+    "setup.name",
+    "setup.kuid",
+    "setup.reset",
+    "setup.own",
+)
 """Fields of the form; what a strategy calls its own never has a dot."""
 
 USERS = "default"
@@ -49,7 +55,7 @@ async def setup(visit: Visit) -> Answer:
     """Ask for the setup secret, or go on where none is needed."""
     if await _is_done(visit):
         return _done(visit)
-    if visit.may_run(CREATE):
+    if visit.may(*CREATE):
         return await _offered(visit)
     return visit.page("setup/secret.html", wrong=False)
 
@@ -57,7 +63,7 @@ async def setup(visit: Visit) -> Answer:
 @pages.post("/-/setup/secret", public=True)
 async def open_setup(visit: Visit) -> Answer:
     """Take the setup secret, and ask who the first administrator is to be."""
-    if await visit.may_with(_header(visit), *CREATE.split(":")):
+    if await visit.may_with(_header(visit), *CREATE):
         return await _offered(visit)
     return visit.page("setup/secret.html", WRONG, wrong=True)
 
@@ -66,7 +72,11 @@ async def open_setup(visit: Visit) -> Answer:
 async def make(visit: Visit) -> Answer:
     """Make the first administrator, and sign them in by what they have just given."""
     strategy = next(
-        (one for one in await _strategies(visit) if one["name"] == visit.form.text("setup.strategy")),
+        (
+            one
+            for one in await _strategies(visit)
+            if one["name"] == visit.form.text("setup.strategy")
+        ),
         None,
     )
     if strategy is None:
@@ -75,7 +85,7 @@ async def make(visit: Visit) -> Answer:
     try:
         fields = read_fields(visit, strategy, "registration")
         await visit.ask(
-            *CREATE.split(":"),
+            *CREATE,
             {"content": content, "credentials": {strategy["name"]: fields}},
             also=_header(visit),
             _id=visit.form.text(KUID).strip() or None,
@@ -122,7 +132,7 @@ async def _offered(
         fault=fault,
         tried=None if tried is None else tried["name"],
         secret=visit.form.text(SECRET),
-        is_open=visit.may_run(CREATE),
+        is_open=visit.may(*CREATE),
         again=refused is not None,
     )
 
@@ -198,9 +208,9 @@ def _actions(controllers: dict[str, Any]) -> dict[str, Any]:
 
 async def _is_done(visit: Visit) -> bool:
     """Tell whether there is an administrator, to who may know."""
-    if not visit.may_run(EXISTS):
+    if not visit.may(*EXISTS):
         return False
-    return bool((await visit.call(*EXISTS.split(":")))["exists"])
+    return bool((await visit.call(*EXISTS))["exists"])
 
 
 def _done(visit: Visit, status: int = 200) -> Answer:
