@@ -264,7 +264,6 @@ def make_services(parts: Parts) -> Services:
             plugin.name: PluginSide(parts.stores.get(plugin.name), directories.of(plugin.name))
             for plugin in plugins.loaded
         },
-        previews=Previews(store, roles, profiles, actions),
         plugin_states=PluginStates(
             parts.backend,
             store,
@@ -273,6 +272,7 @@ def make_services(parts: Parts) -> Services:
             PluginRecords(store, now),
             failsafe=settings.failsafe,
         ),
+        previews=Previews(store, roles, profiles, actions),
         profiles=profiles,
         reauthentication=Reauthentication(
             strategies,

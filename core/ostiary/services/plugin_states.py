@@ -21,6 +21,9 @@ from ostiary.storage.tables import user_strategies
 
 LOADED, DISABLED, GONE, WRONG, NEW = "loaded", "disabled", "gone", "not loaded", "new"
 FAILSAFE = "no plugin is loaded with --failsafe"
+TOLD = ("name", "label", "factors", "phishingResistant", "redirects")
+"""What is told of a strategy here; ``auth:describeStrategies`` tells how it is used."""
+
 AT_THE_NEXT_START = "installed since the start: loaded at the next one"
 
 
@@ -175,8 +178,8 @@ class PluginStates:
         """Describe a strategy; of one that is not there only its name is known."""
         about: dict[str, Any] = {"name": name, "loaded": False}
         if self._strategies.knows(name):
-            about = {**self._strategies.find(name).to_json(), "loaded": True}
-            del about["fields"]
+            told = self._strategies.find(name).to_json()
+            about = {**{key: told[key] for key in TOLD}, "loaded": True}
         return {**about, "users": users, "health": self._calls.health(f"strategy {name}")}
 
 
