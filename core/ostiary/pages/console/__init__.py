@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console import overview, profiles, roles, user_rights
+from ostiary.pages.console import overview, plugins, profiles, roles, settings, user_rights
 
-MODULES = (overview, profiles, roles, user_rights)
+MODULES = (overview, profiles, roles, user_rights, plugins, settings)
 """The parts of the console, in the order of its navigation."""
