@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +34,7 @@ def test_entries_come_back(entries: list[tuple[str, str, bool]]) -> None:
 
 
 @given(RESTRICTIONS)
-def test_restrictions_come_back(restrictions: list[dict[str, object]]) -> None:
+def test_restrictions_come_back(restrictions: list[dict[str, Any]]) -> None:
     assert restrictions_of(sent(restriction_lines(restrictions))) == restrictions
 
 
