@@ -42,6 +42,7 @@ EXTRA: dict[str, str] = {
     "security:disableUser": "issue 3: users are shut out without being deleted",
     "security:enableUser": "issue 3: and let in again",
     "security:searchAuditLog": "issue 4: who did what, for administrators",
+    "server:getHistory": "issue 8: the console plots sign-ins, refusals and latency",
     "security:createApiKey force": "KEY-08: administrators override the longest lifetime knowingly",
     **{
         f"kuzzle-plugin-auth-passport-local/{name}": reason

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ostiary.services.logins import Logins
     from ostiary.services.mappings import Mappings
     from ostiary.services.metrics import Metrics
+    from ostiary.services.minutes import Minutes
     from ostiary.services.places import Places
     from ostiary.services.profiles import Profiles
     from ostiary.services.reauthentication import Reauthentication
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from ostiary.services.sessions import Sessions
     from ostiary.services.shutdown import Shutdown
     from ostiary.services.statuses import Statuses
+    from ostiary.services.tally import Tally
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
 
@@ -91,6 +93,7 @@ class Services(Struct, frozen=True, kw_only=True):
     logins: Logins
     mappings: Mappings
     metrics: Metrics
+    minutes: Minutes
     places: Places
     plugin_sides: Mapping[str, PluginSide]
     profiles: Profiles
@@ -103,6 +106,7 @@ class Services(Struct, frozen=True, kw_only=True):
     roles: Roles
     rooms: Rooms
     shutdown: Shutdown
+    tally: Tally
     tokens: Tokens
     users: Users
     public_api: Callable[[], Mapping[str, Any]]
