@@ -22,6 +22,7 @@ LAYERS = (
     "clock database_urls errors durations log networks patience pressure seals",
     "hashing keys key_sources sealing body",
     "settings",
+    "greeting",
     "request",
     "acting arguments cookies declarations events filters message origins strategies",
     "actions directory routes",
@@ -31,7 +32,7 @@ LAYERS = (
     "calling verdicts",
     "commands",
     "hookspecs",
-    "address_hooks login_hooks narrowing plugin_commands plugin_controllers plugin_loading plugin_names plugins stored_strategies",
+    "address_hooks login_hooks narrowing offering plugin_commands plugin_controllers plugin_loading plugin_names plugins stored_strategies",
     "background_hooks event_hooks",
     "services",
     "controllers",
@@ -40,6 +41,8 @@ LAYERS = (
     "failsafe",
     "encodings http_parts proxies",
     "access_log http_answers",
+    "pages",
+    "front",
     "http websocket openapi openapi_logins",
     "wiring",
     "composition",
@@ -67,6 +70,7 @@ LIBRARIES = {
     "uvicorn": "serving http_cycle http_names http_protocol http_pressure websocket_protocol testing",
     "argon2": "hashing",
     "cryptography": "keys sealing",
+    "jinja2": "pages",
     "joserfc": "services",
 }
 """Where in the core a library may be imported."""

@@ -203,7 +203,7 @@ class Security:
     ] = setting(None, variable="OSTIARY_MASTER_KEY", private=True, masked=hide)
     master_key_command: Annotated[
         Text | None, "Command that prints the master key, where a key service keeps it."
-    ] = None
+    ] = setting(None, confidential=True)
     setup_secret: Annotated[
         Annotated[str, Meta(min_length=16)] | None,
         "What the first administrator is created with; by default derived from the master key.",
