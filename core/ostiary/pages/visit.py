@@ -127,9 +127,11 @@ class Visit:
         return await self._dispatcher.admits(request)
 
     def may_run(self, name: str) -> bool:
-        """Tell the same of an action as it is written: ``security:searchUsers``."""
-        controller, _, action = name.rpartition(":")
-        return self.may(controller, action)
+        """Tell the same of an action as it is written: ``security:searchUsers``.
+
+        :param name: may be several with blanks between them; the right to one of them is enough.
+        """
+        return any(self.may(*one.rsplit(":", 1)) for one in name.split())
 
     async def call(self, controller: str, action: str, body: Any = None, **args: Any) -> Any:
         """Run an action of the API and return its result.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console import overview, plugins, settings
+from ostiary.pages.console import health, overview, plugins, settings
 
-MODULES = (overview, plugins, settings)
+MODULES = (overview, health, plugins, settings)
 """The parts of the console, in the order of its navigation."""
