@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console import health, overview, plugins, settings
+from ostiary.pages.console import health, overview, plugins, profiles, roles, settings, user_rights
 
-MODULES = (overview, health, plugins, settings)
+MODULES = (overview, profiles, roles, user_rights, plugins, settings, health)
 """The parts of the console, in the order of its navigation."""
