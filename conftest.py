@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import NoReturn
+import shutil
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,7 +14,13 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("ostiary", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ostiary")
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 REQUIRE_ALL = "OSTIARY_REQUIRE_ALL"
+
+OWN_HOSTS = "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
+"""What a browser may reach: no test leaves this machine, whatever a page asks for."""
 
 collect_ignore = ["plugins/template"]
 """Its tests are those of a plugin that is not there before it is baked."""
@@ -43,3 +50,18 @@ def missing() -> Callable[[str, str], NoReturn]:
         pytest.skip(sentence)
 
     return end
+
+
+@pytest.fixture(scope="module")
+def browser(missing: Callable[[str, str], NoReturn]) -> Iterator[Browser]:
+    """A browser without a window; each of its contexts is a visitor of their own."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        missing("Chromium", "apt-get install chromium")
+    arguments = ["--no-sandbox", f"--host-resolver-rules={OWN_HOSTS}"]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield opened
+        opened.close()

@@ -31,7 +31,7 @@ LAYERS = (
     "calling verdicts",
     "commands",
     "hookspecs",
-    "address_hooks login_hooks narrowing plugin_commands plugin_controllers plugin_loading plugin_names plugins stored_strategies",
+    "address_hooks login_hooks narrowing offering plugin_commands plugin_controllers plugin_loading plugin_names plugins stored_strategies",
     "background_hooks event_hooks",
     "services",
     "controllers",
@@ -40,6 +40,8 @@ LAYERS = (
     "failsafe",
     "encodings http_parts proxies",
     "access_log http_answers",
+    "pages",
+    "front",
     "http websocket openapi openapi_logins",
     "wiring",
     "composition",
@@ -67,6 +69,7 @@ LIBRARIES = {
     "uvicorn": "serving http_cycle http_names http_protocol http_pressure websocket_protocol testing",
     "argon2": "hashing",
     "cryptography": "keys sealing",
+    "jinja2": "pages",
     "joserfc": "services",
 }
 """Where in the core a library may be imported."""

@@ -23,8 +23,10 @@ from starlette.types import Receive, Scope, Send
 from ostiary import errors, log
 from ostiary.background_hooks import BackgroundHooks
 from ostiary.composition import Core, find_plugins, make_backend, open_core
+from ostiary.controllers.auth import describe_strategies
 from ostiary.dispatch import Dispatcher
 from ostiary.failsafe import FailsafeDispatcher
+from ostiary.front import Front
 from ostiary.http import Http
 from ostiary.http_answers import CONNECTIONS, Answers
 from ostiary.key_settings import load_master_key
@@ -182,6 +184,7 @@ class Application:
             Routes(registry),
             ready,
             answers,
+            self._front(core, dispatcher, origins),
             room=self._pressure.incoming,
             largest=settings.server.max_request_size,
             secrets_in_urls=settings.http.allow_credentials_in_url,
@@ -194,6 +197,19 @@ class Application:
             self._pressure.unsent,
         )
         self._around.routes.append(WebSocketRoute("/{path:path}", sockets))
+
+    def _front(self, core: Core, dispatcher: Dispatcher, origins: Origins) -> Front | None:
+        settings = self._settings
+        if not (settings.pages.enabled and settings.http.cookie_authentication):
+            return None
+        return Front(
+            settings.pages,
+            dispatcher,
+            core.services.cookies,
+            origins,
+            partial(describe_strategies, core.services),
+            core.forms_key,
+        )
 
     def _measure(self, services: Services, dispatcher: Dispatcher) -> None:
         """Have everything counted that somebody may ask for."""

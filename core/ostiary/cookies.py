@@ -1,4 +1,4 @@
-"""The cookies that the server sets, and reads again: of a session, a device, a login under way.
+"""The cookies that the server sets, and reads again: of a session, a device, a login, forms.
 
 Behind HTTPS their names begin with ``__Host-``: browsers take such a cookie from this very
 host alone, so no neighbour in the domain can plant one (RFC 6265bis, 4.1.3.2).
@@ -14,7 +14,7 @@ from typing import Literal
 from ostiary import errors
 from ostiary.request import Connection
 
-SESSION, DEVICE, FLOW = "authToken", "ostiaryDevice", "ostiaryLogin"
+SESSION, DEVICE, FLOW, FORMS = "authToken", "ostiaryDevice", "ostiaryLogin", "ostiaryForms"
 DEVICE_DAYS = 30
 FLOW_SECONDS = 600
 NOBODY = "null"
@@ -68,6 +68,27 @@ class Cookies:
         """Return what the cookie of a login under way holds; None if there is no single one."""
         values = self._values(connection, FLOW)
         return values.pop() if len(values) == 1 and all(map(LOGIN.fullmatch, values)) else None
+
+    def forms(self, value: str) -> str:
+        """Return the cookie of a browser that is shown forms: what they send is bound to it."""
+        # Lax: who comes from elsewhere and is shown a form keeps those of other windows.
+        return self._made(FORMS, value, "; HttpOnly", "Lax")
+
+    def forms_of(self, connection: Connection) -> str | None:
+        """Return what the cookie of forms holds; None if there is no single one."""
+        values = self._values(connection, FORMS)
+        return values.pop() if len(values) == 1 and all(map(LOGIN.fullmatch, values)) else None
+
+    def without_session(self, header: str) -> str:
+        """Return a ``Cookie`` header without the cookie of a session."""
+        wanted = self._name(SESSION)
+        pairs = header.split(";")
+        return ";".join(one for one in pairs if one.partition("=")[0].strip() != wanted)
+
+    def token_in(self, made: str) -> str | None:
+        """Return the token in a ``Set-Cookie`` of a session; None if it is of something else."""
+        name, _, rest = made.partition("=")
+        return rest.partition(";")[0] if name == self._name(SESSION) else None
 
     def session_of(self, connection: Connection) -> str | None:
         """Return the token in the cookie of a session; None if there is none.

@@ -88,6 +88,15 @@ class Dispatcher:
             self._running -= 1
             self._logins -= login
 
+    async def account_of(self, request: Request) -> Account:
+        """Return who asks, without running anything: what they may do is asked of their rights.
+
+        :raises errors.TokenInvalid: nobody does any more.
+        """
+        if self._services.changes.pending():
+            await self._services.changes.catch_up()
+        return self._known(request) or await self._authenticate(request)
+
     def refuse(self, error: errors.OstiaryError, request: Request, *, room: bool = False) -> Answer:
         """Encode the response of an error."""
         headers = error.headers

@@ -341,6 +341,7 @@ TargetTooPowerful = ForbiddenError.declare("ostiary.rights.target", 0x20_04_0002
 AdministratorsKeepRights = PreconditionError.declare("ostiary.rights.administrators", 0x20_04_0003, "Administrators must keep all rights.")
 TooManyRights = SizeLimitError.declare("ostiary.rights.too_many", 0x20_04_0005, "There are more than {0} rights, one for each action and collection.")
 RightsTooLarge = SizeLimitError.declare("ostiary.rights.too_large", 0x20_04_0004, '"{0}" would be larger than {1} bytes.')
+ChangedMeanwhile = PreconditionError.declare("ostiary.rights.changed_meanwhile", 0x20_04_0006, '"{0}" is not as you have read it: somebody has changed it meanwhile.')
 CredentialsExist = PreconditionError.declare("ostiary.credentials.exist", 0x20_05_0001, 'User "{0}" already has credentials for strategy "{1}".')
 NoCredentials = PreconditionError.declare("ostiary.credentials.missing", 0x20_05_0002, 'User "{0}" has no credentials for strategy "{1}".')
 LastWayIn = PreconditionError.declare("ostiary.credentials.last_way_in", 0x20_05_0003, 'Without these credentials for strategy "{1}" nothing would let user "{0}" in; "force" removes them all the same.')

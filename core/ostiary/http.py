@@ -14,7 +14,9 @@ from typing import Any
 import msgspec
 
 from ostiary import access_log, body, encodings, errors, message
+from ostiary.actions import Action
 from ostiary.dispatch import Dispatcher
+from ostiary.front import Front
 from ostiary.http_answers import WHOLE_BODY, Answers, Scope, Send
 from ostiary.http_parts import (
     Receive,
@@ -41,6 +43,7 @@ UNROUTED_PATHS = {path for _, path in UNROUTED}
 class Http:
     """Serves the API over HTTP.
 
+    :param front: leads to the pages; None if there are none.
     :param room: for bodies that have not come to their end.
     :param largest: bytes that the body of a request may have.
     :param secrets_in_urls: a token in the query string is accepted.
@@ -50,9 +53,10 @@ class Http:
     def __init__(
         self,
         dispatcher: Dispatcher,
-        routes: Routes,
+        routes: Routes[Action],
         ready: Callable[[], Awaitable[bool]],
         answers: Answers,
+        front: Front | None,
         *,
         room: Room,
         largest: int,
@@ -60,7 +64,7 @@ class Http:
         logged: bool,
     ) -> None:
         self._dispatcher, self._routes, self._ready = dispatcher, routes, ready
-        self._answers, self._room = answers, room
+        self._answers, self._front, self._room = answers, front, room
         self._largest, self._secrets_in_urls, self._logged = largest, secrets_in_urls, logged
         self._next_id = request_ids()
 
@@ -92,7 +96,7 @@ class Http:
         except errors.OstiaryError as error:
             answer = self._dispatcher.refuse(error, request)
         query = scope["query_string"]
-        if query and is_pretty(query):
+        if query and is_pretty(query) and _is_json(answer):
             answer.body = msgspec.json.format(answer.body, indent=2)
         unsent = self._answers.send(scope, send, request, answer)
         if unsent is not None:
@@ -128,6 +132,8 @@ class Http:
         path: bytes = scope["raw_path"]
         if verb == "OPTIONS" or (path in UNROUTED_PATHS and (verb, path) in UNROUTED):
             return self._greet(verb, path, request)
+        if self._front is not None and self._front.leads_to_pages(verb, path, headers):
+            return self._front.answer(verb, path, scope["query_string"], content, request)
         self._fill(request, scope["query_string"], headers)
         if path == b"/_query" and verb == "POST":
             message.fill(request, content)
@@ -194,6 +200,10 @@ class Http:
     def _log(self, scope: Scope, request: Request, outcome: tuple[int, int], began: float) -> None:
         url = (scope["raw_path"], scope["query_string"])
         access_log.write(request, scope["method"], url, outcome, began)
+
+
+def _is_json(answer: Answer) -> bool:
+    return answer.headers.get("content-type", "application/").startswith("application/")
 
 
 def _check_texts(args: Mapping[str, Any]) -> None:

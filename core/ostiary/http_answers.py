@@ -120,7 +120,9 @@ class Answers:
         own = list(_own_headers(answer))
         names = {name for name, _ in own}
         common = [header for header in head.headers if header[0] not in names]
-        out = [*common, *_about(request, answer.body), *own, *self._sharing(headers)]
+        out = [*common, *_about(request, answer.body), *own]
+        if answer.shared:
+            out += self._sharing(headers)
         await _send_parts(send, answer.status, _ended(scope, out), answer.body)
 
     async def send_bare(self, send: Send, request: Request, error: errors.OstiaryError) -> int:

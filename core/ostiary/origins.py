@@ -70,6 +70,13 @@ class Origins:
         if not known or connection.sends_form:
             raise errors.CrossSite
 
+    def same_origin(self, connection: Connection) -> bool:
+        """Tell whether a page of this very server sends a request; what sends no origin is none."""
+        if connection.header("sec-fetch-site") not in (None, "same-origin"):
+            return False
+        origin = connection.header("origin")
+        return origin is not None and self._is_own(origin, connection)
+
     def same_site(self, connection: Connection) -> bool:
         """Tell whether no page of another site has sent a browser here."""
         return connection.header("sec-fetch-site") != "cross-site"

@@ -136,9 +136,11 @@ class Answer(msgspec.Struct):
     """A response, encoded: what an adapter sends.
 
     :param headers: those that the action set, in lower case.
+    :param shared: pages of other origins may read it, as far as they may read anything.
     """
 
     status: int
     body: bytes
     headers: Mapping[str, str]
     cookies: tuple[str, ...] = ()
+    shared: bool = True

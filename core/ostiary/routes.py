@@ -1,28 +1,38 @@
-"""The tree of routes: a verb and a path give an action and the arguments in the path."""
+"""The tree of routes: a verb and a path give an action, or a page, and the arguments in the path."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Generic, Protocol, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from ostiary import errors
-from ostiary.actions import Action, Route
+from ostiary.actions import Route
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 
-Found = tuple[Action, dict[str, str]]
+
+class Routed(Protocol):
+    """What has routes."""
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """Where it is found."""
 
 
-class _Node:
+R = TypeVar("R", bound=Routed)
+
+
+class _Node(Generic[R]):
     __slots__ = ("action", "placeholder", "statics")
 
     def __init__(self) -> None:
-        self.statics: dict[str, _Node] = {}
-        self.placeholder: _Node | None = None
-        self.action: tuple[Action, tuple[str, ...]] | None = None
+        self.statics: dict[str, _Node[R]] = {}
+        self.placeholder: _Node[R] | None = None
+        self.action: tuple[R, tuple[str, ...]] | None = None
 
 
-class Routes:
+class Routes(Generic[R]):
     """Finds actions by verb and path.
 
     Each verb has a tree of its own. A static segment beats a placeholder, and
@@ -30,14 +40,14 @@ class Routes:
     (contract, 2.2).
     """
 
-    def __init__(self, actions: Iterable[Action]) -> None:
-        self._roots = {verb: _Node() for verb in VERBS}
-        self._plain: dict[tuple[str, bytes], Found] = {}
+    def __init__(self, actions: Iterable[R]) -> None:
+        self._roots: dict[str, _Node[R]] = {verb: _Node() for verb in VERBS}
+        self._plain: dict[tuple[str, bytes], tuple[R, dict[str, str]]] = {}
         for action in actions:
             for route in action.routes:
                 self._add(route, action)
 
-    def find(self, verb: str, raw_path: bytes) -> Found:
+    def find(self, verb: str, raw_path: bytes) -> tuple[R, dict[str, str]]:
         """Return the action of a path as it stood in the request line, and its arguments.
 
         :raises errors.UnsupportedVerb: no route has this verb.
@@ -54,7 +64,7 @@ class Routes:
         except UnicodeDecodeError:
             raise errors.HttpError("the path is not percent-encoded UTF-8") from None
         values: list[str] = []
-        node: _Node | None = self._roots[verb]
+        node: _Node[R] | None = self._roots[verb]
         for segment in segments:
             assert node is not None
             child = node.statics.get(segment)
@@ -70,7 +80,7 @@ class Routes:
             raise errors.UrlNotFound(raw_path.decode("ascii", "replace"))
         return found[0], dict(zip(found[1], values, strict=True))
 
-    def _add(self, route: Route, action: Action) -> None:
+    def _add(self, route: Route, action: R) -> None:
         node = self._roots[route.verb]
         for segment in filter(None, route.path.split("/")):
             if segment.startswith("{"):

@@ -38,6 +38,7 @@ from ostiary.services.door import Door
 from ostiary.services.enrolment import Enrolment
 from ostiary.services.events import Events
 from ostiary.services.exchanges import Exchanges
+from ostiary.services.explanations import Explanations
 from ostiary.services.flows import Flows
 from ostiary.services.grants import Grants
 from ostiary.services.health import Health
@@ -58,6 +59,7 @@ from ostiary.services.mappings import Mappings
 from ostiary.services.metrics import Metrics
 from ostiary.services.native import Names
 from ostiary.services.places import Places
+from ostiary.services.previews import Previews
 from ostiary.services.profiles import Profiles
 from ostiary.services.reauthentication import Reauthentication
 from ostiary.services.refusals import Refusals
@@ -138,7 +140,8 @@ def make_services(parts: Parts) -> Services:
     )
     health = Health(store, "sqlite" if settings.database.url is None else "postgresql")
     config = settings.masked()
-    roles = Roles(store, changes, events, now, Names.of(registry))
+    actions = tuple(sorted(registry, key=lambda action: (action.controller, action.name)))
+    roles = Roles(store, changes, events, now, Names.of(actions))
     profiles = Profiles(store, changes, events, now)
     credentials = Credentials(
         store,
@@ -216,6 +219,7 @@ def make_services(parts: Parts) -> Services:
         credentials=credentials,
         defaults=defaults,
         directories=directories,
+        explanations=Explanations(profiles, roles, actions),
         flows=parts.flows,
         door=door,
         enrolment=Enrolment(
@@ -249,6 +253,7 @@ def make_services(parts: Parts) -> Services:
             plugin.name: PluginSide(parts.stores.get(plugin.name), directories.of(plugin.name))
             for plugin in plugins.loaded
         },
+        previews=Previews(store, roles, profiles, actions),
         profiles=profiles,
         reauthentication=Reauthentication(
             strategies,
@@ -276,11 +281,13 @@ def make_services(parts: Parts) -> Services:
         shutdown=Shutdown(parts.locks),
         tokens=tokens,
         users=users,
+        actions=actions,
         public_api=registry.public_api,
         openapi=_openapi(registry, strategies),
         clock=now,
         restricted_profile_ids=security.restricted_profile_ids,
         return_addresses=security.return_addresses,
+        strategy_order=settings.pages.strategies,
         secrets_in_urls=settings.http.allow_credentials_in_url,
         documents_fetch_count=settings.limits.documents_fetch_count,
         documents_write_count=settings.limits.documents_write_count,

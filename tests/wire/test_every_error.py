@@ -50,6 +50,10 @@ UNMET = {
         ): "actions and places by the hundred: test_listing_rights.py"
         for name in ("auth:getMyRights", "security:getUserRights", "security:getProfileRights")
     },
+    **{
+        (f"security:{name}", "ostiary.rights.too_many"): "as many again: test_rights_told.py"
+        for name in ("explainUserRights", "previewRole", "previewProfile")
+    },
     (
         "auth:login",
         "ostiary.user.last_administrator",

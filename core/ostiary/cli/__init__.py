@@ -111,6 +111,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--host", metavar="H", help="address to listen on")
     command.add_argument("--port", type=int, metavar="P", help="port to listen on")
     command.add_argument("--workers", type=int, metavar="N", help="processes that answer")
+    command.add_argument("--no-console", action="store_true", help="leave out the console")
     add(commands, "config", config)
     add(commands, "openapi", openapi)
     for module in (plugins, stores, keys, admin, audit, imports):
@@ -149,6 +150,7 @@ def _load(options: argparse.Namespace, *, server: bool) -> Settings:
         overrides |= {
             f"server.{name}": getattr(options, name) for name in ("host", "port", "workers")
         }
+        overrides["pages.console"] = False if options.no_console else None
     return load(
         config=options.config,
         environment=os.environ,

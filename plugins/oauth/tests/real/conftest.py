@@ -20,15 +20,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from .visitors import Visitor
 from .world import Parts, World, opened
 
 HERE = Path(__file__).parent
-OWN_HOSTS = "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
-"""The login page of oidc-provider asks Google for a font; no test leaves this machine."""
-
 Missing = Callable[[str, str], NoReturn]
 
 
@@ -81,19 +78,6 @@ def canaille(missing: Missing) -> str:
 def parts(node: str, npm_folder: Path, canaille: str) -> Parts:
     """What a world is made of, besides us."""
     return Parts(node, npm_folder, canaille)
-
-
-@pytest.fixture(scope="module")
-def browser(missing: Missing) -> Iterator[Browser]:
-    """A browser without a window; each of its contexts is a visitor of their own."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        missing("Chromium", "apt-get install chromium")
-    arguments = ["--no-sandbox", f"--host-resolver-rules={OWN_HOSTS}"]
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,8 @@
+"""The console: what administrators see and do, each as far as their rights go."""
+
+from __future__ import annotations
+
+from ostiary.pages.console import overview
+
+MODULES = (overview,)
+"""The parts of the console, in the order of its navigation."""

@@ -1,0 +1,12 @@
+"""What a page says at its top after something was done, by the word in its address."""
+
+from __future__ import annotations
+
+from ostiary.pages.languages import mark
+
+NOTICES = {
+    "signed-out": mark("You are signed out."),
+    "saved": mark("Saved."),
+    "created": mark("Created."),
+    "deleted": mark("Deleted."),
+}

@@ -1,0 +1,63 @@
+"""Drawing pages from templates: escaped, in the language of who reads them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ostiary.pages.languages import translations
+from ostiary.pages.static import address_of
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@cache
+def environment(language: str) -> Environment:
+    """Return what draws pages in a language."""
+    made = Environment(
+        loader=PackageLoader("ostiary.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
+    )
+    catalogue = translations(language)
+    made.install_gettext_callables(  # type: ignore[attr-defined]
+        catalogue.gettext, catalogue.ngettext, newstyle=True
+    )
+    made.globals |= {"asset": address_of}
+    made.filters |= {"iso": iso, "instant": instant, "segment": segment}
+    return made
+
+
+def draw(language: str, template: str, values: dict[str, Any]) -> str:
+    """Return a page as HTML."""
+    return environment(language).get_template(template).render(values)
+
+
+def iso(milliseconds: int) -> str:
+    """Return an instant as machines read it (RFC 3339)."""
+    return _at(milliseconds).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def instant(milliseconds: int) -> str:
+    """Return an instant as people read it."""
+    return _at(milliseconds).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def segment(text: object) -> str:
+    """Return a text as one segment of a path."""
+    return quote(str(text), safe="")
+
+
+def _at(milliseconds: int) -> datetime:
+    try:
+        return EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)

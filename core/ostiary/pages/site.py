@@ -1,0 +1,192 @@
+"""The pages of one process: finds the one that is asked for, and who may see it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from ostiary import errors
+from ostiary.cookies import Cookies
+from ostiary.dispatch import Dispatcher
+from ostiary.http_parts import read_query
+from ostiary.log import origin
+from ostiary.origins import Origins
+from ostiary.pages import account, console, sign_in, static
+from ostiary.pages.declaring import Page
+from ostiary.pages.fields import Fields
+from ostiary.pages.forms import FIELD, Forms
+from ostiary.pages.languages import wanted
+from ostiary.pages.notices import NOTICES
+from ostiary.pages.rendering import draw
+from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.wording import explained
+from ostiary.request import Answer, Connection, Request
+from ostiary.routes import Routes
+from ostiary.settings.sections import Pages as Settings
+
+logger = logging.getLogger(__name__)
+
+PUBLIC = (sign_in, account)
+"""The modules of pages that every server has; those of the console are its own affair."""
+
+FORBIDDEN, MISSING, FAILED, SEE_OTHER = 403, 404, 500, 303
+
+HEADERS = {
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    # Without any referrer browsers would not say either whose page sends a form.
+    "referrer-policy": "same-origin",
+    "x-frame-options": "DENY",
+}
+
+
+class Site:
+    """Answers requests for pages.
+
+    :ivar strategies: describes those that are installed, to whoever is to choose one: signing in
+        is for everybody, and so is what it offers.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        dispatcher: Dispatcher,
+        cookies: Cookies,
+        origins: Origins,
+        strategies: Callable[[], Awaitable[list[dict[str, Any]]]],
+        key: bytes,
+    ) -> None:
+        self.settings, self.cookies, self.strategies = settings, cookies, strategies
+        self._dispatcher = dispatcher
+        self._forms = Forms(key, cookies, origins)
+        modules = (*PUBLIC, *(console.MODULES if settings.console else ()))
+        self.sections = tuple(one.pages.section for one in modules if one.pages.section is not None)
+        self._routes = Routes([page for one in modules for page in one.pages])
+
+    async def answer(
+        self, verb: str, path: bytes, query: bytes, content: Any, request: Request
+    ) -> Answer:
+        """Return a page, or the page that says why there is none."""
+        if path.startswith(static.PATH.encode()) and verb == "GET":
+            file = static.served(path.decode("latin-1").removeprefix(static.PATH))
+            if file is not None:
+                return file
+        visit = self._visit(verb, path, query, content, request)
+        try:
+            page, visit.values = self._routes.find(verb, path)
+            return await self._shown(visit, page)
+        except Refused as refused:
+            return self._problem(visit, refused.status, explained(visit, refused))
+        except errors.UrlNotFound:
+            return self._problem(visit, MISSING, visit.say("There is no such page."))
+        except errors.OstiaryError as error:
+            return self._problem(visit, error.status, str(error))
+        except Exception as error:  # noqa: BLE001 - as of the dispatcher: nothing may pass
+            logger.error("page %s failed: %s", request.id, origin(error))  # noqa: TRY400
+            sorry = visit.say("Something went wrong here. The log of the server tells more.")
+            return self._problem(visit, FAILED, sorry)
+
+    def page(self, visit: Visit, template: str, status: int, values: Mapping[str, Any]) -> Answer:
+        """Return a page, drawn from a template."""
+        token, cookie = self._forms.token_for(visit.connection, visit.token)
+        if cookie is not None:
+            visit.cookies.append(cookie)
+        notice = NOTICES.get(visit.query.text("done"))
+        given = {
+            "visit": visit,
+            "me": visit.me,
+            "may": visit.may_run,
+            "name": self.settings.name,
+            "language": visit.language,
+            "sections": [one for one in self.sections if visit.may_run(one.needs)],
+            "notice": None if notice is None else visit.say(notice),
+            "form_token": token,
+            "explained": lambda refused: explained(visit, refused),
+            **values,
+        }
+        drawn = draw(visit.language, template, given)
+        return Answer(status, drawn.encode(), HEADERS, tuple(visit.cookies), shared=False)
+
+    def redirect(self, visit: Visit, path: str) -> Answer:
+        """Send the browser to a page of ours; a script of htmx is told so by its own header."""
+        if visit.by_htmx:
+            return Answer(
+                200, b"", {**HEADERS, "hx-redirect": path}, tuple(visit.cookies), shared=False
+            )
+        return Answer(
+            SEE_OTHER, b"", {**HEADERS, "location": path}, tuple(visit.cookies), shared=False
+        )
+
+    def _visit(self, verb: str, path: bytes, query: bytes, content: Any, request: Request) -> Visit:
+        return Visit(
+            self,
+            self._dispatcher,
+            request,
+            verb=verb,
+            path=path.decode("latin-1"),
+            query=Fields(_query(query)),
+            form=Fields(content if isinstance(content, dict) else {}),
+            language=wanted(request.connection.header("accept-language")),
+            token=self._token(request.connection),
+        )
+
+    def _token(self, connection: Connection) -> str | None:
+        try:
+            return self.cookies.session_of(connection)
+        except errors.CookieInvalid:
+            return None
+
+    async def _shown(self, visit: Visit, page: Page) -> Answer:
+        """Return a page to who may see it."""
+        if visit.token is None and _comes_from_elsewhere(visit):
+            return visit.page("reload.html")
+        await visit.open()
+        if visit.verb == "POST" and not self._is_ours(visit):
+            old = visit.say(
+                "This form is too old, or was not sent from this page. Go back, reload the page and try again."
+            )
+            return self._problem(visit, FORBIDDEN, old)
+        if not page.public and not self._is_for(visit, page):
+            if visit.me is None:
+                return visit.redirect(f"/?{urlencode({'then': _then(visit)})}")
+            text = visit.say("You do not have the right to see this page.")
+            return self._problem(visit, FORBIDDEN, text)
+        return await page.run(visit)
+
+    def _is_ours(self, visit: Visit) -> bool:
+        return visit.connection.sends_form and self._forms.is_ours(
+            visit.connection, visit.token, visit.form.text(FIELD)
+        )
+
+    def _is_for(self, visit: Visit, page: Page) -> bool:
+        return visit.me is not None if page.needs is None else visit.may_run(page.needs)
+
+    def _problem(self, visit: Visit, status: int, text: str) -> Answer:
+        return visit.page("problem.html", status, text=text)
+
+
+def _query(query: bytes) -> dict[str, Any]:
+    try:
+        return read_query(query) if query else {}
+    except errors.OstiaryError:
+        # What cannot be read says nothing; the page is there without it.
+        return {}
+
+
+def _comes_from_elsewhere(visit: Visit) -> bool:
+    """Tell whether another site has led a browser here: it keeps the cookie of the session back.
+
+    The page reloads itself; then it is this site that leads here (RFC 6265bis, 5.2).
+    """
+    return visit.verb == "GET" and visit.connection.header("sec-fetch-site") == "cross-site"
+
+
+def _then(visit: Visit) -> str:
+    """Return where to go on after signing in; a form that was sent would have to be sent again."""
+    return visit.path if visit.verb == "GET" else "/-/account"

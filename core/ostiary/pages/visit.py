@@ -1,0 +1,206 @@
+"""One request of a page, and the way of the page to the server: that of any client.
+
+A page has no power of its own. What it shows or does it asks of the dispatcher, in the name of who
+looks at it, by the actions of the API and with the rights, the limits and the audit log of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ostiary import errors
+from ostiary.dispatch import Dispatcher
+from ostiary.pages.fields import Fields
+from ostiary.pages.languages import translations
+from ostiary.request import Answer, Connection, Request
+from ostiary.services.accounts import Account
+
+if TYPE_CHECKING:
+    from ostiary.pages.site import Site
+
+DECODER = msgspec.json.Decoder()
+FORBIDDEN = 403
+ENDED = "security.token."
+"""How the ids of errors begin that say that a session is over."""
+
+
+class Refused(Exception):
+    """The server has refused what a page has asked for.
+
+    :ivar id: of the error, such as ``security.rights.forbidden``.
+    :ivar props: what fills the message.
+    :ivar error: the whole, as clients get it.
+    """
+
+    def __init__(self, status: int, error: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+        super().__init__(error.get("id"))
+        self.status, self.error, self.headers = status, error, headers
+        self.id = str(error.get("id") or "")
+        self.message = str(error.get("message") or "")
+        self.props: tuple[Any, ...] = tuple(error.get("props") or ())
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the server has answered."""
+
+    status: int
+    result: Any
+    headers: Mapping[str, str]
+
+
+class Visit:
+    """One request of a page.
+
+    :ivar query: of the address.
+    :ivar form: the fields that were sent; empty for a page that is only looked at.
+    :ivar values: what stands in the path, by name.
+    :ivar token: of the session in the cookie; None if nobody is signed in.
+    :ivar me: who is signed in, as ``auth:getCurrentUser`` tells it; None if nobody is.
+    :ivar language: of the texts.
+    :ivar cookies: what the browser is to keep, as values of ``Set-Cookie``.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        dispatcher: Dispatcher,
+        request: Request,
+        *,
+        verb: str,
+        path: str,
+        query: Fields,
+        form: Fields,
+        language: str,
+        token: str | None,
+    ) -> None:
+        self.site, self.verb, self.path = site, verb, path
+        self.query, self.form, self.language, self.token = query, form, language, token
+        self.connection, self.id = request.connection, request.id
+        self.values: Mapping[str, str] = {}
+        self.me: dict[str, Any] | None = None
+        self.cookies: list[str] = []
+        self._dispatcher = dispatcher
+        self._inner = _as_client(site, request.connection)
+        self._account: Account | None = None
+
+    @property
+    def by_htmx(self) -> bool:
+        """A script of the page asks, for a part of it."""
+        return self.connection.header("hx-request") == "true"
+
+    async def open(self) -> None:
+        """Find out who is signed in, and what they may do."""
+        if self.token is not None:
+            try:
+                self.me = await self.call("auth", "getCurrentUser")
+            except Refused as refused:
+                if refused.id.startswith(ENDED):
+                    self.forget()
+                elif refused.status != FORBIDDEN:
+                    raise
+                else:
+                    self.me = {}
+        try:
+            self._account = await self._dispatcher.account_of(self._request("", "", {}, None))
+        except errors.TokenInvalid:
+            # It has ended just now.
+            self.forget()
+
+    def forget(self) -> None:
+        """Have the browser forget a session that is over."""
+        self.token, self.me = None, None
+        self.cookies.append(self.site.cookies.no_session())
+
+    def may(self, controller: str, action: str, **args: Any) -> bool:
+        """Tell whether who looks has the right to an action."""
+        account = self._account
+        return account is not None and account.rights.allow(
+            self._request(controller, action, args, None)
+        )
+
+    def may_run(self, name: str) -> bool:
+        """Tell the same of an action as it is written: ``security:searchUsers``."""
+        controller, _, action = name.rpartition(":")
+        return self.may(controller, action)
+
+    async def call(self, controller: str, action: str, body: Any = None, **args: Any) -> Any:
+        """Run an action of the API and return its result.
+
+        :param args: arguments by their names on the wire; ``None`` is not given.
+        :raises Refused: the server has refused.
+        """
+        return (await self.ask(controller, action, body, **args)).result
+
+    async def ask(
+        self,
+        controller: str,
+        action: str,
+        body: Any = None,
+        *,
+        also: Mapping[bytes, bytes] | None = None,
+        **args: Any,
+    ) -> Told:
+        """Run an action of the API and return what is answered.
+
+        :param also: further headers, in lower case, that a client would send.
+        :raises Refused: the server has refused.
+        """
+        given = {name: value for name, value in args.items() if value is not None}
+        request = self._request(controller, action, given, body)
+        if also:
+            inner = self._inner
+            headers = {**inner.headers, **also}
+            request.connection = msgspec.structs.replace(inner, headers=headers)
+        answer = await self._dispatcher.answer(request)
+        self._keep(answer.cookies)
+        told = DECODER.decode(answer.body)
+        if told["error"] is not None:
+            raise Refused(answer.status, told["error"], answer.headers)
+        return Told(answer.status, told["result"], answer.headers)
+
+    def say(self, text: str, *values: object) -> str:
+        """Return a text in the language of who reads it; ``{0}``, ``{1}`` become the values."""
+        said = translations(self.language).gettext(text)
+        return said.format(*values) if values else said
+
+    def page(self, template: str, status: int = 200, **values: Any) -> Answer:
+        """Return a page, drawn from a template."""
+        return self.site.page(self, template, status, values)
+
+    def redirect(self, path: str, done: str | None = None) -> Answer:
+        """Send the browser on to another page of ours.
+
+        :param done: what has just been done, as ``notices.NOTICES`` has it; told at the top.
+        """
+        if done is not None:
+            path += f"{'&' if '?' in path else '?'}done={done}"
+        return self.site.redirect(self, path)
+
+    def _request(self, controller: str, action: str, args: dict[str, Any], body: Any) -> Request:
+        return Request(controller, action, args, body, self.token, self._inner, self.id)
+
+    def _keep(self, cookies: tuple[str, ...]) -> None:
+        for made in cookies:
+            self.cookies.append(made)
+            token = self.site.cookies.token_in(made)
+            if token is not None:
+                self.token = token
+
+
+def _as_client(site: Site, connection: Connection) -> Connection:
+    """Return the connection as the API sees it: the token comes beside it, not in a cookie.
+
+    Whose page has sent a form was looked at before; to the API it is no form.
+    """
+    headers = {
+        name: value
+        for name, value in connection.headers.items()
+        if name not in (b"content-type", b"cookie", b"origin")
+    }
+    cookie = site.cookies.without_session(connection.header("cookie") or "")
+    if cookie:
+        headers[b"cookie"] = cookie.encode("latin-1")
+    return msgspec.structs.replace(connection, headers=headers)

@@ -1,0 +1,130 @@
+"""What holds for every page: who sees it, which forms are heard, what a browser may do with it."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+from .conftest import PASSWORD, NewSite, Site
+from .visitors import Screen, Visitor
+
+LOCAL = {"username": "root", "password": PASSWORD}
+
+
+def test_a_browser_gets_a_page_where_a_client_gets_the_api(site: Site) -> None:
+    page = httpx2.get(f"{site.url}/", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert httpx2.get(f"{site.url}/").headers["content-type"] == "application/json"
+
+
+def test_no_page_runs_what_is_not_in_the_wheel(visitor: Visitor) -> None:
+    policy = visitor.open("/").answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+
+
+def test_who_signs_in_has_a_cookie_and_goes_on_where_they_wanted_to(visitor: Visitor) -> None:
+    visitor.open("/-/console")
+    assert visitor.path.startswith("/?then=")
+    visitor.send("/-/sign-in/local", **LOCAL)
+    assert visitor.path == "/-/console"
+    cookie = next(
+        one
+        for one in visitor.answer.history[0].headers.get_list("set-cookie")
+        if "authToken" in one
+    )
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+
+
+def test_a_wrong_password_is_told_on_the_page(visitor: Visitor) -> None:
+    visitor.sign_in("local", username="root", password="another one, and wrong")
+    assert visitor.status == 401
+    assert visitor.soup.select_one("[role=alert]")
+
+
+def test_who_signs_out_is_signed_out(visitor: Visitor, site: Site) -> None:
+    visitor.sign_in("local", **LOCAL)
+    token = visitor._client.cookies["authToken"]
+    visitor.send("/-/sign-out")
+    assert "You are signed out." in visitor.text
+    checked = site.api.call("auth:checkToken", {"token": token}).result
+    assert not checked["valid"]
+
+
+def test_a_form_from_elsewhere_is_not_heard(visitor: Visitor) -> None:
+    visitor.open("/").send("/-/sign-in/local", origin="https://evil.example", **LOCAL)
+    assert visitor.status == 403
+    assert visitor.open("/-/account").path.startswith("/?then=")
+
+
+def test_a_form_without_its_token_is_not_heard(visitor: Visitor) -> None:
+    visitor.open("/").send("/-/sign-in/local", formToken="0" * 64, **LOCAL)
+    assert visitor.status == 403
+
+
+def test_the_token_of_another_browser_is_not_heard(visitor: Visitor, site: Site) -> None:
+    with Visitor(site.url) as other:
+        token = other.open("/").filled("/-/sign-in/local")["formToken"]
+        visitor.open("/").send("/-/sign-in/local", formToken=token, **LOCAL)
+    assert visitor.status == 403
+
+
+def test_no_address_leads_elsewhere_after_signing_in(visitor: Visitor) -> None:
+    for elsewhere in ("https://evil.example/", "//evil.example/", "/\\evil.example", "/-/\n//x"):
+        visitor.open("/").send("/-/sign-in/local", then=elsewhere, **LOCAL)
+        assert visitor.path == "/-/account"
+        visitor.send("/-/sign-out")
+
+
+def test_a_page_that_does_not_exist_says_so(visitor: Visitor) -> None:
+    assert visitor.open("/-/nothing").status == 404
+
+
+def test_who_comes_from_another_site_is_signed_in_still(visitor: Visitor) -> None:
+    visitor.open("/-/account", **{"Sec-Fetch-Site": "cross-site"})
+    assert visitor.soup.select_one("meta[http-equiv=refresh]")
+
+
+def test_a_person_sees_the_parts_of_the_console_that_they_have_rights_to(
+    visitor: Visitor, site: Site
+) -> None:
+    site.person("nobody-special")
+    visitor.sign_in("local", username="nobody-special", password=PASSWORD).open("/-/console")
+    assert visitor.soup.select(".sections a") == []
+
+
+def test_without_pages_there_are_none(new_site: NewSite) -> None:
+    site = new_site(pages__enabled=False)
+    answer = httpx2.get(f"{site.url}/", headers={"Accept": "text/html"})
+    assert answer.headers["content-type"] == "application/json"
+    assert httpx2.get(f"{site.url}/-/account").status_code == 404
+
+
+def test_without_a_console_there_is_none(new_site: NewSite) -> None:
+    site = new_site(pages__console=False).administer()
+    with Visitor(site.url) as visitor:
+        assert visitor.sign_in("local", **LOCAL).status == 200
+        assert visitor.open("/-/console").status == 404
+
+
+def test_signing_in_with_a_browser(screen: Screen) -> None:
+    page = screen.open("/")
+    screen.look("sign-in")
+    page.get_by_label("User name", exact=True).fill("root")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/-/account")
+    screen.look("account")
+
+
+@pytest.mark.parametrize("path", ["/", "/-/account", "/-/console"])
+def test_pages_are_small(site: Site, path: str) -> None:
+    """A page with all that it needs is below 100 kB."""
+    with Visitor(site.url) as visitor:
+        visitor.sign_in("local", **LOCAL).open(path)
+        needed = [one["href"] for one in visitor.soup.select("link[rel=stylesheet]")]
+        needed += [one["src"] for one in visitor.soup.select("script[src], img[src]")]
+        sizes = [len(httpx2.get(f"{site.url}{one}").content) for one in needed]
+        assert len(visitor.answer.content) + sum(sizes) < 100_000

@@ -1,0 +1,124 @@
+"""Visitors of pages: one who reads HTML and sends forms, and one in front of a real browser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+from bs4 import BeautifulSoup, Tag
+from playwright.sync_api import BrowserContext, Page
+
+SCREENS: dict[str, dict[str, Any]] = {
+    "desktop": {"viewport": {"width": 1280, "height": 900}},
+    "phone": {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True},
+}
+SHOTS = Path("build/screenshots")
+
+
+class Visitor:
+    """Somebody whose browser runs no scripts: it keeps cookies, follows links and sends forms.
+
+    :ivar soup: the page that is open.
+    """
+
+    def __init__(self, url: str, **headers: str) -> None:
+        self.url = url
+        self._client = httpx2.Client(
+            base_url=url, headers={"Accept": "text/html", **headers}, follow_redirects=True
+        )
+        self.soup = BeautifulSoup("", "html.parser")
+        self.status, self.path = 0, ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    @property
+    def text(self) -> str:
+        """What is to be read on the page."""
+        return " ".join(self.soup.get_text(" ").split())
+
+    def open(self, path: str, **headers: str) -> Visitor:
+        """Go to a page."""
+        return self._show(self._client.get(path, headers=headers))
+
+    def form(self, action: str) -> Tag:
+        """Return the form of the page that is sent to an address."""
+        found = self.soup.select(f'form[action="{action}"]')
+        assert found, f"no form {action}; there are {[f.get('action') for f in self.soup('form')]}"
+        return found[0]
+
+    def filled(self, action: str, **fields: Any) -> dict[str, Any]:
+        """Return what a form would send, with some fields filled in."""
+        form = self.form(action)
+        values: dict[str, list[str]] = {}
+        for one in form.select("input[name], select[name], textarea[name]"):
+            for value in _values(one):
+                values.setdefault(str(one["name"]), []).append(value)
+        return {**values, **fields}
+
+    def send(self, action: str, origin: str | None = None, **fields: Any) -> Visitor:
+        """Send a form of the page, with some fields filled in."""
+        data = self.filled(action, **fields)
+        return self._show(
+            self._client.post(action, data=data, headers={"Origin": origin or self.url})
+        )
+
+    def sign_in(self, strategy: str, **fields: str) -> Visitor:
+        """Sign in on the first page."""
+        return self.open("/").send(f"/-/sign-in/{strategy}", **fields)
+
+    def _show(self, answer: httpx2.Response) -> Visitor:
+        self.status, self.path = answer.status_code, answer.url.raw_path.decode()
+        self.answer, self.soup = answer, BeautifulSoup(answer.text, "html.parser")
+        return self
+
+
+def _values(one: Tag) -> list[str]:
+    if one.name == "select":
+        return [str(o.get("value", o.get_text())) for o in one.select("option[selected]")]
+    if one.get("type") in ("checkbox", "radio"):
+        return [str(one.get("value", "on"))] if one.has_attr("checked") else []
+    return [one.get_text() if one.name == "textarea" else str(one.get("value", ""))]
+
+
+@dataclass
+class Screen:
+    """A browser as somebody holds it in front of them.
+
+    :ivar name: ``desktop`` or ``phone``.
+    """
+
+    url: str
+    name: str
+    context: BrowserContext
+    troubles: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.context.set_default_timeout(8_000)
+        self.page: Page = self.context.new_page()
+        # What the policy of the page has stopped is told on the console.
+        self.page.on("console", lambda told: self._note(told.type, told.text))
+        self.page.on("pageerror", lambda error: self._note("error", str(error)))
+
+    def open(self, path: str) -> Page:
+        """Go to a page."""
+        self.page.goto(f"{self.url}{path}")
+        return self.page
+
+    def look(self, name: str) -> None:
+        """Keep a picture of the page, and see that nothing is wrong with it."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}-{self.name}.png", full_page=True)
+        wide = self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        assert not wide, f"{name} is wider than the screen of a {self.name}"
+        assert self.troubles == []
+
+    def _note(self, kind: str, text: str) -> None:
+        # A refusal is shown in the page; that its status is no success is no trouble.
+        if kind == "error" and "the server responded with a status" not in text:
+            self.troubles.append(text)
