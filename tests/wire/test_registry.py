@@ -59,6 +59,7 @@ EXTRA: dict[str, str] = {
     "security:searchSessions": "issue 8: the console lists the sessions and keys of everybody",
     "security:searchHeldBack": "issue 8: and who is held back now",
     "security:releaseHeldBack": "issue 8: and lets them try again",
+    "server:getHistory": "issue 8: the console plots sign-ins, refusals and latency",
     "security:createApiKey force": "KEY-08: administrators override the longest lifetime knowingly",
     **{
         f"kuzzle-plugin-auth-passport-local/{name}": reason

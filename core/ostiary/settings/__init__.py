@@ -15,6 +15,7 @@ from ostiary.settings.sections import (
     Audit,
     Data,
     Database,
+    History,
     Http,
     Limits,
     Logging,
@@ -68,6 +69,7 @@ class Settings:
     plugins: Annotated[Plugins, "Plugins."] = field(default_factory=Plugins)
     audit: Annotated[Audit, "Audit log."] = field(default_factory=Audit)
     pages: Annotated[Pages, "Pages."] = field(default_factory=Pages)
+    history: Annotated[History, "History."] = field(default_factory=History)
     logging: Annotated[Logging, "Logging."] = field(default_factory=Logging)
     dev: bool = field(default=False, metadata={"setting": False})
     failsafe: bool = field(default=False, metadata={"setting": False})

@@ -32,7 +32,7 @@ from ostiary.settings.rights import BaseProfiles, BaseRoles
 from ostiary.settings.table import Table
 
 SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 100, 60_000
-DAY = 86_400_000
+HOUR, DAY = 3_600_000, 86_400_000
 SHORTEST_WINDOW, LONGEST_WINDOW = 60_000, DAY
 
 PLUGIN_TABLES = "<name>"
@@ -396,6 +396,18 @@ class Pages:
         names = [one.removeprefix("-") for one in self.strategies]
         if twice := [one for one in names if names.count(one) > 1]:
             raise ValueError(f"strategies: {twice[0]} stands there twice")
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What the servers have answered in each minute, in the core's store."""
+
+    retention: Annotated[Span, "How long minutes are kept: from 1h to 90d."] = 7 * DAY
+
+    def __post_init__(self) -> None:
+        """Refuse to forget what was just written, and more than a plot is drawn of."""
+        if not HOUR <= self.retention <= 90 * DAY:
+            raise ValueError("retention: wanted: from 1h to 90d")
 
 
 @dataclass(frozen=True, kw_only=True)
