@@ -37,6 +37,7 @@ def environment(language: str) -> Environment:
         "device": partial(device, catalogue.gettext),
         "iso": iso,
         "instant": instant,
+        "moment": moment,
         "segment": segment,
     }
     return made
@@ -55,6 +56,11 @@ def iso(milliseconds: int) -> str:
 def instant(milliseconds: int) -> str:
     """Return an instant as people read it."""
     return _at(milliseconds).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def moment(milliseconds: int) -> str:
+    """Return an instant as people read it, to the second."""
+    return _at(milliseconds).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def segment(text: object) -> str:

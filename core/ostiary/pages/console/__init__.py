@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console import overview
+from ostiary.pages.console import audit_log, limits, overview, tokens
 
-MODULES = (overview,)
+MODULES = (overview, tokens, limits, audit_log)
 """The parts of the console, in the order of its navigation."""
