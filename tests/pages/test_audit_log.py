@@ -117,7 +117,7 @@ def test_what_is_newer_comes_in_parts_that_do_not_grow_without_end(
     gone = auditor.soup.select_one('tbody[hx-swap-oob="delete"]')
     assert gone is not None
     assert gone["id"] == "group-1"
-    assert "1 new entry." in auditor.text
+    assert "1 new entry," in auditor.text
     for number in range(SIZE + 4):
         site.call("security:updateUser", {"number": number}, _id="dora")
     auditor.open(f"{tail}&group=0", **HTMX)
@@ -156,13 +156,13 @@ def test_the_log_is_followed_in_a_browser(site: Site, desktop: Screen) -> None:
     page = desktop.open("/-/console/audit?user=frank&live=1")
     before = page.locator("tbody tr").count()
     site.call("security:updateUser", {"number": 1}, _id="frank")
-    page.get_by_role("status").get_by_text("1 new entry.").wait_for()
+    page.get_by_role("status").get_by_text("1 new entry,").wait_for()
     assert page.locator("tbody tr").count() == before + 1
     assert "User changed" in str(page.locator("tbody tr").first.text_content())
     page.get_by_role("button", name="Pause").press("Enter")
     page.get_by_role("button", name="Go on").wait_for()
     site.call("security:disableUser", _id="frank")
-    page.wait_for_timeout(3_500)
+    page.wait_for_timeout(2_500)
     assert page.locator("tbody tr").count() == before + 1
     page.get_by_role("button", name="Go on").press("Enter")
     page.locator("tbody tr").first.get_by_text("User disabled").wait_for()
