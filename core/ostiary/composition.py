@@ -198,6 +198,7 @@ async def open_core(
                 inventory=inventory,
                 tally=tally,
                 events=Events(store, deliveries, tally, now),
+                backend=backend,
             )
         )
         await strategies.settle()

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from ostiary.services.metrics import Metrics
     from ostiary.services.minutes import Minutes
     from ostiary.services.places import Places
+    from ostiary.services.plugin_states import PluginStates
     from ostiary.services.previews import Previews
     from ostiary.services.profiles import Profiles
     from ostiary.services.reauthentication import Reauthentication
@@ -104,6 +105,7 @@ class Services(Struct, frozen=True, kw_only=True):
     metrics: Metrics
     minutes: Minutes
     places: Places
+    plugin_states: PluginStates
     plugin_sides: Mapping[str, PluginSide]
     previews: Previews
     profiles: Profiles

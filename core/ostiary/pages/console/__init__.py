@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console import audit_log, limits, overview, tokens
+from ostiary.pages.console import (
+    audit_log,
+    limits,
+    overview,
+    plugins,
+    settings,
+    tokens,
+)
 
-MODULES = (overview, tokens, limits, audit_log)
+MODULES = (overview, plugins, tokens, limits, audit_log, settings)
 """The parts of the console, in the order of its navigation."""
