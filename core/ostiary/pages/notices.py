@@ -10,4 +10,6 @@ NOTICES = {
     "saved": mark("Saved."),
     "created": mark("Created."),
     "deleted": mark("Deleted."),
+    "ended": mark("Ended."),
+    "released": mark("They may try again now."),
 }

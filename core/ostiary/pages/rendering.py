@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ostiary.pages.devices import device
 from ostiary.pages.languages import translations
 from ostiary.pages.static import address_of
 
@@ -35,8 +36,10 @@ def environment(language: str) -> Environment:
     )
     made.globals |= {"asset": address_of}
     made.filters |= {
+        "device": partial(device, catalogue.gettext),
         "iso": iso,
         "instant": instant,
+        "moment": moment,
         "segment": segment,
         "json": as_json,
         "prose": prose,
@@ -57,6 +60,11 @@ def iso(milliseconds: int) -> str:
 def instant(milliseconds: int) -> str:
     """Return an instant as people read it."""
     return _at(milliseconds).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def moment(milliseconds: int) -> str:
+    """Return an instant as people read it, to the second."""
+    return _at(milliseconds).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def segment(text: object) -> str:
