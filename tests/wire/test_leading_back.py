@@ -40,7 +40,7 @@ def http(house: Any) -> Iterator[Api]:
 
 VERIFIER = secrets.token_urlsafe(32)
 CHALLENGE = base64.urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
-FOR_ANOTHER = {"returnTo": APP, "codeChallenge": CHALLENGE, "leadBack": True}
+FOR_ANOTHER: dict[str, Any] = {"returnTo": APP, "codeChallenge": CHALLENGE, "leadBack": True}
 
 
 def led(outcome: Outcome) -> dict[str, str]:
