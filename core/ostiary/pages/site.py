@@ -24,7 +24,7 @@ from ostiary.pages.visit import Refused, Visit
 from ostiary.pages.wording import explained
 from ostiary.request import Answer, Connection, Request
 from ostiary.routes import Routes
-from ostiary.settings.sections import Pages as Settings
+from ostiary.settings.pages import Pages as Settings
 
 logger = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from ostiary.settings.declaring import declarations
 from ostiary.settings.in_force import origins_in, tell, tell_of_plugins
 from ostiary.settings.masking import secrets_in
+from ostiary.settings.pages import Pages
 from ostiary.settings.reading import read_section, read_settings
 from ostiary.settings.sections import (
     PLUGIN_TABLES,
@@ -19,7 +20,6 @@ from ostiary.settings.sections import (
     Http,
     Limits,
     Logging,
-    Pages,
     Plugins,
     Security,
     Server,
