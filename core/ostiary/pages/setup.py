@@ -156,9 +156,12 @@ async def _sign_in(visit: Visit, strategy: dict[str, Any]) -> Answer:
 
 
 async def _strategies(visit: Visit) -> list[dict[str, Any]]:
-    """Return the strategies whose credentials can be typed into a form."""
-    found = await visit.site.strategies()
-    return [one for one in found if any(field["registration"] for field in one["fields"])]
+    """Return the strategies whose credentials can be typed into a form, and then sign in by one."""
+    return [
+        one
+        for one in await visit.site.strategies()
+        if not one["redirects"] and any(field["registration"] for field in one["fields"])
+    ]
 
 
 async def _others(visit: Visit) -> list[dict[str, Any]]:
