@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ostiary.pages.devices import device
 from ostiary.pages.languages import translations
 from ostiary.pages.static import address_of
 
@@ -32,7 +33,12 @@ def environment(language: str) -> Environment:
         catalogue.gettext, catalogue.ngettext, newstyle=True
     )
     made.globals |= {"asset": address_of}
-    made.filters |= {"iso": iso, "instant": instant, "segment": segment}
+    made.filters |= {
+        "device": partial(device, catalogue.gettext),
+        "iso": iso,
+        "instant": instant,
+        "segment": segment,
+    }
     return made
 
 
