@@ -273,6 +273,7 @@ def make_services(parts: Parts) -> Services:
         clock=now,
         restricted_profile_ids=security.restricted_profile_ids,
         return_addresses=security.return_addresses,
+        strategy_order=settings.pages.strategies,
         secrets_in_urls=settings.http.allow_credentials_in_url,
         documents_fetch_count=settings.limits.documents_fetch_count,
         documents_write_count=settings.limits.documents_write_count,

@@ -110,6 +110,7 @@ class Services(Struct, frozen=True, kw_only=True):
     clock: Callable[[], int]
     restricted_profile_ids: tuple[str, ...]
     return_addresses: tuple[str, ...]
+    strategy_order: tuple[str, ...]
     secrets_in_urls: bool
     documents_fetch_count: int
     documents_write_count: int
