@@ -28,6 +28,25 @@ async def public_api(services: Services) -> Mapping[str, Any]:
     return services.public_api()
 
 
+@server.action(GET("/_describeActions"))
+async def describe_actions(services: Services) -> dict[str, Any]:
+    """List every action with a sentence on it, its routes, and the plugin that adds it."""
+    plugins = services.about.plugins()
+    owners = {one: name for name, plugin in plugins.items() for one in plugin["controllers"]}
+    hits = [
+        {
+            "controller": action.controller,
+            "action": action.name,
+            "description": action.summary,
+            "plugin": owners.get(action.controller),
+            "signedIn": action.signed_in,
+            "http": [{"verb": route.verb, "path": route.kuzzle_path} for route in action.routes],
+        }
+        for action in services.actions
+    ]
+    return {"hits": hits, "total": len(hits)}
+
+
 @server.action(GET("/_openapi"), raises=[errors.UnexpectedArgument], raw=FORMATS.values())
 async def openapi(services: Services, format: Format = "json", scope: Scope = "kuzzle") -> Reply:
     """Return the OpenAPI document of this server."""
@@ -63,6 +82,27 @@ async def capabilities(services: Services) -> dict[str, Any]:
 async def get_config(services: Services) -> dict[str, Any]:
     """Return the settings in force, without anything that may be secret."""
     return services.about.config()
+
+
+@server.action(GET("/_describeSettings"))
+async def describe_settings(services: Services) -> Mapping[str, Any]:
+    """Describe every setting of the server: what it means, its value, and where that was given.
+
+    What is secret is hidden. Of plugins the keys that were given are told, and no values: which of
+    those are secret, they alone know.
+    """
+    return services.about.settings()
+
+
+@server.action(GET("/_describePlugins"))
+async def describe_plugins(services: Services) -> dict[str, Any]:
+    """Describe every plugin that is installed, or was: its state, its strategies, who needs it.
+
+    `lockout` tells who could not sign in without it. Whether it answers (`health`) is told by the
+    process that is asked, of its own calls.
+    """
+    plugins = await services.plugin_states.describe()
+    return {"plugins": plugins, "total": len(plugins)}
 
 
 @server.action(GET("/_now"))

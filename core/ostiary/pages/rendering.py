@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from ostiary.pages.devices import device
 from ostiary.pages.languages import translations
@@ -38,6 +40,8 @@ def environment(language: str) -> Environment:
         "iso": iso,
         "instant": instant,
         "segment": segment,
+        "json": as_json,
+        "prose": prose,
     }
     return made
 
@@ -60,6 +64,18 @@ def instant(milliseconds: int) -> str:
 def segment(text: object) -> str:
     """Return a text as one segment of a path."""
     return quote(str(text), safe="")
+
+
+def as_json(value: object) -> str:
+    """Return a value as it is written in JSON."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def prose(text: str) -> Markup:
+    """Return a text of the documentation, in which what stands between backticks is code."""
+    words, code = Markup("{}"), Markup("<code>{}</code>")
+    parts = enumerate(text.split("`"))
+    return Markup().join((code if place % 2 else words).format(part) for place, part in parts)
 
 
 def _at(milliseconds: int) -> datetime:
