@@ -204,6 +204,7 @@ class Application:
             return None
         return Front(
             settings.pages,
+            settings.security.return_addresses,
             dispatcher,
             core.services.cookies,
             origins,

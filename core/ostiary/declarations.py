@@ -16,8 +16,8 @@ HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 
 RESERVED = {
     *("action", "body", "challenge", "codeChallenge", "codeVerifier", "controller", "cookieAuth"),
-    *("expiresIn", "jwt", "kuid", "lang", "loginCode", "noRedirect", "requestId", "returnTo"),
-    *("state", "strategy", "volatile"),
+    *("expiresIn", "formToken", "jwt", "kuid", "lang", "leadBack", "loginCode", "noRedirect"),
+    *("requestId", "returnTo", "state", "strategy", "volatile"),
 }
 """What the server itself reads where the fields of a strategy may stand."""
 

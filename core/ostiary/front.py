@@ -25,6 +25,7 @@ PREFIX = b"/-/"
 class Front:
     """Leads to the pages.
 
+    :param return_addresses: where browsers may be sent on to.
     :param strategies: describes those that are installed, to whoever is to choose one.
     :param key: what forms are signed with.
     """
@@ -32,13 +33,16 @@ class Front:
     def __init__(
         self,
         settings: Pages,
+        return_addresses: tuple[str, ...],
         dispatcher: Dispatcher,
         cookies: Cookies,
         origins: Origins,
         strategies: Callable[[], Awaitable[list[dict[str, Any]]]],
         key: bytes,
     ) -> None:
-        self._made_of = settings, dispatcher, cookies, origins, strategies, key
+        self._made_of = (
+            settings, return_addresses, dispatcher, cookies, origins, strategies, key,
+        )  # fmt: skip
         self._site: asyncio.Task[Site] | None = None
 
     def leads_to_pages(self, verb: str, path: bytes, headers: Mapping[bytes, bytes]) -> bool:

@@ -7,6 +7,7 @@ from ostiary.pages.languages import mark
 NOTICES = {
     "signed-out": mark("You are signed out."),
     "administrator": mark("The administrator is made."),
+    "linked": mark("The account is linked: you can sign in with it."),
     "saved": mark("Saved."),
     "created": mark("Created."),
     "deleted": mark("Deleted."),

@@ -13,7 +13,7 @@ from ostiary.dispatch import Dispatcher
 from ostiary.http_parts import read_query
 from ostiary.log import origin
 from ostiary.origins import Origins
-from ostiary.pages import account, console, setup, sign_in, static
+from ostiary.pages import account, arriving, console, setup, sign_in, static, strategy_forms
 from ostiary.pages.declaring import Page
 from ostiary.pages.fields import Fields
 from ostiary.pages.forms import FIELD, Forms
@@ -28,7 +28,7 @@ from ostiary.settings.pages import Pages as Settings
 
 logger = logging.getLogger(__name__)
 
-PUBLIC = (sign_in, account, setup)
+PUBLIC = (sign_in, arriving, strategy_forms, account, setup)
 """The modules of pages that every server has; those of the console are its own affair."""
 
 FORBIDDEN, MISSING, FAILED, SEE_OTHER = 403, 404, 500, 303
@@ -49,6 +49,7 @@ HEADERS = {
 class Site:
     """Answers requests for pages.
 
+    :ivar return_addresses: where browsers may be sent on to.
     :ivar strategies: describes those that are installed, to whoever is to choose one: signing in
         is for everybody, and so is what it offers.
     """
@@ -56,6 +57,7 @@ class Site:
     def __init__(
         self,
         settings: Settings,
+        return_addresses: tuple[str, ...],
         dispatcher: Dispatcher,
         cookies: Cookies,
         origins: Origins,
@@ -63,7 +65,7 @@ class Site:
         key: bytes,
     ) -> None:
         self.settings, self.cookies, self.strategies = settings, cookies, strategies
-        self._dispatcher = dispatcher
+        self.return_addresses, self._dispatcher = return_addresses, dispatcher
         self._forms = Forms(key, cookies, origins)
         modules = (*PUBLIC, *(console.MODULES if settings.console else ()))
         self.sections = tuple(one.pages.section for one in modules if one.pages.section is not None)
@@ -144,7 +146,7 @@ class Site:
 
     async def _shown(self, visit: Visit, page: Page) -> Answer:
         """Return a page to who may see it."""
-        if visit.token is None and _comes_from_elsewhere(visit):
+        if visit.token is None and not page.arrival and _comes_from_elsewhere(visit):
             return visit.page("reload.html")
         await visit.open()
         if visit.verb == "POST" and not self._is_ours(visit):
