@@ -62,9 +62,7 @@ async def way(visit: Visit) -> Way:
 
 async def is_last(visit: Visit, one: Way) -> bool:
     """Tell whether nothing else would let me in."""
-    return one.held and not any(
-        other.held for other in await ways(visit) if other.name != one.name
-    )
+    return one.held and not any(other.held for other in await ways(visit) if other.name != one.name)
 
 
 async def _way(visit: Visit, about: Mapping[str, Any]) -> Way:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -49,7 +50,7 @@ def draw(visit: Visit, template: str, status: int = 200, **values: Any) -> Answe
     return visit.page(template, status, parts=shown, **values)
 
 
-def within(part: Part) -> Handler | Any:
+def within(part: Part) -> Callable[[Handler], Handler]:
     """Have a page of a part say what is missing to who has no right to anything in it."""
 
     def guard(run: Handler) -> Handler:
