@@ -71,6 +71,7 @@ LIBRARIES = {
     "argon2": "hashing",
     "cryptography": "keys sealing",
     "jinja2": "pages",
+    "ua_parser": "pages",
     "joserfc": "services",
 }
 """Where in the core a library may be imported."""

@@ -28,7 +28,7 @@ from ostiary.settings.pages import Pages as Settings
 
 logger = logging.getLogger(__name__)
 
-PUBLIC = (sign_in, arriving, strategy_forms, account, setup)
+PUBLIC = (sign_in, arriving, strategy_forms, *account.MODULES, setup)
 """The modules of pages that every server has; those of the console are its own affair."""
 
 FORBIDDEN, MISSING, FAILED, SEE_OTHER = 403, 404, 500, 303
