@@ -46,6 +46,9 @@ class Body(TypedDict):
     search_after: NotRequired[
         Annotated[list[Any], "Begin after these values of the sorted fields."]
     ]
+    track_total_hits: NotRequired[
+        Annotated[int, "How many documents to count at most; all of them unless told."]
+    ]
 
 
 class RolesBody(Body):

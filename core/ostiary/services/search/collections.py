@@ -20,7 +20,7 @@ from ostiary.services.api_keys import API_KEYS
 from ostiary.services.profiles import PROFILES
 from ostiary.services.roles import ROLES
 from ostiary.services.user_rows import ENABLED, USERS
-from ostiary.storage.tables import api_keys, profiles, roles, user_profiles, users
+from ostiary.storage.tables import api_keys, profiles, roles, user_profiles, user_strategies, users
 
 
 class Listed(Struct, frozen=True):
@@ -97,7 +97,10 @@ COLLECTIONS: Mapping[str, Collection] = {
             lists={
                 "profileIds": Listed(
                     user_profiles, user_profiles.c.kuid, user_profiles.c.profile_id
-                )
+                ),
+                "_kuzzle_info.strategies": Listed(
+                    user_strategies, user_strategies.c.kuid, user_strategies.c.strategy
+                ),
             },
         ),
         Collection(
