@@ -274,12 +274,14 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     """Undo what ended processes left half done and remove what has expired, until told to stop."""
     works = [
         (services.activity.flush, Batch()),
+        (services.minutes.flush, Batch()),
         (services.tokens.purge, Batch()),
         (services.api_keys.purge, Batch()),
         (services.login_limits.purge, Batch()),
         (services.flows.purge, Batch()),
         (services.search.purge, Batch()),
         (services.audit_log.purge, Batch()),
+        (services.minutes.purge, Batch()),
         (services.changes.purge, Batch()),
     ]
     while not stopping.is_set():
@@ -293,6 +295,8 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     with going_on("writing when tokens were used"):
         while await services.activity.flush(Batch(LAST)):
             pass
+    with going_on("writing what the last minute brought"):
+        await services.minutes.finish()
 
 
 async def work_off(works: Iterable[tuple[Work, Batch]], stopping: asyncio.Event) -> None:

@@ -354,6 +354,7 @@ NoDocuments = BadRequestError.declare("ostiary.admin.no_documents", 0x20_08_0002
 SessionNotFound = NotFoundError.declare("ostiary.session.not_found", 0x20_09_0001, 'No session "{0}".')
 FlowOver = UnauthorizedError.declare("ostiary.login.flow_over", 0x20_0E_0001, "This login is over, or was begun elsewhere; begin again.")
 ReturnRefused = BadRequestError.declare("ostiary.login.return_address", 0x20_0E_0002, 'Browsers are not sent to the address in "returnTo": the setting security.returnAddresses lists those where they may be, over HTTP.')
+NotHeldBack = NotFoundError.declare("ostiary.login.not_held_back", 0x20_0E_0010, 'Nobody is held back under "{0}".')
 TooManyKeys = PreconditionError.declare("ostiary.keys.too_many", 0x20_0A_0001, 'User "{0}" has {1} API keys; no more are made.')
 TooManyRooms = PreconditionError.declare("ostiary.realtime.too_many_rooms", 0x20_0C_0001, "This connection is subscribed to {0} rooms; it may enter no more.")
 CrossSite = ForbiddenError.declare("ostiary.request.cross_site", 0x20_01_0006, "A request that a cookie identifies, or that asks for one, must come as JSON from the server's own pages or an origin that http.accessControlAllowOrigin names; a link to a login with cookieAuth must be on a page of the same site as the server.")

@@ -21,6 +21,7 @@ from ostiary.plugin_controllers import PluginSide
 from ostiary.plugins import Plugins, Strategies
 from ostiary.services import Services
 from ostiary.services.about import About
+from ostiary.services.account_hashes import AccountHashes
 from ostiary.services.accounts import Accounts
 from ostiary.services.activity import Activity
 from ostiary.services.api_keys import ApiKeys
@@ -41,6 +42,8 @@ from ostiary.services.explanations import Explanations
 from ostiary.services.flows import Flows
 from ostiary.services.grants import Grants
 from ostiary.services.health import Health
+from ostiary.services.held_back import HoldingBack
+from ostiary.services.holding import Holding
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
 from ostiary.services.key_ring import KeyRing
@@ -54,8 +57,11 @@ from ostiary.services.logins import Logins
 from ostiary.services.lookup import Lookup
 from ostiary.services.mappings import Mappings
 from ostiary.services.metrics import Metrics
+from ostiary.services.minutes import Minutes
 from ostiary.services.native import Names
 from ostiary.services.places import Places
+from ostiary.services.plugin_records import PluginRecords
+from ostiary.services.plugin_states import PluginStates
 from ostiary.services.previews import Previews
 from ostiary.services.profiles import Profiles
 from ostiary.services.reauthentication import Reauthentication
@@ -67,14 +73,16 @@ from ostiary.services.search import Search
 from ostiary.services.search.scrolls import Scrolls
 from ostiary.services.sessions import Sessions
 from ostiary.services.shutdown import Shutdown
+from ostiary.services.sign_ins import SignIns
 from ostiary.services.signing import SigningKeys
 from ostiary.services.statuses import Statuses
 from ostiary.services.strategy_changes import StrategyChanges
 from ostiary.services.subjects import Allowances
+from ostiary.services.tally import Tally
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
-from ostiary.storage import OwnStore, Store
+from ostiary.storage import Backend, OwnStore, Store
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -93,7 +101,9 @@ class Parts(Struct, frozen=True, kw_only=True):
     flows: Flows
     registry: Registry
     inventory: Inventory
+    tally: Tally
     events: Events
+    backend: Backend
 
 
 def make_services(parts: Parts) -> Services:
@@ -128,7 +138,7 @@ def make_services(parts: Parts) -> Services:
         now,
         settings.server.cache_size // 2,
     )
-    refusals = Refusals(events, now)
+    refusals = Refusals(events, parts.tally, now)
     rooms = Rooms()
     standard = security.standard
     defaults = Defaults(
@@ -197,9 +207,18 @@ def make_services(parts: Parts) -> Services:
         directories=directories,
         linking=linking,
     )
+    hashes = AccountHashes(strategies, parts.login_limits)
     return Services(
         strategies=strategies,
-        about=About(health, plugins, strategies.of, version=__version__, config=config, clock=now),
+        about=About(
+            health,
+            plugins,
+            strategies.of,
+            version=__version__,
+            config=config,
+            settings=settings.described,
+            clock=now,
+        ),
         accounts=accounts,
         activity=activity,
         api_keys=ApiKeys(
@@ -224,6 +243,8 @@ def make_services(parts: Parts) -> Services:
         exchanges=Exchanges(parts.flows, logins, tokens, parts.login_limits, door, refusals),
         grants=grants,
         health=health,
+        holding=Holding(store, sessions, now),
+        holding_back=HoldingBack(store, parts.login_limits, accounts, hashes, events, now),
         inventory=parts.inventory,
         journal=parts.journal,
         key_ring=KeyRing(store, changes, events, now),
@@ -241,11 +262,20 @@ def make_services(parts: Parts) -> Services:
         logins=logins,
         mappings=Mappings(store),
         metrics=Metrics(),
+        minutes=Minutes(store, parts.tally, settings.history.retention, now),
         places=Places(store),
         plugin_sides={
             plugin.name: PluginSide(parts.stores.get(plugin.name), directories.of(plugin.name))
             for plugin in plugins.loaded
         },
+        plugin_states=PluginStates(
+            parts.backend,
+            store,
+            plugins,
+            strategies,
+            PluginRecords(store, now),
+            failsafe=settings.failsafe,
+        ),
         previews=Previews(store, roles, profiles, actions),
         profiles=profiles,
         reauthentication=Reauthentication(
@@ -269,8 +299,10 @@ def make_services(parts: Parts) -> Services:
             settings.limits.documents_fetch_count,
         ),
         sessions=sessions,
+        sign_ins=SignIns(store, hashes),
         statuses=Statuses(store, changes, events, now),
         shutdown=Shutdown(parts.locks),
+        tally=parts.tally,
         tokens=tokens,
         users=users,
         actions=actions,
@@ -279,6 +311,7 @@ def make_services(parts: Parts) -> Services:
         clock=now,
         restricted_profile_ids=security.restricted_profile_ids,
         return_addresses=security.return_addresses,
+        strategy_order=settings.pages.strategies,
         secrets_in_urls=settings.http.allow_credentials_in_url,
         documents_fetch_count=settings.limits.documents_fetch_count,
         documents_write_count=settings.limits.documents_write_count,

@@ -117,12 +117,13 @@ EXPIRED = """
     INSERT INTO login_flows VALUES (x'01', 'x', x'01', NULL, x'01', 1);
     INSERT INTO scrolls VALUES ('x', 'users', '{}', '{}', 1);
     INSERT INTO audit (at, event) VALUES (1, 'SignedIn');
+    INSERT INTO minutes (minute) VALUES (1);
     INSERT INTO changes (what, id, at) VALUES ('user', 'x', 1), ('user', 'x', 9000000000000);
 """
 OVER = {
     "tokens": "expires_at", "api_keys": "expires_at", "login_counters": "expires_at",
     "devices": "seen_at", "login_flows": "expires_at", "scrolls": "expires_at", "audit": "at",
-    "changes": "at",
+    "minutes": "minute", "changes": "at",
 }  # fmt: skip
 
 

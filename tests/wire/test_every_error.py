@@ -81,6 +81,10 @@ UNMET = {
         ("auth:login", id): "a link has to come back: test_linking.py"
         for id in ("ostiary.credentials.exist", "security.credentials.rejected")
     },
+    **{
+        ("security:releaseHeldBack", id): "somebody has to be held back: test_held_back.py"
+        for id in ("ostiary.rights.escalation", "ostiary.rights.target")
+    },
     ("security:upsertUser", "security.user.not_found"): "the user would have to go meanwhile",
     (
         "realtime:subscribe",

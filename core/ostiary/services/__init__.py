@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ostiary.services.flows import Flows
     from ostiary.services.grants import Grants
     from ostiary.services.health import Health
+    from ostiary.services.held_back import HoldingBack
+    from ostiary.services.holding import Holding
     from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
     from ostiary.services.key_ring import KeyRing
@@ -44,7 +46,9 @@ if TYPE_CHECKING:
     from ostiary.services.logins import Logins
     from ostiary.services.mappings import Mappings
     from ostiary.services.metrics import Metrics
+    from ostiary.services.minutes import Minutes
     from ostiary.services.places import Places
+    from ostiary.services.plugin_states import PluginStates
     from ostiary.services.previews import Previews
     from ostiary.services.profiles import Profiles
     from ostiary.services.reauthentication import Reauthentication
@@ -55,7 +59,9 @@ if TYPE_CHECKING:
     from ostiary.services.search import Search
     from ostiary.services.sessions import Sessions
     from ostiary.services.shutdown import Shutdown
+    from ostiary.services.sign_ins import SignIns
     from ostiary.services.statuses import Statuses
+    from ostiary.services.tally import Tally
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
 
@@ -85,6 +91,8 @@ class Services(Struct, frozen=True, kw_only=True):
     explanations: Explanations
     grants: Grants
     health: Health
+    holding: Holding
+    holding_back: HoldingBack
     inventory: Inventory
     journal: Journal
     key_ring: KeyRing
@@ -95,19 +103,23 @@ class Services(Struct, frozen=True, kw_only=True):
     logins: Logins
     mappings: Mappings
     metrics: Metrics
+    minutes: Minutes
     places: Places
+    plugin_states: PluginStates
     plugin_sides: Mapping[str, PluginSide]
     previews: Previews
     profiles: Profiles
     reauthentication: Reauthentication
     search: Search
     sessions: Sessions
+    sign_ins: SignIns
     statuses: Statuses
     refusals: Refusals
     resets: Resets
     roles: Roles
     rooms: Rooms
     shutdown: Shutdown
+    tally: Tally
     tokens: Tokens
     users: Users
     actions: tuple[Action, ...]
@@ -116,6 +128,7 @@ class Services(Struct, frozen=True, kw_only=True):
     clock: Callable[[], int]
     restricted_profile_ids: tuple[str, ...]
     return_addresses: tuple[str, ...]
+    strategy_order: tuple[str, ...]
     secrets_in_urls: bool
     documents_fetch_count: int
     documents_write_count: int

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ostiary.settings.declaring import declarations
+from ostiary.settings.in_force import origins_in, tell, tell_of_plugins
 from ostiary.settings.masking import secrets_in
+from ostiary.settings.pages import Pages
 from ostiary.settings.reading import read_section, read_settings
 from ostiary.settings.sections import (
     PLUGIN_TABLES,
     Audit,
     Data,
     Database,
+    History,
     Http,
     Limits,
     Logging,
-    Pages,
     Plugins,
     Security,
     Server,
@@ -46,6 +48,9 @@ __all__ = [
 DEFAULT_FILE = Path("ostiary.toml")
 LOOPBACK_NAME = "localhost"
 
+FORMS = "/-/forms"
+"""Where the pages of strategies' forms are: ``/-/forms/<strategy>/<form>``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -54,6 +59,7 @@ class Settings:
     :ivar dev: the server behaves like a fresh Kuzzle (decision 2); only ``--dev`` sets it.
     :ivar failsafe: no plugin is loaded, and only administrators are answered; ``--failsafe``.
     :ivar warnings: what to tell the operator, although it does not stop the start.
+    :ivar origins: where each setting was given that was given anywhere, by its key.
     """
 
     server: Annotated[Server, "Listening."] = field(default_factory=Server)
@@ -64,15 +70,39 @@ class Settings:
     data: Annotated[Data, "Files."] = field(default_factory=Data)
     plugins: Annotated[Plugins, "Plugins."] = field(default_factory=Plugins)
     audit: Annotated[Audit, "Audit log."] = field(default_factory=Audit)
+    history: Annotated[History, "History."] = field(default_factory=History)
     pages: Annotated[Pages, "Pages."] = field(default_factory=Pages)
     logging: Annotated[Logging, "Logging."] = field(default_factory=Logging)
     dev: bool = field(default=False, metadata={"setting": False})
     failsafe: bool = field(default=False, metadata={"setting": False})
     warnings: tuple[str, ...] = field(default=(), metadata={"setting": False})
+    origins: Mapping[str, Origin] = field(
+        default_factory=dict, repr=False, compare=False, metadata={"setting": False}
+    )
+
+    @property
+    def pages_url(self) -> str | None:
+        """What the addresses begin with that lead to the forms of strategies; None without pages.
+
+        The links in mails begin with it: nothing that a client sends says where that is. What they
+        open is sent in clear within this machine alone.
+        """
+        public = self.server.public_url
+        if public is None or not (self.pages.enabled and self.http.cookie_authentication):
+            return None
+        private = self.server.over_https or _loopback(_host_of(public))
+        return f"{public.rstrip('/')}{FORMS}" if private else None
 
     def masked(self) -> dict[str, Any]:
         """Return every setting by its key, with secrets hidden."""
         return {**_shown(self), "dev": self.dev, "failsafe": self.failsafe}
+
+    def described(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every setting with what it means, its value and where that was given; no secret."""
+        return {
+            "settings": tell(described_settings(), self.masked(), self.origins),
+            "plugins": tell_of_plugins(self.plugins.tables),
+        }
 
 
 def load(
@@ -92,13 +122,13 @@ def load(
     known = tuple(described_settings())
     file = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     written = from_file(file) if file else Table()
-    default = Table.of({"data": {"dir": str(data_folder(environment))}}, Origin("by default"))
+    default = Table.of({"data": {"dir": str(data_folder(environment))}}, Origin("default"))
     table = default | written | from_environment(environment, known) | from_command_line(overrides)
     everything = tuple(described.key for described in known)
     settings = read_section(table, Settings, Place("", everything=everything))
     if file is not None:
         settings = replace(settings, warnings=_warnings(file, written, known))
-    settings = replace(settings, failsafe=failsafe)
+    settings = replace(settings, failsafe=failsafe, origins=origins_in(table, Settings))
     return _opened(settings, table) if dev else settings
 
 
@@ -127,6 +157,12 @@ def _loopback(host: str) -> bool:
         return host == LOOPBACK_NAME or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _host_of(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    return urlsplit(url).hostname or ""
 
 
 def _shown(section: Any) -> dict[str, Any]:

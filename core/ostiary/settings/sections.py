@@ -32,7 +32,7 @@ from ostiary.settings.rights import BaseProfiles, BaseRoles
 from ostiary.settings.table import Table
 
 SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 100, 60_000
-DAY = 86_400_000
+HOUR, DAY = 3_600_000, 86_400_000
 SHORTEST_WINDOW, LONGEST_WINDOW = 60_000, DAY
 
 PLUGIN_TABLES = "<name>"
@@ -203,7 +203,7 @@ class Security:
     ] = setting(None, variable="OSTIARY_MASTER_KEY", private=True, masked=hide)
     master_key_command: Annotated[
         Text | None, "Command that prints the master key, where a key service keeps it."
-    ] = None
+    ] = setting(None, confidential=True)
     setup_secret: Annotated[
         Annotated[str, Meta(min_length=16)] | None,
         "What the first administrator is created with; by default derived from the master key.",
@@ -374,17 +374,15 @@ class Audit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pages:
-    """The pages for people: signing in, one's own account, and the console."""
+class History:
+    """What the servers have answered in each minute, in the core's store."""
 
-    enabled: Annotated[
-        bool,
-        "Serve pages. They keep sessions in cookies, so without http.cookieAuthentication none.",
-    ] = True
-    console: Annotated[
-        bool, "Serve the console to who administers the server; --no-console leaves it out."
-    ] = True
-    name: Annotated[Text, "What the pages call this server."] = "Ostiary"
+    retention: Annotated[Span, "How long minutes are kept: from 1h to 90d."] = 7 * DAY
+
+    def __post_init__(self) -> None:
+        """Refuse to forget what was just written, and more than a plot is drawn of."""
+        if not HOUR <= self.retention <= 90 * DAY:
+            raise ValueError("retention: wanted: from 1h to 90d")
 
 
 @dataclass(frozen=True, kw_only=True)

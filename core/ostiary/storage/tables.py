@@ -348,3 +348,18 @@ master_keys = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("created_at", Instant, nullable=False),
 )
+
+COUNTED = ("requests", "refused", "failed", "sign_ins", "sign_ins_refused")
+TIMED, PLACES = ("request", "login"), 21
+"""What is counted in each minute; and what has a histogram: see ``services.histogram``."""
+
+minutes = Table(
+    "minutes",
+    metadata,
+    # Its beginning. What processes and machines have counted in it is added up in one row.
+    Column("minute", Instant, primary_key=True),
+    *(
+        Column(name, Integer, nullable=False, server_default=text("0"))
+        for name in (*COUNTED, *(f"{what}_{place}" for what in TIMED for place in range(PLACES)))
+    ),
+)
