@@ -1,4 +1,4 @@
-"""Keep what the servers have answered in each minute: how much, and how long it took."""
+"""Keep what the servers have answered in each minute; list users in the order they were created."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def upgrade() -> None:
             for name in (*COUNTED, *TIMED)
         ),
     )
+    op.create_index("users_by_creation", "users", ["created_at", "kuid"])
 
 
 def downgrade() -> None:
+    op.drop_index("users_by_creation", "users")
     op.drop_table("minutes")

@@ -21,10 +21,11 @@ from ostiary.storage import Database
 from ostiary.storage.conditions import Condition
 
 ENOUGH = 1000
-"""Rows after which a list is long, and need not be counted further."""
+"""Rows after which a list is long."""
 
 VERY_MANY = 20_000
-"""Rows after which it is quicker, where no more than a part is wanted, to look at each document."""
+"""Rows after which a list need not be counted further: it is quicker, where no more than a part is
+wanted, to look at each document."""
 
 MOST_COUNTED = 16
 """Lists that are counted; those of more leaves are taken for short."""
@@ -57,14 +58,19 @@ class Finder:
         self._where: list[Condition] = []
         self._from: FromClause = collection.table
         self._id: ColumnElement[str] = collection.id
+        indexed = bool(orders) and orders[0].path in collection.indexed
         first = _first(filter, lengths)
+        if indexed and first is not None and lengths[first] >= VERY_MANY:
+            # The documents in their order have so many soon.
+            first = None
         if first is not None:
             filter = every(part for part in _parts(filter) if part != first)
             self._begin_with(collection, first, join=_reads_columns(collection, filter, orders))
         narrow = _is_narrow(filter, first, lengths)
         # Where all are counted, and so all are looked at, lists are quicker.
         enough = ENOUGH if narrow else VERY_MANY
-        long = _long(filter, lengths, enough) if narrow or counted is not None else set()
+        beside = narrow or indexed or counted is not None
+        long = _long(filter, lengths, enough) if beside else set()
         self._where.append(sql.condition(collection, filter, self._id, long))
         self._keys = sorting.keys_of(collection, orders, self._id, narrow=narrow)
 
@@ -78,8 +84,7 @@ class Finder:
         counted: int | None = None,
     ) -> Finder:
         """Return what finds the documents, having looked where to begin."""
-        most = ENOUGH if counted is None else VERY_MANY
-        lengths = await _lengths(db, collection, filter, orders, most)
+        lengths = await _lengths(db, collection, filter, orders)
         return cls(db, collection, filter, orders, lengths, counted)
 
     async def count(self, beyond: Sequence[SortValue] | None = None) -> int:
@@ -132,7 +137,7 @@ class Finder:
 
 
 async def _lengths(
-    db: Database, collection: Collection, filter: Filter, orders: Sequence[Order], most: int
+    db: Database, collection: Collection, filter: Filter, orders: Sequence[Order]
 ) -> dict[Field, int]:
     """Return how long the lists of the first leaves are, as far as it matters."""
     fields = dict.fromkeys(leaf for leaf in leaves(filter) if isinstance(leaf, Field))
@@ -140,12 +145,12 @@ async def _lengths(
     alone = isinstance(filter, Field) and listed == [filter] and sql.is_single(filter)
     if alone and not orders:
         return {listed[0]: 0}  # It is where to begin, however long.
-    return {leaf: await _length(db, collection, leaf, most) for leaf in listed}
+    return {leaf: await _length(db, collection, leaf) for leaf in listed}
 
 
-async def _length(db: Database, collection: Collection, leaf: Field, most: int) -> int:
+async def _length(db: Database, collection: Collection, leaf: Field) -> int:
     _, holds = sql.values_of(collection, leaf)
-    some = select(literal(1)).where(holds).limit(most).subquery()
+    some = select(literal(1)).where(holds).limit(VERY_MANY).subquery()
     number: int = await db.scalar(select(func.count()).select_from(some))
     return number
 

@@ -27,7 +27,7 @@ SURROGATES = 0xD800, 0xE000
 def paths(collection: str) -> Select[tuple[str]]:
     """Return the paths of the values of a collection, found by as many steps through the index."""
     first = select(func.min(search_values.c.path).label("path"), literal(1).label("number"))
-    walk = first.where(search_values.c.collection == collection).cte("paths", recursive=True)
+    walk = first.where(search_values.c.collection == collection).cte(recursive=True)
     following = search_values.alias()
     after = select(func.min(following.c.path)).where(
         following.c.collection == collection, following.c.path > walk.c.path
