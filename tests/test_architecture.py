@@ -31,7 +31,7 @@ LAYERS = (
     "calling verdicts",
     "commands",
     "hookspecs",
-    "address_hooks login_hooks narrowing plugin_commands plugin_controllers plugin_loading plugin_names plugins stored_strategies",
+    "address_hooks login_hooks narrowing offering plugin_commands plugin_controllers plugin_loading plugin_names plugins stored_strategies",
     "background_hooks event_hooks",
     "services",
     "controllers",

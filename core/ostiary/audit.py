@@ -15,7 +15,8 @@ from ostiary.log import sanitized
 from ostiary.request import Reply, Request
 
 READING = re.compile(
-    "get|mGet|search|scroll|check|has|validate|credentialsExist|exists|list|refresh(?!Token)"
+    "get|mGet|search|scroll|check|has|validate|credentialsExist|exists|list|refresh(?!Token)|"
+    "describe|explain|preview"
 )
 """How the names of actions begin that change nothing."""
 

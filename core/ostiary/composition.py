@@ -80,7 +80,14 @@ def find_plugins(settings: Settings, disabled: Collection[str] = ()) -> Plugins:
         return no_plugins()
     plugins = settings.plugins
     allow = None if plugins.allow is None else list(plugins.allow)
-    found = load_plugins(plugins.tables, allow, disabled, dev=settings.dev, version=__version__)
+    found = load_plugins(
+        plugins.tables,
+        allow,
+        disabled,
+        dev=settings.dev,
+        version=__version__,
+        pages_url=settings.pages_url,
+    )
     check_names(found.loaded, {*NATIVE, *(controller.name for controller in CONTROLLERS)})
     return found
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
-from ostiary.strategies import CredentialField, Factor, Kind, Strategy, described
+from ostiary.errors import CATALOGUE
+from ostiary.strategies import CredentialField, Factor, Form, Kind, Strategy, described
 
 STRATEGY_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+FORM_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 
 RESERVED = {
@@ -81,6 +83,39 @@ def _faults(strategy: Strategy) -> Iterator[str]:
             yield f"header {name!r} is asked for twice"
     if AUTHORIZATION in strategy.proxy_headers:
         yield f"header {AUTHORIZATION!r} is no header of a proxy"
+    yield from _faults_of_forms(strategy.forms)
+
+
+def _faults_of_forms(forms: Iterable[Any]) -> Iterator[str]:
+    seen = set[str]()
+    for form in forms:
+        if not isinstance(form, Form) or not _named(form.name, FORM_NAME):
+            yield f"{form!r} is no Form with a name such as new-password"
+        elif form.name in seen:
+            yield f"two forms are named {form.name!r}"
+        elif fault := next(_faults_of_form(form), None):
+            yield f"form {form.name!r}: {fault}"
+        else:
+            seen.add(form.name)
+
+
+def _faults_of_form(form: Form) -> Iterator[str]:
+    label: Any = form.label
+    refusals: Any = form.refusals
+    if fault := fault_of_fields(form.fields):
+        yield fault
+    if not isinstance(label, str) or not label:
+        yield "it has no label"
+    if form.code is not None and not _named(form.code, FIELD_NAME):
+        yield f"{form.code!r} cannot name a field"
+    if form.code in [one.name for one in described(form.fields)]:
+        yield f"the code {form.code!r} is no field that is filled in"
+    if not isinstance(refusals, Mapping):
+        yield "refusals are a mapping"
+    elif refusals and form.code is None:
+        yield "without a code no refused login goes on with it"
+    elif unknown := [id for id in refusals if id not in CATALOGUE]:
+        yield f"there is no error {unknown[0]!r}"
 
 
 def _named(name: Any, pattern: re.Pattern[str]) -> bool:

@@ -85,6 +85,24 @@ class SignInHeldBack(Refusal, frozen=True, kw_only=True):
     wait: int | None = None
 
 
+class LoginsReleased(Event, frozen=True, kw_only=True):
+    """Somebody who had to wait after failed logins may try again at once.
+
+    :ivar kuid: whose account, or device, it is; None if that is not known, or of an address.
+    :ivar account: a keyed hash of the account that was held back; None if it was something else.
+    :ivar kind: ``account``, ``address`` or ``device``; None if that is not known.
+    :ivar network: the address that was held back, or that of the device.
+    :ivar fingerprint: the beginning of the hash that the failures were counted by.
+    """
+
+    kuid: str | None = None
+    strategy: str | None = None
+    account: bytes | None = None
+    kind: str | None = None
+    network: str | None = None
+    fingerprint: str
+
+
 class ReauthenticationRefused(Refusal, frozen=True, kw_only=True):
     """Somebody who is signed in did not prove once more who they are, or was not asked any more.
 

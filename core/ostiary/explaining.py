@@ -23,6 +23,7 @@ TOLD: dict[str, str] = {
     "SignInRefused": "login refused",
     "SignInHeldBack": "login held back",
     "ReauthenticationRefused": "proof before a change refused",
+    "LoginsReleased": "let try again after failed logins",
     "SignedOut": "signed out",
     "SessionsEnded": "sessions ended",
     "UserCreated": "user created",

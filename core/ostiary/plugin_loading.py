@@ -17,6 +17,7 @@ from ostiary.actions import WrongDeclaration
 from ostiary.declarations import fault_of
 from ostiary.errors import DeclaredTwice
 from ostiary.log import origin
+from ostiary.offering import fault_of_forms
 from ostiary.plugin_controllers import named_on_the_wire
 from ostiary.plugin_names import (
     check_errors,
@@ -65,11 +66,13 @@ def load_plugins(
     *,
     dev: bool,
     version: str,
+    pages_url: str | None = None,
 ) -> Plugins:
     """Load every plugin that is installed, or those that are allowed.
 
     :param settings: the tables ``[plugins.<name>]``; each reaches its plugin only.
     :param disabled: not even imported.
+    :param pages_url: what the addresses of the forms of strategies begin with; None without pages.
     :raises PluginError: a declaration is wrong; says which plugin, hook and argument.
     :raises SettingsError: a setting of a plugin is wrong.
     """
@@ -78,6 +81,7 @@ def load_plugins(
     loaded: dict[str, Plugin] = {}
     refused: dict[str, str] = {}
     failed: dict[str, str] = {}
+    added = {"dev": dev} | ({} if pages_url is None else {"pagesUrl": pages_url})
     with watching() as watchdog:
         for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
             if allow is not None and entry.name not in allow:
@@ -88,7 +92,7 @@ def load_plugins(
                 raise PluginError(f"two packages bring a plugin named {entry.name!r}")
             elif module := _import(entry, failed, version, watchdog):
                 table = Table(name=f"plugins.{entry.name}")
-                given = table | settings.get(entry.name, {}) | {"dev": dev}
+                given = table | settings.get(entry.name, {}) | added
                 loaded[entry.name] = _loaded(manager, entry, module, given, watchdog)
     refused |= failed
     for name in settings:
@@ -244,7 +248,11 @@ def _declared(
         answers=bool(answers),
     )
     declared = ask("ostiary_controllers", listed=True) or ()
-    return replace(plugin, controllers=named_on_the_wire(plugin, declared))
+    plugin = replace(plugin, controllers=named_on_the_wire(plugin, declared))
+    for strategy in strategies:
+        if (fault := fault_of_forms(plugin, strategy)) is not None:
+            raise PluginError(f"plugin {plugin.name}: ostiary_strategies: {fault}")
+    return plugin
 
 
 def _takes_part(answering: set[str], wrapping: set[str], *, strategies: bool) -> bool:

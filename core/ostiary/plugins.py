@@ -175,6 +175,10 @@ class Strategies:
         self._find(name)
         return self._owners[name]
 
+    def wire_name(self, name: str) -> str:
+        """Return what the plugin of a strategy is called on the wire."""
+        return self._declaring[self.owner(name)].wire_name
+
     def finds_by_id(self, name: str) -> bool:
         """Tell whether a strategy can say whose credentials a name opens."""
         return self._implements(BY_ID, name)
@@ -299,14 +303,11 @@ class Strategies:
         await self.settle(name)
         if not self._implements(SEARCH, name):
             raise errors.MissingOptionalMethod(SEARCH, name)
-        wanted: dict[str, Any] = {
-            "filter": filter,
-            "sort": tuple(sort),
-            "offset": offset,
-            "limit": limit,
-        }
+        page: dict[str, Any] = {"sort": tuple(sort), "offset": offset, "limit": limit}
         check = partial(found_of, name, limit=limit)
-        found: FoundCredentials = await self._ask(SEARCH, name, Call(), check, **wanted)
+        found: FoundCredentials = await self._ask(
+            SEARCH, name, Call(), check, filter=filter, **page
+        )
         return found
 
     async def renew(self, name: str, kuid: str, call: Call) -> Duration | None:

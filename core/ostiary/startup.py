@@ -12,6 +12,7 @@ from ostiary import errors
 from ostiary.composition import Core, find_plugins, make_backend, open_core
 from ostiary.key_settings import load_master_key
 from ostiary.log import origin
+from ostiary.offering import unknown
 from ostiary.plugin_commands import unreachable
 from ostiary.plugins import PluginError, Plugins
 from ostiary.services.inventory import disabled
@@ -53,6 +54,7 @@ async def prepare(settings: Settings, words: Collection[str] = ()) -> None:
             print(_FAILSAFE, file=sys.stderr)
         else:
             await _note_plugins(core)
+            await _note_strategies(core)
             for name in unreachable(core.plugins, words):
                 logger.warning(
                     "the commands of plugin %s cannot be run: the server has `ostiary %s`",
@@ -167,6 +169,13 @@ async def _note_plugins(core: Core) -> None:
         logger.warning("plugin %s is not loaded: %s", name, reason)
     if await core.services.door.look():
         print(f"{LOUD}\nNobody can sign in; see the line above.\n{LOUD}", file=sys.stderr)
+
+
+async def _note_strategies(core: Core) -> None:
+    """Say what is to be offered, or hidden, and is not there: it may come while the server runs."""
+    await core.services.strategies.settle()
+    for name in unknown(core.services.strategies, core.settings.pages.strategies):
+        logger.warning("pages.strategies has %r, and there is no such strategy now", name)
 
 
 _FAILSAFE = f"""{LOUD}

@@ -15,6 +15,7 @@ from ostiary import errors
 from ostiary.calling import Calls
 from ostiary.declarations import fault_of, name_of
 from ostiary.log import origin
+from ostiary.offering import fault_of_forms
 from ostiary.storage import OwnStore
 from ostiary.strategies import Strategy
 
@@ -105,7 +106,7 @@ class StoredStrategies:
         self._faults.pop(plugin.name, None)
         try:
             named = await self._ask(plugin)
-            self._check(plugin.name, named)
+            self._check(plugin, named)
             await self._claim(plugin.name, [strategy.name for strategy in named])
         except (errors.StrategyNotRegistered, errors.StrategyOfAnother) as error:
             logger.error("plugin %s keeps its former strategies: %s", plugin.name, error)  # noqa: TRY400
@@ -127,14 +128,14 @@ class StoredStrategies:
 
         return await self._calls.call(f"plugin {plugin.name}", STORED, ask, tuple)
 
-    def _check(self, plugin: str, named: Sequence[Strategy]) -> None:
+    def _check(self, plugin: Plugin, named: Sequence[Strategy]) -> None:
         names: set[str] = set()
         for strategy in named:
-            fault = fault_of(strategy)
+            fault = fault_of(strategy) or fault_of_forms(plugin, strategy)
             if fault is None and strategy.name in names:
                 fault = "it is named twice"
             if fault is not None:
                 raise errors.StrategyNotRegistered(name_of(strategy), fault)
-            if self._owner_of(strategy.name) not in (None, plugin):
+            if self._owner_of(strategy.name) not in (None, plugin.name):
                 raise errors.StrategyOfAnother(strategy.name)
             names.add(strategy.name)

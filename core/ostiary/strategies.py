@@ -59,6 +59,49 @@ class CredentialField:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What somebody can do who has not signed in: an action of the plugin, which pages draw.
+
+    :param name: what the address of its page ends with; ``[a-z][a-z0-9-]*``.
+    :param action: one of the plugin's own, as ``controller:action``. What is filled in is sent as
+        its body; who it signs in, by answering as ``Directory.open_session`` does, is signed in.
+    :param label: what a person reads on a link to it, and above it.
+    :param fields: what is filled in: members of the body.
+    :param help: a sentence above the fields.
+    :param done: a sentence for who has done it, and was not signed in by it.
+    :param code: the member of the body that takes what proves who one is. A mail opens the page
+        with it, behind a ``#``: ``#token=…`` where it is ``token``. A form with a code is offered
+        to nobody who has none; one without to everybody, where they sign in.
+    :param refusals: logins that go on here, by the id of their error: the member of it that holds
+        the code.
+    """
+
+    name: str
+    action: str
+    label: str
+    fields: tuple[CredentialField | str, ...] = ()
+    help: str = ""
+    done: str = ""
+    code: str | None = None
+    refusals: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a page needs to draw it."""
+        controller, _, action = self.action.rpartition(":")
+        return {
+            "name": self.name,
+            "controller": controller,
+            "action": action,
+            "label": self.label,
+            "help": self.help,
+            "done": self.done,
+            "fields": [one.to_json() for one in described(self.fields)],
+            "code": self.code,
+            "refusals": dict(self.refusals),
+        }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Strategy:
     """A way to prove who one is, declared by a plugin.
@@ -88,6 +131,7 @@ class Strategy:
         and no form.
     :param proxy_headers: those that mean something only if a trusted proxy has set them, such as
         the certificate of a client; no other request has them.
+    :param forms: what who has not signed in can do beside a login, such as ask for a new password.
     """
 
     name: str
@@ -102,6 +146,7 @@ class Strategy:
     several: bool = False
     keeps_last: bool = False
     redirects: bool = False
+    forms: tuple[Form, ...] = ()
 
     @cached_property
     def described(self) -> tuple[CredentialField, ...]:
@@ -131,7 +176,16 @@ class Strategy:
             "factors": list(self.factors),
             "phishingResistant": self.phishing_resistant,
             "redirects": self.redirects,
+            "identifier": self.identifier,
+            "forms": [form.to_json() for form in self.forms],
         }
+
+    def page(self, pages_url: str | None, form: str) -> str | None:
+        """Return the address of the page of a form, for a mail; None if there is no such page.
+
+        :param pages_url: the key ``pagesUrl`` of the plugin's settings, which the server adds.
+        """
+        return None if pages_url is None else f"{pages_url}/{self.name}/{form}"
 
     def account(self, credentials: Mapping[str, Any]) -> str | None:
         """Return by what the attempts on an account are counted; None if they name none.

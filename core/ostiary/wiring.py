@@ -21,6 +21,7 @@ from ostiary.plugin_controllers import PluginSide
 from ostiary.plugins import Plugins, Strategies
 from ostiary.services import Services
 from ostiary.services.about import About
+from ostiary.services.account_hashes import AccountHashes
 from ostiary.services.accounts import Accounts
 from ostiary.services.activity import Activity
 from ostiary.services.api_keys import ApiKeys
@@ -37,9 +38,12 @@ from ostiary.services.door import Door
 from ostiary.services.enrolment import Enrolment
 from ostiary.services.events import Events
 from ostiary.services.exchanges import Exchanges
+from ostiary.services.explanations import Explanations
 from ostiary.services.flows import Flows
 from ostiary.services.grants import Grants
 from ostiary.services.health import Health
+from ostiary.services.held_back import HoldingBack
+from ostiary.services.holding import Holding
 from ostiary.services.inventory import Inventory
 from ostiary.services.journal import Journal
 from ostiary.services.key_ring import KeyRing
@@ -55,6 +59,7 @@ from ostiary.services.mappings import Mappings
 from ostiary.services.metrics import Metrics
 from ostiary.services.native import Names
 from ostiary.services.places import Places
+from ostiary.services.previews import Previews
 from ostiary.services.profiles import Profiles
 from ostiary.services.reauthentication import Reauthentication
 from ostiary.services.refusals import Refusals
@@ -65,6 +70,7 @@ from ostiary.services.search import Search
 from ostiary.services.search.scrolls import Scrolls
 from ostiary.services.sessions import Sessions
 from ostiary.services.shutdown import Shutdown
+from ostiary.services.sign_ins import SignIns
 from ostiary.services.signing import SigningKeys
 from ostiary.services.statuses import Statuses
 from ostiary.services.strategy_changes import StrategyChanges
@@ -134,7 +140,8 @@ def make_services(parts: Parts) -> Services:
     )
     health = Health(store, "sqlite" if settings.database.url is None else "postgresql")
     config = settings.masked()
-    roles = Roles(store, changes, events, now, Names.of(registry))
+    actions = tuple(sorted(registry, key=lambda action: (action.controller, action.name)))
+    roles = Roles(store, changes, events, now, Names.of(actions))
     profiles = Profiles(store, changes, events, now)
     credentials = Credentials(
         store,
@@ -194,6 +201,7 @@ def make_services(parts: Parts) -> Services:
         directories=directories,
         linking=linking,
     )
+    hashes = AccountHashes(strategies, parts.login_limits)
     return Services(
         strategies=strategies,
         about=About(health, plugins, strategies.of, version=__version__, config=config, clock=now),
@@ -211,6 +219,7 @@ def make_services(parts: Parts) -> Services:
         credentials=credentials,
         defaults=defaults,
         directories=directories,
+        explanations=Explanations(profiles, roles, actions),
         flows=parts.flows,
         door=door,
         enrolment=Enrolment(
@@ -220,6 +229,8 @@ def make_services(parts: Parts) -> Services:
         exchanges=Exchanges(parts.flows, logins, tokens, parts.login_limits, door, refusals),
         grants=grants,
         health=health,
+        holding=Holding(store, sessions, now),
+        holding_back=HoldingBack(store, parts.login_limits, accounts, hashes, events, now),
         inventory=parts.inventory,
         journal=parts.journal,
         key_ring=KeyRing(store, changes, events, now),
@@ -242,6 +253,7 @@ def make_services(parts: Parts) -> Services:
             plugin.name: PluginSide(parts.stores.get(plugin.name), directories.of(plugin.name))
             for plugin in plugins.loaded
         },
+        previews=Previews(store, roles, profiles, actions),
         profiles=profiles,
         reauthentication=Reauthentication(
             strategies,
@@ -264,15 +276,18 @@ def make_services(parts: Parts) -> Services:
             settings.limits.documents_fetch_count,
         ),
         sessions=sessions,
+        sign_ins=SignIns(store, hashes),
         statuses=Statuses(store, changes, events, now),
         shutdown=Shutdown(parts.locks),
         tokens=tokens,
         users=users,
+        actions=actions,
         public_api=registry.public_api,
         openapi=_openapi(registry, strategies),
         clock=now,
         restricted_profile_ids=security.restricted_profile_ids,
         return_addresses=security.return_addresses,
+        strategy_order=settings.pages.strategies,
         secrets_in_urls=settings.http.allow_credentials_in_url,
         documents_fetch_count=settings.limits.documents_fetch_count,
         documents_write_count=settings.limits.documents_write_count,

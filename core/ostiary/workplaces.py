@@ -41,7 +41,9 @@ def find_commands(settings: Settings, plugin: str) -> tuple[Command, ...]:
     if plugin in asyncio.run(_disabled(settings)):
         raise PluginError(f"plugin {plugin} is not loaded: {DISABLED}")
     table = {name: one for name, one in settings.plugins.tables.items() if name == plugin}
-    plugins = load_plugins(table, [plugin], dev=settings.dev, version=__version__)
+    plugins = load_plugins(
+        table, [plugin], dev=settings.dev, version=__version__, pages_url=settings.pages_url
+    )
     return commands_of(plugins, plugin)
 
 

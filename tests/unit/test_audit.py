@@ -12,4 +12,5 @@ def test_what_only_reads_is_not_noted() -> None:
     assert {"login", "logout", "refreshToken", "createUser", "createFirstAdmin"} <= noted
     assert {"updateSelf", "deleteUser", "createMyCredentials", "updateCredentials"} <= noted
     assert noted.isdisjoint({"checkToken", "getCurrentUser", "getUser", "publicApi", "now"})
+    assert noted.isdisjoint({"describeStrategies", "explainUserRights", "previewRole"})
     assert noted.isdisjoint({"hasCredentials", "credentialsExist", "validateCredentials"})

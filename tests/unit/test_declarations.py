@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ostiary import CredentialField, Strategy
+from ostiary import CredentialField, Form, Strategy, errors
 from ostiary.declarations import fault_of, fault_of_fields
 from ostiary.openapi import document
 from ostiary.openapi_logins import LOGIN, with_logins
@@ -41,7 +41,66 @@ def test_a_page_gets_all_it_needs_to_draw_a_strategy() -> None:
         "factors": ["possession", "knowledge"],
         "phishingResistant": False,
         "redirects": False,
+        "identifier": None,
+        "forms": [],
     }
+
+
+def test_a_page_gets_all_it_needs_to_draw_a_form() -> None:
+    lost = Form(
+        name="lost",
+        action="pin:reset",
+        label="I have lost my PIN",
+        help="Choose another.",
+        done="It is set.",
+        fields=(PIN,),
+        code="token",
+        refusals={errors.LoginRefused.id: "resetToken"},
+    )
+    assert fault_of(Strategy(name="pin", fields=(PIN,), forms=(lost,))) is None
+    assert lost.to_json() == {
+        "name": "lost",
+        "controller": "pin",
+        "action": "reset",
+        "label": "I have lost my PIN",
+        "help": "Choose another.",
+        "done": "It is set.",
+        "fields": [PIN.to_json()],
+        "code": "token",
+        "refusals": {"plugin.strategy.missing_user": "resetToken"},
+    }
+
+
+def test_the_address_of_a_form_is_known_where_the_pages_are() -> None:
+    strategy = Strategy(name="pin")
+    pages_url = "https://auth.example.com/-/forms"
+    assert strategy.page(pages_url, "lost") == "https://auth.example.com/-/forms/pin/lost"
+    assert strategy.page(None, "lost") is None
+
+
+@pytest.mark.parametrize(
+    "declared, told",
+    [
+        ({"name": "Lost"}, "no Form with a name"),
+        ({"label": ""}, "no label"),
+        ({"fields": ("a-b",)}, "cannot name a field"),
+        ({"code": "a-b"}, "cannot name a field"),
+        ({"code": "pin", "fields": ("pin",)}, "no field that is filled in"),
+        ({"refusals": {errors.LoginRefused.id: "token"}}, "without a code"),
+        ({"refusals": {"plugin.pin.lsot": "token"}, "code": "token"}, "no error 'plugin.pin.lsot'"),
+        ({"refusals": ("plugin.pin.lost",), "code": "token"}, "a mapping"),
+    ],
+)
+def test_a_form_that_nobody_could_draw_is_refused(declared: Any, told: str) -> None:
+    form = Form(**{"name": "lost", "action": "pin:reset", "label": "Lost", **declared})
+    assert told in str(fault_of(Strategy(name="pin", forms=(form,))))
+
+
+def test_what_is_no_form_is_refused_and_so_are_two_of_one_name() -> None:
+    lost = Form(name="lost", action="pin:reset", label="Lost")
+    odd: Any = ("lost",)
+    assert "no Form" in str(fault_of(Strategy(name="pin", forms=odd)))
+    assert "two forms" in str(fault_of(Strategy(name="pin", forms=(lost, lost))))
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,53 @@ def test_settings_reach_their_plugin_only(install: Install) -> None:
     }
 
 
+FORMS = """
+from ostiary import Controller, Form
+from typing import TypedDict
+
+class New(TypedDict):
+    phrase: str
+    code: str
+
+lost = Controller("lost")
+
+@lost.action()
+async def reset(body: New):
+    return {}
+
+@lost.action(signed_in=True)
+async def mine(body: New):
+    return {}
+
+@lost.action()
+async def listed():
+    return []
+
+@hookimpl
+def ostiary_controllers():
+    return [lost]
+"""
+
+
+@pytest.mark.parametrize(
+    "form, told",
+    [
+        ("'lost:find', fields=('phrase',), code='code'", "there is no action 'lost:find'"),
+        ("'lost:mine', fields=('phrase',), code='code'", "for who has signed in"),
+        ("'lost:listed'", "more than a body, or none"),
+        ("'lost:reset', fields=('phrase', 'name'), code='code'", "has no 'name'"),
+        ("'lost:reset', fields=('phrase',)", "lacks 'code'"),
+    ],
+)
+def test_a_form_that_its_action_could_not_answer_stops_the_start(
+    install: Install, form: str, told: str
+) -> None:
+    wrong = ("Strategy(", f"Strategy(forms=(Form(name='lost', label='Lost', action={form}),), ")
+    source = badge().source.replace(*wrong) + FORMS
+    with pytest.raises(PluginError, match=f"form 'lost': .*{told}"):
+        install(Package(name="badge", source=source))
+
+
 def test_a_wrong_setting_stops_the_start_and_is_named_with_its_table(install: Install) -> None:
     source = badge().source.replace("given.update(settings)", "read_settings(settings, Doors)")
     source += "\nfrom dataclasses import dataclass\n@dataclass\nclass Doors:\n    door: str = ''\n"

@@ -14,6 +14,7 @@ from ostiary.testing.wire import Api, HttpApi
 ACTIONS = {f"{action.controller}:{action.name}": action for action in registry_of("local")}
 ELSEWHERE = {
     "security:createFirstAdmin": "there is an administrator: tests/server/test_first_admin.py",
+    "security:releaseHeldBack": "somebody has to be held back: test_held_back.py",
     "admin:resetSecurity": "it would take the users of all other tests: test_resets.py",
     "admin:resetDatabase": "it would take the indexes of all other tests: test_resets.py",
     "admin:shutdown": "it would end the server of all other tests: tests/server/test_admin.py",

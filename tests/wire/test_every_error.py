@@ -50,6 +50,10 @@ UNMET = {
         ): "actions and places by the hundred: test_listing_rights.py"
         for name in ("auth:getMyRights", "security:getUserRights", "security:getProfileRights")
     },
+    **{
+        (f"security:{name}", "ostiary.rights.too_many"): "as many again: test_rights_told.py"
+        for name in ("explainUserRights", "previewRole", "previewProfile")
+    },
     (
         "auth:login",
         "ostiary.user.last_administrator",
@@ -76,6 +80,10 @@ UNMET = {
     **{
         ("auth:login", id): "a link has to come back: test_linking.py"
         for id in ("ostiary.credentials.exist", "security.credentials.rejected")
+    },
+    **{
+        ("security:releaseHeldBack", id): "somebody has to be held back: test_held_back.py"
+        for id in ("ostiary.rights.escalation", "ostiary.rights.target")
     },
     ("security:upsertUser", "security.user.not_found"): "the user would have to go meanwhile",
     (

@@ -90,8 +90,8 @@ def body_for(action: str, username: str, password: str) -> Any:
         "security:createCredentials": fresh,
         "security:updateCredentials": {"password": NEW},
         "security:validateCredentials": fresh,
-        **{f"security:{verb}Role": ROLE for verb in ("create", "createOrReplace", "update")},
-        **{f"security:{verb}Profile": PROFILE for verb in ("create", "createOrReplace", "update")},
+        **{f"security:{verb}Role": ROLE for verb in VERBS},
+        **{f"security:{verb}Profile": PROFILE for verb in VERBS},
         **{f"security:update{kind}Mapping": MAPPING for kind in ("User", "Profile", "Role")},
         **{
             f"security:{verb}{kind}": ids
@@ -141,6 +141,7 @@ def succeed(closed: Any, http: HttpApi, action: Action, route: Route) -> Outcome
     return http.send(route.verb, url, body, jwt=jwt)
 
 
+VERBS = ("create", "createOrReplace", "update", "preview")
 WITHOUT_SUCCESS = {
     ("GET", "/_login/{strategy}"): "credentials are not accepted in a URL",
     ("POST", "/_createFirstAdmin"): "there is an administrator",

@@ -42,6 +42,23 @@ EXTRA: dict[str, str] = {
     "security:disableUser": "issue 3: users are shut out without being deleted",
     "security:enableUser": "issue 3: and let in again",
     "security:searchAuditLog": "issue 4: who did what, for administrators",
+    "security:explainUserRights": "issue 8: what lets a user do what they may do",
+    "security:previewRole": "issue 8: what saving would do is seen before",
+    "security:previewProfile": "issue 8: likewise",
+    **{
+        f"security:{name} ifUnchangedSince": "issue 8: two who edit do not undo each other's change"
+        for name in (
+            "createOrReplaceRole",
+            "createOrReplaceProfile",
+            "updateRole",
+            "updateProfile",
+        )
+    },
+    "server:describeActions": "issue 8: an editor of roles says what each action does",
+    "auth:getMySignIns": "issue 8: my account shows who has tried to be me",
+    "security:searchSessions": "issue 8: the console lists the sessions and keys of everybody",
+    "security:searchHeldBack": "issue 8: and who is held back now",
+    "security:releaseHeldBack": "issue 8: and lets them try again",
     "security:createApiKey force": "KEY-08: administrators override the longest lifetime knowingly",
     **{
         f"kuzzle-plugin-auth-passport-local/{name}": reason

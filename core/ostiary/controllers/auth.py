@@ -19,6 +19,7 @@ from ostiary.controllers.returns import (
 from ostiary.controllers.steps import ASKED, asked, fields_of, holder_of, readable
 from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
 from ostiary.narrowing import call_of
+from ostiary.offering import offered
 from ostiary.request import Reply, Request
 from ostiary.services import Services
 from ostiary.services.exchanges import Question
@@ -134,9 +135,14 @@ async def get_strategies(services: Services) -> list[str]:
 
 @auth.action(GET("/strategies/_describe"))
 async def describe_strategies(services: Services) -> list[dict[str, Any]]:
-    """Describe the authentication strategies, so that a page can offer them to who signs in."""
+    """Describe the authentication strategies, so that a page can offer them to who signs in.
+
+    They come in the order of the setting `pages.strategies`; those that it hides are not `offered`.
+    A strategy may have forms for who cannot sign in: actions of its plugin that take what is filled
+    in as their body, and perhaps a code, which comes by mail or with the error of a refused login.
+    """
     await services.strategies.settle()
-    return [services.strategies.find(name).to_json() for name in services.strategies]
+    return offered(services.strategies, services.strategy_order)
 
 
 @auth.action(

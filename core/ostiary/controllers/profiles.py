@@ -8,7 +8,7 @@ from ostiary import errors
 from ostiary.actions import DELETE, GET, POST, PUT
 from ostiary.controllers.authority import caller
 from ostiary.controllers.batches import DELETING, Ids, delete_each, wanted
-from ostiary.controllers.roles import NAMING
+from ostiary.controllers.roles import NAMING, Since
 from ostiary.controllers.users import REWRITTEN, security
 from ostiary.request import Reply, Request
 from ostiary.services import Services
@@ -31,7 +31,7 @@ WRITING = [
 ]
 """What writing a profile can end with."""
 
-REPLACING = [*WRITING, errors.AdministratorsKeepRights]
+REPLACING = [*WRITING, errors.AdministratorsKeepRights, errors.ChangedMeanwhile]
 """What writing a profile that may be there can end with."""
 
 
@@ -75,11 +75,16 @@ async def create_profile(
     PUT("/profiles/{_id}"), strict=True, raises=[*REPLACING, *NAMING], ignored=["refresh"]
 )
 async def create_or_replace_profile(
-    services: Services, request: Request, id: ProfileId, body: NewProfile, strict: Strict = False
+    services: Services,
+    request: Request,
+    id: ProfileId,
+    body: NewProfile,
+    strict: Strict = False,
+    if_unchanged_since: Since = None,
 ) -> dict[str, Any]:
     """Create a profile, or replace the one of that id; see ``createProfile``."""
     by = await caller(services, request)
-    profile = await services.profiles.put(id, body, by, strict=strict)
+    profile = await services.profiles.put(id, body, by, strict=strict, since=if_unchanged_since)
     return profile.to_json()
 
 
@@ -95,10 +100,11 @@ async def update_profile(
     id: ProfileId,
     body: SomeOfAProfile,
     strict: Strict = False,
+    if_unchanged_since: Since = None,
 ) -> dict[str, Any]:
     """Change some members of a profile; the others stay. See ``createProfile``."""
     by = await caller(services, request)
-    profile = await services.profiles.update(id, body, by, strict=strict)
+    profile = await services.profiles.update(id, body, by, strict=strict, since=if_unchanged_since)
     return profile.to_json()
 
 

@@ -23,6 +23,19 @@ async def get_user_rights(services: Services, id: Kuid) -> dict[str, Any]:
 
 
 @security.action(
+    GET("/users/{_id}/_explainRights"), raises=[errors.UserNotFound, errors.TooManyRights]
+)
+async def explain_user_rights(services: Services, id: Kuid) -> dict[str, Any]:
+    """List the actions that a user may run, each with the rules that let them.
+
+    ``policies`` are those of the user's profiles; ``through`` names by its position there each
+    that grants an action, and the entry of its role that does: ``*`` is a wildcard. Who is
+    disabled (``status``) runs nothing of it.
+    """
+    return await services.explanations.of(await _account(services, id))
+
+
+@security.action(
     GET("/profiles/{_id}/_rights"), raises=[errors.ProfileNotFound, errors.TooManyRights]
 )
 async def get_profile_rights(services: Services, id: ProfileId) -> dict[str, Any]:

@@ -15,6 +15,11 @@ from ostiary.services import Services
 RoleId = Annotated[str, "The id of the role."]
 Force = Annotated[bool, "Allow controllers that are not there, and actions that plugins lack."]
 
+Since = Annotated[
+    int | None,
+    "`updatedAt`, or else `createdAt`, as it was read: refused if it was changed at another time.",
+]
+
 WRITING = [
     errors.InvalidType,
     errors.EmptyArgument,
@@ -26,7 +31,7 @@ WRITING = [
 ]
 """What writing a role can end with."""
 
-REPLACING = [*WRITING, errors.AdministratorsKeepRights]
+REPLACING = [*WRITING, errors.AdministratorsKeepRights, errors.ChangedMeanwhile]
 """What writing a role that may be there can end with."""
 
 NAMING = [errors.SearchAsAnId, errors.InvalidArgument]
@@ -56,11 +61,16 @@ async def create_role(
     PUT("/roles/{_id}"), strict=True, raises=[*REPLACING, *NAMING], ignored=["refresh"]
 )
 async def create_or_replace_role(
-    services: Services, request: Request, id: RoleId, body: dict[str, Any], force: Force = False
+    services: Services,
+    request: Request,
+    id: RoleId,
+    body: dict[str, Any],
+    force: Force = False,
+    if_unchanged_since: Since = None,
 ) -> dict[str, Any]:
     """Create a role, or replace the one of that id; see ``createRole``."""
     by = await caller(services, request)
-    role = await services.roles.put(id, body, by, force=force)
+    role = await services.roles.put(id, body, by, force=force, since=if_unchanged_since)
     return role.to_json()
 
 
@@ -71,11 +81,16 @@ async def create_or_replace_role(
     ignored=REWRITTEN,
 )
 async def update_role(
-    services: Services, request: Request, id: RoleId, body: dict[str, Any], force: Force = False
+    services: Services,
+    request: Request,
+    id: RoleId,
+    body: dict[str, Any],
+    force: Force = False,
+    if_unchanged_since: Since = None,
 ) -> dict[str, Any]:
     """Replace a role that exists, as a whole; see ``createRole``."""
     by = await caller(services, request)
-    role = await services.roles.update(id, body, by, force=force)
+    role = await services.roles.update(id, body, by, force=force, since=if_unchanged_since)
     return role.to_json()
 
 

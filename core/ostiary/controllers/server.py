@@ -28,6 +28,25 @@ async def public_api(services: Services) -> Mapping[str, Any]:
     return services.public_api()
 
 
+@server.action(GET("/_describeActions"))
+async def describe_actions(services: Services) -> dict[str, Any]:
+    """List every action with a sentence on it, its routes, and the plugin that adds it."""
+    plugins = services.about.plugins()
+    owners = {one: name for name, plugin in plugins.items() for one in plugin["controllers"]}
+    hits = [
+        {
+            "controller": action.controller,
+            "action": action.name,
+            "description": action.summary,
+            "plugin": owners.get(action.controller),
+            "signedIn": action.signed_in,
+            "http": [{"verb": route.verb, "path": route.kuzzle_path} for route in action.routes],
+        }
+        for action in services.actions
+    ]
+    return {"hits": hits, "total": len(hits)}
+
+
 @server.action(GET("/_openapi"), raises=[errors.UnexpectedArgument], raw=FORMATS.values())
 async def openapi(services: Services, format: Format = "json", scope: Scope = "kuzzle") -> Reply:
     """Return the OpenAPI document of this server."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from ostiary.actions import Action
     from ostiary.cookies import Cookies
     from ostiary.plugin_controllers import PluginSide
     from ostiary.plugins import Strategies
@@ -29,9 +30,12 @@ if TYPE_CHECKING:
     from ostiary.services.enrolment import Enrolment
     from ostiary.services.events import Events
     from ostiary.services.exchanges import Exchanges
+    from ostiary.services.explanations import Explanations
     from ostiary.services.flows import Flows
     from ostiary.services.grants import Grants
     from ostiary.services.health import Health
+    from ostiary.services.held_back import HoldingBack
+    from ostiary.services.holding import Holding
     from ostiary.services.inventory import Inventory
     from ostiary.services.journal import Journal
     from ostiary.services.key_ring import KeyRing
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from ostiary.services.mappings import Mappings
     from ostiary.services.metrics import Metrics
     from ostiary.services.places import Places
+    from ostiary.services.previews import Previews
     from ostiary.services.profiles import Profiles
     from ostiary.services.reauthentication import Reauthentication
     from ostiary.services.refusals import Refusals
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
     from ostiary.services.search import Search
     from ostiary.services.sessions import Sessions
     from ostiary.services.shutdown import Shutdown
+    from ostiary.services.sign_ins import SignIns
     from ostiary.services.statuses import Statuses
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
@@ -79,8 +85,11 @@ class Services(Struct, frozen=True, kw_only=True):
     enrolment: Enrolment
     events: Events
     exchanges: Exchanges
+    explanations: Explanations
     grants: Grants
     health: Health
+    holding: Holding
+    holding_back: HoldingBack
     inventory: Inventory
     journal: Journal
     key_ring: KeyRing
@@ -93,10 +102,12 @@ class Services(Struct, frozen=True, kw_only=True):
     metrics: Metrics
     places: Places
     plugin_sides: Mapping[str, PluginSide]
+    previews: Previews
     profiles: Profiles
     reauthentication: Reauthentication
     search: Search
     sessions: Sessions
+    sign_ins: SignIns
     statuses: Statuses
     refusals: Refusals
     resets: Resets
@@ -105,11 +116,13 @@ class Services(Struct, frozen=True, kw_only=True):
     shutdown: Shutdown
     tokens: Tokens
     users: Users
+    actions: tuple[Action, ...]
     public_api: Callable[[], Mapping[str, Any]]
     openapi: Callable[[str], Mapping[str, Any]]
     clock: Callable[[], int]
     restricted_profile_ids: tuple[str, ...]
     return_addresses: tuple[str, ...]
+    strategy_order: tuple[str, ...]
     secrets_in_urls: bool
     documents_fetch_count: int
     documents_write_count: int

@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
 from ostiary.services.batches import Batch, remove
+from ostiary.services.counting import count
 from ostiary.services.lifetimes import ENDLESS
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import audit
 
 PAGE = 1000
+COUNTED = 10_000
+"""Entries are counted so far, and no further: of millions nobody wants the number at each page."""
 MARGIN = 600_000
 """The clock of the database may be slow, and it is its own by which it keeps rows for a day."""
 
@@ -106,22 +109,37 @@ class AuditLog:
         self._store, self._retention, self._clock = store, retention, clock
 
     async def search(
-        self, wanted: Wanted, *, size: int, start: int = 0, before: int | None = None
+        self,
+        wanted: Wanted,
+        *,
+        size: int,
+        start: int = 0,
+        before: int | None = None,
+        after: int | None = None,
     ) -> tuple[list[Entry], int]:
-        """Return a page of entries, the newest first, and how many there are.
+        """Return a page of entries, the newest first, and how many there are, up to ``COUNTED``.
 
         :param start: how many to pass over.
         :param before: begin with the entry before the one of this number.
+        :param after: those that are newer than the one of this number, the oldest first: rows
+            become visible in the order of their numbers (``Events.record``), so whoever goes on
+            from the last one that was seen misses none. They are counted from there.
         """
         condition = wanted.condition()
-        page = select(audit).where(condition).order_by(audit.c.sequence.desc())
+        order = audit.c.sequence.desc()
+        if after is not None:
+            condition, order = condition & (audit.c.sequence > after), audit.c.sequence.asc()
+        page = select(audit).where(condition).order_by(order)
         if before is not None:
             page = page.where(audit.c.sequence < before)
-        count = select(func.count()).select_from(audit).where(condition)
 
         async def work(db: Database) -> tuple[list[Entry], int]:
             rows: Sequence[Any] = (await db.execute(page.offset(start).limit(size))).all()
-            return [Entry(*row) for row in rows], await db.scalar(count)
+            found = [Entry(*row) for row in rows]
+            if before is None and len(found) < size and (found or not start):
+                # They end here: a needle is not looked for twice.
+                return found, start + len(found)
+            return found, await count(db, audit, condition, COUNTED)
 
         # Whoever looks for a needle has nobody else wait for it.
         return await self._store.search(work)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec import Struct
 from sqlalchemy import select
 
 from ostiary import errors
 from ostiary.services.changes import Changes
 from ostiary.services.existence import rows_with
 from ostiary.services.memory import Memory
-from ostiary.services.rights import ADMIN, Grant, Rights, covers, places_of
+from ostiary.services.rights import ADMIN, Controllers, Grant, Rights, covers, places_of
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import profiles, roles
 
@@ -57,24 +58,48 @@ class Grants:
             return await read_rights(db, ids)
 
 
-async def read_rights(db: Database, ids: Iterable[str]) -> Rights:
-    """Return what some profiles grant together, as it stands in the store."""
+class Written(Protocol):
+    """What rights are read from of a profile."""
+
+    @property
+    def policies(self) -> Sequence[Mapping[str, Any]]:
+        """Roles, and what each is restricted to."""
+
+    @property
+    def rate_limit(self) -> int:
+        """Requests a second; 0 is no limit."""
+
+
+class Draft(Struct, frozen=True):
+    """A role or a profile that somebody might save, by its id: it stands for what is stored."""
+
+    roles: Mapping[str, Controllers] = {}
+    profiles: Mapping[str, Written] = {}
+
+
+NO_DRAFT = Draft()
+
+
+async def read_rights(db: Database, ids: Iterable[str], draft: Draft = NO_DRAFT) -> Rights:
+    """Return what some profiles grant together, as it stands in the store, but for a draft."""
     ids = tuple(ids)
     wanted = select(profiles.c.id, profiles.c.policies, profiles.c.rate_limit)
-    known = {row.id: row async for row in rows_with(db, wanted, profiles.c.id, ids)}
+    stored = {row.id: row async for row in rows_with(db, wanted, profiles.c.id, ids)}
+    known = {**stored, **draft.profiles}
     found = [known[id] for id in ids if id in known]
-    grants = await grants_of(db, [policy for row in found for policy in row.policies])
+    grants = await grants_of(db, [policy for row in found for policy in row.policies], draft)
     limits = [row.rate_limit for row in found]
     # 0 is no limit, and wins over any number.
     return Rights(grants, rate_limit=max(limits) if limits and min(limits) > 0 else 0)
 
 
-async def grants_of(db: Database, policies: Policies) -> tuple[Grant, ...]:
+async def grants_of(db: Database, policies: Policies, draft: Draft = NO_DRAFT) -> tuple[Grant, ...]:
     """Return what some policies grant, one grant for each role that exists."""
     restrictions = _restrictions(policies)
     wanted = select(roles.c.id, roles.c.controllers)
     found = rows_with(db, wanted, roles.c.id, restrictions)
-    controllers = {row.id: row.controllers async for row in found}
+    stored = {row.id: row.controllers async for row in found}
+    controllers = {**stored, **draft.roles}
     return tuple(
         Grant(controllers[id], places_of(entries or ()))
         for id, entries in restrictions.items()
@@ -121,8 +146,16 @@ async def changing_rights(store: Store, changes: Changes) -> AsyncIterator[Datab
         await changes.record(db, "rights")
         kept = await read_rights(db, (ADMIN,))
         yield db
-        if not covers(await read_rights(db, (ADMIN,)), kept.grants):
-            raise errors.AdministratorsKeepRights
+        check_administrators(kept, await read_rights(db, (ADMIN,)))
+
+
+def check_administrators(before: Rights, after: Rights) -> None:
+    """Refuse to let the profile ``admin`` grant less than before.
+
+    :raises errors.AdministratorsKeepRights: it would.
+    """
+    if not covers(after, before.grants):
+        raise errors.AdministratorsKeepRights
 
 
 def _restrictions(policies: Policies) -> dict[str, list[Mapping[str, Any]] | None]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from ostiary import errors
+
 
 class Recorded(Protocol):
     """What has an author, and perhaps an updater."""
@@ -33,3 +35,15 @@ def history(document: Recorded) -> dict[str, Any]:
         "updatedAt": document.updated_at,
         "updater": document.updater,
     }
+
+
+def check_unchanged(id: str, document: Recorded | None, since: int | None) -> None:
+    """Refuse to write over what others have changed, or removed, since somebody read it.
+
+    :param since: when it was changed last, as they have read it, in ms; None does not ask.
+    :raises errors.ChangedMeanwhile: it was changed at another time.
+    """
+    if since is None:
+        return
+    if document is None or since != (document.updated_at or document.created_at):
+        raise errors.ChangedMeanwhile(id)

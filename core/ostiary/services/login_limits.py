@@ -73,7 +73,7 @@ class LoginLimits:
         clock: Callable[[], int],
         former: Callable[[], Sequence[bytes]] = tuple,
     ) -> None:
-        self._store, self._allowances, self._key, self._clock = store, allowances, key, clock
+        self._store, self.allowances, self._key, self._clock = store, allowances, key, clock
         self._former = former
         window = 0 if allowances is None else allowances.window
         self._counters = Counters(store, window, clock)
@@ -94,12 +94,12 @@ class LoginLimits:
             it at an earlier step of the same login.
         :raises errors.TooManyLogins: it has to wait, and is not counted.
         """
-        if self._allowances is None:
+        if self.allowances is None:
             yield Attempt()
             return
         who = self._subjects(strategy, account, place)
-        async with self._turns.take(who.at_once(self._allowances)) as turns:
-            attempt = await self._admitted(self._allowances, who, turns, strategy, place)
+        async with self._turns.take(who.at_once(self.allowances)) as turns:
+            attempt = await self._admitted(self.allowances, who, turns, strategy, place)
             with ExitStack() as undecided:
                 for turn in turns.values():
                     undecided.enter_context(turn.undecided())
@@ -122,6 +122,17 @@ class LoginLimits:
     def subject(self, strategy: str, account: str | bytes | None) -> bytes | None:
         """Return the hash of an account, which may be one already; None for none."""
         return self.digest(strategy, account) if isinstance(account, str) else account
+
+    def of_address(self, address: str) -> bytes:
+        """Return what failures from an address, or from its network, are counted by."""
+        return self._digest("address", network(address).encode(errors="replace"))
+
+    def of_device(self, account: bytes, device: bytes) -> bytes:
+        """Return what failures of a device are counted by, for an account that it is known for.
+
+        :param device: its id, or the hash of its address.
+        """
+        return self._digest("device", account + device)
 
     async def locked_until(self, account: bytes) -> int:
         """Return until when strangers have to wait with an account; 0 is not at all."""
@@ -204,13 +215,13 @@ class LoginLimits:
             await self._counters.give_back(some)
 
     def _subjects(self, strategy: str, account: str | bytes | None, place: Place) -> Subjects:
-        address = self._digest("address", network(place.address).encode(errors="replace"))
+        address = self.of_address(place.address)
         if account is None:
             return Subjects(None, address, None, b"")
         named = self.subject(strategy, account)
         assert named is not None
         device = self._devices.known(named, place.device)
-        own = self._digest("device", named + (device or address))
+        own = self.of_device(named, device or address)
         return Subjects(named, address, device, own)
 
     async def _look(self, who: Subjects) -> tuple[int | None, dict[bytes | None, int]]:

@@ -22,7 +22,7 @@ from ostiary.services.definitions import (
 from ostiary.services.events import Events
 from ostiary.services.existence import first_missing, rows_with
 from ostiary.services.grants import changing_rights, check_within, grants_of
-from ostiary.services.history import history
+from ostiary.services.history import check_unchanged, history
 from ostiary.services.kuid import check_id
 from ostiary.services.places import check_places
 from ostiary.services.rights import ANONYMOUS, BASE
@@ -71,8 +71,9 @@ class Profiles:
     What is written is the body of a request: ``{"policies": …, "rateLimit": …}`` and any other
     members. ``by`` is the account of who writes: the profile may grant no more than that
     account holds (AZ-20), and tells its kuid. None is the system, which is not bounded.
-    ``strict`` wants every index and collection of ``restrictedTo`` to be known. Every write
-    is checked as the contract says (6.3), and effective when it returns.
+    ``strict`` wants every index and collection of ``restrictedTo`` to be known. ``since`` is when
+    what is written over was changed last, as who writes has read it. Every write is checked as
+    the contract says (6.3), and effective when it returns.
     """
 
     def __init__(
@@ -112,35 +113,50 @@ class Profiles:
         """
         profile = self.read(id, body, by)
         async with changing_rights(self._store, self._changes) as db:
-            if await _find(db, id) is not None:
+            if await find_profile(db, id) is not None:
                 raise errors.DocumentExists
             await _write(db, profile, by, strict=strict)
             await self._events.record(db, ProfileChanged(id=id))
         return profile
 
     async def put(
-        self, id: str, body: Mapping[str, Any], by: Account | None, *, strict: bool = False
+        self,
+        id: str,
+        body: Mapping[str, Any],
+        by: Account | None,
+        *,
+        strict: bool = False,
+        since: int | None = None,
     ) -> Profile:
         """Create a profile, or replace whatever stands there."""
         profile = self.read(id, body, by)
         async with changing_rights(self._store, self._changes) as db:
-            await _check_former(db, by, await _find(db, id))
+            old = await find_profile(db, id)
+            check_unchanged(id, old, since)
+            await check_former(db, by, old)
             await _write(db, profile, by, strict=strict)
             await self._events.record(db, ProfileChanged(id=id))
         return profile
 
     async def update(
-        self, id: str, body: Mapping[str, Any], by: Account | None, *, strict: bool = False
+        self,
+        id: str,
+        body: Mapping[str, Any],
+        by: Account | None,
+        *,
+        strict: bool = False,
+        since: int | None = None,
     ) -> Profile:
         """Change the members that are given; the others stay.
 
         :raises errors.ProfileNotFound: there is none of that id.
         """
         async with changing_rights(self._store, self._changes) as db:
-            old = await _find(db, id)
+            old = await find_profile(db, id)
             if old is None:
                 raise errors.ProfileNotFound(id)
-            await _check_former(db, by, old)
+            check_unchanged(id, old, since)
+            await check_former(db, by, old)
             new = self._read(id, {**old.body(), **body}, by)
             author, made, now = old.author, old.created_at, self._clock()
             profile = replace(
@@ -161,12 +177,12 @@ class Profiles:
         if id in BASE:
             raise errors.ProfileNotDeletable
         async with changing_rights(self._store, self._changes) as db:
-            profile = await _find(db, id)
+            profile = await find_profile(db, id)
             if profile is None:
                 raise errors.ProfileNotFound(id)
             held = select(user_profiles.c.kuid).where(user_profiles.c.profile_id == id)
             if take_off:
-                await _check_former(db, by, profile)
+                await check_former(db, by, profile)
                 await _take_off(db, id, None if by is None else by.kuid, self._clock())
             elif await db.scalar(held.limit(1)) is not None:
                 raise errors.ProfileInUse(id)
@@ -201,6 +217,16 @@ async def check_profiles(db: Database, ids: Iterable[str]) -> None:
         raise errors.ProfileNotFound(missing)
 
 
+async def check_named(db: Database, profile: Profile, *, strict: bool) -> None:
+    """Refuse a profile that names what is not there.
+
+    :raises errors.RoleNotFound: a role.
+    """
+    await check_roles(db, (policy["roleId"] for policy in profile.policies))
+    if strict:
+        await check_places(db, restrictions(profile.policies))
+
+
 async def write_profile(db: Database, profile: Profile) -> None:
     """Write a profile over whatever stands there, without asking whether it may be."""
     await db.execute(delete(profiles).where(profiles.c.id == profile.id))
@@ -210,23 +236,22 @@ async def write_profile(db: Database, profile: Profile) -> None:
     await write_values(db, PROFILES, profile.id, content)
 
 
-async def _find(db: Database, id: str) -> Profile | None:
+async def find_profile(db: Database, id: str) -> Profile | None:
+    """Return a profile as it stands in the store, or None."""
     row = (await db.execute(select(profiles).where(profiles.c.id == id))).one_or_none()
     return None if row is None else Profile(**row._asdict())
 
 
-async def _write(db: Database, profile: Profile, by: Account | None, *, strict: bool) -> None:
-    await check_roles(db, (policy["roleId"] for policy in profile.policies))
-    if strict:
-        await check_places(db, restrictions(profile.policies))
-    check_within(by, await grants_of(db, profile.policies), profile.id)
-    await write_profile(db, profile)
-
-
-async def _check_former(db: Database, by: Account | None, profile: Profile | None) -> None:
+async def check_former(db: Database, by: Account | None, profile: Profile | None) -> None:
     """Refuse to take from others what one does not hold: they would be within reach then."""
     if profile is not None:
         check_within(by, await grants_of(db, profile.policies), profile.id)
+
+
+async def _write(db: Database, profile: Profile, by: Account | None, *, strict: bool) -> None:
+    await check_named(db, profile, strict=strict)
+    check_within(by, await grants_of(db, profile.policies), profile.id)
+    await write_profile(db, profile)
 
 
 async def _take_off(db: Database, id: str, updater: str | None, now: int) -> None:

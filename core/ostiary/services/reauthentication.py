@@ -11,6 +11,7 @@ from typing import Any
 
 from ostiary import errors
 from ostiary.plugins import Strategies
+from ostiary.services.account_hashes import account_of
 from ostiary.services.changes import Changes
 from ostiary.services.credentials import Credentials
 from ostiary.services.login_limits import LoginLimits
@@ -59,7 +60,7 @@ class Reauthentication:
         since = await self._changes.newest()
         seen = await self._credentials.view(strategy, kuid)
         if self._strategies.reauthenticates(strategy):
-            account = self._account(strategy, kuid, seen)
+            account = account_of(self._strategies, strategy, kuid, seen)
             async with (
                 self._refusals.of_reauthentication(strategy, kuid),
                 self._limits.attempt(strategy, account, place) as attempt,
@@ -108,9 +109,3 @@ class Reauthentication:
                 continue
             return
         raise errors.ProofNeeded(", ".join(names) or "none")
-
-    def _account(self, strategy: str, kuid: str, seen: Mapping[str, Any]) -> str:
-        """Return by what a login with these credentials would be counted."""
-        account = self._strategies.account(strategy, seen)
-        # Where logins do not tell whose they are, this one does. No client can send a NUL.
-        return f"\0{kuid}" if account is None else account

@@ -17,6 +17,9 @@ from ostiary.request import Request
 
 Controllers = Mapping[str, Mapping[str, Any]]
 
+Name = tuple[str, str]
+"""A controller and an action of it; ``*`` stands for all that are not named."""
+
 Place = tuple[str, str]
 
 Places = Mapping[str, frozenset[str]]
@@ -55,6 +58,15 @@ class Grant(msgspec.Struct, frozen=True):
             return False
         actions = entry["actions"]
         return actions.get(action, actions.get("*")) is True
+
+    def rule(self, controller: str, action: str) -> Name | None:
+        """Return the entry by which the role grants an action, ``*`` for a wildcard, or None."""
+        if not self.names(controller, action):
+            return None
+        entry = self.entry(controller)
+        names = (controller, ALIASES.get(controller, ""), "*")
+        found = next(name for name in names if self.controllers.get(name) is entry)
+        return found, action if action in self.controllers[found]["actions"] else "*"
 
     def entry(self, controller: str) -> Mapping[str, Any] | None:
         """Return what the role says of a controller, if it says anything."""

@@ -16,7 +16,7 @@ from ostiary.services.definitions import check_size, read_content, read_controll
 from ostiary.services.events import Events
 from ostiary.services.existence import first_missing, rows_with
 from ostiary.services.grants import changing_rights, check_within
-from ostiary.services.history import history
+from ostiary.services.history import check_unchanged, history
 from ostiary.services.kuid import check_id
 from ostiary.services.native import Names
 from ostiary.services.rights import BASE, Controllers, Grant
@@ -57,8 +57,9 @@ class Roles:
     What is written is the body of a request, ``{"controllers": …}`` and any other members.
     ``by`` is the account of who writes: the role may grant no more than that account holds
     (AZ-20), and tells its kuid. None is the system, which is not bounded. ``force`` admits
-    controllers that do not exist here, and actions that a plugin does not have. Every write
-    is checked as the contract says (6.2), and effective when it returns.
+    controllers that do not exist here, and actions that a plugin does not have. ``since`` is when
+    what is written over was changed last, as who writes has read it. Every write is checked as
+    the contract says (6.2), and effective when it returns.
     """
 
     def __init__(
@@ -87,7 +88,13 @@ class Roles:
         self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
     ) -> Role:
         """Return what ``put`` would write, without writing it."""
-        return self._read(check_id(id), body, by, force=force)
+        return _within(by, self.parse(id, body, by, force=force))
+
+    def parse(
+        self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
+    ) -> Role:
+        """Return what ``put`` would write, whoever may write it."""
+        return self._parse(check_id(id), body, by, force=force)
 
     async def create(
         self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
@@ -98,36 +105,51 @@ class Roles:
         """
         role = self.read(id, body, by, force=force)
         async with changing_rights(self._store, self._changes) as db:
-            if await _find(db, id) is not None:
+            if await find_role(db, id) is not None:
                 raise errors.DocumentExists
             await write_role(db, role)
             await self._events.record(db, RoleChanged(id=id))
         return role
 
     async def put(
-        self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
+        self,
+        id: str,
+        body: Mapping[str, Any],
+        by: Account | None,
+        *,
+        force: bool = False,
+        since: int | None = None,
     ) -> Role:
         """Create a role, or replace whatever stands there."""
         role = self.read(id, body, by, force=force)
         async with changing_rights(self._store, self._changes) as db:
-            _check_former(by, await _find(db, id))
+            old = await find_role(db, id)
+            check_unchanged(id, old, since)
+            check_former(by, old)
             await write_role(db, role)
             await self._events.record(db, RoleChanged(id=id))
         return role
 
     async def update(
-        self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool = False
+        self,
+        id: str,
+        body: Mapping[str, Any],
+        by: Account | None,
+        *,
+        force: bool = False,
+        since: int | None = None,
     ) -> Role:
         """Replace a role that exists; only who made it, and when, is kept.
 
         :raises errors.DocumentNotFound: there is none of that id.
         """
-        new = self._read(id, body, by, force=force)
+        new = _within(by, self._parse(id, body, by, force=force))
         async with changing_rights(self._store, self._changes) as db:
-            old = await _find(db, id)
+            old = await find_role(db, id)
             if old is None:
                 raise errors.DocumentNotFound(id, "kuzzle", ROLES)
-            _check_former(by, old)
+            check_unchanged(id, old, since)
+            check_former(by, old)
             author, made, now = old.author, old.created_at, self._clock()
             role = replace(new, author=author, created_at=made, updater=new.author, updated_at=now)
             await write_role(db, role)
@@ -142,7 +164,7 @@ class Roles:
         if id in BASE:
             raise errors.RoleNotDeletable
         async with changing_rights(self._store, self._changes) as db:
-            if await _find(db, id) is None:
+            if await find_role(db, id) is None:
                 raise errors.RoleNotFound(id)
             for policies in (await db.execute(select(profiles.c.policies))).scalars():
                 if any(policy["roleId"] == id for policy in policies):
@@ -151,12 +173,11 @@ class Roles:
             await erase_values(db, ROLES, id)
             await self._events.record(db, RoleDeleted(id=id))
 
-    def _read(self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool) -> Role:
+    def _parse(self, id: str, body: Mapping[str, Any], by: Account | None, *, force: bool) -> Role:
         controllers = read_controllers(id, body)
         self._names.check(id, controllers, force=force)
         content = read_content(body, "controllers")
         check_size(id, controllers, content)
-        check_within(by, [Grant(controllers)], id)
         return Role(
             id,
             controllers,
@@ -183,12 +204,18 @@ async def write_role(db: Database, role: Role) -> None:
     await write_values(db, ROLES, role.id, {"controllers": role.controllers, **role.content})
 
 
-async def _find(db: Database, id: str) -> Role | None:
+async def find_role(db: Database, id: str) -> Role | None:
+    """Return a role as it stands in the store, or None."""
     row = (await db.execute(select(roles).where(roles.c.id == id))).one_or_none()
     return None if row is None else Role(**row._asdict())
 
 
-def _check_former(by: Account | None, role: Role | None) -> None:
+def check_former(by: Account | None, role: Role | None) -> None:
     """Refuse to take from others what one does not hold: they would be within reach then."""
     if role is not None:
         check_within(by, [Grant(role.controllers)], role.id)
+
+
+def _within(by: Account | None, role: Role) -> Role:
+    check_within(by, [Grant(role.controllers)], role.id)
+    return role

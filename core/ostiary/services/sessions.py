@@ -147,19 +147,23 @@ class Sessions:
 
     async def of(self, account: Account) -> tuple[list[OpenSession], int]:
         """Return the sessions of a user that are open, and how many there are."""
-        now = self._clock()
         mine = (tokens.c.kuid == account.kuid) & (tokens.c.generation == account.user.generation)
-        lasting = tokens.c.expires_at.is_(None) | (tokens.c.expires_at > now)
-        if self._lifetimes.session >= 0:
-            lasting &= now - self._lifetimes.session < began_at
-        # A token that was replaced lives on for a moment, as a part of the same session.
-        which = mine & lasting & tokens.c.replaced_at.is_(None)
+        which = mine & self.open()
         listed = select(tokens, session_id.label("id"), began_at.label("began")).where(which)
         listed = listed.order_by(tokens.c.last_seen.desc(), began_at.desc()).limit(MOST)
         async with self._store.read() as db:
             rows = (await db.execute(listed)).all()
             count = await db.scalar(select(func.count()).select_from(tokens).where(which))
-        return [self._opened(row) for row in rows], count
+        return [self.opened(row) for row in rows], count
+
+    def open(self) -> ColumnElement[bool]:
+        """Return what is true of the newest token of every session that is open now."""
+        now = self._clock()
+        lasting = tokens.c.expires_at.is_(None) | (tokens.c.expires_at > now)
+        if self._lifetimes.session >= 0:
+            lasting &= now - self._lifetimes.session < began_at
+        # A token that was replaced lives on for a moment, as a part of the same session.
+        return lasting & tokens.c.replaced_at.is_(None)
 
     async def revoke(self, kuid: str, id: str, *, strategy: str | None = None) -> None:
         """End a session of a user, with every token that is or was a part of it.
@@ -212,7 +216,8 @@ class Sessions:
                 await self._events.record(db, SessionsEnded(kuid=owner, session=id))
         return len(ended)
 
-    def _opened(self, row: Any) -> OpenSession:
+    def opened(self, row: Any) -> OpenSession:
+        """Return a session of a row that has its ``id``, and as ``began`` when it began."""
         return OpenSession(
             id=row.id,
             began_at=row.began,

@@ -46,6 +46,9 @@ __all__ = [
 DEFAULT_FILE = Path("ostiary.toml")
 LOOPBACK_NAME = "localhost"
 
+FORMS = "/-/forms"
+"""Where the pages of strategies' forms are: ``/-/forms/<strategy>/<form>``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -69,6 +72,19 @@ class Settings:
     dev: bool = field(default=False, metadata={"setting": False})
     failsafe: bool = field(default=False, metadata={"setting": False})
     warnings: tuple[str, ...] = field(default=(), metadata={"setting": False})
+
+    @property
+    def pages_url(self) -> str | None:
+        """What the addresses begin with that lead to the forms of strategies; None without pages.
+
+        The links in mails begin with it: nothing that a client sends says where that is. What they
+        open is sent in clear within this machine alone.
+        """
+        public = self.server.public_url
+        if public is None or not (self.pages.enabled and self.http.cookie_authentication):
+            return None
+        private = self.server.over_https or _loopback(_host_of(public))
+        return f"{public.rstrip('/')}{FORMS}" if private else None
 
     def masked(self) -> dict[str, Any]:
         """Return every setting by its key, with secrets hidden."""
@@ -127,6 +143,12 @@ def _loopback(host: str) -> bool:
         return host == LOOPBACK_NAME or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _host_of(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    return urlsplit(url).hostname or ""
 
 
 def _shown(section: Any) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from ostiary.settings.table import Origin, Place, Table
 
 T = TypeVar("T")
 
-GIVEN_BY_THE_CORE = "dev"
-"""The key that the core itself adds to the table of every plugin."""
+GIVEN_BY_THE_CORE = ("dev", "pagesUrl")
+"""The keys that the core itself adds to the table of every plugin."""
 
 
 def read_settings(table: Mapping[str, Any], into: type[T], *, where: str | None = None) -> T:
@@ -25,16 +25,18 @@ def read_settings(table: Mapping[str, Any], into: type[T], *, where: str | None 
     or a list, tuple or mapping of dataclasses. A ValueError of ``__post_init__``
     becomes a SettingsError; if its text begins with a key of the table and a colon,
     given or missing, or with the dotted path of one that is below it, the error names that
-    key in full, and says where it was given. ``dev``, which the core adds, is left out where the
-    dataclass has no such field.
+    key in full, and says where it was given. ``dev`` and ``pagesUrl``, which the core adds, are
+    left out where the dataclass has no such field.
 
     :param where: what messages put before a key; by default the table's own name.
     :raises SettingsError: a key or a value is wrong, or one is missing.
     """
     owned = table if isinstance(table, Table) else Table(table)
     place = Place(owned.name if where is None else where)
-    if GIVEN_BY_THE_CORE not in {declared.key for declared in declarations(into)}:
-        owned = owned.without(GIVEN_BY_THE_CORE)
+    known = {declared.key for declared in declarations(into)}
+    for key in GIVEN_BY_THE_CORE:
+        if key not in known:
+            owned = owned.without(key)
     return read_section(owned, into, place)
 
 

@@ -50,7 +50,7 @@ from ostiary_local.tables import metadata
 
 @hookimpl
 def ostiary_strategies(settings: Mapping[str, Any]) -> Iterable[Strategy]:
-    return [LocalStrategy(settings=read_settings(settings, LocalSettings))]
+    return [LocalStrategy.of(read_settings(settings, LocalSettings))]
 
 
 @hookimpl

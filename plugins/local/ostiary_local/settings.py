@@ -73,6 +73,9 @@ class LocalSettings:
     ] = ()
     mail: Annotated[MailSettings | None, "Mail to users; none by default."] = None
     dev: Annotated[bool, "The server runs with `--dev`; told by the server itself."] = False
+    pages_url: Annotated[
+        str | None, "Where the server has its pages; told by the server itself."
+    ] = None
 
     def __post_init__(self) -> None:
         self._check_passwords()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ostiary import CredentialField, Factor, Strategy
-from ostiary_local import names
+from ostiary_local import forms, names
 from ostiary_local.settings import LocalSettings
 
 
@@ -27,6 +27,24 @@ class LocalStrategy(Strategy):
     identifier: str | None = "username"
     refusal: str = "Wrong user name or password."
     settings: LocalSettings = LocalSettings()
+
+    @classmethod
+    def of(cls, settings: LocalSettings) -> LocalStrategy:
+        """Return the strategy with the forms that settings admit."""
+        bare = cls(settings=settings)
+        return replace(bare, forms=tuple(forms.offered(settings, bare.reset_page)))
+
+    @property
+    def reset_page(self) -> str | None:
+        """The page where users set a new password; None if there is none."""
+        mail = self.settings.mail
+        return (mail and mail.reset_url) or self.page(self.settings.pages_url, forms.NEW_PASSWORD)
+
+    @property
+    def verify_page(self) -> str | None:
+        """The page where users verify an address; None if there is none."""
+        mail = self.settings.mail
+        return (mail and mail.verify_url) or self.page(self.settings.pages_url, forms.VERIFY)
 
     def account(self, credentials: Mapping[str, Any]) -> str | None:
         """Return what the spellings of the name share that a login gives."""

@@ -13,6 +13,7 @@ from ostiary.testing.asking import Result, ask, ask_all
 from ostiary.testing.packages import Package, installed
 from ostiary.testing.places import SQLitePlace
 from ostiary.testing.promises import NAMES, PROMISES
+from ostiary.testing.promises.forms import forms
 from ostiary.testing.promises.tables import upgrade
 from ostiary.testing.subject import Subject
 
@@ -54,6 +55,7 @@ SABOTEURS: Mapping[str, Changes] = {
         ),
     ),
     "work": (("genuine = await", "genuine = row is not None and await"),),
+    "forms": (('return {"acknowledged": True}', 'return {"acknowledged": row is not None}'),),
     "uniqueness": (
         ("nullable=False, unique=True", "nullable=False"),
         (
@@ -195,8 +197,9 @@ def sabotaged(changes: Changes) -> Package:
     return Package(name="toy", source=source, files=revisions)
 
 
-APART = {"login", "answers", "crash"}
-"""They start a server or a process: each is asked of who breaks one of them, and of the healthy."""
+APART = {"login", "answers", "crash", "forms"}
+"""They start a server or a process, or nothing else breaks them: each is asked of who breaks one of
+them, and of the healthy."""
 
 
 def results(folder: Path, package: Package, *, apart: bool = True) -> list[Result]:
@@ -225,6 +228,14 @@ def test_who_breaks_a_promise_fails_exactly_it(name: str, tmp_path: Path) -> Non
     package = sabotaged(SABOTEURS[name])
     found = results(tmp_path, package, apart=name in APART)
     assert {one.promise.name: one.why for one in found if one.state == "broken"}.keys() == {name}
+
+
+def test_a_form_that_takes_the_code_of_nobody_is_told(tmp_path: Path) -> None:
+    raised = 'raise errors.LoginRefused("this is the code of nobody")'
+    with installed(tmp_path, sabotaged(((raised, "return {}"),))), SQLitePlace() as place:
+        (result,) = asyncio.run(ask(SUBJECT, place, forms))
+    assert result.state == "broken"
+    assert "found: a code of nobody's" in result.why
 
 
 def test_a_revision_that_fails_where_there_are_rows_is_told(tmp_path: Path) -> None:

@@ -53,8 +53,9 @@ async def request_reset(
     The answer is the same whether there is such an account or not, whether it has a verified
     address or not, and whether a mail is sent or not; nothing of the account changes.
     """
-    settings = only(strategies).settings.mail
-    if settings is None or settings.reset_url is None:
+    strategy = only(strategies)
+    settings = strategy.settings.mail
+    if settings is None or strategy.reset_page is None:
         raise errors.MailOff
     typed = body["username"]
     if len(typed.encode("utf-8", "surrogatepass")) > names.LONGEST:
@@ -77,7 +78,7 @@ async def request_verification(
     """Ask for a mail with which an e-mail address of one's own is verified."""
     strategy = only(strategies)
     settings = strategy.settings.mail
-    if settings is None or settings.verify_url is None:
+    if settings is None or strategy.verify_page is None:
         raise errors.MailOff
     key = strategy.key(body["value"])
     account = await accounts.of(store, call.kuid)

@@ -110,7 +110,7 @@ class Delivery:
         # What follows from a change is told to those who are disabled, too.
         if claimed.kind in outbox.ASKED:
             await self._check(letter.kuid)
-        values = await link(self._strategy, self._settings, self._store, letter)
+        values = await link(self._strategy, self._store, letter)
         try:
             # It takes its time, and nobody's request is to tell when.
             write = partial(written, letter, self._settings, id=claimed.id, values=values)

@@ -61,7 +61,8 @@ class MailSettings:
     reset_url: Annotated[
         str | None,
         "The page where users set a new password; its address is followed by `#token=…`."
-        " Without it nobody can ask for a reset.",
+        " By default the server's own, if `server.publicUrl` says where that is; with neither"
+        " nobody can ask for a reset.",
     ] = None
     verify_url: Annotated[
         str | None, "The page where users verify an address; likewise, for verifications."

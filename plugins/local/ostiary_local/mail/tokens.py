@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ostiary_local import accounts, resets, tickets
+from ostiary_local.forms import CODE
 from ostiary_local.mail import recipients
 from ostiary_local.verification import LIFETIME
 
 if TYPE_CHECKING:
     from ostiary import Store
     from ostiary_local.mail.letters import Letter
-    from ostiary_local.mail.settings import MailSettings
     from ostiary_local.strategy import LocalStrategy
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -22,9 +22,7 @@ class Void(Exception):
     """There is nothing to be sent any more; the text says why, and holds nothing secret."""
 
 
-async def link(
-    strategy: LocalStrategy, settings: MailSettings, store: Store, letter: Letter
-) -> Mapping[str, str]:
+async def link(strategy: LocalStrategy, store: Store, letter: Letter) -> Mapping[str, str]:
     """Return what a letter names besides the circumstances: its link, if it has one.
 
     :raises Void: what it was to be sent for is not so any more.
@@ -32,10 +30,10 @@ async def link(
     match letter.kind:
         case "reset":
             token = await _reset(strategy, store, letter)
-            return {"link": _opened(settings.reset_url, token), "minutes": _minutes(strategy)}
+            return {"link": _opened(strategy.reset_page, token), "minutes": _minutes(strategy)}
         case "verify":
             token = await _verify(strategy, store, letter)
-            return {"link": _opened(settings.verify_url, token), "hours": str(LIFETIME // HOUR)}
+            return {"link": _opened(strategy.verify_page, token), "hours": str(LIFETIME // HOUR)}
         case _:
             return {}
 
@@ -69,4 +67,4 @@ def _opened(url: str | None, token: str) -> str:
     """Return the address of a page with a token in its fragment, which no server is sent."""
     if url is None:
         raise Void("its page is not configured any more")
-    return f"{url}#token={token}"
+    return f"{url}#{CODE}={token}"

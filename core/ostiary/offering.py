@@ -1,0 +1,77 @@
+"""What strategies offer to people: in which order, and forms that their plugin's actions answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ostiary.strategies import Form, Strategy, described
+
+if TYPE_CHECKING:
+    from ostiary.actions import Action
+    from ostiary.plugins import Plugin, Strategies
+
+
+def fault_of_forms(plugin: Plugin, strategy: Strategy) -> str | None:
+    """Say what no form of a strategy could do, or None.
+
+    :param plugin: with its actions, as the API has them.
+    """
+    actions = {
+        f"{controller.name}:{action.name}": action
+        for controller in plugin.controllers
+        for action in controller.actions
+    }
+    for form in strategy.forms:
+        action = actions.get(f"{plugin.wire_name}/{form.action}")
+        fault = f"there is no action {form.action!r}" if action is None else _fault(form, action)
+        if fault is not None:
+            return f"strategy {strategy.name}: form {form.name!r}: {fault}"
+    return None
+
+
+def offered(strategies: Strategies, order: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what pages need to offer strategies, in the order that the operator wants.
+
+    :param order: names, those that are not to be offered with a ``-`` before them; the strategies
+        that it leaves out follow.
+    """
+    hidden = {one[1:] for one in order if one.startswith("-")}
+    listed = [one for one in order if strategies.knows(one)]
+    names = (*listed, *(one for one in strategies if one not in listed))
+    return [
+        {
+            **_told(strategies.find(name), strategies.wire_name(name)),
+            "offered": name not in hidden,
+        }
+        for name in names
+    ]
+
+
+def unknown(strategies: Strategies, order: Sequence[str]) -> list[str]:
+    """Return the names in an order that are those of no strategy."""
+    return [one for one in order if not strategies.knows(one.removeprefix("-"))]
+
+
+def _told(strategy: Strategy, wire_name: str) -> dict[str, Any]:
+    """Return what a page needs of a strategy, the actions of its forms as clients name them."""
+    seen = strategy.to_json()
+    for form in seen["forms"]:
+        form["controller"] = f"{wire_name}/{form['controller']}"
+    return seen
+
+
+def _fault(form: Form, action: Action) -> str | None:
+    """Say why an action can not be run by who has filled a form in, or None."""
+    if action.signed_in:
+        return f"{form.action} is for who has signed in"
+    if action.body is None or any(one.required for one in action.arguments):
+        return f"{form.action} takes more than a body, or none"
+    members = {one.name: one for one in action.body.members}
+    if not members:
+        return None
+    sent = {one.name for one in described(form.fields)} | ({form.code} if form.code else set())
+    if unknown := sorted(sent - members.keys()):
+        return f"the body of {form.action} has no {unknown[0]!r}"
+    missing = [name for name, one in members.items() if one.required and name not in sent]
+    return f"the body of {form.action} lacks {missing[0]!r}" if missing else None
