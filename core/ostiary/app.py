@@ -209,6 +209,7 @@ class Application:
             origins,
             partial(describe_strategies, core.services),
             core.forms_key,
+            tuple(plugin.package for plugin in core.plugins.loaded if plugin.package),
         )
 
     def _measure(self, services: Services, dispatcher: Dispatcher) -> None:

@@ -27,6 +27,7 @@ class Front:
 
     :param strategies: describes those that are installed, to whoever is to choose one.
     :param key: what forms are signed with.
+    :param packages: those of the plugins.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class Front:
         origins: Origins,
         strategies: Callable[[], Awaitable[list[dict[str, Any]]]],
         key: bytes,
+        packages: tuple[str, ...],
     ) -> None:
-        self._made_of = settings, dispatcher, cookies, origins, strategies, key
+        self._made_of = settings, dispatcher, cookies, origins, strategies, key, packages
         self._site: asyncio.Task[Site] | None = None
 
     def leads_to_pages(self, verb: str, path: bytes, headers: Mapping[bytes, bytes]) -> bool:

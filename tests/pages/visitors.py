@@ -60,6 +60,11 @@ class Visitor:
         """What is to be read on the page."""
         return " ".join(self.soup.get_text(" ").split())
 
+    @property
+    def language(self) -> str:
+        """Which language the page says that it is in."""
+        return str(self.soup.select("html")[0]["lang"])
+
     def open(self, path: str, **headers: str) -> Visitor:
         """Go to a page."""
         return self._show(self._client.get(path, headers=headers))

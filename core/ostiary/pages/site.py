@@ -13,7 +13,7 @@ from ostiary.dispatch import Dispatcher
 from ostiary.http_parts import read_query
 from ostiary.log import origin
 from ostiary.origins import Origins
-from ostiary.pages import account, console, sign_in, static
+from ostiary.pages import account, console, sign_in, speaking, static
 from ostiary.pages.declaring import Page
 from ostiary.pages.fields import Fields
 from ostiary.pages.forms import FIELD, Forms
@@ -28,7 +28,7 @@ from ostiary.settings.sections import Pages as Settings
 
 logger = logging.getLogger(__name__)
 
-PUBLIC = (sign_in, account)
+PUBLIC = (sign_in, account, speaking)
 """The modules of pages that every server has; those of the console are its own affair."""
 
 FORBIDDEN, MISSING, FAILED, SEE_OTHER = 403, 404, 500, 303
@@ -51,6 +51,7 @@ class Site:
 
     :ivar strategies: describes those that are installed, to whoever is to choose one: signing in
         is for everybody, and so is what it offers.
+    :ivar packages: those of the plugins; their words are translated if they bring catalogues.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class Site:
         origins: Origins,
         strategies: Callable[[], Awaitable[list[dict[str, Any]]]],
         key: bytes,
+        packages: tuple[str, ...],
     ) -> None:
         self.settings, self.cookies, self.strategies = settings, cookies, strategies
+        self.packages = packages
         self._dispatcher = dispatcher
         self._forms = Forms(key, cookies, origins)
         modules = (*PUBLIC, *(console.MODULES if settings.console else ()))
@@ -86,7 +89,8 @@ class Site:
         except errors.UrlNotFound:
             return self._problem(visit, MISSING, visit.say("There is no such page."))
         except errors.OstiaryError as error:
-            return self._problem(visit, error.status, str(error))
+            told = explained(visit, Refused(error.status, error.to_json(), {}))
+            return self._problem(visit, error.status, told)
         except Exception as error:  # noqa: BLE001 - as of the dispatcher: nothing may pass
             logger.error("page %s failed: %s", request.id, origin(error))  # noqa: TRY400
             sorry = visit.say("Something went wrong here. The log of the server tells more.")
@@ -104,13 +108,14 @@ class Site:
             "may": visit.may_run,
             "name": self.settings.name,
             "language": visit.language,
+            "way_back": self.way_back(visit),
             "sections": [one for one in self.sections if visit.may_run(one.needs)],
             "notice": None if notice is None else visit.say(notice),
             "form_token": token,
             "explained": lambda refused: explained(visit, refused),
             **values,
         }
-        drawn = draw(visit.language, template, given)
+        drawn = draw(visit.language, self.packages, template, given)
         return Answer(status, drawn.encode(), HEADERS, tuple(visit.cookies), shared=False)
 
     def redirect(self, visit: Visit, path: str) -> Answer:
@@ -123,6 +128,19 @@ class Site:
             SEE_OTHER, b"", {**HEADERS, "location": path}, tuple(visit.cookies), shared=False
         )
 
+    def way_back(self, visit: Visit) -> str:
+        """Return where a form that stands on every page leads back to."""
+        try:
+            self._routes.find("GET", visit.path.encode("latin-1"))
+        except errors.OstiaryError:
+            return "/"
+        # What a provider has sent a browser back with is good for once.
+        if visit.verb != "GET" or "state" in visit.query:
+            return visit.path
+        pairs = [(name, one) for name in visit.query for one in visit.query.all(name)]
+        query = urlencode([pair for pair in pairs if pair[0] != "done"])
+        return f"{visit.path}?{query}" if query else visit.path
+
     def _visit(self, verb: str, path: bytes, query: bytes, content: Any, request: Request) -> Visit:
         return Visit(
             self,
@@ -132,7 +150,10 @@ class Site:
             path=path.decode("latin-1"),
             query=Fields(_query(query)),
             form=Fields(content if isinstance(content, dict) else {}),
-            language=wanted(request.connection.header("accept-language")),
+            language=wanted(
+                request.connection.header("accept-language"),
+                self.cookies.language_of(request.connection),
+            ),
             token=self._token(request.connection),
         )
 

@@ -14,7 +14,7 @@ import msgspec
 from ostiary import errors
 from ostiary.dispatch import Dispatcher
 from ostiary.pages.fields import Fields
-from ostiary.pages.languages import translations
+from ostiary.pages.languages import said
 from ostiary.request import Answer, Connection, Request
 from ostiary.services.accounts import Account
 
@@ -163,8 +163,8 @@ class Visit:
 
     def say(self, text: str, *values: object) -> str:
         """Return a text in the language of who reads it; ``{0}``, ``{1}`` become the values."""
-        said = translations(self.language).gettext(text)
-        return said.format(*values) if values else said
+        translated = said(self.language, self.site.packages, text)
+        return translated.format(*values) if values else translated
 
     def page(self, template: str, status: int = 200, **values: Any) -> Answer:
         """Return a page, drawn from a template."""
