@@ -16,18 +16,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
-
-from msgspec import Meta
+from typing import Any, get_args, get_origin
 
 from hooks import events_page, hooks_page, prose
 from ostiary import cli, errors
 from ostiary.actions import Action, Argument
 from ostiary.cli.plugin_commands import parser_of
 from ostiary.settings import Described, described_settings
-from ostiary.settings.declaring import Kind
 from ostiary.settings.sources import OPTIONS, PREFIX, describe
+from ostiary.settings.wording import wanted
 from ostiary.testing.registry import registry_of
 from ostiary_local.commands import commands
 from ostiary_local.errors import WIRE_NAME as LOCAL
@@ -37,7 +34,6 @@ from ostiary_oauth.settings import OAuthSettings
 
 FOLDER = Path(__file__).parent / "reference"
 NOTICE = "<!-- Made by docs/generate.py; changes belong in the code. -->"
-WORDS = {str: "text", int: "whole number", bool: "true or false", Any: "text or table"}
 
 
 def main() -> int:
@@ -198,7 +194,7 @@ def _setting(described: Described) -> Iterator[str]:
         yield "Another name of the same setting of `security.authToken`."
         return
     yield declared.doc
-    facts = [f"type: {_type(declared.type, declared.notes)}"]
+    facts = [f"type: {wanted(declared)}"]
     if described.default is dataclasses.MISSING:
         facts.append("required")
     elif described.default is None:
@@ -214,40 +210,6 @@ def _setting(described: Described) -> Iterator[str]:
     if declared.masked:
         facts.append("what is secret in it is hidden by `ostiary config`")
     yield _list(facts)
-
-
-def _type(kind: Any, notes: tuple[Any, ...]) -> str:
-    """Say in words what a value has to be."""
-    for note in notes:
-        if isinstance(note, Kind):
-            return note.wanted
-    if get_origin(kind) is not None:
-        return _composed(get_origin(kind), get_args(kind))
-    return WORDS.get(kind, "a table") + "".join(
-        _bounds(note) for note in notes if isinstance(note, Meta)
-    )
-
-
-def _composed(origin: Any, inner: tuple[Any, ...]) -> str:
-    """Say what a value of a type has to be that is made of others."""
-    if origin is Annotated:
-        return _type(inner[0], inner[1:])
-    if origin is Literal:
-        return " or ".join(f"`{choice}`" for choice in inner)
-    if origin is tuple:
-        return f"a list; each entry: {_type(inner[0], ())}"
-    if origin in (Union, UnionType):
-        return " or ".join(_type(one, ()) for one in inner)
-    return f"a table; each value: {_type(inner[-1], ())}"
-
-
-def _bounds(meta: Meta) -> str:
-    said = (
-        (meta.ge, "at least {}"),
-        (meta.le, "at most {}"),
-        (meta.min_length, "at least {} long"),
-    )
-    return "".join(f", {words.format(bound)}" for bound, words in said if bound is not None)
 
 
 def _value(value: Any) -> str:

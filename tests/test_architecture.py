@@ -22,6 +22,7 @@ LAYERS = (
     "clock database_urls errors durations log networks patience pressure seals",
     "hashing keys key_sources sealing body",
     "settings",
+    "greeting",
     "request",
     "acting arguments cookies declarations events filters message origins strategies",
     "actions directory routes",

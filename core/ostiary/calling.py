@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ostiary import errors
-from ostiary.circuits import Circuit
+from ostiary.circuits import Circuit, Health
 from ostiary.log import origin
 from ostiary.patience import PATIENCE, Patience
 from ostiary.strategies import Call, User
@@ -86,6 +86,11 @@ class Calls:
         self._limit = timeout / 1000
         self.watchdog = watchdog or Watchdog()
         self._circuits: dict[str, Circuit] = defaultdict(Circuit)
+
+    def health(self, subject: str) -> Health:
+        """Tell how it is with the calls that this process makes of a subject; see ``call``."""
+        circuit = self._circuits.get(subject)
+        return "working" if circuit is None else circuit.health
 
     async def call(
         self,

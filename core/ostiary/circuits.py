@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
 from time import monotonic
+from typing import Literal
 
 from ostiary import errors
 from ostiary.patience import Patience
 
 logger = logging.getLogger(__name__)
+
+Health = Literal["working", "failing", "left alone"]
 
 FAILURES = 5
 """Time-outs one after the other until it is left alone."""
@@ -37,6 +40,13 @@ class Circuit:
         self._failures, self._until, self._trying = 0, 0.0, False
         self._running: set[Patience] = set()
         self._left: set[asyncio.Task[None]] = set()
+
+    @property
+    def health(self) -> Health:
+        """How it is with what is called: it answers, or did not of late, or is left alone."""
+        if self._failures >= FAILURES or len(self._left) >= MOST_LEFT:
+            return "left alone"
+        return "failing" if self._failures else "working"
 
     @contextmanager
     def admitted(self, subject: str, patience: Patience) -> Iterator[None]:

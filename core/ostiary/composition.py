@@ -196,6 +196,7 @@ async def open_core(
                 registry=registry,
                 inventory=inventory,
                 events=Events(store, deliveries, now),
+                backend=backend,
             )
         )
         await strategies.settle()

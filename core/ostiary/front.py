@@ -13,7 +13,7 @@ from ostiary.cookies import Cookies
 from ostiary.dispatch import Dispatcher
 from ostiary.origins import Origins
 from ostiary.request import Answer, Request
-from ostiary.settings.sections import Pages
+from ostiary.settings.pages import Pages
 
 if TYPE_CHECKING:
     from ostiary.pages.site import Site

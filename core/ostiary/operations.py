@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from ostiary import greeting
 from ostiary.arguments import Duration
 from ostiary.composition import NO_STORES, Core, find_plugins, make_backend, require_stores
 from ostiary.durations import duration
+from ostiary.greeting import serves_pages
 from ostiary.key_settings import load_master_key
 from ostiary.plugin_loading import installed
 from ostiary.services.inventory import disabled
@@ -140,6 +142,21 @@ async def admin_token(settings: Settings, kuid: str, expires: str) -> str:
         raise StorageError(f"{kuid!r} was changed meanwhile; try again")
     logger.warning("a token of the administrator %r was made on the command line", kuid)
     return issued.token
+
+
+async def setup_link(settings: Settings) -> str:
+    """Return the link to the page that makes the first administrator, as long as there is none.
+
+    :raises StorageError: there is one, or there are no pages.
+    """
+    if not serves_pages(settings):
+        raise StorageError(
+            "the settings leave the pages out: make an administrator with `ostiary admin create NAME`"
+        )
+    async with existing(replace(settings, failsafe=True)) as core:
+        if await core.services.users.admin_exists():
+            raise StorageError("there is an administrator: only the first one is made by the link")
+        return greeting.setup_link(settings, core.setup_secret, settings.server.port)
 
 
 async def restrict(settings: Settings) -> Sequence[str]:

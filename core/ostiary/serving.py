@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from socket import socket
 from types import FrameType
 from typing import Literal
 
@@ -21,6 +22,8 @@ from ostiary.storage import StorageError
 from ostiary.websocket_protocol import BoundedWebSocket
 
 logger = logging.getLogger(__name__)
+
+Listening = Callable[[int], None]
 
 PING_EVERY, PING_WAIT = 30.0, 20.0
 """Seconds; with the ten that a peer has to read how its socket ends, a dead one is gone in 60."""
@@ -49,17 +52,26 @@ class Workers(Multiprocess):
     def terminate_all(self) -> None:
         """Tell them to stop; when none of them listens any more, nobody does."""
         super().terminate_all()
-        for socket in self.sockets:
-            socket.close()
+        for listener in self.sockets:
+            listener.close()
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which wakes up when it is told to stop, and not ten times a second to see."""
+    """uvicorn's server, which wakes up when it is told to stop, and not ten times a second to see.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    :param listening: is told the port, once there is one.
+    """
+
+    def __init__(self, config: uvicorn.Config, listening: Listening) -> None:
         super().__init__(config)
+        self._listening = listening
         self._told = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Begin to listen, and tell where."""
+        await super().startup(sockets)
+        self._listening(_port(self.servers[0].sockets[0]))
 
     async def main_loop(self) -> None:
         """Serve until told to stop."""
@@ -76,18 +88,23 @@ class Server(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._told.set)
 
 
-def run(settings: Settings) -> None:
-    """Serve until a signal says stop."""
+def run(settings: Settings, listening: Listening) -> None:
+    """Serve until a signal says stop.
+
+    :param listening: is told the port that the server listens on, which may be any free one.
+    """
     config = configuration(settings, MakeApplication(settings))
     if settings.server.workers > 1:
         # Who looks after the others may not wait either.
         log.set_up(settings.logging.level, behind=True)
-        Workers(config, sockets=[config.bind_socket()]).run()
+        bound = config.bind_socket()
+        listening(_port(bound))
+        Workers(config, sockets=[bound]).run()
         return
     # uvicorn stops gracefully and raises the signal again: to have stopped as told is no failure.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda _signal, _frame: None)
-    program = Server(config)
+    program = Server(config, listening)
     # What cannot listen exits by itself, with a status of its own.
     with suppress(SystemExit):
         program.run()
@@ -125,6 +142,11 @@ def configuration(settings: Settings, make: Callable[[], Application]) -> uvicor
         # A request that waited for another on its connection would inherit what that one set.
         reset_contextvars=True,
     )
+
+
+def _port(listener: socket) -> int:
+    port: int = listener.getsockname()[1]
+    return port
 
 
 def protocol_of(name: Literal["bounded", "stock"]) -> type[asyncio.Protocol]:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from ostiary import errors
 from ostiary.composition import Core, find_plugins, make_backend, open_core
+from ostiary.greeting import Greeting
 from ostiary.key_settings import load_master_key
 from ostiary.log import origin
 from ostiary.offering import unknown
@@ -23,11 +24,14 @@ from ostiary.storage.store import CORE
 logger = logging.getLogger(__name__)
 
 LOUD = "!" * 72
-NO_ADMINISTRATOR = "there is no administrator: make one with `ostiary admin create NAME`"
+NO_ADMINISTRATOR = (
+    "there is no administrator: make one with `ostiary admin create NAME`, "
+    "or in a browser, with what `ostiary admin setup-link` prints"
+)
 
 
-async def prepare(settings: Settings, words: Collection[str] = ()) -> None:
-    """Make everything ready for the processes that will answer.
+async def prepare(settings: Settings, words: Collection[str] = ()) -> Greeting:
+    """Make everything ready for the processes that will answer; return what to tell then.
 
     :param words: the server's own commands: a plugin that is called so cannot have any.
     :raises StorageError: the stores are not fit for these settings; says what to do.
@@ -37,11 +41,10 @@ async def prepare(settings: Settings, words: Collection[str] = ()) -> None:
         # A thread makes it that needs no Python: the rest goes on meanwhile.
         trial = asyncio.create_task(core.stores[CORE].hasher.prepare())
         await establish(core)
-        if not settings.dev and not await core.services.users.admin_exists():
-            if await core.services.defaults.introduce():
-                print_setup_secret(core)
-            else:
-                logger.warning(NO_ADMINISTRATOR)
+        alone = not await core.services.users.admin_exists()
+        first = alone and not settings.dev and await core.services.defaults.introduce()
+        if alone and not (first or settings.dev):
+            logger.warning(NO_ADMINISTRATOR)
         is_open = await core.services.defaults.is_open()
         if settings.dev:
             print(_DEV if is_open else _DEV_CLOSED, file=sys.stderr)
@@ -68,6 +71,10 @@ async def prepare(settings: Settings, words: Collection[str] = ()) -> None:
             raise SettingsError(
                 f"security.hashing: this machine makes no such hash: {error}"
             ) from None
+        # Where everybody may do everything nobody needs it.
+        known = is_open or settings.security.setup_secret is not None
+        secret = None if known else core.setup_secret
+        return Greeting(settings=settings, secret=secret, alone=alone, first=first)
 
 
 @asynccontextmanager
@@ -106,17 +113,6 @@ async def establish(core: Core) -> None:
             ) from None
     await core.services.inventory.remember(core.plugins.loaded)
     await core.signing_keys.load()
-
-
-def print_setup_secret(core: Core) -> None:
-    """Tell the operator, once, how the first administrator is made."""
-    if core.settings.security.setup_secret is None:
-        print(
-            f"Setup secret: {core.setup_secret}\n"
-            "Shown this once. Send it as X-Ostiary-Setup with POST /_createFirstAdmin,\n"
-            "or make the first administrator with `ostiary admin create`.",
-            file=sys.stderr,
-        )
 
 
 def stores_of(plugins: Plugins) -> Iterator[tuple[str, Storage]]:

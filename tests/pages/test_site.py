@@ -54,7 +54,7 @@ def test_who_signs_out_is_signed_out(visitor: Visitor, site: Site) -> None:
 
 
 def test_a_form_from_elsewhere_is_not_heard(visitor: Visitor) -> None:
-    visitor.open("/").send("/-/sign-in/local", origin="https://evil.example", **LOCAL)
+    visitor.open("/").send_from("https://evil.example", "/-/sign-in/local", **LOCAL)
     assert visitor.status == 403
     assert visitor.open("/-/account").path.startswith("/?then=")
 

@@ -75,7 +75,7 @@ class Visitor:
         assert found, f"no form {action}; there are {[f.get('action') for f in self.soup('form')]}"
         return found[0]
 
-    def filled(self, action: str, **fields: Any) -> dict[str, Any]:
+    def filled(self, action: str, /, **fields: Any) -> dict[str, Any]:
         """Return what a form would send, with some fields filled in."""
         form = self.form(action)
         values: dict[str, list[str]] = {}
@@ -84,12 +84,14 @@ class Visitor:
                 values.setdefault(str(one["name"]), []).append(value)
         return {**values, **fields}
 
-    def send(self, action: str, origin: str | None = None, **fields: Any) -> Visitor:
+    def send(self, action: str, /, **fields: Any) -> Visitor:
         """Send a form of the page, with some fields filled in."""
+        return self.send_from(self.url, action, **fields)
+
+    def send_from(self, origin: str, action: str, /, **fields: Any) -> Visitor:
+        """Send it as a page of another origin would."""
         data = self.filled(action, **fields)
-        return self._show(
-            self._client.post(action, data=data, headers={"Origin": origin or self.url})
-        )
+        return self._show(self._client.post(action, data=data, headers={"Origin": origin}))
 
     def sign_in(self, strategy: str, **fields: str) -> Visitor:
         """Sign in on the first page."""

@@ -41,6 +41,8 @@ EXTRA: dict[str, str] = {
     "security:revokeSession": "issue 3: the same for administrators",
     "security:disableUser": "issue 3: users are shut out without being deleted",
     "security:enableUser": "issue 3: and let in again",
+    "server:describePlugins": "issue 8: which ways to sign in there are, and how they do",
+    "server:describeSettings": "issue 8: people see what holds and where it was given, without secrets",
     "security:searchAuditLog": "issue 4: who did what, for administrators",
     "security:explainUserRights": "issue 8: what lets a user do what they may do",
     "security:previewRole": "issue 8: what saving would do is seen before",

@@ -69,10 +69,10 @@ def serve(settings: Settings, _options: argparse.Namespace) -> None:
     from ostiary.startup import prepare
 
     gc.freeze()
-    asyncio.run(prepare(settings, own_words(make_parser())))
+    greeting = asyncio.run(prepare(settings, own_words(make_parser())))
     # The stores and services of the preparation, and of everything else nothing.
     gc.collect()
-    run(settings)
+    run(settings, greeting.tell)
 
 
 def config(settings: Settings, _options: argparse.Namespace) -> None:

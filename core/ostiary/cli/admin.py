@@ -17,6 +17,7 @@ def add_commands(commands: Any) -> None:
     command = add(group, "create", admin_create)
     command.add_argument("username", help="user name of the local strategy")
     command.add_argument("--kuid", help="kuid to give to the user")
+    add(group, "setup-link", admin_setup_link)
     command = add(group, "token", admin_token)
     command.add_argument("kuid", help="kuid of an administrator")
     command.add_argument(
@@ -32,6 +33,16 @@ def admin_create(settings: Settings, options: argparse.Namespace) -> None:
     password = _password()
     kuid = asyncio.run(operations.create_admin(settings, options.username, password, options.kuid))
     print(f"{options.username} is an administrator now (kuid {kuid}).")
+
+
+def admin_setup_link(settings: Settings, _options: argparse.Namespace) -> None:
+    """Print the link to the page that makes the first administrator, as long as there is none."""
+    from ostiary import operations
+
+    link = asyncio.run(operations.setup_link(settings))
+    if link.startswith("/"):
+        print("The server takes any free port; this belongs after its address:", file=sys.stderr)
+    print(link)
 
 
 def admin_token(settings: Settings, options: argparse.Namespace) -> None:

@@ -84,6 +84,27 @@ async def get_config(services: Services) -> dict[str, Any]:
     return services.about.config()
 
 
+@server.action(GET("/_describeSettings"))
+async def describe_settings(services: Services) -> Mapping[str, Any]:
+    """Describe every setting of the server: what it means, its value, and where that was given.
+
+    What is secret is hidden. Of plugins the keys that were given are told, and no values: which of
+    those are secret, they alone know.
+    """
+    return services.about.settings()
+
+
+@server.action(GET("/_describePlugins"))
+async def describe_plugins(services: Services) -> dict[str, Any]:
+    """Describe every plugin that is installed, or was: its state, its strategies, who needs it.
+
+    `lockout` tells who could not sign in without it. Whether it answers (`health`) is told by the
+    process that is asked, of its own calls.
+    """
+    plugins = await services.plugin_states.describe()
+    return {"plugins": plugins, "total": len(plugins)}
+
+
 @server.action(GET("/_now"))
 async def now(services: Services) -> dict[str, int]:
     """Return the time of the server, in milliseconds since 1970."""

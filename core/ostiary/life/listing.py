@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint
-from typing import Any
 
 from ostiary import __version__
 from ostiary.composition import make_backend
@@ -19,40 +18,12 @@ from ostiary.plugins import PluginError, Plugins
 from ostiary.services.inventory import disabled
 from ostiary.services.lockouts import holders
 from ostiary.services.plugin_records import Record, of_nobody_else
+from ostiary.services.plugin_states import DISABLED, GONE, LOADED, WRONG, Listed, listed
 from ostiary.settings import Settings, SettingsError
-from ostiary.storage import Backend, Storage, StorageError, migrate
-from ostiary.storage.store import CORE, NAME
+from ostiary.storage import Backend, StorageError, migrate
+from ostiary.storage.store import CORE
 
 logger = logging.getLogger(__name__)
-
-LOADED, DISABLED, GONE, WRONG = "loaded", "disabled", "gone", "not loaded"
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A plugin in the list; what is not known is None.
-
-    :ivar users: how many hold credentials of its strategies.
-    :ivar reason: why it is not loaded, or what is the matter with its store.
-    """
-
-    name: str
-    version: str
-    distribution: str
-    state: str
-    reason: str | None = None
-    strategies: Sequence[str] = ()
-    wraps: bool = False
-    store: str | None = None
-    revision: str | None = None
-    newest: str | None = None
-    users: int | None = None
-    seen_at: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it for programs."""
-        seen = {"seenAt": self.seen_at}
-        return {key: value for key, value in asdict(self).items() if key != "seen_at"} | seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +77,15 @@ async def _listed(settings: Settings, known: _Known, name: str, entry: EntryPoin
     declared = [strategy.name for strategy in plugin.strategies] if plugin else []
     noted = of_nobody_else(record, known.records.values())
     strategies = tuple(dict.fromkeys([*declared, *noted]))
-    storage = plugin.storage if plugin else None
-    revision, newest, trouble = await _store(known, name, storage)
-    about = entry.dist if entry else None
-    return Listed(
-        name=name,
-        version=about.version if about else record.version,
-        distribution=about.name if about else record.distribution,
+    return await listed(
+        record,
+        plugin,
+        entry,
         state=state,
-        reason=reason or trouble,
+        reason=reason,
         strategies=strategies,
-        wraps=plugin.wraps if plugin else record.wraps,
-        store=name if storage or revision else None,
-        revision=revision,
-        newest=newest,
         users=await holders(known.house.store, strategies) if known.house else None,
-        seen_at=record.seen_at or None,
+        backend=known.backend,
     )
 
 
@@ -148,26 +112,6 @@ def _loaded(
     if name in plugins.refused:
         return WRONG, plugins.refused[name], None
     return LOADED, None, plugins
-
-
-async def _store(
-    known: _Known, name: str, storage: Storage | None
-) -> tuple[str | None, str | None, str | None]:
-    """Return the revision of a plugin's store, the newest, and what is the matter with it."""
-    newest = migrate.head(storage) if storage else None
-    if known.backend is None or not NAME.fullmatch(name):
-        return None, newest, None
-    try:
-        if storage is None:
-            return await known.backend.revision(name), None, None
-        found = await migrate.compare(known.backend, name, storage)
-    except StorageError as error:
-        # On PostgreSQL a plugin without a store has no role, and one that is new has none yet.
-        return None, newest, str(error) if storage else None
-    if found.current is None:
-        return None, newest, "its store is not made yet"
-    fit = found.compatible or found.current == newest
-    return found.current, newest, None if fit else f"its store is {found.state}"
 
 
 def lines(listed: Sequence[Listed]) -> Iterator[tuple[str, ...]]:

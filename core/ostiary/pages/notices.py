@@ -6,6 +6,7 @@ from ostiary.pages.languages import mark
 
 NOTICES = {
     "signed-out": mark("You are signed out."),
+    "administrator": mark("The administrator is made."),
     "saved": mark("Saved."),
     "created": mark("Created."),
     "deleted": mark("Deleted."),

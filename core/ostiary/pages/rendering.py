@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from ostiary.pages.languages import own_names, said, translations
 from ostiary.pages.static import address_of
@@ -39,8 +41,14 @@ def environment(language: str, packages: tuple[str, ...]) -> Environment:
         catalogue.gettext, catalogue.ngettext, newstyle=True
     )
     made.globals |= {"asset": address_of, "languages": own_names()}
-    made.filters |= {"iso": iso, "instant": instant, "segment": segment}
-    made.filters["said"] = partial(said, language, packages)
+    made.filters |= {
+        "iso": iso,
+        "instant": instant,
+        "segment": segment,
+        "json": as_json,
+        "prose": prose,
+        "said": partial(said, language, packages),
+    }
     return made
 
 
@@ -62,6 +70,18 @@ def instant(milliseconds: int) -> str:
 def segment(text: object) -> str:
     """Return a text as one segment of a path."""
     return quote(str(text), safe="")
+
+
+def as_json(value: object) -> str:
+    """Return a value as it is written in JSON."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def prose(text: str) -> Markup:
+    """Return a text of the documentation, in which what stands between backticks is code."""
+    words, code = Markup("{}"), Markup("<code>{}</code>")
+    parts = enumerate(text.split("`"))
+    return Markup().join((code if place % 2 else words).format(part) for place, part in parts)
 
 
 def _at(milliseconds: int) -> datetime:

@@ -13,7 +13,7 @@ from ostiary.dispatch import Dispatcher
 from ostiary.http_parts import read_query
 from ostiary.log import origin
 from ostiary.origins import Origins
-from ostiary.pages import account, console, sign_in, speaking, static
+from ostiary.pages import account, console, setup, sign_in, speaking, static
 from ostiary.pages.declaring import Page
 from ostiary.pages.fields import Fields
 from ostiary.pages.forms import FIELD, Forms
@@ -24,11 +24,11 @@ from ostiary.pages.visit import Refused, Visit
 from ostiary.pages.wording import explained
 from ostiary.request import Answer, Connection, Request
 from ostiary.routes import Routes
-from ostiary.settings.sections import Pages as Settings
+from ostiary.settings.pages import Pages as Settings
 
 logger = logging.getLogger(__name__)
 
-PUBLIC = (sign_in, account, speaking)
+PUBLIC = (sign_in, account, setup, speaking)
 """The modules of pages that every server has; those of the console are its own affair."""
 
 FORBIDDEN, MISSING, FAILED, SEE_OTHER = 403, 404, 500, 303

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ostiary.services.mappings import Mappings
     from ostiary.services.metrics import Metrics
     from ostiary.services.places import Places
+    from ostiary.services.plugin_states import PluginStates
     from ostiary.services.previews import Previews
     from ostiary.services.profiles import Profiles
     from ostiary.services.reauthentication import Reauthentication
@@ -101,6 +102,7 @@ class Services(Struct, frozen=True, kw_only=True):
     mappings: Mappings
     metrics: Metrics
     places: Places
+    plugin_states: PluginStates
     plugin_sides: Mapping[str, PluginSide]
     previews: Previews
     profiles: Profiles

@@ -25,6 +25,7 @@ class About:
     :param strategies: returns the names of a plugin's strategies.
     :param version: of the server itself.
     :param config: every setting with its secrets hidden.
+    :param settings: returns every setting with what it means and where it was given.
     """
 
     def __init__(
@@ -35,11 +36,12 @@ class About:
         *,
         version: str,
         config: Mapping[str, Any],
+        settings: Callable[[], Mapping[str, Any]],
         clock: Callable[[], int],
     ) -> None:
         self._health, self._plugins, self._version = health, plugins, version
         self._strategies = strategies
-        self._config, self._clock = config, clock
+        self._config, self._clock, self.settings = config, clock, settings
         self._started_at = clock()
 
     def config(self) -> dict[str, Any]:

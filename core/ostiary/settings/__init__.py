@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ostiary.settings.declaring import declarations
+from ostiary.settings.in_force import origins_in, tell, tell_of_plugins
 from ostiary.settings.masking import secrets_in
+from ostiary.settings.pages import Pages
 from ostiary.settings.reading import read_section, read_settings
 from ostiary.settings.sections import (
     PLUGIN_TABLES,
@@ -18,7 +20,6 @@ from ostiary.settings.sections import (
     Http,
     Limits,
     Logging,
-    Pages,
     Plugins,
     Security,
     Server,
@@ -57,6 +58,7 @@ class Settings:
     :ivar dev: the server behaves like a fresh Kuzzle (decision 2); only ``--dev`` sets it.
     :ivar failsafe: no plugin is loaded, and only administrators are answered; ``--failsafe``.
     :ivar warnings: what to tell the operator, although it does not stop the start.
+    :ivar origins: where each setting was given that was given anywhere, by its key.
     """
 
     server: Annotated[Server, "Listening."] = field(default_factory=Server)
@@ -72,6 +74,9 @@ class Settings:
     dev: bool = field(default=False, metadata={"setting": False})
     failsafe: bool = field(default=False, metadata={"setting": False})
     warnings: tuple[str, ...] = field(default=(), metadata={"setting": False})
+    origins: Mapping[str, Origin] = field(
+        default_factory=dict, repr=False, compare=False, metadata={"setting": False}
+    )
 
     @property
     def pages_url(self) -> str | None:
@@ -89,6 +94,13 @@ class Settings:
     def masked(self) -> dict[str, Any]:
         """Return every setting by its key, with secrets hidden."""
         return {**_shown(self), "dev": self.dev, "failsafe": self.failsafe}
+
+    def described(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every setting with what it means, its value and where that was given; no secret."""
+        return {
+            "settings": tell(described_settings(), self.masked(), self.origins),
+            "plugins": tell_of_plugins(self.plugins.tables),
+        }
 
 
 def load(
@@ -108,13 +120,13 @@ def load(
     known = tuple(described_settings())
     file = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     written = from_file(file) if file else Table()
-    default = Table.of({"data": {"dir": str(data_folder(environment))}}, Origin("by default"))
+    default = Table.of({"data": {"dir": str(data_folder(environment))}}, Origin("default"))
     table = default | written | from_environment(environment, known) | from_command_line(overrides)
     everything = tuple(described.key for described in known)
     settings = read_section(table, Settings, Place("", everything=everything))
     if file is not None:
         settings = replace(settings, warnings=_warnings(file, written, known))
-    settings = replace(settings, failsafe=failsafe)
+    settings = replace(settings, failsafe=failsafe, origins=origins_in(table, Settings))
     return _opened(settings, table) if dev else settings
 
 

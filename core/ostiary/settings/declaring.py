@@ -36,6 +36,7 @@ class Declared:
     :param variable: the environment variable that gives it, if its name is not the usual one.
     :param private: only that variable may give it: it stands in no file and on no command line.
     :param masked: makes what may be shown of a value; None if all may be.
+    :param confidential: it is shown to who has a shell on the machine, and not to others.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Declared:
     variable: str | None = None
     private: bool = False
     masked: Mask | None = None
+    confidential: bool = False
 
     @property
     def doc(self) -> str:
@@ -74,9 +76,16 @@ def setting(
     variable: str | None = None,
     private: bool = False,
     masked: Mask | None = None,
+    confidential: bool = False,
 ) -> Any:
     """Declare a field of settings of which there is more to say; see ``Declared``."""
-    told = {"alias": alias, "variable": variable, "private": private, "masked": masked}
+    told = {
+        "alias": alias,
+        "variable": variable,
+        "private": private,
+        "masked": masked,
+        "confidential": confidential,
+    }
     return field(default=default, repr=masked is None, metadata={"key": key, "told": told})
 
 

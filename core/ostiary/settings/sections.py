@@ -203,7 +203,7 @@ class Security:
     ] = setting(None, variable="OSTIARY_MASTER_KEY", private=True, masked=hide)
     master_key_command: Annotated[
         Text | None, "Command that prints the master key, where a key service keeps it."
-    ] = None
+    ] = setting(None, confidential=True)
     setup_secret: Annotated[
         Annotated[str, Meta(min_length=16)] | None,
         "What the first administrator is created with; by default derived from the master key.",
@@ -371,31 +371,6 @@ class Audit:
         """Refuse to forget what was just written."""
         if self.retention != -1 and self.retention < DAY:
             raise ValueError("retention: wanted: 1d or longer, or -1 for ever")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pages:
-    """The pages for people: signing in, one's own account, and the console."""
-
-    enabled: Annotated[
-        bool,
-        "Serve pages. They keep sessions in cookies, so without http.cookieAuthentication none.",
-    ] = True
-    console: Annotated[
-        bool, "Serve the console to who administers the server; --no-console leaves it out."
-    ] = True
-    name: Annotated[Text, "What the pages call this server."] = "Ostiary"
-    strategies: Annotated[
-        tuple[Text, ...],
-        "Strategies in the order in which they are offered to who signs in; others follow them. "
-        "One with a - before its name is not offered, although it can be used.",
-    ] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse an order in which one strategy has two places."""
-        names = [one.removeprefix("-") for one in self.strategies]
-        if twice := [one for one in names if names.count(one) > 1]:
-            raise ValueError(f"strategies: {twice[0]} stands there twice")
 
 
 @dataclass(frozen=True, kw_only=True)

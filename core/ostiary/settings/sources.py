@@ -76,7 +76,7 @@ def from_file(file: Path) -> Table:
         # Its text tells line and column, not what stands there.
         where = re.search(r" \(at [^()]*\)", str(error))
         raise SettingsError(f"{file} is not TOML{where[0] if where else ''}") from None
-    return Table.of(_nested(tables, str(file)), Origin(str(file)))
+    return Table.of(_nested(tables, str(file)), Origin("file", str(file)))
 
 
 def from_environment(environment: Mapping[str, str], known: Iterable[Described]) -> Table:
@@ -95,7 +95,8 @@ def from_command_line(overrides: Mapping[str, Any]) -> Table:
     table = Table()
     for key, value in overrides.items():
         if value is not None:
-            origin = Origin(f"option {OPTIONS.get(key, key)}", loose=isinstance(value, str))
+            loose = isinstance(value, str)
+            origin = Origin("commandLine", OPTIONS.get(key, key), loose=loose)
             table |= _single(tuple(key.split(".")), value, origin)
     return table
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Source = Literal["default", "file", "environment", "commandLine"]
 
 
 class SettingsError(Exception):
@@ -15,16 +17,31 @@ class SettingsError(Exception):
 class Origin:
     """Where a value was given.
 
+    :param name: of the file, the environment variable or the option.
     :param loose: only texts can be given there; they are read as whatever is wanted.
     """
 
-    place: str
+    source: Source
+    name: str = ""
     loose: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where to look, in words."""
+        return f"{_WORDS[self.source]}{self.name}"
 
     @classmethod
     def of_variable(cls, variable: str) -> Origin:
         """Return the origin of what an environment variable gives."""
-        return cls(f"environment variable {variable}", loose=True)
+        return cls("environment", variable, loose=True)
+
+
+_WORDS: Mapping[Source, str] = {
+    "default": "by default",
+    "file": "",
+    "environment": "environment variable ",
+    "commandLine": "option ",
+}
 
 
 class Table(dict[str, Any]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console import overview
+from ostiary.pages.console import overview, plugins, settings
 
-MODULES = (overview,)
+MODULES = (overview, plugins, settings)
 """The parts of the console, in the order of its navigation."""

@@ -1,0 +1,54 @@
+"""Credentials in forms: what was typed, as the API wants it, and which field an error is about."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from ostiary.pages.visit import Refused, Visit
+
+
+def read_fields(
+    visit: Visit, strategy: Mapping[str, Any], asked: Literal["login", "registration"]
+) -> dict[str, Any]:
+    """Return the fields of a strategy that were filled in, each as its kind wants it.
+
+    :param strategy: as ``auth:describeStrategies`` describes it.
+    """
+    return {
+        field["name"]: _value(field["kind"], visit.form.text(field["name"]))
+        for field in strategy["fields"]
+        if field[asked] and visit.form.text(field["name"]) != ""
+    }
+
+
+def at_fault(refused: Refused, names: Iterable[str]) -> str | None:
+    """Return the field that an error is about, by what its id and its values call it; None if none.
+
+    Errors name the arguments that they are about (``body.credentials.badge.number``), and plugins
+    name theirs by them (``plugin.badge.number_taken``).
+    """
+    words = "_".join(re.findall("[a-z0-9]+", refused.id.rpartition(".")[2].lower()))
+    values = {str(one).rpartition(".")[2] for one in refused.props if isinstance(one, str)}
+    longest_first = sorted(names, key=len, reverse=True)
+    for name in longest_first:
+        if name in values:
+            return name
+    return next((name for name in longest_first if f"_{_snake(name)}_" in f"_{words}_"), None)
+
+
+def _value(kind: str, text: str) -> Any:
+    """Return what was typed; what is not of its kind goes as it is, and the strategy says so."""
+    if kind not in ("number", "json"):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _snake(name: str) -> str:
+    """Return a name as it stands in the id of an error: ``pinCode`` is ``pin_code``."""
+    return re.sub("(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

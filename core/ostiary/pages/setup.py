@@ -1,0 +1,226 @@
+"""The first minute: a page that makes the first administrator, and what comes after.
+
+The secret for it comes in the fragment of the link that a new server prints (decision 8). A script
+puts it into a form; from then on it stands in that form only, and in nothing that is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ostiary.dispatch import SETUP_HEADER
+from ostiary.pages.credentials import at_fault, read_fields
+from ostiary.pages.declaring import Pages
+from ostiary.pages.visit import Refused, Visit
+from ostiary.request import Answer
+
+pages = Pages()
+
+CREATE = ("security", "createFirstAdmin")
+EXISTS = ("server", "adminExists")
+WRONG = 401
+THERE_IS_ONE = "api.process.admin_exists"
+
+WELCOME = "/-/setup/welcome"
+SECRET, NAME, KUID, RESET, OWN = (
+    "setup.secret",
+    "setup.name",
+    "setup.kuid",
+    "setup.reset",
+    "setup.own",
+)
+"""Fields of the form; what a strategy calls its own never has a dot."""
+
+USERS = "default"
+"""The role, and the profile, of users who are nothing else."""
+
+OWN_ACCOUNT = (
+    "createMyCredentials",
+    "credentialsExist",
+    "deleteMyCredentials",
+    "getMyCredentials",
+    "getMySessions",
+    "getStrategies",
+    "refreshToken",
+    "revokeMySession",
+    "updateMyCredentials",
+    "validateMyCredentials",
+)
+"""What users need to look after their own account, of the controller ``auth``; no API keys, which
+outlive a session."""
+
+
+@pages.get("/-/setup", public=True)
+async def setup(visit: Visit) -> Answer:
+    """Ask for the setup secret, or go on where none is needed."""
+    if await _is_done(visit):
+        return _done(visit)
+    if visit.may(*CREATE):
+        return await _offered(visit)
+    return visit.page("setup/secret.html", wrong=False)
+
+
+@pages.post("/-/setup/secret", public=True)
+async def open_setup(visit: Visit) -> Answer:
+    """Take the setup secret, and ask who the first administrator is to be."""
+    if await visit.may_with(_header(visit), *CREATE):
+        return await _offered(visit)
+    return visit.page("setup/secret.html", WRONG, wrong=True)
+
+
+@pages.post("/-/setup", public=True)
+async def make(visit: Visit) -> Answer:
+    """Make the first administrator, and sign them in by what they have just given."""
+    strategy = next(
+        (
+            one
+            for one in await _strategies(visit)
+            if one["name"] == visit.form.text("setup.strategy")
+        ),
+        None,
+    )
+    if strategy is None:
+        return await _offered(visit)
+    content = {"name": visit.form.text(NAME)} if visit.form.text(NAME) else {}
+    try:
+        fields = read_fields(visit, strategy, "registration")
+        await visit.ask(
+            *CREATE,
+            {"content": content, "credentials": {strategy["name"]: fields}},
+            also=_header(visit),
+            _id=visit.form.text(KUID).strip() or None,
+            reset=visit.form.text(RESET) == "yes" or None,
+        )
+    except Refused as refused:
+        if refused.id == THERE_IS_ONE:
+            return _done(visit, refused.status)
+        if refused.status == WRONG:
+            return visit.page("setup/secret.html", WRONG, wrong=True)
+        return await _offered(visit, refused, strategy)
+    return await _sign_in(visit, strategy)
+
+
+@pages.get(WELCOME)
+async def welcome(visit: Visit) -> Answer:
+    """Lead on: to other ways to sign in, to one's account, to the console."""
+    return visit.page(
+        "setup/welcome.html",
+        others=await _others(visit),
+        own=await _own_account(visit),
+        console=bool(visit.site.sections),
+    )
+
+
+@pages.post("/-/setup/own-account", needs="security:updateRole")
+async def let_users(visit: Visit) -> Answer:
+    """Let ordinary users look after their own accounts."""
+    await _grant_own_account(visit)
+    return visit.redirect(WELCOME, done="saved")
+
+
+async def _offered(
+    visit: Visit, refused: Refused | None = None, tried: dict[str, Any] | None = None
+) -> Answer:
+    """Return the form; after a refusal with all that was typed, short of what is secret."""
+    strategies = await _strategies(visit)
+    fault = None if refused is None or tried is None else at_fault(refused, _asked(tried))
+    return visit.page(
+        "setup/form.html",
+        200 if refused is None else refused.status,
+        strategies=strategies,
+        refused=refused,
+        fault=fault,
+        tried=None if tried is None else tried["name"],
+        secret=visit.form.text(SECRET),
+        is_open=visit.may(*CREATE),
+        again=refused is not None,
+    )
+
+
+async def _sign_in(visit: Visit, strategy: dict[str, Any]) -> Answer:
+    """Sign the new administrator in, and do what they have asked for; else they do so themselves."""
+    wanted = visit.form.text(OWN) == "yes"
+    try:
+        fields = read_fields(visit, strategy, "login")
+        await visit.ask("auth", "login", fields, strategy=strategy["name"], cookieAuth=True)
+        if visit.token is None:
+            # It takes more than one step: the page for signing in knows the way.
+            return visit.redirect(f"/?then={WELCOME}", done="administrator")
+        if wanted:
+            await _grant_own_account(visit)
+    except Refused:
+        # The administrator is there; whatever went wrong after that can be done again.
+        where = WELCOME if visit.token else f"/?then={WELCOME}"
+        return visit.redirect(where, done="administrator")
+    return visit.redirect(WELCOME, done="administrator")
+
+
+async def _strategies(visit: Visit) -> list[dict[str, Any]]:
+    """Return the strategies whose credentials can be typed into a form."""
+    found = await visit.site.strategies()
+    return [one for one in found if any(field["registration"] for field in one["fields"])]
+
+
+async def _others(visit: Visit) -> list[dict[str, Any]]:
+    """Return the strategies that are installed, and that who is signed in has no credentials of."""
+    found = []
+    for one in await visit.site.strategies():
+        try:
+            if not await visit.call("auth", "credentialsExist", strategy=one["name"]):
+                found.append(one)
+        except Refused:
+            # Without the right to know, or while its plugin fails: it is offered.
+            found.append(one)
+    return found
+
+
+async def _own_account(visit: Visit) -> bool | None:
+    """Tell whether users may look after their own accounts; None if who looks cannot know."""
+    if not (visit.may_run("security:getRole") and visit.may_run("security:updateRole")):
+        return None
+    role = await visit.call("security", "getRole", _id=USERS)
+    return not _missing(role["_source"]["controllers"])
+
+
+async def _grant_own_account(visit: Visit) -> None:
+    """Let users look after their own accounts; what their role says besides stays."""
+    role = await visit.call("security", "getRole", _id=USERS)
+    content = {name: one for name, one in role["_source"].items() if name != "_kuzzle_info"}
+    controllers = content["controllers"]
+    if missing := _missing(controllers):
+        actions = _actions(controllers) | dict.fromkeys(missing, True)
+        body = {**content, "controllers": {**controllers, "auth": {"actions": actions}}}
+        await visit.call("security", "updateRole", body, _id=USERS)
+
+
+def _missing(controllers: dict[str, Any]) -> list[str]:
+    """Return what users need to look after their own account, and a role does not grant."""
+    actions = _actions(controllers)
+    return [one for one in OWN_ACCOUNT if actions.get(one, actions.get("*")) is not True]
+
+
+def _actions(controllers: dict[str, Any]) -> dict[str, Any]:
+    """Return what a role says of the controller ``auth``, or else of every controller."""
+    entry = controllers.get("auth") or controllers.get("*") or {}
+    actions: dict[str, Any] = entry.get("actions", {})
+    return actions
+
+
+async def _is_done(visit: Visit) -> bool:
+    """Tell whether there is an administrator, to who may know."""
+    if not visit.may(*EXISTS):
+        return False
+    return bool((await visit.call(*EXISTS))["exists"])
+
+
+def _done(visit: Visit, status: int = 200) -> Answer:
+    return visit.page("setup/done.html", status)
+
+
+def _asked(strategy: dict[str, Any]) -> list[str]:
+    return [field["name"] for field in strategy["fields"] if field["registration"]]
+
+
+def _header(visit: Visit) -> dict[bytes, bytes]:
+    secret = visit.form.text(SECRET).strip()
+    return {SETUP_HEADER.encode(): secret.encode("ascii", "replace")} if secret else {}

@@ -1,0 +1,217 @@
+"""The first minute: the first administrator is made in a browser, once, by who holds the secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from ostiary.pages.setup import OWN_ACCOUNT
+from ostiary.testing.registry import registry_of
+from ostiary.testing.server import ThrowAwayServer
+
+from .conftest import PASSWORD, SETUP_SECRET, NewSite, Site
+from .visitors import SCREENS, Screen, Visitor
+
+HASTY = """
+[security.hashing]
+timeCost = 5
+memoryCost = 7168
+
+[plugins]
+allow = ["local"]
+
+[logging]
+access = true
+"""
+
+ADA = {"username": "ada", "password": PASSWORD}
+
+
+@pytest.fixture
+def fresh(new_site: NewSite) -> Site:
+    """A server without an administrator."""
+    return new_site()
+
+
+@pytest.fixture
+def newcomer(fresh: Site) -> Iterator[Visitor]:
+    with Visitor(fresh.url) as made:
+        yield made
+
+
+def opened(visitor: Visitor) -> Visitor:
+    """Return who has given the setup secret."""
+    return visitor.open("/-/setup").send("/-/setup/secret", **{"setup.secret": SETUP_SECRET})
+
+
+def checked(visitor: Visitor) -> Any:
+    return visitor.soup.select_one('input[name="setup.own"][checked]')
+
+
+def granted(site: Site) -> dict[str, Any]:
+    answer = site.api.call("auth:login", ADA, strategy="local").result
+    role = site.api.call("security:getRole", jwt=answer["jwt"], _id="default").result
+    actions: dict[str, Any] = role["_source"]["controllers"]["auth"]["actions"]
+    return actions
+
+
+def test_who_holds_the_secret_becomes_the_administrator_and_is_signed_in(
+    fresh: Site, newcomer: Visitor
+) -> None:
+    opened(newcomer).send("/-/setup", **ADA, **{"setup.name": "Ada", "setup.kuid": "ada-1"})
+    assert newcomer.path.startswith("/-/setup/welcome")
+    assert "The administrator is made." in newcomer.text
+    me = fresh.api.call("auth:login", ADA, strategy="local").result
+    source = fresh.api.call("auth:getCurrentUser", jwt=me["jwt"]).result["_source"]
+    assert (me["_id"], source["name"], source["profileIds"]) == ("ada-1", "Ada", ["admin"])
+    assert newcomer.open("/-/console").status == 200
+
+
+def test_users_may_look_after_their_account_if_the_box_is_left_on(
+    fresh: Site, newcomer: Visitor
+) -> None:
+    assert checked(opened(newcomer))
+    newcomer.send("/-/setup", **ADA)
+    rights = granted(fresh)
+    assert set(OWN_ACCOUNT) <= rights.keys()
+    # What the role granted before stays.
+    assert rights["updateSelf"] is True
+    assert "Users may look after their own account" in newcomer.text
+
+
+def test_without_the_box_users_may_not_and_may_be_allowed_later(
+    fresh: Site, newcomer: Visitor
+) -> None:
+    opened(newcomer).send("/-/setup", **ADA, **{"setup.own": []})
+    assert not set(OWN_ACCOUNT) & granted(fresh).keys()
+    newcomer.send("/-/setup/own-account")
+    assert set(OWN_ACCOUNT) <= granted(fresh).keys()
+    assert "nothing else" not in newcomer.text
+
+
+def test_what_users_need_for_their_account_are_actions_that_exist() -> None:
+    names = {action.name for action in registry_of("local") if action.controller == "auth"}
+    assert set(OWN_ACCOUNT) <= names
+
+
+def test_a_refusal_is_told_at_its_field_and_costs_nothing_but_what_is_secret(
+    newcomer: Visitor,
+) -> None:
+    short = {"username": "ada", "password": "short"}
+    opened(newcomer).send("/-/setup", **short, **{"setup.name": "<b>Ada</b>", "setup.own": []})
+    assert newcomer.status == 400
+    (field,) = newcomer.soup.select("[aria-invalid=true]")
+    assert field["name"] == "password"
+    fault = newcomer.soup.select_one(f'[id="{str(field["aria-describedby"]).split()[0]}"]')
+    assert fault is not None
+    assert "15" in fault.text
+    assert "short" not in str(newcomer.soup.select_one("input[name=password]"))
+    kept = newcomer.filled("/-/setup")
+    assert kept["username"] == ["ada"]
+    assert kept["setup.name"] == ["<b>Ada</b>"]
+    assert "setup.own" not in kept
+    newcomer.send("/-/setup", password=PASSWORD)
+    assert newcomer.path.startswith("/-/setup/welcome")
+
+
+@pytest.mark.parametrize("secret", ["", "wrong", SETUP_SECRET[:-1], "sécret ☃"])
+def test_a_wrong_secret_is_refused_clearly(newcomer: Visitor, secret: str) -> None:
+    newcomer.open("/-/setup").send("/-/setup/secret", **{"setup.secret": secret})
+    assert newcomer.status == 401
+    alert = newcomer.soup.select_one("[role=alert]")
+    assert alert is not None
+    assert "secret" in alert.text
+    assert newcomer.soup.select('form[action="/-/setup"]') == []
+
+
+def test_the_form_alone_opens_nothing(fresh: Site, newcomer: Visitor) -> None:
+    opened(newcomer).send("/-/setup", **ADA, **{"setup.secret": "wrong"})
+    assert newcomer.status == 401
+    assert fresh.api.call("auth:login", ADA, strategy="local").status == 401
+
+
+def test_the_secret_is_in_no_address_and_in_nothing_that_is_kept(newcomer: Visitor) -> None:
+    opened(newcomer)
+    assert SETUP_SECRET not in newcomer.path
+    assert newcomer.answer.headers["cache-control"] == "no-store"
+    assert all(SETUP_SECRET not in value for value in newcomer.answer.headers.values())
+    (field,) = newcomer.soup.select(f'[value="{SETUP_SECRET}"]')
+    assert field["type"] == "hidden"
+
+
+def test_a_used_secret_is_refused_clearly(site: Site) -> None:
+    with Visitor(site.url) as late:
+        opened(late)
+        assert late.status == 401
+        assert "used up" in late.text
+        assert late.soup.select('a[href="/"]')
+
+
+def test_an_administrator_is_told_that_there_is_one(site: Site, visitor: Visitor) -> None:
+    visitor.sign_in("local", **site.credentials("root"))
+    assert "There is an administrator" in visitor.open("/-/setup").text
+    assert visitor.soup.select("main form") == []
+
+
+def test_of_two_browsers_one_wins(fresh: Site) -> None:
+    def become(name: str) -> Visitor:
+        with Visitor(fresh.url) as made:
+            return opened(made).send("/-/setup", username=name, password=PASSWORD)
+
+    with ThreadPoolExecutor(2) as threads:
+        both = list(threads.map(become, ["ada", "eve"]))
+    winners = [one for one in both if one.path.startswith("/-/setup/welcome")]
+    assert len(winners) == 1
+    (loser,) = [one for one in both if one not in winners]
+    assert loser.status in (401, 412)
+    assert "administrator" in loser.text
+
+
+def test_dev_asks_for_no_secret_and_closes_the_server_if_it_is_told_to(new_site: NewSite) -> None:
+    site = new_site(dev=True)
+    with Visitor(site.url) as visitor:
+        visitor.open("/-/setup").send("/-/setup", **ADA)
+        assert visitor.path.startswith("/-/setup/welcome")
+    assert site.api.call("security:searchUsers").status == 401
+
+
+def test_without_a_strategy_the_page_says_what_to_do(new_site: NewSite) -> None:
+    site = new_site(plugins__allow=[])
+    with Visitor(site.url) as visitor:
+        opened(visitor)
+        assert visitor.soup.select("main form") == []
+        assert "ostiary plugins" in visitor.text
+
+
+@pytest.mark.parametrize("name", sorted(SCREENS))
+def test_the_first_minute_in_a_browser(
+    open_screen: Callable[[str, str], Screen], name: str
+) -> None:
+    """From the link that a real server prints to the console."""
+    with ThrowAwayServer(settings=HASTY) as server:
+        (link,) = re.findall(r"http://\S+/-/setup#\S+", server.log)
+        secret = link.partition("#")[2]
+        screen = open_screen(server.url, name)
+        page = screen.open(link.removeprefix(server.url))
+        page.get_by_label("User name", exact=True).fill("ada")
+        assert secret not in page.url
+        page.get_by_label("Password", exact=True).fill("short")
+        page.get_by_role("button", name="Become the administrator").click()
+        page.locator("[aria-invalid=true]").wait_for()
+        screen.look("setup-refused")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_label("Your name").fill("Ada")
+        screen.look("setup")
+        page.get_by_role("button", name="Become the administrator").click()
+        page.wait_for_url("**/-/setup/welcome**")
+        screen.look("welcome")
+        page.get_by_role("link", name="To the console").click()
+        page.wait_for_url("**/-/console")
+        page = screen.open(link.removeprefix(server.url))
+        page.get_by_text("There is an administrator").first.wait_for()
+        screen.look("setup-done")
+        assert secret not in server.log.replace(link, "").replace(f"Setup secret: {secret}", "")
