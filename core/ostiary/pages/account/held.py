@@ -45,7 +45,7 @@ class Way(Struct, frozen=True):
 
 async def ways(visit: Visit) -> list[Way]:
     """Return every strategy, in the order of the server."""
-    return [await _way(visit, about) for about in await visit.site.strategies()]
+    return [await _way(visit, about) for about in await visit.site.behind.strategies()]
 
 
 async def way(visit: Visit) -> Way:
@@ -54,7 +54,7 @@ async def way(visit: Visit) -> Way:
     :raises errors.UrlNotFound: there is none of that name.
     """
     name = visit.values["strategy"]
-    for about in await visit.site.strategies():
+    for about in await visit.site.behind.strategies():
         if about["name"] == name:
             return await _way(visit, about)
     raise errors.UrlNotFound(visit.path)
