@@ -41,7 +41,7 @@ def test_restrictions_come_back(restrictions: list[dict[str, Any]]) -> None:
 def test_plain_names_are_plain_lines() -> None:
     entries = [("auth", "*", True), ("local/password", "reset", False)]
     assert entry_lines(entries) == "auth:*\n!local/password:reset"
-    places = [{"index": "a"}, {"index": "b", "collections": ["c", "d"]}]
+    places: list[dict[str, Any]] = [{"index": "a"}, {"index": "b", "collections": ["c", "d"]}]
     assert restriction_lines(places) == "a\nb: c, d"
 
 
