@@ -57,6 +57,8 @@ EXTRA: dict[str, str] = {
             "updateProfile",
         )
     },
+    "security:updateUser ifUnchangedSince": "issue 8: nor that of a user",
+    "security:updateUser remove": "issue 8: what an editor has lost is lost, and nothing else",
     "server:describeActions": "issue 8: an editor of roles says what each action does",
     "auth:getMySignIns": "issue 8: my account shows who has tried to be me",
     "security:searchSessions": "issue 8: the console lists the sessions and keys of everybody",
