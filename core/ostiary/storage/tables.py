@@ -43,6 +43,7 @@ users = Table(
     Column("created_at", Instant, nullable=False),
     Column("updater", String),
     Column("updated_at", Instant),
+    Index("users_by_creation", "created_at", "kuid"),
 )
 
 user_profiles = Table(

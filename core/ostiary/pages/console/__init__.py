@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from ostiary.pages.console import (
     audit_log,
+    health,
     limits,
     overview,
     plugins,
+    profiles,
+    roles,
     settings,
     tokens,
+    user_rights,
 )
 
-MODULES = (overview, plugins, tokens, limits, audit_log, settings)
+MODULES = (
+    overview,
+    profiles,
+    roles,
+    user_rights,
+    audit_log,
+    tokens,
+    limits,
+    plugins,
+    settings,
+    health,
+)
 """The parts of the console, in the order of its navigation."""
