@@ -20,6 +20,7 @@ from ostiary.pages.forms import FIELD, Forms
 from ostiary.pages.languages import wanted
 from ostiary.pages.notices import NOTICES
 from ostiary.pages.rendering import draw
+from ostiary.pages.theme import Theme
 from ostiary.pages.visit import Refused, Visit
 from ostiary.pages.wording import explained
 from ostiary.request import Answer, Connection, Request
@@ -66,7 +67,7 @@ class Site:
     ) -> None:
         self.settings, self.cookies, self.strategies = settings, cookies, strategies
         self.packages = packages
-        self._dispatcher = dispatcher
+        self._dispatcher, self._theme = dispatcher, Theme(settings)
         self._forms = Forms(key, cookies, origins)
         modules = (*PUBLIC, *(console.MODULES if settings.console else ()))
         self.sections = tuple(one.pages.section for one in modules if one.pages.section is not None)
@@ -77,7 +78,8 @@ class Site:
     ) -> Answer:
         """Return a page, or the page that says why there is none."""
         if path.startswith(static.PATH.encode()) and verb == "GET":
-            file = static.served(path.decode("latin-1").removeprefix(static.PATH))
+            name = path.decode("latin-1").removeprefix(static.PATH)
+            file = static.served(name) or self._theme.served(name)
             if file is not None:
                 return file
         visit = self._visit(verb, path, query, content, request)
@@ -107,6 +109,7 @@ class Site:
             "me": visit.me,
             "may": visit.may_run,
             "name": self.settings.name,
+            "theme": self._theme,
             "language": visit.language,
             "way_back": self.way_back(visit),
             "sections": [one for one in self.sections if visit.may_run(one.needs)],
