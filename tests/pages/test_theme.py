@@ -25,8 +25,9 @@ def branded(new_site: NewSite, tmp_path: Path) -> Site:
     """A server with a logo that would like to run, and with colours."""
     logo = tmp_path / "logo.svg"
     logo.write_text(SVG, encoding="utf-8")
-    colors = {"pages__colors__accent": "#7a1f5c"}
-    return new_site(pages__name="Acme <b>& Sons", pages__logo=str(logo), **colors)
+    return new_site(
+        pages__name="Acme <b>& Sons", pages__logo=str(logo), pages__colors__accent="#7a1f5c"
+    )
 
 
 def test_the_name_is_text(branded: Site) -> None:
