@@ -72,6 +72,7 @@ LIBRARIES = {
     "cryptography": "keys sealing",
     "babel": "testing",
     "jinja2": "pages testing",
+    "ua_parser": "pages",
     "joserfc": "services",
 }
 """Where in the core a library may be imported."""

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ostiary.pages.devices import device
 from ostiary.pages.languages import own_names, said, translations
 from ostiary.pages.static import address_of
 
@@ -42,8 +43,10 @@ def environment(language: str, packages: tuple[str, ...]) -> Environment:
     )
     made.globals |= {"asset": address_of, "languages": own_names()}
     made.filters |= {
+        "device": partial(device, catalogue.gettext),
         "iso": iso,
         "instant": instant,
+        "moment": moment,
         "segment": segment,
         "json": as_json,
         "prose": prose,
@@ -65,6 +68,11 @@ def iso(milliseconds: int) -> str:
 def instant(milliseconds: int) -> str:
     """Return an instant as people read it."""
     return _at(milliseconds).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def moment(milliseconds: int) -> str:
+    """Return an instant as people read it, to the second."""
+    return _at(milliseconds).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def segment(text: object) -> str:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from ostiary import errors
-from ostiary.cookies import Cookies
-from ostiary.dispatch import Dispatcher
 from ostiary.http_parts import read_query
 from ostiary.log import origin
-from ostiary.origins import Origins
-from ostiary.pages import account, console, setup, sign_in, speaking, static
+from ostiary.pages import (
+    account,
+    arriving,
+    console,
+    setup,
+    sign_in,
+    speaking,
+    static,
+    strategy_forms,
+)
+from ostiary.pages.behind import Behind
 from ostiary.pages.declaring import Page
 from ostiary.pages.fields import Fields
 from ostiary.pages.forms import FIELD, Forms
@@ -25,11 +32,10 @@ from ostiary.pages.visit import Refused, Visit
 from ostiary.pages.wording import explained
 from ostiary.request import Answer, Connection, Request
 from ostiary.routes import Routes
-from ostiary.settings.pages import Pages as Settings
 
 logger = logging.getLogger(__name__)
 
-PUBLIC = (sign_in, account, setup, speaking)
+PUBLIC = (sign_in, arriving, strategy_forms, *account.MODULES, setup, speaking)
 """The modules of pages that every server has; those of the console are its own affair."""
 
 FORBIDDEN, MISSING, FAILED, SEE_OTHER = 403, 404, 500, 303
@@ -50,25 +56,12 @@ HEADERS = {
 class Site:
     """Answers requests for pages.
 
-    :ivar strategies: describes those that are installed, to whoever is to choose one: signing in
-        is for everybody, and so is what it offers.
-    :ivar packages: those of the plugins; their words are translated if they bring catalogues.
+    :ivar behind: the server, as far as pages may see it.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        dispatcher: Dispatcher,
-        cookies: Cookies,
-        origins: Origins,
-        strategies: Callable[[], Awaitable[list[dict[str, Any]]]],
-        key: bytes,
-        packages: tuple[str, ...],
-    ) -> None:
-        self.settings, self.cookies, self.strategies = settings, cookies, strategies
-        self.packages = packages
-        self._dispatcher, self._theme = dispatcher, Theme(settings)
-        self._forms = Forms(key, cookies, origins)
+    def __init__(self, behind: Behind) -> None:
+        self.behind, settings, cookies = behind, behind.settings, behind.cookies
+        self._forms, self._theme = Forms(behind.key, cookies, behind.origins), Theme(settings)
         modules = (*PUBLIC, *(console.MODULES if settings.console else ()))
         self.sections = tuple(one.pages.section for one in modules if one.pages.section is not None)
         self._routes = Routes([page for one in modules for page in one.pages])
@@ -108,7 +101,7 @@ class Site:
             "visit": visit,
             "me": visit.me,
             "may": visit.may_run,
-            "name": self.settings.name,
+            "name": self.behind.settings.name,
             "theme": self._theme,
             "language": visit.language,
             "way_back": self.way_back(visit),
@@ -118,7 +111,7 @@ class Site:
             "explained": lambda refused: explained(visit, refused),
             **values,
         }
-        drawn = draw(visit.language, self.packages, template, given)
+        drawn = draw(visit.language, self.behind.packages, template, given)
         return Answer(status, drawn.encode(), HEADERS, tuple(visit.cookies), shared=False)
 
     def redirect(self, visit: Visit, path: str) -> Answer:
@@ -147,7 +140,7 @@ class Site:
     def _visit(self, verb: str, path: bytes, query: bytes, content: Any, request: Request) -> Visit:
         return Visit(
             self,
-            self._dispatcher,
+            self.behind.dispatcher,
             request,
             verb=verb,
             path=path.decode("latin-1"),
@@ -155,20 +148,20 @@ class Site:
             form=Fields(content if isinstance(content, dict) else {}),
             language=wanted(
                 request.connection.header("accept-language"),
-                self.cookies.language_of(request.connection),
+                self.behind.cookies.language_of(request.connection),
             ),
             token=self._token(request.connection),
         )
 
     def _token(self, connection: Connection) -> str | None:
         try:
-            return self.cookies.session_of(connection)
+            return self.behind.cookies.session_of(connection)
         except errors.CookieInvalid:
             return None
 
     async def _shown(self, visit: Visit, page: Page) -> Answer:
         """Return a page to who may see it."""
-        if visit.token is None and _comes_from_elsewhere(visit):
+        if visit.token is None and not page.arrival and _comes_from_elsewhere(visit):
             return visit.page("reload.html")
         await visit.open()
         if visit.verb == "POST" and not self._is_ours(visit):

@@ -15,7 +15,7 @@ async def choose(visit: Visit) -> Answer:
     """Keep in the browser which language it wants, and go back to the page it was on."""
     chosen = visit.form.text("language")
     if chosen in languages():
-        visit.cookies.append(visit.site.cookies.language(chosen))
+        visit.cookies.append(visit.site.behind.cookies.language(chosen))
     back = visit.form.text("then")
     ours = back.startswith(("/-/", "/?")) and back.isascii() and back.isprintable()
     return visit.redirect(back if ours and "\\" not in back else "/")
