@@ -156,6 +156,21 @@ def test_a_used_secret_is_refused_clearly(site: Site) -> None:
         assert late.soup.select('a[href="/"]')
 
 
+def test_who_is_signed_in_is_refused_as_clearly(site: Site, visitor: Visitor) -> None:
+    visitor.sign_in("local", **site.credentials(site.person("ordinary")))
+    visitor.open("/-/setup").send("/-/setup/secret", **{"setup.secret": SETUP_SECRET})
+    assert visitor.status == 403
+    assert "used up" in visitor.text
+
+
+def test_who_guesses_is_in_the_audit_log(site: Site) -> None:
+    with Visitor(site.url) as guesser:
+        guesser.open("/-/setup").send("/-/setup/secret", **{"setup.secret": "a guess"})
+    found = site.call("security:searchAuditLog", {"event": "ActionRefused"})["hits"]
+    assert "security:createFirstAdmin" in str(found)
+    assert "a guess" not in str(found)
+
+
 def test_an_administrator_is_told_that_there_is_one(site: Site, visitor: Visitor) -> None:
     visitor.sign_in("local", **site.credentials("root"))
     assert "There is an administrator" in visitor.open("/-/setup").text

@@ -18,8 +18,7 @@ pages = Pages()
 
 CREATE = ("security", "createFirstAdmin")
 EXISTS = ("server", "adminExists")
-WRONG = 401
-THERE_IS_ONE = "api.process.admin_exists"
+THERE_IS_ONE, NO_RIGHT = "api.process.admin_exists", "security.rights."
 
 WELCOME = "/-/setup/welcome"
 SECRET, NAME, KUID, RESET, OWN = (
@@ -63,9 +62,13 @@ async def setup(visit: Visit) -> Answer:
 @pages.post("/-/setup/secret", public=True)
 async def open_setup(visit: Visit) -> Answer:
     """Take the setup secret, and ask who the first administrator is to be."""
-    if await visit.may_with(_header(visit), *CREATE):
-        return await _offered(visit)
-    return visit.page("setup/secret.html", WRONG, wrong=True)
+    try:
+        # Nobody is made of nothing; but who does not hold the secret hears something else.
+        await visit.ask(*CREATE, {}, also=_header(visit))
+    except Refused as refused:
+        if (closed := _closed(visit, refused)) is not None:
+            return closed
+    return await _offered(visit)
 
 
 @pages.post("/-/setup", public=True)
@@ -92,11 +95,8 @@ async def make(visit: Visit) -> Answer:
             reset=visit.form.text(RESET) == "yes" or None,
         )
     except Refused as refused:
-        if refused.id == THERE_IS_ONE:
-            return _done(visit, refused.status)
-        if refused.status == WRONG:
-            return visit.page("setup/secret.html", WRONG, wrong=True)
-        return await _offered(visit, refused, strategy)
+        closed = _closed(visit, refused)
+        return closed or await _offered(visit, refused, strategy)
     return await _sign_in(visit, strategy)
 
 
@@ -214,6 +214,15 @@ async def _is_done(visit: Visit) -> bool:
     if not visit.may(*EXISTS):
         return False
     return bool((await visit.call(*EXISTS))["exists"])
+
+
+def _closed(visit: Visit, refused: Refused) -> Answer | None:
+    """Return what to tell who comes too late, or with a wrong secret; None if it is not that."""
+    if refused.id == THERE_IS_ONE:
+        return _done(visit, refused.status)
+    if refused.id.startswith(NO_RIGHT):
+        return visit.page("setup/secret.html", refused.status, wrong=True)
+    return None
 
 
 def _done(visit: Visit, status: int = 200) -> Answer:

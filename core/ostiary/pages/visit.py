@@ -121,11 +121,6 @@ class Visit:
             self._request(controller, action, args, None)
         )
 
-    async def may_with(self, also: Mapping[bytes, bytes], controller: str, action: str) -> bool:
-        """Tell the same of a request with further headers, in lower case, such as a secret."""
-        request = self._with(also, self._request(controller, action, {}, None))
-        return await self._dispatcher.admits(request)
-
     def may_run(self, name: str) -> bool:
         """Tell the same of an action as it is written: ``security:searchUsers``."""
         controller, _, action = name.rpartition(":")
@@ -154,7 +149,11 @@ class Visit:
         :raises Refused: the server has refused.
         """
         given = {name: value for name, value in args.items() if value is not None}
-        request = self._with(also, self._request(controller, action, given, body))
+        request = self._request(controller, action, given, body)
+        if also:
+            inner = self._inner
+            headers = {**inner.headers, **also}
+            request.connection = msgspec.structs.replace(inner, headers=headers)
         answer = await self._dispatcher.answer(request)
         self._keep(answer.cookies)
         told = DECODER.decode(answer.body)
@@ -182,14 +181,6 @@ class Visit:
 
     def _request(self, controller: str, action: str, args: dict[str, Any], body: Any) -> Request:
         return Request(controller, action, args, body, self.token, self._inner, self.id)
-
-    def _with(self, also: Mapping[bytes, bytes] | None, request: Request) -> Request:
-        """Return a request with further headers."""
-        if also:
-            inner = self._inner
-            headers = {**inner.headers, **also}
-            request.connection = msgspec.structs.replace(inner, headers=headers)
-        return request
 
     def _keep(self, cookies: tuple[str, ...]) -> None:
         for made in cookies:
