@@ -104,11 +104,6 @@ class Dispatcher:
             await self._services.changes.catch_up()
         return self._known(request) or await self._authenticate(request)
 
-    async def admits(self, request: Request) -> bool:
-        """Tell whether who asks may run an action, without running it; the setup secret counts."""
-        account = await self.account_of(request)
-        return account.rights.allow(request) or await self._sets_up(request)
-
     def refuse(self, error: errors.OstiaryError, request: Request, *, room: bool = False) -> Answer:
         """Encode the response of an error to a request that nothing else is done for."""
         self._tally.turn_away()
