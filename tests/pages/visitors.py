@@ -42,6 +42,16 @@ class Visitor:
         """What is to be read on the page."""
         return " ".join(self.soup.get_text(" ").split())
 
+    @property
+    def faulty(self) -> list[str]:
+        """The names of the fields that something is wrong with, which is told beside each."""
+        fields = self.soup.select("[aria-invalid=true]")
+        for one in fields:
+            told = self.soup.find(id=str(one["aria-describedby"]).split()[0])
+            assert told is not None
+            assert told["role"] == "alert"
+        return [str(one["name"]) for one in fields]
+
     def open(self, path: str, **headers: str) -> Visitor:
         """Go to a page."""
         return self._show(self._client.get(path, headers=headers))
