@@ -31,6 +31,7 @@ from ostiary.http import Http
 from ostiary.http_answers import CONNECTIONS, Answers
 from ostiary.key_settings import load_master_key
 from ostiary.origins import Origins
+from ostiary.pages.behind import Behind
 from ostiary.pressure import PRESSURE, Pressure, most_connections
 from ostiary.proxies import Proxies
 from ostiary.request import Protocol
@@ -202,15 +203,17 @@ class Application:
         settings = self._settings
         if not (settings.pages.enabled and settings.http.cookie_authentication):
             return None
-        return Front(
-            settings.pages,
-            settings.security.return_addresses,
-            dispatcher,
-            core.services.cookies,
-            origins,
-            partial(describe_strategies, core.services),
-            core.forms_key,
+        behind = Behind(
+            settings=settings.pages,
+            return_addresses=settings.security.return_addresses,
+            dispatcher=dispatcher,
+            cookies=core.services.cookies,
+            origins=origins,
+            strategies=partial(describe_strategies, core.services),
+            key=core.forms_key,
+            packages=tuple(plugin.package for plugin in core.plugins.loaded if plugin.package),
         )
+        return Front(behind)
 
     def _measure(self, services: Services, dispatcher: Dispatcher) -> None:
         """Have everything counted that somebody may ask for."""
@@ -275,12 +278,14 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     """Undo what ended processes left half done and remove what has expired, until told to stop."""
     works = [
         (services.activity.flush, Batch()),
+        (services.minutes.flush, Batch()),
         (services.tokens.purge, Batch()),
         (services.api_keys.purge, Batch()),
         (services.login_limits.purge, Batch()),
         (services.flows.purge, Batch()),
         (services.search.purge, Batch()),
         (services.audit_log.purge, Batch()),
+        (services.minutes.purge, Batch()),
         (services.changes.purge, Batch()),
     ]
     while not stopping.is_set():
@@ -294,6 +299,8 @@ async def keep_house(services: Services, stopping: asyncio.Event) -> None:
     with going_on("writing when tokens were used"):
         while await services.activity.flush(Batch(LAST)):
             pass
+    with going_on("writing what the last minute brought"):
+        await services.minutes.finish()
 
 
 async def work_off(works: Iterable[tuple[Work, Batch]], stopping: asyncio.Event) -> None:

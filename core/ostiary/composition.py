@@ -33,6 +33,7 @@ from ostiary.services.locks import Locks
 from ostiary.services.master_keys import MasterKeys
 from ostiary.services.native import NATIVE
 from ostiary.services.signing import SigningKeys
+from ostiary.services.tally import Tally
 from ostiary.settings import Settings
 from ostiary.storage import Backend, OwnStore, Storage, StorageError, Store, migrate
 from ostiary.storage.facade import Facade
@@ -178,7 +179,7 @@ async def open_core(
         registry = registry_with(plugins)
         journal = Journal(store, strategies, backend.presence, instance, now)
         locks = Locks(store, backend.presence, instance)
-        deliveries = Deliveries(listeners(plugins, calls))
+        deliveries, tally = Deliveries(listeners(plugins, calls)), Tally(now)
         stack.push_async_callback(deliveries.close)
         services = make_services(
             Parts(
@@ -195,7 +196,8 @@ async def open_core(
                 flows=Flows(store, master.derive("login-flows"), now),
                 registry=registry,
                 inventory=inventory,
-                events=Events(store, deliveries, now),
+                tally=tally,
+                events=Events(store, deliveries, tally, now),
                 backend=backend,
             )
         )

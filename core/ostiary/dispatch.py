@@ -54,7 +54,7 @@ class Dispatcher:
         self._registry, self._services, self.node = registry, services, node
         self._setup_secret = setup_secret.encode()
         self._capacity, self._running, self._logins = capacity, 0, 0
-        self._origins = origins
+        self._origins, self._tally = origins, services.tally
         self._given = {"services": services}
         self._noted = frozenset(action for action in registry if audit.is_noted(action))
         self._noted_names = {(action.controller, action.name) for action in self._noted}
@@ -72,6 +72,10 @@ class Dispatcher:
         login = request.action == LOGIN
         if self._running >= self._capacity or (login and self._logins >= self._capacity // 2):
             return self.refuse(errors.Overloaded(retry_after=1), request, room=room)
+        tally, timing = self._tally, None
+        tally.left = left = tally.left - 1
+        if login or not left:
+            timing = tally.begin(login=login)
         self._running += 1
         self._logins += login
         budget.begin()
@@ -80,13 +84,15 @@ class Dispatcher:
         except errors.OstiaryError as error:
             if (request.controller, request.action) in self._noted_names:
                 await self._note_refusal(request, error)
-            return self.refuse(error, request, room=room)
+            return self._refused(error, request, room=room)
         except Exception as error:  # noqa: BLE001 - the only place where nothing may pass
             logger.error("request %s failed: %s", request.id, origin(error))  # noqa: TRY400
-            return self.refuse(errors.UnexpectedError("see the log"), request, room=room)
+            return self._refused(errors.UnexpectedError("see the log"), request, room=room)
         finally:
             self._running -= 1
             self._logins -= login
+            if timing is not None:
+                tally.end(timing)
 
     async def account_of(self, request: Request) -> Account:
         """Return who asks, without running anything: what they may do is asked of their rights.
@@ -103,11 +109,9 @@ class Dispatcher:
         return account.rights.allow(request) or await self._sets_up(request)
 
     def refuse(self, error: errors.OstiaryError, request: Request, *, room: bool = False) -> Answer:
-        """Encode the response of an error."""
-        headers = error.headers
-        if error.retry_after is not None:
-            headers = {**headers, "retry-after": str(error.retry_after)}
-        return self._encode(request, error.status, error.to_json(), None, headers, room=room)
+        """Encode the response of an error to a request that nothing else is done for."""
+        self._tally.turn_away()
+        return self._refused(error, request, room=room)
 
     def greet(self, request: Request, result: Any = None) -> Answer:
         """Encode a response that no action gives: health, and what comes before routing."""
@@ -186,10 +190,21 @@ class Dispatcher:
             and not await self._services.users.admin_exists()
         )
 
+    def _refused(
+        self, error: errors.OstiaryError, request: Request, *, room: bool = False
+    ) -> Answer:
+        """Encode the response of an error."""
+        self._tally.refuse(error.status)
+        headers = error.headers
+        if error.retry_after is not None:
+            headers = {**headers, "retry-after": str(error.retry_after)}
+        return self._encode(request, error.status, error.to_json(), None, headers, room=room)
+
     def _render(self, request: Request, value: Any, *, room: bool) -> Answer:
         """Encode what an action returned."""
         if not isinstance(value, Reply):
             return self._encode(request, 200, None, value, NO_HEADERS, room=room)
+        self._tally.refuse(value.status)
         if value.raw and not room:
             return Answer(value.status, ENCODER.encode(value.value), value.headers)
         error = None if value.error is None else value.error.to_json()

@@ -330,6 +330,14 @@ def described(fields: Iterable[CredentialField | str]) -> tuple[CredentialField,
     return tuple(CredentialField(one) if isinstance(one, str) else one for one in fields)
 
 
+def mark(text: str) -> str:
+    """Return a text as it is; it is translated where people read it.
+
+    Labels, helps, refusals and the messages of errors are translated without this.
+    """
+    return text
+
+
 def text_field(fields: Mapping[str, Any], name: str) -> str:
     """Return a field of some credentials.
 

@@ -57,6 +57,7 @@ from ostiary.services.logins import Logins
 from ostiary.services.lookup import Lookup
 from ostiary.services.mappings import Mappings
 from ostiary.services.metrics import Metrics
+from ostiary.services.minutes import Minutes
 from ostiary.services.native import Names
 from ostiary.services.places import Places
 from ostiary.services.plugin_records import PluginRecords
@@ -77,6 +78,7 @@ from ostiary.services.signing import SigningKeys
 from ostiary.services.statuses import Statuses
 from ostiary.services.strategy_changes import StrategyChanges
 from ostiary.services.subjects import Allowances
+from ostiary.services.tally import Tally
 from ostiary.services.tokens import Tokens
 from ostiary.services.users import Users
 from ostiary.settings import Settings
@@ -99,6 +101,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     flows: Flows
     registry: Registry
     inventory: Inventory
+    tally: Tally
     events: Events
     backend: Backend
 
@@ -135,7 +138,7 @@ def make_services(parts: Parts) -> Services:
         now,
         settings.server.cache_size // 2,
     )
-    refusals = Refusals(events, now)
+    refusals = Refusals(events, parts.tally, now)
     rooms = Rooms()
     standard = security.standard
     defaults = Defaults(
@@ -259,6 +262,7 @@ def make_services(parts: Parts) -> Services:
         logins=logins,
         mappings=Mappings(store),
         metrics=Metrics(),
+        minutes=Minutes(store, parts.tally, settings.history.retention, now),
         places=Places(store),
         plugin_sides={
             plugin.name: PluginSide(parts.stores.get(plugin.name), directories.of(plugin.name))
@@ -298,6 +302,7 @@ def make_services(parts: Parts) -> Services:
         sign_ins=SignIns(store, hashes),
         statuses=Statuses(store, changes, events, now),
         shutdown=Shutdown(parts.locks),
+        tally=parts.tally,
         tokens=tokens,
         users=users,
         actions=actions,

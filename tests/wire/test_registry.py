@@ -44,6 +44,7 @@ EXTRA: dict[str, str] = {
     "server:describePlugins": "issue 8: which ways to sign in there are, and how they do",
     "server:describeSettings": "issue 8: people see what holds and where it was given, without secrets",
     "security:searchAuditLog": "issue 4: who did what, for administrators",
+    "server:getHistory": "issue 8: the console plots sign-ins, refusals and latency",
     "security:explainUserRights": "issue 8: what lets a user do what they may do",
     "security:previewRole": "issue 8: what saving would do is seen before",
     "security:previewProfile": "issue 8: likewise",
@@ -56,6 +57,8 @@ EXTRA: dict[str, str] = {
             "updateProfile",
         )
     },
+    "security:updateUser ifUnchangedSince": "issue 8: nor that of a user",
+    "security:updateUser remove": "issue 8: what an editor has lost is lost, and nothing else",
     "server:describeActions": "issue 8: an editor of roles says what each action does",
     "auth:getMySignIns": "issue 8: my account shows who has tried to be me",
     "security:searchSessions": "issue 8: the console lists the sessions and keys of everybody",

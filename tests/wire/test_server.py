@@ -13,6 +13,8 @@ import pytest
 from ostiary import __version__
 from ostiary.testing.wire import Api, HttpApi, WebSocketApi
 
+MINUTE, HOUR = 60_000, 3_600_000
+
 
 @pytest.fixture
 def ask(api: Api, closed: Any) -> Any:
@@ -167,3 +169,42 @@ def test_another_form_or_scope_of_the_document_is_refused(api: Api, args: dict[s
     answer = api.call("server:openapi", **args)
     assert (answer.status, answer.error_id) == (400, "api.assert.unexpected_argument")
     assert answer.error["props"][0] == next(iter(args.values()))
+
+
+def test_the_history_begins_with_whole_steps(ask: Any) -> None:
+    now = time.time_ns() // 1_000_000
+    result = ask("getHistory", until=now, since=now - 3 * HOUR, step="1h").result
+    assert result.keys() == {"since", "until", "step", "bounds", "steps"}
+    assert (result["until"], result["step"]) == (now, HOUR)
+    assert result["since"] == (now - 3 * HOUR) // HOUR * HOUR
+    assert result["bounds"] == sorted(result["bounds"])
+
+
+def test_the_history_is_that_of_the_last_hour_unless_another_is_asked_for(ask: Any) -> None:
+    before = time.time_ns() // 1_000_000
+    result = ask("getHistory").result
+    assert before <= result["until"] <= time.time_ns() // 1_000_000
+    assert result["since"] == (result["until"] - HOUR) // MINUTE * MINUTE
+    assert result["step"] == MINUTE
+
+
+@pytest.mark.parametrize(
+    "args, name",
+    [
+        ({"step": "30s"}, "step"),
+        ({"step": 90_000}, "step"),
+        ({"step": -1}, "step"),
+        ({"since": 2 * HOUR, "until": HOUR}, "since"),
+        ({"since": 0, "until": 1501 * MINUTE}, "since"),
+        ({"since": 0, "until": 2**53 - 1, "step": "7d"}, "since"),
+    ],
+)
+def test_a_history_has_an_end(ask: Any, args: dict[str, Any], name: str) -> None:
+    answer = ask("getHistory", **args)
+    assert (answer.status, answer.error_id) == (400, "api.assert.invalid_argument")
+    assert answer.error["props"][0] == name
+
+
+def test_the_history_is_for_administrators(api: Api, closed: Any) -> None:
+    assert api.call("server:getHistory").status == 401
+    assert api.call("server:getHistory", jwt=closed.person("member").jwt).status == 403

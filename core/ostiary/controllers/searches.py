@@ -39,7 +39,10 @@ SCROLLED = (errors.ScrollTooLong, errors.MutuallyExclusive)
 
 
 class Body(TypedDict):
-    """The body of a search; ``post_filter``, ``from`` and ``size`` may stand in it as well."""
+    """The body of a search.
+
+    ``post_filter``, ``from``, ``size`` and ``track_total_hits`` may stand in it as well.
+    """
 
     query: NotRequired[Query]
     sort: NotRequired[Annotated[Any, "A field, an object of fields and orders, or a list of both."]]

@@ -7,9 +7,12 @@ from typing import Annotated, Any
 
 from ostiary import errors
 from ostiary.actions import GET, Controller
+from ostiary.arguments import Duration
 from ostiary.request import Reply
 from ostiary.services import Services
 from ostiary.services.health import GREEN, RED
+from ostiary.services.histogram import BOUNDS
+from ostiary.services.lifetimes import HOUR, MINUTE
 
 server = Controller("server")
 
@@ -19,6 +22,9 @@ ServiceNames = Annotated[
     str | None, "Names of services, separated by commas; without them all are asked."
 ]
 Format = Annotated[str, "`json` or `yaml`: the text is the same, for JSON is YAML 1.2."]
+MOST_STEPS = 1500
+"""Steps of the history that one request may ask for: the minutes of a day, and some more."""
+
 Scope = Annotated[str, "`kuzzle` for the API of the server, `app` for that of its plugins."]
 
 
@@ -141,3 +147,35 @@ async def health_check(
 async def metrics(services: Services) -> dict[str, Any]:
     """Count the requests that run and the connections that are open in the process that answers."""
     return services.metrics.read()
+
+
+@server.action(GET("/_history"), raises=[errors.InvalidArgument])
+async def get_history(
+    services: Services,
+    since: Annotated[
+        int | None,
+        "From this instant on, in milliseconds since the epoch; by default an hour before `until`.",
+    ] = None,
+    until: Annotated[int | None, "Before this instant; by default until now."] = None,
+    step: Annotated[
+        Duration | None, "How long each step is: whole minutes; by default one."
+    ] = None,
+) -> dict[str, Any]:
+    """Return how much was asked of the server lately, and how long that took.
+
+    Every process counts and adds to the minutes when they are over, so the last one may not be
+    whole. Steps in which nothing happened are left out, and minutes older than
+    `history.retention` are gone.
+    """
+    step = Duration(MINUTE) if step is None else step
+    if step < MINUTE or step % MINUTE:
+        raise errors.InvalidArgument("step", "whole minutes")
+    until = services.clock() if until is None else until
+    since = until - HOUR if since is None else since
+    # A first step that is cut off would look as if little had happened in it.
+    since -= since % step
+    if not 0 <= until - since <= MOST_STEPS * step:
+        raise errors.InvalidArgument("since", f"at most {MOST_STEPS} steps before `until`")
+    steps = await services.minutes.read(since, until, step)
+    told = [one.to_json() for one in steps]
+    return {"since": since, "until": until, "step": step, "bounds": BOUNDS, "steps": told}

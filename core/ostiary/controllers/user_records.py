@@ -9,6 +9,7 @@ from ostiary.actions import DELETE, GET, POST, PUT
 from ostiary.arguments import Ids as IdList
 from ostiary.controllers.authority import caller, check_grant, check_target
 from ostiary.controllers.batches import DELETING, Ids, delete_each, wanted
+from ostiary.controllers.roles import Since
 from ostiary.controllers.users import (
     CREATING,
     GIVING_PROFILES,
@@ -82,16 +83,33 @@ async def m_get_users(
     return {"hits": [user.to_json() for user in users]}
 
 
-@security.action(PUT("/users/{_id}/_update"), strict=True, raises=CHANGING, ignored=REWRITTEN)
+@security.action(
+    PUT("/users/{_id}/_update"),
+    strict=True,
+    raises=[*CHANGING, errors.ChangedMeanwhile],
+    ignored=REWRITTEN,
+)
 async def update_user(
-    services: Services, request: Request, id: Kuid, body: dict[str, Any]
+    services: Services,
+    request: Request,
+    id: Kuid,
+    body: dict[str, Any],
+    remove: Annotated[IdList | None, "The names of properties to take away."] = None,
+    if_unchanged_since: Since = None,
 ) -> dict[str, Any]:
     """Merge some properties into a user's; profiles that are named replace the others."""
     profile_ids = None if body.get("profileIds") is None else profile_ids_in(body, "body.", id)
     if profile_ids is not None:
         await _check_profiles(services, request, id, profile_ids)
-    by = await caller(services, request)
-    user = await services.users.update(id, properties_of(body), request.kuid, profile_ids, by=by)
+    user = await services.users.update(
+        id,
+        properties_of(body),
+        request.kuid,
+        profile_ids,
+        by=await caller(services, request),
+        remove=remove or (),
+        since=if_unchanged_since,
+    )
     return user.to_json()
 
 

@@ -18,6 +18,7 @@ from ostiary.services.departures import Departures
 from ostiary.services.events import Events
 from ostiary.services.inventory import disabled
 from ostiary.services.plugin_records import PluginRecords
+from ostiary.services.tally import Tally
 from ostiary.settings import Settings
 from ostiary.storage import Backend, StorageError, Store, migrate
 from ostiary.storage.store import CORE
@@ -79,8 +80,8 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
         stack.push_async_callback(watch.close)
         changes = Changes(store, watch, backend.announce, now)
         records, departures = PluginRecords(store, now), Departures(store, changes, now)
-        # No plugin is loaded that could hear of them.
-        events = Events(store, Deliveries({}), now)
+        # No plugin is loaded that could hear of them, and nobody signs in here.
+        events = Events(store, Deliveries({}), Tally(now), now)
         yield House(settings, backend, master, store, records, departures, events)
 
 

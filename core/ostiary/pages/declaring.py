@@ -20,7 +20,8 @@ class Section(Struct, frozen=True):
     """A part of the console, as the navigation shows it to who may use it.
 
     :param label: English, marked for translation.
-    :param needs: the action, as ``controller:action``, without which nothing can be seen there.
+    :param needs: the action, as ``controller:action``, without which nothing can be seen there;
+        several with blanks between them, where one of them is enough.
     """
 
     path: str

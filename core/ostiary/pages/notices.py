@@ -15,4 +15,6 @@ NOTICES = {
     "way-removed": mark("Removed. Your other sessions have ended."),
     "session-ended": mark("The session is ended."),
     "deleted": mark("Deleted."),
+    "ended": mark("Ended."),
+    "released": mark("They may try again now."),
 }

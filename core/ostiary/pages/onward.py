@@ -74,7 +74,7 @@ def onward(visit: Visit) -> Onward:
         for name in (THEN, ADDRESS, CODE_CHALLENGE)
     )
     ours = then.startswith("/-/") and then.isascii() and then.isprintable()
-    if to and to not in visit.site.return_addresses:
+    if to and to not in visit.site.behind.return_addresses:
         raise refusal(
             visit.say(
                 "The application that has sent you here wants you to go on to an address that is not"

@@ -35,7 +35,7 @@ async def take(visit: Visit) -> Answer:
     where, name = onward(visit), visit.values["strategy"]
     if CHALLENGE in visit.form:
         return await step(visit, where, name, read_answer(visit))
-    known = {one["name"]: one for one in await visit.site.strategies()}
+    known = {one["name"]: one for one in await visit.site.behind.strategies()}
     body = read_fields(visit, known[name], "login") if name in known else {}
     return await step(visit, where, name, body)
 
@@ -64,7 +64,7 @@ async def offered(
     visit: Visit, where: Onward, refused: Refused | None = None, tried: str = ""
 ) -> Answer:
     """Show the ways to sign in, after a refusal with what was typed, short of what is secret."""
-    strategies = [one for one in await visit.site.strategies() if one["offered"]]
+    strategies = [one for one in await visit.site.behind.strategies() if one["offered"]]
     return visit.page(
         "sign_in.html",
         200 if refused is None else refused.status,

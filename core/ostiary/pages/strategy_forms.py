@@ -52,7 +52,7 @@ async def send(visit: Visit) -> Answer:
 
 async def led_on(visit: Visit, where: Onward, name: str, refused: Refused) -> Answer | None:
     """Return the form with which a refused login goes on; None if there is none for it."""
-    for strategy in await visit.site.strategies():
+    for strategy in await visit.site.behind.strategies():
         for form in strategy["forms"] if strategy["name"] == name else ():
             code = refused.error.get(form["refusals"].get(refused.id, ""))
             if isinstance(code, str) and visit.may(form["controller"], form["action"]):
@@ -74,7 +74,7 @@ async def _found(visit: Visit) -> tuple[dict[str, Any], dict[str, Any]]:
 
     :raises Refused: there is none, or who looks may not send it.
     """
-    for strategy in await visit.site.strategies():
+    for strategy in await visit.site.behind.strategies():
         for form in strategy["forms"]:
             if (strategy["name"], form["name"]) == (visit.values["strategy"], visit.values["form"]):
                 if visit.may(form["controller"], form["action"]):

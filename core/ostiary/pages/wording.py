@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ostiary.errors import CATALOGUE
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Refused, Visit
 
@@ -31,16 +36,28 @@ WORDS = {
 }
 """Sentences for errors, by id; the others are told in the server's own words."""
 
+SENTENCES = re.compile(r"(?<=[.!?]) ")
+
 
 def explained(visit: Visit, refused: Refused) -> str:
-    """Return what to tell a person of an error."""
+    """Return what to tell a person of an error.
+
+    What it says beyond its declaration is told as it is.
+    """
     wait = refused.headers.get("retry-after")
     if refused.status == TOO_MANY and wait is not None:
         return _later(visit, int(wait))
     text = WORDS.get(refused.id)
-    if text is None:
+    if text is not None:
+        return visit.say(text, *refused.props)
+    declared = CATALOGUE.get(refused.id)
+    if declared is None:
         return refused.message
-    return visit.say(text, *refused.props)
+    plain = declared.message.format(*refused.props)
+    if not refused.message.startswith(plain):
+        return refused.message
+    told = visit.say(declared.message, *_values(visit, declared.message, refused.props))
+    return told + refused.message.removeprefix(plain)
 
 
 def _later(visit: Visit, seconds: int) -> str:
@@ -48,3 +65,13 @@ def _later(visit: Visit, seconds: int) -> str:
         return visit.say("That was tried too often. Try again in {0} seconds.", seconds)
     minutes = -(-seconds // MINUTE)
     return visit.say("That was tried too often. Try again in {0} minutes.", minutes)
+
+
+def _values(visit: Visit, text: str, props: tuple[Any, ...]) -> Iterator[str]:
+    """Yield what fills a text: what stands between quotation marks is a name and stays one.
+
+    Else it may be a sentence of its own, or several, such as the refusal that a strategy declares.
+    """
+    for index, prop in enumerate(map(str, props)):
+        quoted = f'"{{{index}}}"' in text
+        yield prop if quoted else " ".join(visit.say(one) for one in SENTENCES.split(prop))

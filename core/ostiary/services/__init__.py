@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ostiary.services.logins import Logins
     from ostiary.services.mappings import Mappings
     from ostiary.services.metrics import Metrics
+    from ostiary.services.minutes import Minutes
     from ostiary.services.places import Places
     from ostiary.services.plugin_states import PluginStates
     from ostiary.services.previews import Previews
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from ostiary.services.shutdown import Shutdown
     from ostiary.services.sign_ins import SignIns
     from ostiary.services.statuses import Statuses
+    from ostiary.services.tally import Tally
     from ostiary.services.tokens import Tokens
     from ostiary.services.users import Users
 
@@ -101,6 +103,7 @@ class Services(Struct, frozen=True, kw_only=True):
     logins: Logins
     mappings: Mappings
     metrics: Metrics
+    minutes: Minutes
     places: Places
     plugin_states: PluginStates
     plugin_sides: Mapping[str, PluginSide]
@@ -116,6 +119,7 @@ class Services(Struct, frozen=True, kw_only=True):
     roles: Roles
     rooms: Rooms
     shutdown: Shutdown
+    tally: Tally
     tokens: Tokens
     users: Users
     actions: tuple[Action, ...]

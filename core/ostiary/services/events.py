@@ -11,10 +11,11 @@ from msgspec.structs import replace
 from sqlalchemy import insert
 
 from ostiary.acting import Source, source
-from ostiary.events import Event, kinds
+from ostiary.events import Event, SignedIn, kinds
 from ostiary.log import legible, sanitized
 from ostiary.services.changes import take_turn
 from ostiary.services.deliveries import Deliveries
+from ostiary.services.tally import Tally
 from ostiary.storage import Database, Prepared, Store
 from ostiary.storage.tables import audit
 
@@ -41,8 +42,11 @@ OWN = {
 class Events:
     """Tells of what has happened; the event says what, and the door where it came from."""
 
-    def __init__(self, store: Store, deliveries: Deliveries, clock: Callable[[], int]) -> None:
-        self._store, self._deliveries, self._clock = store, deliveries, clock
+    def __init__(
+        self, store: Store, deliveries: Deliveries, tally: Tally, clock: Callable[[], int]
+    ) -> None:
+        self._store, self._deliveries, self._tally = store, deliveries, tally
+        self._clock = clock
 
     async def record(self, db: Database, event: Event) -> None:
         """Tell of an event in the transaction that makes it true.
@@ -73,6 +77,8 @@ class Events:
     def _tell(self, event: Event) -> None:
         if logger.isEnabledFor(logging.INFO):
             logger.info("%s", line_of(event))
+        if isinstance(event, SignedIn):
+            self._tally.sign_in()
         self._deliveries.put(event)
 
 

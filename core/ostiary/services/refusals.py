@@ -23,6 +23,7 @@ from ostiary.events import (
     SignInRefused,
 )
 from ostiary.services.events import Events
+from ostiary.services.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +46,10 @@ class Refusals:
     :param most: rows a minute.
     """
 
-    def __init__(self, events: Events, clock: Callable[[], int], most: int = MOST) -> None:
-        self._events, self._clock, self._most = events, clock, most
+    def __init__(
+        self, events: Events, tally: Tally, clock: Callable[[], int], most: int = MOST
+    ) -> None:
+        self._events, self._tally, self._clock, self._most = events, tally, clock, most
         self._minute, self._rows = 0, 0
         self._known: set[Key] = set()
         self._repeated: dict[Key, Refusal] = {}
@@ -92,6 +95,8 @@ class Refusals:
         A store that cannot be reached does not make another refusal of it: that is logged.
         """
         now, here = self._clock(), source()
+        if isinstance(event, SignInRefused | SignInHeldBack):
+            self._tally.refuse_sign_in()
         event = replace(
             event, at=now, author=here.author, protocol=here.protocol, address=here.address,
             agent=here.agent, request=here.request,

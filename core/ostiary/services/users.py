@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +25,7 @@ from ostiary.services.access import end_access
 from ostiary.services.changes import Changes
 from ostiary.services.events import Events
 from ostiary.services.grants import check_reach
+from ostiary.services.history import check_unchanged
 from ostiary.services.journal import Journal
 from ostiary.services.kuid import check_kuid, make_kuid
 from ostiary.services.profiles import check_known
@@ -135,20 +144,27 @@ class Users:
         profile_ids: Sequence[str] | None = None,
         *,
         by: Account | None = None,
+        remove: Collection[str] = (),
+        since: int | None = None,
     ) -> StoredUser:
         """Merge some properties into a user's, and give them other profiles if any are named.
 
         :param by: whose account it is who gives them; None is not bounded.
+        :param remove: the names of properties that the user has no more.
+        :param since: when the user was changed last, as who changes them has read it.
+        :raises errors.ChangedMeanwhile: it was at another time.
         :raises errors.TargetTooPowerful: the user may do more than who gives them.
         :raises errors.UserNotFound: there is no such user.
         :raises errors.ProfileNotFound: there is no such profile.
         :raises errors.LastAdministrator: nobody would hold the profile ``admin`` any more.
         """
         async with self._changing(kuid) as (db, old):
+            check_unchanged(kuid, old, since)
+            kept = {name: value for name, value in old.content.items() if name not in remove}
             new = replace(
                 old,
                 profile_ids=old.profile_ids if profile_ids is None else tuple(profile_ids),
-                content={**old.content, **content},
+                content={**kept, **content},
                 updater=updater,
                 updated_at=self._clock(),
             )

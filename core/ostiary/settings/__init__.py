@@ -17,6 +17,7 @@ from ostiary.settings.sections import (
     Audit,
     Data,
     Database,
+    History,
     Http,
     Limits,
     Logging,
@@ -69,6 +70,7 @@ class Settings:
     data: Annotated[Data, "Files."] = field(default_factory=Data)
     plugins: Annotated[Plugins, "Plugins."] = field(default_factory=Plugins)
     audit: Annotated[Audit, "Audit log."] = field(default_factory=Audit)
+    history: Annotated[History, "History."] = field(default_factory=History)
     pages: Annotated[Pages, "Pages."] = field(default_factory=Pages)
     logging: Annotated[Logging, "Logging."] = field(default_factory=Logging)
     dev: bool = field(default=False, metadata={"setting": False})

@@ -32,7 +32,7 @@ from ostiary.settings.rights import BaseProfiles, BaseRoles
 from ostiary.settings.table import Table
 
 SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 100, 60_000
-DAY = 86_400_000
+HOUR, DAY = 3_600_000, 86_400_000
 SHORTEST_WINDOW, LONGEST_WINDOW = 60_000, DAY
 
 PLUGIN_TABLES = "<name>"
@@ -371,6 +371,18 @@ class Audit:
         """Refuse to forget what was just written."""
         if self.retention != -1 and self.retention < DAY:
             raise ValueError("retention: wanted: 1d or longer, or -1 for ever")
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What the servers have answered in each minute, in the core's store."""
+
+    retention: Annotated[Span, "How long minutes are kept: from 1h to 90d."] = 7 * DAY
+
+    def __post_init__(self) -> None:
+        """Refuse to forget what was just written, and more than a plot is drawn of."""
+        if not HOUR <= self.retention <= 90 * DAY:
+            raise ValueError("retention: wanted: from 1h to 90d")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,7 @@ users = Table(
     Column("created_at", Instant, nullable=False),
     Column("updater", String),
     Column("updated_at", Instant),
+    Index("users_by_creation", "created_at", "kuid"),
 )
 
 user_profiles = Table(
@@ -116,6 +117,7 @@ tokens = Table(
     Column("foreign_session", String),
     Index("tokens_by_user", "kuid"),
     Index("tokens_by_end", "expires_at"),
+    Index("tokens_by_issue", "issued_at"),
     Index("tokens_by_successor", "successor"),
     # Few have such a name.
     Index(
@@ -145,6 +147,7 @@ api_keys = Table(
     Index("api_keys_by_fingerprint", "fingerprint", unique=True),
     Index("api_keys_by_user", "kuid"),
     Index("api_keys_by_end", "expires_at"),
+    Index("api_keys_by_issue", "created_at"),
 )
 
 signing_keys = Table(
@@ -347,4 +350,19 @@ master_keys = Table(
     Column("generation", Integer, primary_key=True, autoincrement=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("created_at", Instant, nullable=False),
+)
+
+COUNTED = ("requests", "refused", "failed", "sign_ins", "sign_ins_refused")
+TIMED, PLACES = ("request", "login"), 21
+"""What is counted in each minute; and what has a histogram: see ``services.histogram``."""
+
+minutes = Table(
+    "minutes",
+    metadata,
+    # Its beginning. What processes and machines have counted in it is added up in one row.
+    Column("minute", Instant, primary_key=True),
+    *(
+        Column(name, Integer, nullable=False, server_default=text("0"))
+        for name in (*COUNTED, *(f"{what}_{place}" for what in TIMED for place in range(PLACES)))
+    ),
 )

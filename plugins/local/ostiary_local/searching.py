@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from ostiary import (
     Database,
@@ -48,12 +48,17 @@ async def search(
     :raises errors.NotSearched: another one is, or in a way that is not searched in.
     """
     _check(filter, sort)
-    where = combined(filter, _holds)
-    order = [_sorted_by(one) for one in sort]
-    page = select(accounts.c.kuid).where(where).order_by(*order, username(), accounts.c.kuid)
+    found = _by_name(filter, sort)
+    if found is None:
+        where = combined(filter, _holds)
+        order = [_sorted_by(one) for one in sort]
+        found = select(accounts.c.kuid).where(where)
+        page = found.order_by(*order, username(), accounts.c.kuid)
+    else:
+        page = found.order_by(identifiers.c.value)
 
     async def work(db: Database) -> FoundCredentials:
-        total = await db.scalar(select(func.count()).select_from(accounts).where(where))
+        total = await db.scalar(select(func.count()).select_from(found.subquery()))
         kuids = (await db.execute(page.limit(limit).offset(offset))).scalars().all()
         rows = await held(db, kuids)
         return FoundCredentials(
@@ -62,6 +67,19 @@ async def search(
         )
 
     return await store.search(work)
+
+
+def _by_name(filter: Filter, sort: Sequence[Order]) -> Select[Any] | None:
+    """Return the kuids of who has such a name of one kind, if names of that kind are their order.
+
+    Nobody has two of one kind, and an index lists names in this order: what begins as many names
+    do is found as soon as what few do.
+    """
+    match filter:
+        case Field(kind, OneOf() | Prefix()) if kind in KINDS and tuple(sort) == (Order(kind),):
+            such = condition(filter, {kind: identifiers.c.value})
+            return select(identifiers.c.kuid).where(such, identifiers.c.kind == kind)
+    return None
 
 
 def _holds(leaf: Leaf) -> ColumnElement[bool]:

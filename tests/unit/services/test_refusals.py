@@ -32,7 +32,7 @@ async def rows(house: Any) -> list[Any]:
 
 async def test_a_refusal_is_told_before_it_is_answered(house: Any) -> None:
     """LEAK-07."""
-    refusals = Refusals(house.services.events, Clock())
+    refusals = Refusals(house.services.events, house.services.tally, Clock())
     with acting(Source(protocol="http", address="10.0.0.1", agent="curl", request="r1")):
         await refusals.note(wrong())
     (row,) = await rows(house)
@@ -42,7 +42,7 @@ async def test_a_refusal_is_told_before_it_is_answered(house: Any) -> None:
 
 async def test_the_same_again_within_a_minute_is_a_number(house: Any) -> None:
     clock = Clock()
-    refusals = Refusals(house.services.events, clock)
+    refusals = Refusals(house.services.events, house.services.tally, clock)
     with acting(Source(address="10.0.0.1")):
         for _ in range(5):
             await refusals.note(wrong())
@@ -56,7 +56,7 @@ async def test_the_same_again_within_a_minute_is_a_number(house: Any) -> None:
 
 
 async def test_another_account_address_or_reason_is_another_refusal(house: Any) -> None:
-    refusals = Refusals(house.services.events, Clock())
+    refusals = Refusals(house.services.events, house.services.tally, Clock())
     for address in ("10.0.0.1", "10.0.0.2"):
         with acting(Source(address=address)):
             await refusals.note(wrong())
@@ -68,7 +68,7 @@ async def test_another_account_address_or_reason_is_another_refusal(house: Any) 
 async def test_attackers_fill_neither_disk_nor_memory(house: Any) -> None:
     """LEAK-06: rows a minute are bounded, whatever varies from one attempt to the next."""
     clock = Clock()
-    refusals = Refusals(house.services.events, clock, most=5)
+    refusals = Refusals(house.services.events, house.services.tally, clock, most=5)
     for number in range(100):
         with acting(Source(address=f"10.0.0.{number}", agent=f"{number}", request=f"{number}")):
             await refusals.note(wrong(str(number).encode()))
@@ -84,7 +84,7 @@ async def test_attackers_fill_neither_disk_nor_memory(house: Any) -> None:
 
 async def test_reasons_that_a_plugin_makes_up_are_bounded_too(house: Any) -> None:
     clock = Clock()
-    refusals = Refusals(house.services.events, clock, most=1)
+    refusals = Refusals(house.services.events, house.services.tally, clock, most=1)
     for number in range(500):
         await refusals.note(wrong(reason=f"reason {number}"))
     clock.advance(MINUTE)
@@ -116,7 +116,7 @@ async def test_what_was_counted_is_told_when_the_process_ends(open_house: Any) -
 async def test_a_login_tells_why_it_was_refused(
     house: Any, error: errors.OstiaryError, reason: str
 ) -> None:
-    refusals = Refusals(house.services.events, Clock())
+    refusals = Refusals(house.services.events, house.services.tally, Clock())
     with pytest.raises(type(error)):
         async with refusals.of_sign_in("badge", b"account"):
             raise error
@@ -126,7 +126,7 @@ async def test_a_login_tells_why_it_was_refused(
 
 
 async def test_a_login_that_was_not_looked_at_is_told_as_such(house: Any) -> None:
-    refusals = Refusals(house.services.events, Clock())
+    refusals = Refusals(house.services.events, house.services.tally, Clock())
     with pytest.raises(errors.TooManyLogins):
         async with refusals.of_sign_in("badge", b"account"):
             raise errors.TooManyLogins(retry_after=7)

@@ -76,7 +76,7 @@ class Way(Struct, frozen=True):
 
 async def ways(visit: Visit) -> list[Way]:
     """Return every strategy, in the order of the server."""
-    return [await _way(visit, about) for about in await visit.site.strategies()]
+    return [await _way(visit, about) for about in await visit.site.behind.strategies()]
 
 
 async def way(visit: Visit) -> Way:
@@ -85,7 +85,7 @@ async def way(visit: Visit) -> Way:
     :raises errors.UrlNotFound: there is none of that name.
     """
     name = visit.values["strategy"]
-    for about in await visit.site.strategies():
+    for about in await visit.site.behind.strategies():
         if about["name"] == name:
             return await _way(visit, about)
     raise errors.UrlNotFound(visit.path)

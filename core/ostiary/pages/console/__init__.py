@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console import overview, plugins, settings
+from ostiary.pages.console import (
+    audit_log,
+    health,
+    limits,
+    overview,
+    plugins,
+    profiles,
+    roles,
+    settings,
+    tokens,
+    user_rights,
+)
 
-MODULES = (overview, plugins, settings)
+MODULES = (
+    overview,
+    profiles,
+    roles,
+    user_rights,
+    audit_log,
+    tokens,
+    limits,
+    plugins,
+    settings,
+    health,
+)
 """The parts of the console, in the order of its navigation."""

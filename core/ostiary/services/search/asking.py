@@ -26,7 +26,17 @@ LANGUAGES: Mapping[str, Callable[[Any, Budget | None], Filter]] = {
     "elasticsearch": elastic.translate,
     "koncorde": _koncorde,
 }
-READ = frozenset({"query", "post_filter", "sort", "search_after", "from", "size"})
+READ = frozenset(
+    {
+        "query",
+        "post_filter",
+        "sort",
+        "search_after",
+        "from",
+        "size",
+        "track_total_hits",
+    }
+)
 IGNORED = frozenset({"search_timeout", "_name"})
 REFUSED = frozenset(
     [
@@ -45,6 +55,7 @@ REFUSED = frozenset(
 """Members that Kuzzle lets through to Elasticsearch, and that are not spoken here."""
 
 MOST_KEYS = 8
+MOST_COUNTED = 2**31 - 1
 DEEPEST = 9
 """Levels of a filter, once it is as flat as can be; SQLite cannot read much deeper conditions.
 
@@ -58,11 +69,13 @@ class Asked(Struct, frozen=True):
     """A search, read.
 
     :ivar after: a value for each key of the sort: the page begins after it.
+    :ivar counted: documents after which no more are counted; None counts them all.
     """
 
     filter: Filter
     orders: tuple[Order, ...] = ()
     after: tuple[SortValue, ...] | None = None
+    counted: int | None = None
 
 
 def read(body: Mapping[str, Any], lang: str) -> Asked:
@@ -81,7 +94,8 @@ def read(body: Mapping[str, Any], lang: str) -> Asked:
     orders = read_sort(body.get("sort"))
     budget = Budget()
     found = every(filter_of(body.get(name), lang, budget) for name in ("query", "post_filter"))
-    return Asked(found, orders, _after(body.get("search_after"), orders))
+    counted = _counted(body.get("track_total_hits"))
+    return Asked(found, orders, _after(body.get("search_after"), orders), counted)
 
 
 def filter_of(query: Any, lang: str, budget: Budget | None = None) -> Filter:
@@ -153,6 +167,17 @@ def _order(name: str, told: Any) -> Order:
     if not isinstance(told, str) or told.lower() not in ("asc", "desc"):
         raise Malformed("sort", "asc, desc")
     return Order(reading.path("sort", name), told.lower() == "desc")
+
+
+def _counted(value: Any) -> int | None:
+    """Return how many documents to count at most; None: all."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise errors.InvalidType("body.track_total_hits", "integer")
+    if not 0 <= value <= MOST_COUNTED:
+        raise errors.InvalidArgument("body.track_total_hits", f"from 0 to {MOST_COUNTED}")
+    return value
 
 
 def _after(values: Any, orders: Sequence[Order]) -> tuple[SortValue, ...] | None:

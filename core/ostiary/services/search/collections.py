@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Column, ColumnElement, FromClause, String, func, literal
+from sqlalchemy import ColumnElement, FromClause, String, func, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -20,15 +20,15 @@ from ostiary.services.api_keys import API_KEYS
 from ostiary.services.profiles import PROFILES
 from ostiary.services.roles import ROLES
 from ostiary.services.user_rows import ENABLED, USERS
-from ostiary.storage.tables import api_keys, profiles, roles, user_profiles, users
+from ostiary.storage.tables import api_keys, profiles, roles, user_profiles, user_strategies, users
 
 
 class Listed(Struct, frozen=True):
     """A field of several values that has a table of its own, in which ``id`` is the document's."""
 
     table: FromClause
-    id: Column[str]
-    value: Column[str]
+    id: ColumnElement[str]
+    value: ColumnElement[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,7 @@ class Collection:
     """Documents of one kind.
 
     :ivar columns: the fields that are columns of ``table``.
+    :ivar indexed: those of them in whose order, and then that of the ids, an index lists documents.
     :ivar properties: whether every other field is a property.
     """
 
@@ -44,6 +45,7 @@ class Collection:
     id: ColumnElement[str]
     columns: Mapping[str, ColumnElement[Any]]
     lists: Mapping[str, Listed] = field(default_factory=dict)
+    indexed: tuple[str, ...] = ()
     properties: bool = True
 
     def inner(self, path: str) -> list[str]:
@@ -81,6 +83,10 @@ def _recorded(table: Any) -> dict[str, ColumnElement[Any]]:
     }
 
 
+# As it is shown: of those who are disabled only.
+DISABLED = select(users.c.kuid, users.c.status).where(users.c.status != ENABLED).subquery()
+
+
 COLLECTIONS: Mapping[str, Collection] = {
     one.name: one
     for one in (
@@ -90,14 +96,17 @@ COLLECTIONS: Mapping[str, Collection] = {
             id=users.c.kuid,
             columns={
                 "_id": users.c.kuid,
-                # As it is shown: of those who are disabled only.
-                "_kuzzle_info.status": func.nullif(users.c.status, ENABLED),
                 **_recorded(users),
             },
+            indexed=("_kuzzle_info.createdAt",),
             lists={
                 "profileIds": Listed(
                     user_profiles, user_profiles.c.kuid, user_profiles.c.profile_id
-                )
+                ),
+                "_kuzzle_info.status": Listed(DISABLED, DISABLED.c.kuid, DISABLED.c.status),
+                "_kuzzle_info.strategies": Listed(
+                    user_strategies, user_strategies.c.kuid, user_strategies.c.strategy
+                ),
             },
         ),
         Collection(

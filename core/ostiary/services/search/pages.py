@@ -21,7 +21,11 @@ from ostiary.storage import Database
 from ostiary.storage.conditions import Condition
 
 ENOUGH = 1000
-"""Rows after which a list is long, and need not be counted further."""
+"""Rows after which a list is long."""
+
+VERY_MANY = 20_000
+"""Rows after which a list need not be counted further: it is quicker, where no more than a part is
+wanted, to look at each document."""
 
 MOST_COUNTED = 16
 """Lists that are counted; those of more leaves are taken for short."""
@@ -38,6 +42,7 @@ class Finder:
     """Finds the documents of one search, within one transaction.
 
     :param lengths: how long the lists of some leaves are.
+    :param counted: documents after which no more are counted; None counts them all.
     """
 
     def __init__(
@@ -47,31 +52,48 @@ class Finder:
         filter: Filter,
         orders: Sequence[Order],
         lengths: Mapping[Field, int],
+        counted: int | None = None,
     ) -> None:
-        self._db = db
+        self._db, self._counted = db, counted
         self._where: list[Condition] = []
         self._from: FromClause = collection.table
         self._id: ColumnElement[str] = collection.id
+        indexed = bool(orders) and orders[0].path in collection.indexed
         first = _first(filter, lengths)
+        if indexed and first is not None and lengths[first] >= VERY_MANY:
+            # The documents in their order have so many soon.
+            first = None
         if first is not None:
             filter = every(part for part in _parts(filter) if part != first)
             self._begin_with(collection, first, join=_reads_columns(collection, filter, orders))
         narrow = _is_narrow(filter, first, lengths)
-        long = _long(filter, lengths) if narrow else set()
+        # Where all are counted, and so all are looked at, lists are quicker.
+        enough = ENOUGH if narrow else VERY_MANY
+        beside = narrow or indexed or counted is not None
+        long = _long(filter, lengths, enough) if beside else set()
         self._where.append(sql.condition(collection, filter, self._id, long))
         self._keys = sorting.keys_of(collection, orders, self._id, narrow=narrow)
 
     @classmethod
     async def of(
-        cls, db: Database, collection: Collection, filter: Filter, orders: Sequence[Order]
+        cls,
+        db: Database,
+        collection: Collection,
+        filter: Filter,
+        orders: Sequence[Order],
+        counted: int | None = None,
     ) -> Finder:
         """Return what finds the documents, having looked where to begin."""
-        return cls(db, collection, filter, orders, await _lengths(db, collection, filter, orders))
+        lengths = await _lengths(db, collection, filter, orders)
+        return cls(db, collection, filter, orders, lengths, counted)
 
     async def count(self, beyond: Sequence[SortValue] | None = None) -> int:
-        """Return how many documents there are, or how many beyond a place."""
+        """Return how many documents there are, as far as they are counted, or are beyond a place."""
         wanted = select(func.count())
-        if beyond is None:
+        if beyond is None and self._counted is not None:
+            some = select(literal(1)).select_from(self._from).where(*self._where)
+            wanted = wanted.select_from(some.limit(self._counted).subquery())
+        elif beyond is None:
             wanted = wanted.select_from(self._from).where(*self._where)
         else:
             wanted = self._sorted(wanted, beyond)
@@ -91,7 +113,7 @@ class Finder:
         return Place(tuple(row[0] for row in rows), self._place(rows[-1][1:]) if rows else ())
 
     def _begin_with(self, collection: Collection, first: Field, *, join: bool) -> None:
-        self._id, holds = sql.values_of(collection, first.path, first.test)
+        self._id, holds = sql.values_of(collection, first)
         found = self._id.table
         self._from = found.join(collection.table, collection.id == self._id) if join else found
         self._where.append(holds)
@@ -120,15 +142,15 @@ async def _lengths(
     """Return how long the lists of the first leaves are, as far as it matters."""
     fields = dict.fromkeys(leaf for leaf in leaves(filter) if isinstance(leaf, Field))
     listed = [leaf for leaf in fields if sql.is_listed(collection, leaf)][:MOST_COUNTED]
-    alone = isinstance(filter, Field) and listed == [filter] and sql.is_single(filter.test)
+    alone = isinstance(filter, Field) and listed == [filter] and sql.is_single(filter)
     if alone and not orders:
         return {listed[0]: 0}  # It is where to begin, however long.
     return {leaf: await _length(db, collection, leaf) for leaf in listed}
 
 
 async def _length(db: Database, collection: Collection, leaf: Field) -> int:
-    _, holds = sql.values_of(collection, leaf.path, leaf.test)
-    some = select(literal(1)).where(holds).limit(ENOUGH).subquery()
+    _, holds = sql.values_of(collection, leaf)
+    some = select(literal(1)).where(holds).limit(VERY_MANY).subquery()
     number: int = await db.scalar(select(func.count()).select_from(some))
     return number
 
@@ -139,7 +161,7 @@ def _first(filter: Filter, lengths: Mapping[Field, int]) -> Field | None:
     if any(isinstance(part, Ids) for part in parts):
         return None  # No list is shorter.
     needed = [part for part in parts if isinstance(part, Field) and part in lengths]
-    single = [part for part in needed if sql.is_single(part.test)]
+    single = [part for part in needed if sql.is_single(part)]
     if not single:
         return None
     first = min(single, key=lambda part: lengths[part])
@@ -156,9 +178,9 @@ def _is_narrow(filter: Filter, first: Field | None, lengths: Mapping[Field, int]
     )
 
 
-def _long(filter: Filter, lengths: Mapping[Field, int]) -> set[Filter]:
+def _long(filter: Filter, lengths: Mapping[Field, int], enough: int) -> set[Filter]:
     fields = {leaf for leaf in leaves(filter) if isinstance(leaf, Field)}
-    return {leaf for leaf in fields if lengths.get(leaf, 0) >= ENOUGH}
+    return {leaf for leaf in fields if lengths.get(leaf, 0) >= enough}
 
 
 def _parts(filter: Filter) -> tuple[Filter, ...]:

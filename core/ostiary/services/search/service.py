@@ -84,11 +84,14 @@ class Search:
         start, size = self._bounds(page, body, self._most)
         if scroll is not None:
             self._scrolls.check(scroll)
-            if asked.after is not None:
-                raise errors.MutuallyExclusive("scroll", "body.search_after")
+            for name in ("search_after", "track_total_hits"):
+                if body.get(name) is not None:
+                    raise errors.MutuallyExclusive("scroll", f"body.{name}")
 
         async def work(db: Database) -> tuple[int, Place, list[dict[str, Any]]]:
-            finder = await Finder.of(db, COLLECTIONS[collection], asked.filter, asked.orders)
+            finder = await Finder.of(
+                db, COLLECTIONS[collection], asked.filter, asked.orders, asked.counted
+            )
             total = await finder.count()
             place = await finder.page(size, start, asked.after)
             return total, place, await documents.read(db, collection, place.ids)

@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Float,
     FromClause,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
 )
 
 from ostiary import errors
@@ -37,6 +39,9 @@ from ostiary.services.search.sql import unindexed
 from ostiary.services.values import number_of, text_of
 from ostiary.storage.conditions import Condition
 from ostiary.storage.tables import search_values
+
+MOST_EXACT = 2**53
+"""Up to here a number says which integer it is."""
 
 
 class Key(Struct, frozen=True):
@@ -77,6 +82,15 @@ class Key(Struct, frozen=True):
         rest = or_(beyond, self.value.is_(None)) if self.nullable else beyond
         return rest if self.number is None else and_(self.number.is_(None), rest)
 
+    def since(self, value: SortValue) -> Condition:
+        """Return which rows may be at a place or after it, as one bound, if there is one."""
+        if self.nullable:
+            return true()
+        if value is None:
+            return false()
+        bound = self._bound(self.value, value)
+        return self.value <= bound if self.descending else self.value >= bound
+
     def same(self, value: SortValue) -> Condition:
         """Return which rows are at a place."""
         if self.number is not None and value is not None and number_of(value) is not None:
@@ -98,6 +112,9 @@ class Key(Struct, frozen=True):
         number = None if isinstance(value, bool | str) else number_of(value)
         if number is None:
             raise errors.InvalidArgument("body.search_after", "a number where numbers are sorted")
+        if isinstance(part.type, Integer) and number.is_integer() and abs(number) < MOST_EXACT:
+            # PostgreSQL has no index of integers for what is none.
+            return literal(int(number), BigInteger)
         return literal(number, Float)
 
 
@@ -121,7 +138,8 @@ def after(keys: Sequence[Key], values: Sequence[SortValue]) -> Condition:
     for key, value in zip(keys, values, strict=False):
         found.append(and_(*equal, key.after(value)))
         equal.append(key.same(value))
-    return or_(*found)
+    # Where an index begins; with the rest alone it would be read up to there.
+    return and_(keys[0].since(values[0]), or_(*found))
 
 
 def _key(collection: Collection, order: Order, id: ColumnElement[str], *, narrow: bool) -> Key:
@@ -129,7 +147,8 @@ def _key(collection: Collection, order: Order, id: ColumnElement[str], *, narrow
     if path == "_id":
         return Key(id, descending, nullable=False)
     if path in collection.columns:
-        return Key(collection.columns[path], descending)
+        column = collection.columns[path]
+        return Key(column, descending, nullable=getattr(column, "nullable", True))
     extreme = func.max if descending else func.min
     if path in collection.lists:
         listed = collection.lists[path]

@@ -49,7 +49,7 @@ from ostiary.filters import (
     are_numbers,
     are_texts,
 )
-from ostiary.services.search import sphere
+from ostiary.services.search import ranges, sphere
 from ostiary.services.search.collections import Collection
 from ostiary.services.values import BEGINNING, BOOLEANS, LONGEST, text_of
 from ostiary.storage.conditions import COMPARISONS, Condition, combined, matches, passes, within
@@ -86,22 +86,25 @@ def is_listed(collection: Collection, leaf: Field) -> bool:
     )
 
 
-def is_single(test: Test) -> bool:
+def is_single(leaf: Field) -> bool:
     """Tell whether one value at most of a document passes; a list of such is in order of ids."""
-    match test:
-        case OneOf((_,)):
+    match leaf:
+        case Field(ranges.ANY, _):
+            return False
+        case Field(_, OneOf((_,))):
             return True
         case _:
             return False
 
 
 def values_of(
-    collection: Collection, path: str, test: Test, *, beside: bool = False
+    collection: Collection, leaf: Field, *, beside: bool = False
 ) -> tuple[ColumnElement[str], Condition]:
     """Return the column of ids beside the values of a field, and which of them pass a test.
 
     :param beside: read those of one document, not those of all.
     """
+    path, test = leaf.path, leaf.test
     listed = collection.lists.get(path)
     if listed is not None:
         table = listed.table.alias()
@@ -109,10 +112,17 @@ def values_of(
         return table.c[listed.id.name], passes(test, value)
     values = search_values.alias()
     text, number = (
-        (values.c.text, values.c.number) if not beside or is_single(test) else unindexed(values)
+        (values.c.text, values.c.number) if not beside or is_single(leaf) else unindexed(values)
     )
-    here = and_(values.c.collection == collection.name, _is_at(values.c.path, path, test))
-    return values.c.id, and_(here, _Value(text, number, values.c.words).passes(test))
+    here = values.c.collection == collection.name
+    if path != ranges.ANY:
+        here = and_(here, _is_at(values.c.path, path, test))
+    elif not beside:
+        here = and_(here, values.c.path.in_(ranges.paths(collection.name)))
+    passing = _Value(text, number, values.c.words).passes(test)
+    if isinstance(test, Prefix) and test.ignore_case and ranges.end_of(test.text) and not beside:
+        passing = and_(ranges.lies_in(text, ranges.spellings(test.text)), passing)
+    return values.c.id, and_(here, passing)
 
 
 def unindexed(values: FromClause) -> tuple[ColumnElement[str], ColumnElement[float]]:
@@ -152,7 +162,7 @@ def _column_passes(collection: Collection, path: str, test: Test) -> Condition:
 def _some_value_passes(
     collection: Collection, leaf: Field, id: ColumnElement[str], *, beside: bool
 ) -> Condition:
-    found, holds = values_of(collection, leaf.path, leaf.test, beside=beside)
+    found, holds = values_of(collection, leaf, beside=beside)
     if beside:
         return exists(select(literal(1)).where(holds, found == id))
     return id.in_(select(found).where(holds))
@@ -224,13 +234,8 @@ def _like_words(spaced: ColumnElement[str], words: tuple[str, ...]) -> Condition
 
 def _below(text: ColumnElement[str], beginning: str) -> list[Condition]:
     """Return what bounds the texts with a beginning from above: nothing, if there is no such text."""
-    while beginning:
-        last = ord(beginning[-1]) + 1
-        if last <= 0x10FFFF:  # noqa: PLR2004 - the last character of Unicode
-            # UTF-8 has no surrogates.
-            return [text < beginning[:-1] + chr(0xE000 if last == 0xD800 else last)]  # noqa: PLR2004
-        beginning = beginning[:-1]
-    return []
+    end = ranges.end_of(beginning)
+    return [] if end is None else [text < end]
 
 
 def _readable(text: ColumnElement[str]) -> ColumnElement[str]:

@@ -1,0 +1,82 @@
+"""Where in the index of values to look: at every path, or in each spelling of a beginning.
+
+An index of (path, text) answers for one path and one range of texts. What is asked of any path, or
+of texts in upper and lower case, is asked of few such ranges instead of reading the whole index.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Select, String, Subquery, func, literal, select, union_all
+
+from ostiary.storage.tables import search_values
+
+ANY = "*"
+"""Stands for the path of every property."""
+
+MOST_PATHS = 500
+"""Paths that are looked at, in their order, where any is meant."""
+
+MOST_LETTERS = 4
+"""Letters of a beginning that are looked for in upper and lower case: 16 ranges at most."""
+
+LAST = 0x10FFFF
+SURROGATES = 0xD800, 0xE000
+"""What no UTF-8 has: the first of them, and the first after them."""
+
+
+def paths(collection: str) -> Select[tuple[str]]:
+    """Return the paths of the values of a collection, found by as many steps through the index."""
+    first = select(func.min(search_values.c.path).label("path"), literal(1).label("number"))
+    walk = first.where(search_values.c.collection == collection).cte(recursive=True)
+    following = search_values.alias()
+    after = select(func.min(following.c.path)).where(
+        following.c.collection == collection, following.c.path > walk.c.path
+    )
+    step = select(after.scalar_subquery(), walk.c.number + 1)
+    step = step.where(walk.c.path.is_not(None), walk.c.number < MOST_PATHS)
+    walk = walk.union_all(step)
+    return select(walk.c.path).where(walk.c.path.is_not(None))
+
+
+def spellings(beginning: str) -> Subquery:
+    """Return ranges, ``least`` and ``beyond``, of the texts that begin so in any case of ASCII letters.
+
+    What lies in them may go on otherwise: they hold for the first letters.
+    """
+    ranges = [
+        select(
+            literal(one, String).label("least"),
+            literal(end_of(one), String).label("beyond"),
+        )
+        for one in _spelt(beginning)
+    ]
+    return union_all(*ranges).subquery("spellings")
+
+
+def lies_in(text: ColumnElement[str], ranges: Subquery) -> ColumnElement[bool]:
+    """Return whether a text lies in a range, to be joined."""
+    return (text >= ranges.c.least) & (text < ranges.c.beyond)
+
+
+def end_of(beginning: str) -> str | None:
+    """Return the least text after all that begin so; None if there is none."""
+    while beginning:
+        last = ord(beginning[-1]) + 1
+        if last <= LAST:
+            surrogates, after = SURROGATES
+            return beginning[:-1] + chr(after if last == surrogates else last)
+        beginning = beginning[:-1]
+    return None
+
+
+def _spelt(beginning: str) -> list[str]:
+    found, letters = [""], 0
+    for one in beginning:
+        spelt = {one}
+        if one.isascii() and one.isalpha():
+            if letters == MOST_LETTERS:
+                break
+            letters += 1
+            spelt = {one.lower(), one.upper()}
+        found = [before + each for before in found for each in sorted(spelt)]
+    return found
