@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -99,7 +100,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterat
     door = badge("door", LINK, DECLARED, verify=VERIFY)
     folders = (tmp_path_factory.mktemp(name) for name in ("packages", "site"))
     with providing(provider) as address, installed(next(folders), door):
-        changes = {
+        changes: dict[str, Any] = {
             "plugins__allow": ["local", "door"],
             "plugins__<name>": {"door": {"provider": address}},
         }
@@ -159,12 +160,12 @@ def test_what_is_asked_behind_the_provider_is_answered(
 
 
 def test_without_scripts_a_link_leads_on(
-    browser: Browser, site: Site, provider: Provider, ann: str
+    browser: Browser, site: Site, provider: Provider, ann: str, axe: str
 ) -> None:
     provider.code = ann
     context = browser.new_context(**SCREENS["phone"], java_script_enabled=False)
     try:
-        screen = Screen(site.url, "phone", context)
+        screen = Screen(site.url, "phone", context, axe)
         page = screen.open("/")
         leave(page)
         page.get_by_role("link", name="Go on", exact=True).click()
