@@ -10,4 +10,5 @@ NOTICES = {
     "saved": mark("Saved."),
     "created": mark("Created."),
     "deleted": mark("Deleted."),
+    "ended": mark("Ended: whoever was signed in so is signed out."),
 }

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console import overview, plugins, settings
+from ostiary.pages.console import (
+    overview,
+    plugins,
+    settings,
+    users,
+    users_access,
+    users_one,
+)
 
-MODULES = (overview, plugins, settings)
+MODULES = (overview, users, users_one, users_access, plugins, settings)
 """The parts of the console, in the order of its navigation."""

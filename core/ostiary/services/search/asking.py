@@ -26,15 +26,17 @@ LANGUAGES: Mapping[str, Callable[[Any, Budget | None], Filter]] = {
     "elasticsearch": elastic.translate,
     "koncorde": _koncorde,
 }
-READ = frozenset({
-    "query",
-    "post_filter",
-    "sort",
-    "search_after",
-    "from",
-    "size",
-    "track_total_hits",
-})
+READ = frozenset(
+    {
+        "query",
+        "post_filter",
+        "sort",
+        "search_after",
+        "from",
+        "size",
+        "track_total_hits",
+    }
+)
 IGNORED = frozenset({"search_timeout", "_name"})
 REFUSED = frozenset(
     [
