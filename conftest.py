@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -50,6 +54,71 @@ def missing() -> Callable[[str, str], NoReturn]:
         pytest.skip(sentence)
 
     return end
+
+
+@pytest.fixture(scope="session")
+def node(missing: Callable[[str, str], NoReturn]) -> str:
+    """The program that runs JavaScript without a browser; npm is beside it."""
+    found = shutil.which("node")
+    if found is None or shutil.which("npm") is None:
+        missing("Node.js with npm", "apt-get install nodejs npm")
+    return found
+
+
+@pytest.fixture(scope="session")
+def cached() -> Callable[[str, Path, Callable[[Path], None]], Path]:
+    """Return a function that gives a folder with what the files of another list.
+
+    It is made once on this machine; many may make it at once: one is the first, and the others
+    use that one's. Arguments: its name, the folder with the lists, and what installs into it.
+    """
+
+    def give(name: str, wanted: Path, install: Callable[[Path], None]) -> Path:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ostiary-tests"
+        digest = sha256(b"".join(file.read_bytes() for file in sorted(wanted.glob("*.*"))))
+        folder = caches / f"{name}-{digest.hexdigest()[:12]}"
+        if folder.is_dir():
+            return folder
+        caches.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=caches) as draft:
+            made = Path(draft) / "made"
+            made.mkdir()
+            install(made)
+            try:
+                made.rename(folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
+        return folder
+
+    return give
+
+
+@pytest.fixture(scope="session")
+def from_npm(
+    node: str,
+    cached: Callable[[str, Path, Callable[[Path], None]], Path],
+    missing: Callable[[str, str], NoReturn],
+) -> Callable[[str, Path], Path]:
+    """Return a function that installs what the lock file of a folder lists.
+
+    It gives a folder with the files of that one and with ``node_modules``, named as is said: a
+    program finds its packages beside it.
+    """
+
+    def give(name: str, source: Path) -> Path:
+        def install(draft: Path) -> None:
+            for file in source.iterdir():
+                shutil.copy(file, draft)
+            command = ["npm", "ci", "--no-audit", "--no-fund", "--prefix", str(draft)]
+            subprocess.run(command, capture_output=True, text=True, check=True)
+
+        try:
+            return cached(name, source, install)
+        except subprocess.CalledProcessError as reason:
+            missing(f"{name} ({reason.stderr.strip()[-300:]})", "a way to npm's registry")
+
+    return give
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,9 @@ LIBRARIES = {
     "uvicorn": "serving http_cycle http_names http_protocol http_pressure websocket_protocol testing",
     "argon2": "hashing",
     "cryptography": "keys sealing",
-    "jinja2": "pages",
+    "babel": "testing",
+    "jinja2": "pages testing",
+    "ua_parser": "pages",
     "joserfc": "services",
 }
 """Where in the core a library may be imported."""

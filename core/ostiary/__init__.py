@@ -78,6 +78,7 @@ from ostiary.strategies import (
     User,
     Verdict,
     Verified,
+    mark,
     text_field,
 )
 
@@ -169,6 +170,7 @@ __all__ = [
     "fault_of_fields",
     "hookimpl",
     "leaves",
+    "mark",
     "network",
     "read_settings",
     "text_field",

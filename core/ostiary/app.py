@@ -31,6 +31,7 @@ from ostiary.http import Http
 from ostiary.http_answers import CONNECTIONS, Answers
 from ostiary.key_settings import load_master_key
 from ostiary.origins import Origins
+from ostiary.pages.behind import Behind
 from ostiary.pressure import PRESSURE, Pressure, most_connections
 from ostiary.proxies import Proxies
 from ostiary.request import Protocol
@@ -202,14 +203,17 @@ class Application:
         settings = self._settings
         if not (settings.pages.enabled and settings.http.cookie_authentication):
             return None
-        return Front(
-            settings.pages,
-            dispatcher,
-            core.services.cookies,
-            origins,
-            partial(describe_strategies, core.services),
-            core.forms_key,
+        behind = Behind(
+            settings=settings.pages,
+            return_addresses=settings.security.return_addresses,
+            dispatcher=dispatcher,
+            cookies=core.services.cookies,
+            origins=origins,
+            strategies=partial(describe_strategies, core.services),
+            key=core.forms_key,
+            packages=tuple(plugin.package for plugin in core.plugins.loaded if plugin.package),
         )
+        return Front(behind)
 
     def _measure(self, services: Services, dispatcher: Dispatcher) -> None:
         """Have everything counted that somebody may ask for."""

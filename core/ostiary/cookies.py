@@ -15,7 +15,8 @@ from ostiary import errors
 from ostiary.request import Connection
 
 SESSION, DEVICE, FLOW, FORMS = "authToken", "ostiaryDevice", "ostiaryLogin", "ostiaryForms"
-DEVICE_DAYS = 30
+LANGUAGE = "ostiaryLanguage"
+DEVICE_DAYS, LANGUAGE_DAYS = 30, 365
 FLOW_SECONDS = 600
 NOBODY = "null"
 """What the cookie of a session holds after logging out."""
@@ -78,6 +79,16 @@ class Cookies:
         """Return what the cookie of forms holds; None if there is no single one."""
         values = self._values(connection, FORMS)
         return values.pop() if len(values) == 1 and all(map(LOGIN.fullmatch, values)) else None
+
+    def language(self, value: str) -> str:
+        """Return the cookie of the language that pages are read in."""
+        age = int(timedelta(days=LANGUAGE_DAYS).total_seconds())
+        return self._made(LANGUAGE, value, f"; Max-Age={age}; HttpOnly", "Lax")
+
+    def language_of(self, connection: Connection) -> str | None:
+        """Return the language that was chosen; None if none was, or no single one."""
+        values = self._values(connection, LANGUAGE)
+        return values.pop() if len(values) == 1 else None
 
     def without_session(self, header: str) -> str:
         """Return a ``Cookie`` header without the cookie of a session."""

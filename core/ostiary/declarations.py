@@ -16,8 +16,8 @@ HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 
 RESERVED = {
     *("action", "body", "challenge", "codeChallenge", "codeVerifier", "controller", "cookieAuth"),
-    *("expiresIn", "jwt", "kuid", "lang", "loginCode", "noRedirect", "requestId", "returnTo"),
-    *("state", "strategy", "volatile"),
+    *("expiresIn", "formToken", "jwt", "kuid", "lang", "leadBack", "loginCode", "noRedirect"),
+    *("requestId", "returnTo", "state", "strategy", "volatile"),
 }
 """What the server itself reads where the fields of a strategy may stand."""
 
@@ -69,6 +69,8 @@ def _faults_of_fields(fields: tuple[Any, ...]) -> Iterator[str]:
 def _faults(strategy: Strategy) -> Iterator[str]:
     if fault := fault_of_fields(strategy.fields):
         yield fault
+    if fault := fault_of_fields(strategy.proof):
+        yield f"proof: {fault}"
     if strategy.identifier is not None and strategy.identifier not in strategy.field_names:
         yield f"the identifier {strategy.identifier!r} is none of its fields"
     if odd := [one for one in strategy.factors if one not in get_args(Factor)]:

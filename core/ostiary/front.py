@@ -6,14 +6,11 @@ A server whose pages nobody looks at has neither their code nor that of Jinja2 i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ostiary.cookies import Cookies
-from ostiary.dispatch import Dispatcher
-from ostiary.origins import Origins
+from ostiary.pages.behind import Behind
 from ostiary.request import Answer, Request
-from ostiary.settings.pages import Pages
 
 if TYPE_CHECKING:
     from ostiary.pages.site import Site
@@ -23,22 +20,10 @@ PREFIX = b"/-/"
 
 
 class Front:
-    """Leads to the pages.
+    """Leads to the pages."""
 
-    :param strategies: describes those that are installed, to whoever is to choose one.
-    :param key: what forms are signed with.
-    """
-
-    def __init__(
-        self,
-        settings: Pages,
-        dispatcher: Dispatcher,
-        cookies: Cookies,
-        origins: Origins,
-        strategies: Callable[[], Awaitable[list[dict[str, Any]]]],
-        key: bytes,
-    ) -> None:
-        self._made_of = settings, dispatcher, cookies, origins, strategies, key
+    def __init__(self, behind: Behind) -> None:
+        self._behind = behind
         self._site: asyncio.Task[Site] | None = None
 
     def leads_to_pages(self, verb: str, path: bytes, headers: Mapping[bytes, bytes]) -> bool:
@@ -59,4 +44,4 @@ class Front:
     def _load(self) -> Site:
         from ostiary.pages.site import Site
 
-        return Site(*self._made_of)
+        return Site(self._behind)

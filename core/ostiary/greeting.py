@@ -36,7 +36,9 @@ class Greeting(Struct, frozen=True, kw_only=True):
         :param port: where the server listens.
         """
         if lines := self._lines(port):
-            print(*lines, sep="\n", file=sys.stderr, flush=True)
+            # At once: the thread that writes the log must not come in between.
+            sys.stderr.write("\n".join([*lines, ""]))
+            sys.stderr.flush()
 
     def _lines(self, port: int) -> list[str]:
         settings = self.settings

@@ -144,9 +144,10 @@ async def admin_token(settings: Settings, kuid: str, expires: str) -> str:
     return issued.token
 
 
-async def setup_link(settings: Settings) -> str:
+async def setup_link(settings: Settings, port: int | None = None) -> str:
     """Return the link to the page that makes the first administrator, as long as there is none.
 
+    :param port: where the server listens; None is where the settings say.
     :raises StorageError: there is one, or there are no pages.
     """
     if not serves_pages(settings):
@@ -156,7 +157,7 @@ async def setup_link(settings: Settings) -> str:
     async with existing(replace(settings, failsafe=True)) as core:
         if await core.services.users.admin_exists():
             raise StorageError("there is an administrator: only the first one is made by the link")
-        return greeting.setup_link(settings, core.setup_secret, settings.server.port)
+        return greeting.setup_link(settings, core.setup_secret, port or settings.server.port)
 
 
 async def restrict(settings: Settings) -> Sequence[str]:

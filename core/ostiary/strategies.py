@@ -112,6 +112,8 @@ class Strategy:
     :param name: as clients write it; ``[a-z][a-z0-9_-]*``, at most 63 characters.
     :param label: what a person reads on a button or above a form; by default made from the name.
     :param fields: those of the credentials; a name alone stands for a text that is no secret.
+    :param proof: what proves to ``ostiary_reauthenticate`` who one is: fields of pages, beside those
+        that are changed. Declare none, and only clients that know of the proof can send it.
     :param factors: what a login proves.
     :param phishing_resistant: a login on a look-alike page gives an attacker nothing
         (NIST SP 800-63B-4, 3.2.5).
@@ -137,6 +139,7 @@ class Strategy:
     name: str
     label: str = ""
     fields: tuple[CredentialField | str, ...] = ()
+    proof: tuple[CredentialField | str, ...] = ()
     factors: tuple[Factor, ...] = ()
     phishing_resistant: bool = False
     identifier: str | None = None
@@ -173,6 +176,9 @@ class Strategy:
                 {**field.to_json(), "login": field.login, "registration": field.registration}
                 for field in self.described
             ],
+            "proof": [field.to_json() for field in described(self.proof)],
+            "several": self.several,
+            "keepsLast": self.keeps_last,
             "factors": list(self.factors),
             "phishingResistant": self.phishing_resistant,
             "redirects": self.redirects,
@@ -322,6 +328,14 @@ class FoundCredentials:
 def described(fields: Iterable[CredentialField | str]) -> tuple[CredentialField, ...]:
     """Return fields as their descriptions: a name alone stands for a text that is no secret."""
     return tuple(CredentialField(one) if isinstance(one, str) else one for one in fields)
+
+
+def mark(text: str) -> str:
+    """Return a text as it is; it is translated where people read it.
+
+    Labels, helps, refusals and the messages of errors are translated without this.
+    """
+    return text
 
 
 def text_field(fields: Mapping[str, Any], name: str) -> str:

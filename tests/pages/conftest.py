@@ -135,14 +135,26 @@ def screen(
     return open_screen(site.url, request.param)
 
 
+@pytest.fixture(scope="session")
+def packages(from_npm: Callable[[str, Path], Path]) -> Path:
+    """What the tests of pages need from npm."""
+    return from_npm("pages", Path(__file__).with_name("npm")) / "node_modules"
+
+
+@pytest.fixture(scope="session")
+def axe(packages: Path) -> str:
+    """The script that finds what keeps people from using a page."""
+    return (packages / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
 @pytest.fixture
-def open_screen(browser: Browser) -> Iterator[Callable[[str, str], Screen]]:
+def open_screen(browser: Browser, axe: str) -> Iterator[Callable[[str, str], Screen]]:
     """Open a browser in front of a server: its URL, and the name of a screen."""
     with ExitStack() as stack:
 
         def make(url: str, name: str) -> Screen:
             context = browser.new_context(**SCREENS[name])
             stack.callback(context.close)
-            return Screen(url, name, context)
+            return Screen(url, name, context, axe)
 
         yield make

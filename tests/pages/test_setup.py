@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ostiary.pages.setup import OWN_ACCOUNT
+from ostiary.testing.packages import badge, installed, steps
 from ostiary.testing.registry import registry_of
 from ostiary.testing.server import ThrowAwayServer
 
-from .conftest import PASSWORD, SETUP_SECRET, NewSite, Site
+from .conftest import PASSWORD, SETUP_SECRET, NewSite, Site, running
 from .visitors import SCREENS, Screen, Visitor
 
 HASTY = """
@@ -28,6 +30,7 @@ allow = ["local"]
 access = true
 """
 
+UNCHECKED: dict[str, Any] = {"setup.own": []}
 ADA = {"username": "ada", "password": PASSWORD}
 
 
@@ -35,6 +38,19 @@ ADA = {"username": "ada", "password": PASSWORD}
 def fresh(new_site: NewSite) -> Site:
     """A server without an administrator."""
     return new_site()
+
+
+@pytest.fixture(scope="module")
+def unowned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server of which nobody becomes the administrator."""
+    with running(tmp_path_factory.mktemp("unowned")) as made:
+        yield made
+
+
+@pytest.fixture
+def stranger(unowned: Site) -> Iterator[Visitor]:
+    with Visitor(unowned.url) as made:
+        yield made
 
 
 @pytest.fixture
@@ -48,10 +64,6 @@ def opened(visitor: Visitor) -> Visitor:
     return visitor.open("/-/setup").send("/-/setup/secret", **{"setup.secret": SETUP_SECRET})
 
 
-def checked(visitor: Visitor) -> Any:
-    return visitor.soup.select_one('input[name="setup.own"][checked]')
-
-
 def granted(site: Site) -> dict[str, Any]:
     answer = site.api.call("auth:login", ADA, strategy="local").result
     role = site.api.call("security:getRole", jwt=answer["jwt"], _id="default").result
@@ -62,31 +74,26 @@ def granted(site: Site) -> dict[str, Any]:
 def test_who_holds_the_secret_becomes_the_administrator_and_is_signed_in(
     fresh: Site, newcomer: Visitor
 ) -> None:
-    opened(newcomer).send("/-/setup", **ADA, **{"setup.name": "Ada", "setup.kuid": "ada-1"})
+    assert opened(newcomer).soup.select_one('input[name="setup.own"][checked]')
+    newcomer.send("/-/setup", **ADA, **{"setup.name": "Ada", "setup.kuid": "ada-1"})
     assert newcomer.path.startswith("/-/setup/welcome")
     assert "The administrator is made." in newcomer.text
     me = fresh.api.call("auth:login", ADA, strategy="local").result
     source = fresh.api.call("auth:getCurrentUser", jwt=me["jwt"]).result["_source"]
     assert (me["_id"], source["name"], source["profileIds"]) == ("ada-1", "Ada", ["admin"])
-    assert newcomer.open("/-/console").status == 200
-
-
-def test_users_may_look_after_their_account_if_the_box_is_left_on(
-    fresh: Site, newcomer: Visitor
-) -> None:
-    assert checked(opened(newcomer))
-    newcomer.send("/-/setup", **ADA)
+    # The box for it was left on.
     rights = granted(fresh)
     assert set(OWN_ACCOUNT) <= rights.keys()
     # What the role granted before stays.
     assert rights["updateSelf"] is True
     assert "Users may look after their own account" in newcomer.text
+    assert newcomer.open("/-/console").status == 200
 
 
 def test_without_the_box_users_may_not_and_may_be_allowed_later(
     fresh: Site, newcomer: Visitor
 ) -> None:
-    opened(newcomer).send("/-/setup", **ADA, **{"setup.own": []})
+    opened(newcomer).send("/-/setup", **ADA, **UNCHECKED)
     assert not set(OWN_ACCOUNT) & granted(fresh).keys()
     newcomer.send("/-/setup/own-account")
     assert set(OWN_ACCOUNT) <= granted(fresh).keys()
@@ -99,47 +106,45 @@ def test_what_users_need_for_their_account_are_actions_that_exist() -> None:
 
 
 def test_a_refusal_is_told_at_its_field_and_costs_nothing_but_what_is_secret(
-    newcomer: Visitor,
+    stranger: Visitor,
 ) -> None:
     short = {"username": "ada", "password": "short"}
-    opened(newcomer).send("/-/setup", **short, **{"setup.name": "<b>Ada</b>", "setup.own": []})
-    assert newcomer.status == 400
-    (field,) = newcomer.soup.select("[aria-invalid=true]")
+    opened(stranger).send("/-/setup", **short, **{"setup.name": "<b>Ada</b>"}, **UNCHECKED)
+    assert stranger.status == 400
+    (field,) = stranger.soup.select("[aria-invalid=true]")
     assert field["name"] == "password"
-    fault = newcomer.soup.select_one(f'[id="{str(field["aria-describedby"]).split()[0]}"]')
+    fault = stranger.soup.select_one(f'[id="{str(field["aria-describedby"]).split()[0]}"]')
     assert fault is not None
     assert "15" in fault.text
-    assert "short" not in str(newcomer.soup.select_one("input[name=password]"))
-    kept = newcomer.filled("/-/setup")
+    assert "short" not in str(stranger.soup.select_one("input[name=password]"))
+    kept = stranger.filled("/-/setup")
     assert kept["username"] == ["ada"]
     assert kept["setup.name"] == ["<b>Ada</b>"]
     assert "setup.own" not in kept
-    newcomer.send("/-/setup", password=PASSWORD)
-    assert newcomer.path.startswith("/-/setup/welcome")
 
 
 @pytest.mark.parametrize("secret", ["", "wrong", SETUP_SECRET[:-1], "sécret ☃"])
-def test_a_wrong_secret_is_refused_clearly(newcomer: Visitor, secret: str) -> None:
-    newcomer.open("/-/setup").send("/-/setup/secret", **{"setup.secret": secret})
-    assert newcomer.status == 401
-    alert = newcomer.soup.select_one("[role=alert]")
+def test_a_wrong_secret_is_refused_clearly(stranger: Visitor, secret: str) -> None:
+    stranger.open("/-/setup").send("/-/setup/secret", **{"setup.secret": secret})
+    assert stranger.status == 401
+    alert = stranger.soup.select_one("[role=alert]")
     assert alert is not None
     assert "secret" in alert.text
-    assert newcomer.soup.select('form[action="/-/setup"]') == []
+    assert stranger.soup.select('form[action="/-/setup"]') == []
 
 
-def test_the_form_alone_opens_nothing(fresh: Site, newcomer: Visitor) -> None:
-    opened(newcomer).send("/-/setup", **ADA, **{"setup.secret": "wrong"})
-    assert newcomer.status == 401
-    assert fresh.api.call("auth:login", ADA, strategy="local").status == 401
+def test_the_form_alone_opens_nothing(unowned: Site, stranger: Visitor) -> None:
+    opened(stranger).send("/-/setup", **ADA, **{"setup.secret": "wrong"})
+    assert stranger.status == 401
+    assert unowned.api.call("auth:login", ADA, strategy="local").status == 401
 
 
-def test_the_secret_is_in_no_address_and_in_nothing_that_is_kept(newcomer: Visitor) -> None:
-    opened(newcomer)
-    assert SETUP_SECRET not in newcomer.path
-    assert newcomer.answer.headers["cache-control"] == "no-store"
-    assert all(SETUP_SECRET not in value for value in newcomer.answer.headers.values())
-    (field,) = newcomer.soup.select(f'[value="{SETUP_SECRET}"]')
+def test_the_secret_is_in_no_address_and_in_nothing_that_is_kept(stranger: Visitor) -> None:
+    opened(stranger)
+    assert SETUP_SECRET not in stranger.path
+    assert stranger.answer.headers["cache-control"] == "no-store"
+    assert all(SETUP_SECRET not in value for value in stranger.answer.headers.values())
+    (field,) = stranger.soup.select(f'[value="{SETUP_SECRET}"]')
     assert field["type"] == "hidden"
 
 
@@ -169,6 +174,42 @@ def test_of_two_browsers_one_wins(fresh: Site) -> None:
     (loser,) = [one for one in both if one not in winners]
     assert loser.status in (401, 412)
     assert "administrator" in loser.text
+
+
+def test_of_several_strategies_one_is_chosen_and_the_others_are_offered_after(
+    new_site: NewSite, tmp_path: Path
+) -> None:
+    """A strategy that was installed a minute ago is there, whatever it is called."""
+    with installed(tmp_path, badge("pass")):
+        site = new_site(plugins__allow=["local", "pass"])
+        strategies = site.api.call("auth:describeStrategies").result
+        labels = [one["label"] for one in strategies]
+        with Visitor(site.url) as visitor:
+            opened(visitor)
+            assert [one.text for one in visitor.soup.select("details > summary")] == labels
+            missing = {"setup.strategy": "pass", "setup.name": "Ada"}
+            visitor.send("/-/setup", **missing)
+            (unfolded,) = visitor.soup.select("details[open] > summary")
+            assert unfolded.text == next(
+                one["label"] for one in strategies if one["name"] == "pass"
+            )
+            # The error names no field of it.
+            assert "a badge is a text" in visitor.text
+            visitor.send("/-/setup", badge="7", **missing)
+            assert visitor.path.startswith("/-/setup/welcome")
+            offered = [one.text for one in visitor.soup.select("main li")]
+            assert offered == [one["label"] for one in strategies if one["name"] != "pass"]
+
+
+def test_who_signs_in_by_several_steps_goes_on_where_people_sign_in(
+    new_site: NewSite, tmp_path: Path
+) -> None:
+    with installed(tmp_path, steps()):
+        site = new_site(plugins__allow=["steps"])
+        with Visitor(site.url) as visitor:
+            opened(visitor).send("/-/setup", badge="7", pin="2468")
+            assert visitor.path.startswith("/?then=/-/setup/welcome")
+            assert "The administrator is made." in visitor.text
 
 
 def test_dev_asks_for_no_secret_and_closes_the_server_if_it_is_told_to(new_site: NewSite) -> None:

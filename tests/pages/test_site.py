@@ -73,7 +73,7 @@ def test_the_token_of_another_browser_is_not_heard(visitor: Visitor, site: Site)
 
 def test_no_address_leads_elsewhere_after_signing_in(visitor: Visitor) -> None:
     for elsewhere in ("https://evil.example/", "//evil.example/", "/\\evil.example", "/-/\n//x"):
-        visitor.open("/").send("/-/sign-in/local", then=elsewhere, **LOCAL)
+        visitor.open("/").send("/-/sign-in/local", **{"go.then": elsewhere}, **LOCAL)
         assert visitor.path == "/-/account"
         visitor.send("/-/sign-out")
 

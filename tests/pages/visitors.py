@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx2
 from bs4 import BeautifulSoup, Tag
@@ -14,7 +15,24 @@ SCREENS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 900}},
     "phone": {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True},
 }
-SHOTS = Path("build/screenshots")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SHOTS = Path(
+    os.environ.get("OSTIARY_SCREENSHOTS") or Path(__file__).parents[2] / "build" / "screenshots"
+)
+"""Where the pictures of a run are kept."""
+
+NARROW = 320
+"""The width of a small phone, or of a desktop at 400 % (WCAG 2.2, 1.4.10)."""
+
+CONTRAST = {"runOnly": ["color-contrast", "link-in-text-block"]}
+"""The rules that look at colours."""
+
+EVERY_RULE: dict[str, Any] = {"rules": {"target-size": {"enabled": True}}}
+"""All that axe-core does by itself, best practices among it, and how large a target is."""
+
+FAULTS = """async options => (await axe.run(options)).violations.map(
+    rule => `${rule.id}: ${rule.help}: ${rule.nodes.map(one => one.html).join(" | ")}`
+)"""
 
 
 class Visitor:
@@ -41,6 +59,11 @@ class Visitor:
     def text(self) -> str:
         """What is to be read on the page."""
         return " ".join(self.soup.get_text(" ").split())
+
+    @property
+    def language(self) -> str:
+        """Which language the page says that it is in."""
+        return str(self.soup.select("html")[0]["lang"])
 
     def open(self, path: str, **headers: str) -> Visitor:
         """Go to a page."""
@@ -93,11 +116,13 @@ class Screen:
     """A browser as somebody holds it in front of them.
 
     :ivar name: ``desktop`` or ``phone``.
+    :ivar axe: the script of axe-core.
     """
 
     url: str
     name: str
     context: BrowserContext
+    axe: str
     troubles: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -113,12 +138,41 @@ class Screen:
         return self.page
 
     def look(self, name: str) -> None:
-        """Keep a picture of the page, and see that nothing is wrong with it."""
+        """Keep pictures of the page, light and dark, and see that nothing is wrong with it."""
         SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"{name}-{self.name}.png", full_page=True)
-        wide = self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
-        assert not wide, f"{name} is wider than the screen of a {self.name}"
+        faults = []
+        for scheme in SCHEMES:
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.screenshot(path=SHOTS / f"{name}-{self.name}-{scheme}.png", full_page=True)
+            faults += self._judged(EVERY_RULE if scheme == "light" else CONTRAST)
+        self.page.emulate_media(color_scheme="light")
+        assert faults == [], f"{name} on a {self.name}"
+        assert not self.overflows(), f"{name} is wider than the screen of a {self.name}"
         assert self.troubles == []
+
+    def overflows(self) -> bool:
+        """Tell whether the page has to be scrolled sideways, on this screen or a smaller one."""
+        before = self.page.viewport_size
+        assert before is not None
+        wide = self._is_wide()
+        self.page.set_viewport_size({"width": NARROW, "height": before["height"]})
+        narrow = self._is_wide()
+        self.page.set_viewport_size(before)
+        return wide or narrow
+
+    def _is_wide(self) -> bool:
+        return bool(
+            self.page.evaluate(
+                "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+            )
+        )
+
+    def _judged(self, options: dict[str, Any]) -> list[str]:
+        """Return what axe-core finds; it comes from beside the page, past the policy of it."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(self.axe)
+        found: list[str] = self.page.evaluate(FAULTS, options)
+        return found
 
     def _note(self, kind: str, text: str) -> None:
         # A refusal is shown in the page; that its status is no success is no trouble.

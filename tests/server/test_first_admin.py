@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from threading import Barrier
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 
 from ostiary.testing.wire import Api, HttpApi, Outcome
@@ -44,15 +48,60 @@ def test_nobody_holds_more_than_the_contract_says(serve: Serve, connect: Connect
     assert {row["value"] for row in rights} == {"allowed"}
 
 
-def test_the_setup_secret_is_printed_once(serve: Serve, connect: Connect) -> None:
+def test_the_link_for_the_first_administrator_is_printed_once_and_works_once(
+    serve: Serve, connect: Connect
+) -> None:
     server = serve(environment={})
     (secret,) = printed_secrets(server.log)
+    link = f"{server.url}/-/setup#{secret}"
+    assert printed_links(server.log) == [link]
     server.restart()
     assert printed_secrets(server.log) == [secret]
+    assert printed_links(server.log) == [link]
     assert "there is no administrator" in server.log
-    assert connect(server).send("POST", "/_createFirstAdmin", BODY).status == 401
-    made = connect(server).send("POST", "/_createFirstAdmin", BODY, {HEADER: secret})
+    # Who has lost it is told again, as long as it is good for something.
+    again = server.run("admin", "setup-link", "--port", str(server.port))
+    assert again.stdout == f"{link}\n"
+    api = connect(server)
+    assert api.send("POST", "/_createFirstAdmin", BODY).status == 401
+    made = api.send("POST", "/_createFirstAdmin", BODY, {HEADER: secret})
     assert made.result["_source"]["profileIds"] == ["admin"]
+    late = server.run("admin", "setup-link")
+    assert (late.returncode, late.stdout) == (1, "")
+    assert "there is an administrator" in late.stderr
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_link_has_the_port_that_was_free(serve: Serve, workers: int) -> None:
+    server = serve(environment={}, started=False)
+    words = ["serve", "--host", "::1", "--port", "0", "--workers", str(workers)]
+    with server.begin(*words, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        lines = (line.decode().strip() for line in process.stderr)
+        link = next(line for line in lines if "/-/setup#" in line)
+        page = asked_until_it_answers(link.partition("#")[0])
+        process.terminate()
+        rest = process.stderr.read().decode()
+    assert link.startswith("http://[::1]:")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "/-/setup#" not in rest
+
+
+def test_without_pages_there_is_no_link(serve: Serve) -> None:
+    server = serve(environment={}, settings="[pages]\nenabled = false")
+    assert printed_links(server.log) == []
+    assert len(printed_secrets(server.log)) == 1
+    refused = server.run("admin", "setup-link")
+    assert refused.returncode == 1
+    assert "ostiary admin create" in refused.stderr
+
+
+def test_dev_leads_to_the_page_that_comes_first(serve: Serve, connect: Connect) -> None:
+    server = serve(dev=True)
+    assert f"In a browser: {server.url}/-/setup\n" in server.log
+    assert connect(server).send("POST", "/_createFirstAdmin", BODY).status == 200
+    server.restart()
+    assert f"In a browser: {server.url}/\n" in server.log
 
 
 def test_a_command_that_makes_the_stores_leaves_the_setup_secret_to_the_server(
@@ -244,6 +293,21 @@ def is_refused(outcome: Outcome) -> bool:
 def sign_in(api: Api, credentials: Mapping[str, str]) -> str:
     token: str = api.call("auth:login", dict(credentials), strategy="local").result["jwt"]
     return token
+
+
+def printed_links(log: str) -> list[str]:
+    return re.findall(r"http\S+/-/setup#\S+", log)
+
+
+def asked_until_it_answers(url: str) -> httpx2.Response:
+    """Ask a server that has told where it will listen, and does so in a moment."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return httpx2.get(url, headers={"Accept": "text/html"})
+        except httpx2.TransportError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def printed_secrets(log: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -35,14 +34,6 @@ default = {rateLimit = 0}
 anonymous = {rateLimit = 0}
 """
 """Settings for a client that does everything on one connection, as fast as it can."""
-
-
-@pytest.fixture(scope="session")
-def node(missing: Callable[[str, str], NoReturn]) -> str:
-    found = shutil.which("node")
-    if found is None or shutil.which("npm") is None:
-        missing("Node.js with npm", "apt-get install nodejs npm")
-    return found
 
 
 @pytest.fixture(scope="session")

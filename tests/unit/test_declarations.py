@@ -22,7 +22,12 @@ def test_a_name_alone_stands_for_a_text_that_is_no_secret() -> None:
 
 
 def test_a_page_gets_all_it_needs_to_draw_a_strategy() -> None:
-    strategy = Strategy(name="smart-card", fields=(PIN,), factors=("possession", "knowledge"))
+    strategy = Strategy(
+        name="smart-card",
+        fields=(PIN,),
+        proof=("current",),
+        factors=("possession", "knowledge"),
+    )
     assert strategy.to_json() == {
         "name": "smart-card",
         "label": "Smart card",
@@ -38,6 +43,18 @@ def test_a_page_gets_all_it_needs_to_draw_a_strategy() -> None:
                 "registration": False,
             }
         ],
+        "proof": [
+            {
+                "name": "current",
+                "label": "Current",
+                "kind": "text",
+                "secret": False,
+                "required": True,
+                "help": "",
+            }
+        ],
+        "several": False,
+        "keepsLast": False,
         "factors": ["possession", "knowledge"],
         "phishingResistant": False,
         "redirects": False,
@@ -133,6 +150,7 @@ def test_fields_that_nobody_could_send_are_refused(fields: Any, told: str) -> No
         ({"name": "Badge"}, "cannot name a strategy"),
         ({"identifier": "name"}, "none of its fields"),
         ({"factors": ("luck",)}, "no factor"),
+        ({"proof": ("state",)}, "proof: the server itself reads"),
         ({"headers": ("X-Door",)}, "lower case"),
         ({"headers": ("cookie",)}, "shown to no strategy"),
         ({"headers": ("x-door",), "proxy_headers": ("x-door",)}, "asked for twice"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -157,3 +159,60 @@ def test_pages_go_on_where_the_last_one_ended(api: Api, closed: Any) -> None:
         wanted["search_after"] = min(seen)
     assert len(seen) == 4
     assert seen == sorted(set(seen), reverse=True)
+
+
+def test_what_is_newer_than_an_entry_comes_in_order_and_not_twice(api: Api, closed: Any) -> None:
+    person = closed.person("member")
+    wanted: dict[str, Any] = {"about": person.kuid}
+    newest = api.call("security:searchAuditLog", wanted, jwt=closed.admin.jwt, size=1).result
+    last = int(newest["hits"][0]["_id"])
+    for _ in range(3):
+        api.call("auth:login", person.credentials, strategy="local")
+    seen = []
+    for total in (3, 1, 0):
+        asked = wanted | {"newerThan": last}
+        page = api.call("security:searchAuditLog", asked, jwt=closed.admin.jwt, size=2).result
+        assert page["total"] == total
+        seen += [int(hit["_id"]) for hit in page["hits"]]
+        last = seen[-1]
+    assert len(seen) == 3
+    assert seen == sorted(set(seen))
+
+
+def test_numbers_may_be_written_as_texts(api: Api, closed: Any) -> None:
+    asked = {"newerThan": "0", "since": "1e3", "until": "4000000000000.0"}
+    page = api.call("security:searchAuditLog", asked, jwt=closed.admin.jwt, size=1).result
+    assert page["hits"][0]["_id"] == "1"
+
+
+def test_whoever_goes_on_from_the_last_entry_misses_none(closed: Any) -> None:
+    """However many write at once: numbers are given in turn, but not the moment to commit."""
+    start = closed.http.call("security:searchAuditLog", {}, jwt=closed.admin.jwt, size=1)
+    first = last = int(start.result["hits"][0]["_id"])
+    people = [closed.person("member") for _ in range(4)]
+    seen: list[int] = []
+
+    def write(person: Any) -> None:
+        with closing(closed.open("http")) as api:
+            for number in range(15):
+                body = {"number": number}
+                assert api.call("auth:updateSelf", body, jwt=person.jwt).status == 200
+
+    def follow() -> None:
+        nonlocal last
+        asked = {"newerThan": last}
+        page = closed.http.call("security:searchAuditLog", asked, jwt=closed.admin.jwt, size=100)
+        seen.extend(int(hit["_id"]) for hit in page.result["hits"])
+        last = max([last, *seen])
+
+    with ThreadPoolExecutor() as writers:
+        writing = [writers.submit(write, person) for person in people]
+        while not all(one.done() for one in writing):
+            follow()
+        for one in writing:
+            one.result()
+    follow()
+    every = closed.http.call("security:searchAuditLog", {}, jwt=closed.admin.jwt, size=500).result
+    there = sorted(int(hit["_id"]) for hit in every["hits"] if int(hit["_id"]) > first)
+    assert seen == there
+    assert len(seen) >= 60

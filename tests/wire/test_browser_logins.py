@@ -312,6 +312,29 @@ def test_a_login_is_told_once_and_when_the_code_is_handed_in(
     assert [(one["event"], one["agent"]) for one in new] == [("SignedIn", "the page")]
 
 
+def test_a_page_that_signs_in_for_another_one_leads_to_a_provider_as_well(
+    over: Api, browser: Browser, ann: str
+) -> None:
+    """The page that the browser comes back to has not chosen the strategy: it is told which."""
+    outcome = browser.come_back(browser.leave(leadBack="true"), ann)
+    assert outcome.status == 302
+    fragment = parse_qs(outcome.headers["location"].partition("#")[2])
+    assert fragment["strategy"] == ["door"]
+    signed = redeem(over, fragment["loginCode"][0], browser.verifier)
+    assert signed.result["_id"] == ann
+
+
+def test_what_is_asked_behind_a_provider_is_answered_by_the_page_that_the_browser_is_led_to(
+    browser: Browser, ann: str
+) -> None:
+    outcome = browser.come_back(browser.leave(leadBack="true"), f"{ann}+pin")
+    (code,) = parse_qs(outcome.headers["location"].partition("#")[2])["loginCode"]
+    asked = redeem(browser.api, code, browser.verifier)
+    assert asked.status == 202
+    answer = {"challenge": asked.result["challenge"], "pin": "2468"}
+    assert browser.api.call("auth:login", answer, strategy="door").result["jwt"]
+
+
 def test_the_first_step_says_how_long_the_token_lives(
     over: Api, browser: Browser, ann: str
 ) -> None:

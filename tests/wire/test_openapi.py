@@ -147,6 +147,7 @@ WITHOUT_SUCCESS = {
     ("POST", "/_createFirstAdmin"): "there is an administrator",
     ("POST", "/_createFirstAdmin/{_id}"): "there is an administrator",
     ("GET", "/_openapi"): "the answer is the document",
+    ("DELETE", "/held-back/{_id}"): "nobody is held back",
     ("POST", "/admin/_shutdown/"): "the server would stop",
     ("POST", "/admin/_resetCache"): "it would end the sessions of other tests",
     ("POST", "/admin/_resetSecurity"): "the server does not run with --dev",

@@ -17,7 +17,10 @@ def add_commands(commands: Any) -> None:
     command = add(group, "create", admin_create)
     command.add_argument("username", help="user name of the local strategy")
     command.add_argument("--kuid", help="kuid to give to the user")
-    add(group, "setup-link", admin_setup_link)
+    command = add(group, "setup-link", admin_setup_link)
+    command.add_argument(
+        "--port", type=int, metavar="P", help="where the server listens, if no setting says so"
+    )
     command = add(group, "token", admin_token)
     command.add_argument("kuid", help="kuid of an administrator")
     command.add_argument(
@@ -35,11 +38,11 @@ def admin_create(settings: Settings, options: argparse.Namespace) -> None:
     print(f"{options.username} is an administrator now (kuid {kuid}).")
 
 
-def admin_setup_link(settings: Settings, _options: argparse.Namespace) -> None:
+def admin_setup_link(settings: Settings, options: argparse.Namespace) -> None:
     """Print the link to the page that makes the first administrator, as long as there is none."""
     from ostiary import operations
 
-    link = asyncio.run(operations.setup_link(settings))
+    link = asyncio.run(operations.setup_link(settings, options.port))
     if link.startswith("/"):
         print("The server takes any free port; this belongs after its address:", file=sys.stderr)
     print(link)

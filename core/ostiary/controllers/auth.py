@@ -81,6 +81,11 @@ async def login(
         str | None,
         "S256 of what will come with the one-time code that the browser gets (RFC 7636).",
     ] = None,
+    lead_back: Annotated[
+        bool,
+        "Answer with where the browser has to be sent, with a one-time code: a page signs in for "
+        "another one.",
+    ] = False,
     no_redirect: NoRedirect = False,
     body: dict[str, Any] | None = None,
 ) -> dict[str, Any] | Reply:
@@ -102,6 +107,10 @@ async def login(
     body of this action, and gets the token. What goes wrong leads there as well, with the id of
     the error, unless a script asks, which sends JSON.
 
+    A page that signs in for another one, by any strategy, asks with `leadBack`, `returnTo` and
+    `codeChallenge`. The answer to the last step then holds no token, but in `headers.Location` where
+    the page sends the browser: the fragment has `loginCode` and `strategy`.
+
     Where a user has begun to link credentials with `auth:createMyCredentials`, a later step may
     come here without a token. The last one answers with what may be seen of the credentials and
     the `kuid`: nobody is signed in by it.
@@ -115,13 +124,18 @@ async def login(
         return await _go_on(
             services, request, strategy, fields, expires_in, handle, in_cookie=cookie_auth
         )
-    returning = returning_of(services, request, expires_in, in_cookie=cookie_auth)
+    returning = returning_of(
+        services, request, expires_in, in_cookie=cookie_auth, by_page=lead_back
+    )
     try:
         outcome = await _step(services, request, strategy, fields, expires_in, returning=returning)
     except errors.OstiaryError as error:
         if returning is None or no_redirect or not on_its_way(services, request, strategy):
             raise
         return await refused(services, request, returning, error)
+    if isinstance(outcome, Proved):
+        assert returning is not None
+        return readable(await led_back(services, request, strategy, returning, outcome))
     answer = _answer(services, request, outcome, in_cookie=cookie_auth)
     return readable(answer) if no_redirect and isinstance(answer, Reply) else answer
 
@@ -232,8 +246,9 @@ async def _go_on(
         if flow.link is not None:
             await _check_right_to_link(services, request, flow.link.kuid)
         outcome = await _step(services, request, strategy, fields, expires_in, flow=flow)
-        if flow.returning is not None and flow.leads_back:
-            return await led_back(services, request, strategy, flow.returning, outcome)
+        if flow.returning is not None and (flow.leads_back or isinstance(outcome, Proved)):
+            led = await led_back(services, request, strategy, flow.returning, outcome)
+            return led if flow.leads_back else readable(led)
     except errors.OstiaryError as error:
         if flow.returning is None or not flow.leads_back:
             raise
@@ -292,7 +307,7 @@ def _answer(
     in_cookie: bool,
 ) -> dict[str, Any] | Reply:
     """Return what a client is told that waits for the answer itself."""
-    assert not isinstance(outcome, Proved), "only who is led back gets a one-time code"
+    assert not isinstance(outcome, Proved), "a one-time code is for who is led on"
     if isinstance(outcome, Question):
         return Reply(outcome.value, status=ASKED)
     if isinstance(outcome, NextStep):

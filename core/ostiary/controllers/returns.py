@@ -7,6 +7,7 @@ page hands in. Nothing that opens anything stands in a URL but that code, in the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +17,6 @@ from ostiary.acting import source
 from ostiary.arguments import Duration
 from ostiary.controllers.steps import (
     CODE_CHALLENGE,
-    LOGIN_CODE,
     RETURN_TO,
     STATE,
     asked,
@@ -33,34 +33,45 @@ from ostiary.services.logins import Proved, SignedIn
 from ostiary.services.returning import CHALLENGE, Returning
 from ostiary.strategies import Redirect
 
-SIGNED_IN, LINKED, ERROR = "signedIn", "linked", "error"
+OWN = re.compile(r"/-(/[A-Za-z0-9_~-]+)+(\?[A-Za-z0-9_~.%&=/-]*)?")
+"""An address of a page of this server: relative, without a segment that could lead out of ``/-/``."""
+
 OF_THE_CALLBACK = ("cookieAuth", "expiresIn")
 LONGEST_QUERY = 8192
 """Bytes of what a provider's page has posted that are put into an address."""
 
 
 def returning_of(
-    services: Services, request: Request, expires_in: Duration | None, *, in_cookie: bool
+    services: Services,
+    request: Request,
+    expires_in: Duration | None,
+    *,
+    in_cookie: bool,
+    by_page: bool,
 ) -> Returning | None:
     """Return where a browser wants to go at the end of its login; None: it gets JSON.
 
+    :param by_page: a page asks that sends the browser there itself.
     :raises errors.ReturnRefused: the operator has not listed that address, or no browser asks.
-    :raises errors.MissingArgument: nothing is said of what will come with the one-time code.
+    :raises errors.MissingArgument: nothing is said of what will come with the one-time code, or of
+        where a page sends the browser.
     :raises errors.InvalidArgument: that is no SHA-256 in base64url.
     :raises errors.TtlExceeded: the token would not be issued.
     """
     to = _listed(services, request)
     if to is None:
+        if by_page:
+            raise errors.MissingArgument(RETURN_TO)
         return None
     services.tokens.check_lifetime(expires_in)
-    if in_cookie:
+    if in_cookie and not by_page:
         return Returning(to, None, expires_in)
     challenge = said(request, CODE_CHALLENGE)
     if challenge is None:
         raise errors.MissingArgument(CODE_CHALLENGE)
     if not CHALLENGE.fullmatch(challenge):
         raise errors.InvalidArgument(CODE_CHALLENGE, "a SHA-256 as 43 characters of base64url")
-    return Returning(to, challenge, expires_in)
+    return Returning(to, challenge, expires_in, by_page)
 
 
 def returning_from_link(services: Services, request: Request) -> Returning | None:
@@ -85,9 +96,9 @@ async def led_back(
         if outcome.device:
             cookies.append(services.cookies.device(outcome.device))
         # Without a fragment of its own the page would get that of the provider (RFC 9110, 10.2.2).
-        return Reply.redirect(returning.with_fragment(SIGNED_IN, strategy), cookies=tuple(cookies))
+        return Reply.redirect(returning.with_fragment(signedIn=strategy), cookies=tuple(cookies))
     if isinstance(outcome, Linked):
-        return Reply.redirect(returning.with_fragment(LINKED, strategy))
+        return Reply.redirect(returning.with_fragment(linked=strategy))
     if isinstance(outcome, NextStep) and isinstance(outcome.what, Redirect):
         return asked(services, outcome)
     holder, address = holder_of(services, request), request.connection.address
@@ -97,7 +108,9 @@ async def led_back(
     else:
         question: Mapping[str, Any] = asked(services, outcome).value
         code = await exchanges.offer_question(strategy, returning, question, holder, address)
-    return Reply.redirect(returning.with_fragment(LOGIN_CODE, code))
+    # Where a page has signed in for another, that one has not chosen the strategy itself.
+    chosen = {"strategy": strategy} if returning.by_page else {}
+    return Reply.redirect(returning.with_fragment(loginCode=code, **chosen))
 
 
 async def refused(
@@ -107,7 +120,7 @@ async def refused(
     action = f"{request.controller}:{request.action}"
     await services.refusals.of_action(error, action, None)
     source().told = True
-    return Reply.redirect(returning.with_fragment(ERROR, error.id))
+    return Reply.redirect(returning.with_fragment(error=error.id))
 
 
 def on_its_way(services: Services, request: Request, strategy: str) -> bool:
@@ -138,11 +151,11 @@ def sent_by_form(services: Services, request: Request, strategy: str) -> str | N
 
 
 def _listed(services: Services, request: Request) -> str | None:
-    """Return the address that a client asks for, if the operator has listed it."""
+    """Return the address that a client asks for, if the operator has listed it, or it is ours."""
     to = said(request, RETURN_TO)
     # Whole, as it stands: nothing of it is read or decoded (RFC 9700, 4.1.3). Who comes back over
     # HTTP cannot be the socket that has begun.
-    known = to is None or to in services.return_addresses
+    known = to is None or to in services.return_addresses or OWN.fullmatch(to)
     if not known or (to is not None and request.connection.socket is not None):
         raise errors.ReturnRefused
     return to

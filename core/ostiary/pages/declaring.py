@@ -20,7 +20,8 @@ class Section(Struct, frozen=True):
     """A part of the console, as the navigation shows it to who may use it.
 
     :param label: English, marked for translation.
-    :param needs: the action, as ``controller:action``, without which nothing can be seen there.
+    :param needs: the action, as ``controller:action``, without which nothing can be seen there;
+        several with blanks between them, where one of them is enough.
     """
 
     path: str
@@ -33,12 +34,15 @@ class Page(Struct, frozen=True):
 
     :param public: it is for who has not signed in, too.
     :param needs: the action without which it is of no use; who may not run it does not see it.
+    :param arrival: browsers come here from elsewhere, with a fragment that a reload could lose: it
+        is shown as it is, to whom it takes for a stranger. Its script has it loaded once more.
     """
 
     routes: tuple[Route, ...]
     run: Handler
     public: bool
     needs: str | None
+    arrival: bool = False
 
 
 class Pages:
@@ -56,10 +60,10 @@ class Pages:
         return iter(self._pages)
 
     def get(
-        self, path: str, *, public: bool = False, needs: str | None = None
+        self, path: str, *, public: bool = False, needs: str | None = None, arrival: bool = False
     ) -> Callable[[Handler], Handler]:
         """Declare a page. It changes nothing, whoever makes a browser ask for it."""
-        return self._declared("GET", path, public, needs)
+        return self._declared("GET", path, public, needs, arrival=arrival)
 
     def post(
         self, path: str, *, public: bool = False, needs: str | None = None
@@ -68,12 +72,12 @@ class Pages:
         return self._declared("POST", path, public, needs)
 
     def _declared(
-        self, verb: str, path: str, public: bool, needs: str | None
+        self, verb: str, path: str, public: bool, needs: str | None, *, arrival: bool = False
     ) -> Callable[[Handler], Handler]:
         needed = needs or (None if self.section is None else self.section.needs)
 
         def declare(run: Handler) -> Handler:
-            self._pages.append(Page((Route(verb, path),), run, public, needed))
+            self._pages.append(Page((Route(verb, path),), run, public, needed, arrival))
             return run
 
         return declare

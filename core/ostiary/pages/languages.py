@@ -1,4 +1,8 @@
-"""The languages of pages: which there are, which one a browser wants, and what it reads then."""
+"""The languages of pages: which there are, which one a browser wants, and what it reads then.
+
+Catalogues are those of gettext, ``locale/<language>/LC_MESSAGES/<domain>.mo``. Ours has the domain
+``ostiary``; a plugin whose package holds one, named as the package, has its own words translated.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,10 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from ostiary.strategies import mark
+
+__all__ = ["languages", "mark", "own_names", "said", "translations", "wanted"]
+
 SOURCE = "en"
 """The language of the texts in the code."""
 
@@ -14,9 +22,8 @@ DOMAIN = "ostiary"
 FOLDER = Path(str(files("ostiary.pages"))) / "locale"
 
 
-def mark(text: str) -> str:
-    """Return a text as it is; it is translated where it is shown."""
-    return text
+OWN_NAME = mark("English")
+"""A catalogue translates it to what its own language calls itself."""
 
 
 @cache
@@ -26,17 +33,42 @@ def languages() -> tuple[str, ...]:
 
 
 @cache
-def translations(language: str) -> gettext.NullTranslations:
-    """Return the catalogue of a language."""
-    return gettext.translation(DOMAIN, FOLDER, [language], fallback=True)
+def own_names() -> dict[str, str]:
+    """Return the languages that there are, with what each is called by who speaks it."""
+    return {language: said(language, (), OWN_NAME) for language in languages()}
 
 
-def wanted(accepted: str | None) -> str:
-    """Return the best language for a browser (``Accept-Language``; RFC 9110, 12.5.4)."""
+@cache
+def translations(language: str, packages: tuple[str, ...]) -> gettext.NullTranslations:
+    """Return the catalogue of a language: ours, and where it knows nothing those of plugins.
+
+    :param packages: the import packages of plugins.
+    """
+    found = gettext.translation(DOMAIN, FOLDER, [language], fallback=True)
+    for package in packages:
+        folder = str(files(package) / "locale")
+        if gettext.find(package, folder, [language]) is not None:
+            found.add_fallback(gettext.translation(package, folder, [language]))
+    return found
+
+
+def said(language: str, packages: tuple[str, ...], text: str) -> str:
+    """Return a text in a language; one that no catalogue knows as it is."""
+    # The translation of no text is what is told of a catalogue.
+    return translations(language, packages).gettext(text) if text else text
+
+
+def wanted(accepted: str | None, chosen: str | None = None) -> str:
+    """Return the best language for a browser (``Accept-Language``; RFC 9110, 12.5.4).
+
+    :param chosen: what who uses it has chosen.
+    """
+    if chosen in languages():
+        return str(chosen)
     ranges = [_weighed(one) for one in (accepted or "").split(",")[:32]]
-    for _, tag in sorted(ranges, key=lambda one: -one[0]):
+    for weight, tag in sorted(ranges, key=lambda one: -one[0]):
         language = tag.partition("-")[0]
-        if language in languages():
+        if weight > 0 and language in languages():
             return language
     return SOURCE
 

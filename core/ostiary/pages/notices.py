@@ -7,8 +7,14 @@ from ostiary.pages.languages import mark
 NOTICES = {
     "signed-out": mark("You are signed out."),
     "administrator": mark("The administrator is made."),
+    "linked": mark("The account is linked: you can sign in with it."),
     "saved": mark("Saved."),
     "created": mark("Created."),
+    "way-added": mark("From now on you can sign in with it."),
+    "way-changed": mark("Saved. If it opens your account, your other sessions have ended."),
+    "way-removed": mark("Removed. Your other sessions have ended."),
+    "session-ended": mark("The session is ended."),
     "deleted": mark("Deleted."),
-    "ended": mark("Ended: whoever was signed in so is signed out."),
+    "ended": mark("Ended."),
+    "released": mark("They may try again now."),
 }

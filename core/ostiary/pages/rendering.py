@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ostiary.pages.languages import translations
+from ostiary.pages.devices import device
+from ostiary.pages.languages import own_names, said, translations
 from ostiary.pages.static import address_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @cache
-def environment(language: str) -> Environment:
-    """Return what draws pages in a language."""
+def environment(language: str, packages: tuple[str, ...]) -> Environment:
+    """Return what draws pages in a language.
+
+    Its filter ``said`` translates a text that a plugin has declared. ``_()`` is for texts of our
+    own alone: what that returns is not escaped.
+
+    :param packages: those of plugins, whose words may be translated too.
+    """
     made = Environment(
         loader=PackageLoader("ostiary.pages"),
         autoescape=True,
@@ -29,24 +36,28 @@ def environment(language: str) -> Environment:
         auto_reload=False,
         extensions=["jinja2.ext.i18n"],
     )
-    catalogue = translations(language)
+    made.policies["ext.i18n.trimmed"] = True
+    catalogue = translations(language, packages)
     made.install_gettext_callables(  # type: ignore[attr-defined]
         catalogue.gettext, catalogue.ngettext, newstyle=True
     )
-    made.globals |= {"asset": address_of}
+    made.globals |= {"asset": address_of, "languages": own_names()}
     made.filters |= {
+        "device": partial(device, catalogue.gettext),
         "iso": iso,
         "instant": instant,
+        "moment": moment,
         "segment": segment,
         "json": as_json,
         "prose": prose,
+        "said": partial(said, language, packages),
     }
     return made
 
 
-def draw(language: str, template: str, values: dict[str, Any]) -> str:
+def draw(language: str, packages: tuple[str, ...], template: str, values: dict[str, Any]) -> str:
     """Return a page as HTML."""
-    return environment(language).get_template(template).render(values)
+    return environment(language, packages).get_template(template).render(values)
 
 
 def iso(milliseconds: int) -> str:
@@ -57,6 +68,11 @@ def iso(milliseconds: int) -> str:
 def instant(milliseconds: int) -> str:
     """Return an instant as people read it."""
     return _at(milliseconds).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def moment(milliseconds: int) -> str:
+    """Return an instant as people read it, to the second."""
+    return _at(milliseconds).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def segment(text: object) -> str:

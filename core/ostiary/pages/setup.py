@@ -156,15 +156,18 @@ async def _sign_in(visit: Visit, strategy: dict[str, Any]) -> Answer:
 
 
 async def _strategies(visit: Visit) -> list[dict[str, Any]]:
-    """Return the strategies whose credentials can be typed into a form."""
-    found = await visit.site.strategies()
-    return [one for one in found if any(field["registration"] for field in one["fields"])]
+    """Return the strategies whose credentials can be typed into a form, and then sign in by one."""
+    return [
+        one
+        for one in await visit.site.behind.strategies()
+        if not one["redirects"] and any(field["registration"] for field in one["fields"])
+    ]
 
 
 async def _others(visit: Visit) -> list[dict[str, Any]]:
     """Return the strategies that are installed, and that who is signed in has no credentials of."""
     found = []
-    for one in await visit.site.strategies():
+    for one in await visit.site.behind.strategies():
         try:
             if not await visit.call("auth", "credentialsExist", strategy=one["name"]):
                 found.append(one)

@@ -1,68 +1,102 @@
-"""Signing in, and signing out."""
+"""Signing in, by whatever is installed and in as many steps as it takes; and signing out."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ostiary.pages import strategy_forms
+from ostiary.pages.credentials import read_fields
 from ostiary.pages.declaring import Pages
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.onward import Onward, leave, onward
+from ostiary.pages.steps import CHALLENGE, asked, read_answer
+from ostiary.pages.visit import Refused, Told, Visit
 from ostiary.request import Answer
 
 pages = Pages()
 
-HOME = "/-/account"
+ASKED = 202
 
 
 @pages.get("/", public=True)
 async def sign_in(visit: Visit) -> Answer:
-    """Offer the strategies that are installed."""
-    if visit.me is not None and "then" not in visit.query:
-        return visit.redirect(HOME)
-    return await _offered(visit)
+    """Offer the strategies that are installed; who is signed in goes on."""
+    where = onward(visit)
+    if visit.me is None or where.challenge is not None:
+        return await offered(visit, where)
+    if where.to is None:
+        return visit.redirect(where.then)
+    return visit.page("go_on.html", where=where)
 
 
 @pages.post("/-/sign-in/{strategy}", public=True)
 async def take(visit: Visit) -> Answer:
-    """Sign in with a strategy."""
-    name = visit.values["strategy"]
-    fields = await _login_fields(visit, name)
-    body = {one: visit.form.text(one) for one in fields if visit.form.text(one)}
-    try:
-        await visit.ask("auth", "login", body, strategy=name, cookieAuth=True)
-    except Refused as refused:
-        return await _offered(visit, refused, name)
-    return visit.redirect(_then(visit))
+    """Take a step of a login."""
+    where, name = onward(visit), visit.values["strategy"]
+    if CHALLENGE in visit.form:
+        return await step(visit, where, name, read_answer(visit))
+    known = {one["name"]: one for one in await visit.site.behind.strategies()}
+    body = read_fields(visit, known[name], "login") if name in known else {}
+    return await step(visit, where, name, body)
 
 
 @pages.post("/-/sign-out", public=True)
 async def sign_out(visit: Visit) -> Answer:
     """End the session."""
+    where = onward(visit)
     if visit.token is not None:
         await visit.call("auth", "logout", cookieAuth=True)
-    return visit.redirect("/", done="signed-out")
+    return visit.redirect(where.address_of("/"), done="signed-out")
 
 
-async def _offered(visit: Visit, refused: Refused | None = None, tried: str = "") -> Answer:
-    strategies = await visit.site.strategies()
-    status = 200 if refused is None else refused.status
+async def step(visit: Visit, where: Onward, name: str, body: Mapping[str, Any]) -> Answer:
+    """Take a step of a login, and show what comes next, or what is wrong."""
+    wanted = {"strategy": name, **where.arguments(name)}
+    try:
+        told = await visit.ask("auth", "login", body, as_stranger=True, **wanted)
+    except Refused as refused:
+        led_on = await strategy_forms.led_on(visit, where, name, refused)
+        return led_on or await offered(visit, where, refused, name)
+    return _gone_on(visit, where, name, told)
+
+
+async def offered(
+    visit: Visit, where: Onward, refused: Refused | None = None, tried: str = ""
+) -> Answer:
+    """Show the ways to sign in, after a refusal with what was typed, short of what is secret."""
+    strategies = [one for one in await visit.site.behind.strategies() if one["offered"]]
     return visit.page(
         "sign_in.html",
-        status,
-        strategies=strategies,
+        200 if refused is None else refused.status,
+        strategies=[(one, *_drawn(one), strategy_forms.open_to(visit, one)) for one in strategies],
         refused=refused,
         tried=tried,
-        then=_then(visit),
+        where=where,
     )
 
 
-async def _login_fields(visit: Visit, name: str) -> list[str]:
-    for one in await visit.site.strategies():
-        if one["name"] == name:
-            return [field["name"] for field in one["fields"] if field["login"]]
-    return []
+def _drawn(strategy: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
+    """Return the fields of a login that are filled in, and those that few have something for.
+
+    Where a provider signs people in, the others are what it sends back.
+    """
+    fields = [one for one in strategy["fields"] if one["login"]]
+    if strategy["redirects"]:
+        return [], [one for one in fields if one["kind"] in ("password", "one-time-code")]
+    return [one for one in fields if one["required"]], [
+        one for one in fields if not one["required"]
+    ]
 
 
-def _then(visit: Visit) -> str:
-    """Return where to go on: a page of ours, whatever stands in the address."""
-    given: Any = visit.form.text("then") or visit.query.text("then")
-    return given if given.startswith("/-/") and given.isascii() and given.isprintable() else HOME
+def _gone_on(visit: Visit, where: Onward, name: str, told: Told) -> Answer:
+    result = told.result
+    if told.status == ASKED:
+        return asked(visit, where, name, result)
+    if "statusCode" in result:
+        return leave(visit, result["headers"]["Location"])
+    if not told.signed_in:
+        # It was no login that came to its end, but a link that somebody had begun.
+        return visit.redirect(where.then, done="linked")
+    if where.to is not None:
+        return leave(visit, f"{where.to}#signedIn={name}")
+    return visit.redirect(where.then)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from ostiary import errors
-from ostiary.cookies import Cookies
-from ostiary.dispatch import Dispatcher
 from ostiary.http_parts import read_query
 from ostiary.log import origin
-from ostiary.origins import Origins
-from ostiary.pages import account, console, setup, sign_in, static
+from ostiary.pages import (
+    account,
+    arriving,
+    console,
+    setup,
+    sign_in,
+    speaking,
+    static,
+    strategy_forms,
+)
+from ostiary.pages.behind import Behind
 from ostiary.pages.declaring import Page
 from ostiary.pages.fields import Fields
 from ostiary.pages.forms import FIELD, Forms
@@ -24,11 +31,10 @@ from ostiary.pages.visit import Refused, Visit
 from ostiary.pages.wording import explained
 from ostiary.request import Answer, Connection, Request
 from ostiary.routes import Routes
-from ostiary.settings.pages import Pages as Settings
 
 logger = logging.getLogger(__name__)
 
-PUBLIC = (sign_in, account, setup)
+PUBLIC = (sign_in, arriving, strategy_forms, *account.MODULES, setup, speaking)
 """The modules of pages that every server has; those of the console are its own affair."""
 
 FORBIDDEN, MISSING, FAILED, SEE_OTHER = 403, 404, 500, 303
@@ -49,22 +55,12 @@ HEADERS = {
 class Site:
     """Answers requests for pages.
 
-    :ivar strategies: describes those that are installed, to whoever is to choose one: signing in
-        is for everybody, and so is what it offers.
+    :ivar behind: the server, as far as pages may see it.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        dispatcher: Dispatcher,
-        cookies: Cookies,
-        origins: Origins,
-        strategies: Callable[[], Awaitable[list[dict[str, Any]]]],
-        key: bytes,
-    ) -> None:
-        self.settings, self.cookies, self.strategies = settings, cookies, strategies
-        self._dispatcher = dispatcher
-        self._forms = Forms(key, cookies, origins)
+    def __init__(self, behind: Behind) -> None:
+        self.behind, settings, cookies = behind, behind.settings, behind.cookies
+        self._forms = Forms(behind.key, cookies, behind.origins)
         modules = (*PUBLIC, *(console.MODULES if settings.console else ()))
         self.sections = tuple(one.pages.section for one in modules if one.pages.section is not None)
         self._routes = Routes([page for one in modules for page in one.pages])
@@ -86,7 +82,8 @@ class Site:
         except errors.UrlNotFound:
             return self._problem(visit, MISSING, visit.say("There is no such page."))
         except errors.OstiaryError as error:
-            return self._problem(visit, error.status, str(error))
+            told = explained(visit, Refused(error.status, error.to_json(), {}))
+            return self._problem(visit, error.status, told)
         except Exception as error:  # noqa: BLE001 - as of the dispatcher: nothing may pass
             logger.error("page %s failed: %s", request.id, origin(error))  # noqa: TRY400
             sorry = visit.say("Something went wrong here. The log of the server tells more.")
@@ -102,15 +99,16 @@ class Site:
             "visit": visit,
             "me": visit.me,
             "may": visit.may_run,
-            "name": self.settings.name,
+            "name": self.behind.settings.name,
             "language": visit.language,
+            "way_back": self.way_back(visit),
             "sections": [one for one in self.sections if visit.may_run(one.needs)],
             "notice": None if notice is None else visit.say(notice),
             "form_token": token,
             "explained": lambda refused: explained(visit, refused),
             **values,
         }
-        drawn = draw(visit.language, template, given)
+        drawn = draw(visit.language, self.behind.packages, template, given)
         return Answer(status, drawn.encode(), HEADERS, tuple(visit.cookies), shared=False)
 
     def redirect(self, visit: Visit, path: str) -> Answer:
@@ -123,28 +121,44 @@ class Site:
             SEE_OTHER, b"", {**HEADERS, "location": path}, tuple(visit.cookies), shared=False
         )
 
+    def way_back(self, visit: Visit) -> str:
+        """Return where a form that stands on every page leads back to."""
+        try:
+            self._routes.find("GET", visit.path.encode("latin-1"))
+        except errors.OstiaryError:
+            return "/"
+        # What a provider has sent a browser back with is good for once.
+        if visit.verb != "GET" or "state" in visit.query:
+            return visit.path
+        pairs = [(name, one) for name in visit.query for one in visit.query.all(name)]
+        query = urlencode([pair for pair in pairs if pair[0] != "done"])
+        return f"{visit.path}?{query}" if query else visit.path
+
     def _visit(self, verb: str, path: bytes, query: bytes, content: Any, request: Request) -> Visit:
         return Visit(
             self,
-            self._dispatcher,
+            self.behind.dispatcher,
             request,
             verb=verb,
             path=path.decode("latin-1"),
             query=Fields(_query(query)),
             form=Fields(content if isinstance(content, dict) else {}),
-            language=wanted(request.connection.header("accept-language")),
+            language=wanted(
+                request.connection.header("accept-language"),
+                self.behind.cookies.language_of(request.connection),
+            ),
             token=self._token(request.connection),
         )
 
     def _token(self, connection: Connection) -> str | None:
         try:
-            return self.cookies.session_of(connection)
+            return self.behind.cookies.session_of(connection)
         except errors.CookieInvalid:
             return None
 
     async def _shown(self, visit: Visit, page: Page) -> Answer:
         """Return a page to who may see it."""
-        if visit.token is None and _comes_from_elsewhere(visit):
+        if visit.token is None and not page.arrival and _comes_from_elsewhere(visit):
             return visit.page("reload.html")
         await visit.open()
         if visit.verb == "POST" and not self._is_ours(visit):

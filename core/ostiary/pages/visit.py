@@ -14,7 +14,7 @@ import msgspec
 from ostiary import errors
 from ostiary.dispatch import Dispatcher
 from ostiary.pages.fields import Fields
-from ostiary.pages.languages import translations
+from ostiary.pages.languages import said
 from ostiary.request import Answer, Connection, Request
 from ostiary.services.accounts import Account
 
@@ -44,11 +44,15 @@ class Refused(Exception):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What the server has answered."""
+    """What the server has answered.
+
+    :ivar signed_in: the answer has opened a session, which the browser keeps.
+    """
 
     status: int
     result: Any
     headers: Mapping[str, str]
+    signed_in: bool = False
 
 
 class Visit:
@@ -91,6 +95,12 @@ class Visit:
         """A script of the page asks, for a part of it."""
         return self.connection.header("hx-request") == "true"
 
+    @property
+    def called(self) -> str:
+        """What to call who is signed in."""
+        me = self.me or {}
+        return str(me.get("_source", {}).get("name") or me.get("_id", ""))
+
     async def open(self) -> None:
         """Find out who is signed in, and what they may do."""
         if self.token is not None:
@@ -112,7 +122,17 @@ class Visit:
     def forget(self) -> None:
         """Have the browser forget a session that is over."""
         self.token, self.me = None, None
-        self.cookies.append(self.site.cookies.no_session())
+        self.cookies.append(self.site.behind.cookies.no_session())
+
+    def keep(self, jwt: str, expires_at: int) -> None:
+        """Have the browser keep a session that an action has opened by itself, as a login does.
+
+        :param expires_at: in ms; -1 is never.
+        """
+        self.token = jwt
+        self.cookies.append(
+            self.site.behind.cookies.session(jwt, None if expires_at < 0 else expires_at)
+        )
 
     def may(self, controller: str, action: str, **args: Any) -> bool:
         """Tell whether who looks has the right to an action."""
@@ -127,9 +147,11 @@ class Visit:
         return await self._dispatcher.admits(request)
 
     def may_run(self, name: str) -> bool:
-        """Tell the same of an action as it is written: ``security:searchUsers``."""
-        controller, _, action = name.rpartition(":")
-        return self.may(controller, action)
+        """Tell the same of an action as it is written: ``security:searchUsers``.
+
+        :param name: may be several with blanks between them; the right to one of them is enough.
+        """
+        return any(self.may(*one.rsplit(":", 1)) for one in name.split())
 
     async def call(self, controller: str, action: str, body: Any = None, **args: Any) -> Any:
         """Run an action of the API and return its result.
@@ -146,26 +168,30 @@ class Visit:
         body: Any = None,
         *,
         also: Mapping[bytes, bytes] | None = None,
+        as_stranger: bool = False,
         **args: Any,
     ) -> Told:
         """Run an action of the API and return what is answered.
 
         :param also: further headers, in lower case, that a client would send.
+        :param as_stranger: whoever is signed in asks as if they were not.
         :raises Refused: the server has refused.
         """
         given = {name: value for name, value in args.items() if value is not None}
         request = self._with(also, self._request(controller, action, given, body))
+        if as_stranger:
+            request.jwt = None
         answer = await self._dispatcher.answer(request)
-        self._keep(answer.cookies)
+        kept = self._keep(answer.cookies)
         told = DECODER.decode(answer.body)
         if told["error"] is not None:
             raise Refused(answer.status, told["error"], answer.headers)
-        return Told(answer.status, told["result"], answer.headers)
+        return Told(answer.status, told["result"], answer.headers, kept)
 
     def say(self, text: str, *values: object) -> str:
         """Return a text in the language of who reads it; ``{0}``, ``{1}`` become the values."""
-        said = translations(self.language).gettext(text)
-        return said.format(*values) if values else said
+        translated = said(self.language, self.site.behind.packages, text)
+        return translated.format(*values) if values else translated
 
     def page(self, template: str, status: int = 200, **values: Any) -> Answer:
         """Return a page, drawn from a template."""
@@ -191,12 +217,13 @@ class Visit:
             request.connection = msgspec.structs.replace(inner, headers=headers)
         return request
 
-    def _keep(self, cookies: tuple[str, ...]) -> None:
-        for made in cookies:
-            self.cookies.append(made)
-            token = self.site.cookies.token_in(made)
-            if token is not None:
-                self.token = token
+    def _keep(self, cookies: tuple[str, ...]) -> bool:
+        """Have the browser keep cookies; tell whether that of a session is among them."""
+        self.cookies.extend(cookies)
+        tokens = [token for one in cookies if (token := self.site.behind.cookies.token_in(one))]
+        if tokens:
+            self.token = tokens[-1]
+        return bool(tokens)
 
 
 def _as_client(site: Site, connection: Connection) -> Connection:
@@ -209,7 +236,7 @@ def _as_client(site: Site, connection: Connection) -> Connection:
         for name, value in connection.headers.items()
         if name not in (b"content-type", b"cookie", b"origin")
     }
-    cookie = site.cookies.without_session(connection.header("cookie") or "")
+    cookie = site.behind.cookies.without_session(connection.header("cookie") or "")
     if cookie:
         headers[b"cookie"] = cookie.encode("latin-1")
     return msgspec.structs.replace(connection, headers=headers)

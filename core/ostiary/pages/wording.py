@@ -2,22 +2,76 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ostiary.errors import CATALOGUE
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Refused, Visit
+
+TOO_MANY, MINUTE = 429, 60
 
 WORDS = {
     "api.process.too_many_requests": mark("Too many requests at once. Try again in a moment."),
     "api.process.overloaded": mark("The server has too much to do. Try again in a moment."),
     "ostiary.storage.unavailable": mark("The database is not there at the moment. Try again soon."),
+    "ostiary.login.flow_over": mark("That took too long, or was begun elsewhere. Begin again."),
+    "ostiary.plugin.logins_closed": mark(
+        "Nobody can sign in at the moment. The log of the server says why."
+    ),
+    **dict.fromkeys(
+        (
+            "ostiary.plugin.disabled",
+            "ostiary.plugin.timeout",
+            "ostiary.plugin.unavailable",
+            "plugin.runtime.unexpected_error",
+            "plugin.strategy.invalid_verify_resolve",
+            "security.credentials.unknown_strategy",
+        ),
+        mark("This does not work at the moment. Try again later, or in another way."),
+    ),
     "security.rights.forbidden": mark("You do not have the right to do this."),
     "security.rights.unauthorized": mark("Sign in first: without that you may not do this."),
 }
 """Sentences for errors, by id; the others are told in the server's own words."""
 
+SENTENCES = re.compile(r"(?<=[.!?]) ")
+
 
 def explained(visit: Visit, refused: Refused) -> str:
-    """Return what to tell a person of an error."""
+    """Return what to tell a person of an error.
+
+    What it says beyond its declaration is told as it is.
+    """
+    wait = refused.headers.get("retry-after")
+    if refused.status == TOO_MANY and wait is not None:
+        return _later(visit, int(wait))
     text = WORDS.get(refused.id)
-    if text is None:
+    if text is not None:
+        return visit.say(text, *refused.props)
+    declared = CATALOGUE.get(refused.id)
+    if declared is None:
         return refused.message
-    return visit.say(text, *refused.props)
+    plain = declared.message.format(*refused.props)
+    if not refused.message.startswith(plain):
+        return refused.message
+    told = visit.say(declared.message, *_values(visit, declared.message, refused.props))
+    return told + refused.message.removeprefix(plain)
+
+
+def _later(visit: Visit, seconds: int) -> str:
+    if seconds <= MINUTE:
+        return visit.say("That was tried too often. Try again in {0} seconds.", seconds)
+    minutes = -(-seconds // MINUTE)
+    return visit.say("That was tried too often. Try again in {0} minutes.", minutes)
+
+
+def _values(visit: Visit, text: str, props: tuple[Any, ...]) -> Iterator[str]:
+    """Yield what fills a text: what stands between quotation marks is a name and stays one.
+
+    Else it may be a sentence of its own, or several, such as the refusal that a strategy declares.
+    """
+    for index, prop in enumerate(map(str, props)):
+        quoted = f'"{{{index}}}"' in text
+        yield prop if quoted else " ".join(visit.say(one) for one in SENTENCES.split(prop))

@@ -77,9 +77,13 @@ class Wanted(Struct, frozen=True, kw_only=True):
     until: int | None = None
     accounts: Sequence[bytes] = ()
 
-    def condition(self) -> ColumnElement[bool]:
-        """Return what is true of these entries."""
-        found = audit.c.sequence > 0
+    def condition(self, after: int = 0) -> ColumnElement[bool]:
+        """Return what is true of these entries.
+
+        :param after: only those with greater numbers. It is said once: of two bounds SQLite
+            begins at the first.
+        """
+        found = audit.c.sequence > after
         for name in ("event", "author", "about", "strategy", "address"):
             if (value := getattr(self, name)) is not None:
                 found &= audit.c[name] == value
@@ -125,10 +129,8 @@ class AuditLog:
             become visible in the order of their numbers (``Events.record``), so whoever goes on
             from the last one that was seen misses none. They are counted from there.
         """
-        condition = wanted.condition()
-        order = audit.c.sequence.desc()
-        if after is not None:
-            condition, order = condition & (audit.c.sequence > after), audit.c.sequence.asc()
+        condition = wanted.condition(after or 0)
+        order = audit.c.sequence.desc() if after is None else audit.c.sequence.asc()
         page = select(audit).where(condition).order_by(order)
         if before is not None:
             page = page.where(audit.c.sequence < before)
@@ -146,8 +148,8 @@ class AuditLog:
 
     async def read(self, wanted: Wanted, *, after: int = 0) -> AsyncIterator[Entry]:
         """Yield every entry, the oldest first, from the one after a number on."""
-        every = select(audit).where(wanted.condition()).order_by(audit.c.sequence).limit(PAGE)
-        while page := await self._page(every.where(audit.c.sequence > after)):
+        every = select(audit).order_by(audit.c.sequence).limit(PAGE)
+        while page := await self._page(every.where(wanted.condition(after))):
             for entry in page:
                 yield entry
             after = page[-1].sequence

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, delete, func, insert, select, true
 from sqlalchemy.exc import IntegrityError
 
@@ -108,9 +108,18 @@ class Flow:
         return self.returning is not None and self.since is None
 
     @property
+    def onward(self) -> Returning | None:
+        """Where the browser wants to go, for a next step: it asks itself there, and no page does."""
+        if self.returning is None or not self.leads_back:
+            return self.returning
+        return structs.replace(self.returning, by_page=False)
+
+    @property
     def by_code(self) -> bool:
         """That page gets a one-time code, and no cookie."""
-        return self.leads_back and self.returning is not None and bool(self.returning.challenge)
+        if self.returning is None or self.returning.challenge is None:
+            return False
+        return self.leads_back or self.returning.by_page
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,7 @@ class HoldingBack:
         # Of an account, however many other refusals there were.
         own = select(*told).where(audit.c.account.in_(list(subjects)), recent).distinct()
         newest = select(*told).where(recent).order_by(audit.c.at.desc())
-        last = newest.limit(LOOKED_THROUGH).subquery()
+        last = newest.limit(LOOKED_THROUGH).subquery("newest")
         columns = [last.c[column.name] for column in told]
         others = select(*columns).where(last.c.event.in_(REFUSALS)).distinct()
 

@@ -20,6 +20,8 @@ COUNTED = 10_000
 Position = tuple[int, str]
 """Where a page has ended: when what came last was issued, and its id."""
 
+LATEST: Position = (2**62, "")
+
 
 class Sought(Struct, frozen=True, kw_only=True):
     """Which sessions, or keys; None is whichever.
@@ -117,13 +119,10 @@ class Holding:
     ) -> tuple[Sequence[Any], int, Position | None]:
         instant, id = order
         columns = [instant.label("at"), id.label("position")]
-        page = listed.add_columns(*columns).where(which)
+        # Without a bound SQLite would take the index of ends, and sort all that there is.
+        page = listed.add_columns(*columns).where(which, instant <= (after or LATEST)[0])
         if after is not None:
-            # The first condition alone finds the place in the index.
-            page = page.where(
-                instant <= after[0],
-                or_(instant < after[0], and_(instant == after[0], id < after[1])),
-            )
+            page = page.where(or_(instant < after[0], and_(instant == after[0], id < after[1])))
         page = page.order_by(instant.desc(), id.desc()).limit(size + 1)
 
         async def work(db: Database) -> tuple[Sequence[Any], int]:

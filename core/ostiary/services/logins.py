@@ -133,7 +133,8 @@ class Logins:
         :param flow: with the step before, at a later one. That of a link finishes the link, and
             signs nobody in: a browser that was sent elsewhere comes back here.
         :param returning: where a browser wants to go at the end. If that is to hand in a one-time
-            code, and it comes back from elsewhere, there is no token yet, but what has been proved.
+            code, and it comes back from elsewhere or a page sends it there, there is no token yet,
+            but what has been proved.
         :raises errors.LoginRefused: they open nothing; the answer does not tell why.
         :raises errors.FlowOver: the step before is over.
         :raises errors.TooManyLogins: there were too many failures for this account or address.
@@ -142,7 +143,7 @@ class Logins:
         self._strategies.find(name)
         await self._door.check()
         if flow is not None:
-            returning = flow.returning
+            returning = flow.onward
             if flow.link is not None:
                 sent = Sent(name, credentials, call, place, holder, returning)
                 return await self._linking.go_on(sent, flow, flow.link)
@@ -155,7 +156,7 @@ class Logins:
         ):
             call, attempt = await self._begin(name, call, flow, counted)
             since = None if flow is None else flow.since
-            later = flow is not None and flow.by_code
+            later = returning is not None and returning.by_page if flow is None else flow.by_code
             outcome = await self._open(
                 name, credentials, call, wanted, origin, attempt, since, later=later
             )

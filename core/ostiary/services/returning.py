@@ -26,11 +26,14 @@ class Returning(Struct, frozen=True):
     :ivar challenge: S256 of what the page keeps for handing in the one-time code (RFC 7636); None
         if the token is to be kept in a cookie.
     :ivar expires_in: the lifetime that was asked for, in ms; None is the default.
+    :ivar by_page: a page asks that signs in for another one, and sends the browser there itself:
+        it wants the one-time code, and no token, whatever way the login comes to its end.
     """
 
     to: str
     challenge: str | None
     expires_in: int | None = None
+    by_page: bool = False
 
     @property
     def lifetime(self) -> Duration | None:
@@ -42,12 +45,12 @@ class Returning(Struct, frozen=True):
         """The SHA-256 of what has to come with the one-time code; None is the browser's cookie."""
         return None if self.challenge is None else base64.urlsafe_b64decode(f"{self.challenge}=")
 
-    def with_fragment(self, name: str, value: str) -> str:
+    def with_fragment(self, **told: str) -> str:
         """Return the address, and what the page is told: a fragment reaches no server, nor log.
 
-        :param value: letters, digits and signs that stand for themselves there.
+        :param told: letters, digits and signs that stand for themselves there.
         """
-        return f"{self.to}#{name}={value}"
+        return f"{self.to}#{'&'.join(f'{name}={value}' for name, value in told.items())}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,7 @@ tokens = Table(
     Column("foreign_session", String),
     Index("tokens_by_user", "kuid"),
     Index("tokens_by_end", "expires_at"),
+    Index("tokens_by_issue", "issued_at"),
     Index("tokens_by_successor", "successor"),
     # Few have such a name.
     Index(
@@ -146,6 +147,7 @@ api_keys = Table(
     Index("api_keys_by_fingerprint", "fingerprint", unique=True),
     Index("api_keys_by_user", "kuid"),
     Index("api_keys_by_end", "expires_at"),
+    Index("api_keys_by_issue", "created_at"),
 )
 
 signing_keys = Table(

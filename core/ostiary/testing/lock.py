@@ -6,6 +6,7 @@ from ostiary.testing.packages import Package, badge
 
 DECLARED = """
         fields=("badge", CredentialField("code", kind="password", secret=True), "colour"),
+        proof=(CredentialField("currentCode", kind="password", secret=True),),
         identifier="badge",
 """
 

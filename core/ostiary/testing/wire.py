@@ -11,6 +11,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -98,7 +99,9 @@ def serving(settings: Settings, protocol: type[asyncio.Protocol] | None = None) 
 
     :param protocol: speaks HTTP instead of the server's own.
     """
-    asyncio.run(prepare(settings))
+    # In a thread of its own: a browser that a test drives keeps an event loop in the test's.
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(asyncio.run, prepare(settings)).result()
 
     def stop() -> None:
         server.stop()

@@ -1,4 +1,4 @@
-"""Keep what the servers have answered in each minute; list users in the order they were created."""
+"""Keep what the servers answer in each minute; find users, tokens and keys in the order they were made."""
 
 from __future__ import annotations
 
@@ -23,8 +23,12 @@ def upgrade() -> None:
         ),
     )
     op.create_index("users_by_creation", "users", ["created_at", "kuid"])
+    op.create_index("tokens_by_issue", "tokens", ["issued_at"])
+    op.create_index("api_keys_by_issue", "api_keys", ["created_at"])
 
 
 def downgrade() -> None:
+    op.drop_index("api_keys_by_issue", "api_keys")
+    op.drop_index("tokens_by_issue", "tokens")
     op.drop_index("users_by_creation", "users")
     op.drop_table("minutes")

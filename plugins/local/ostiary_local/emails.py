@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
+from ostiary import mark
 from ostiary_local import errors
 
 LONGEST = 254
@@ -31,11 +32,11 @@ def fit(email: object) -> str:
     :raises errors.InvalidEmail: it may not, and the error says why.
     """
     if not isinstance(email, str):
-        raise errors.InvalidEmail("must be a text")
+        raise errors.InvalidEmail(mark("must be a text"))
     # Compatible forms name other mailboxes, and have the same key (UTS 39, 3.3).
     found = _parts(email) if unicodedata.is_normalized("NFKC", email[: LONGEST + 1]) else None
     if found is None:
-        raise errors.InvalidEmail("is none that mail can be sent to")
+        raise errors.InvalidEmail(mark("is none that mail can be sent to"))
     return "@".join(found)
 
 

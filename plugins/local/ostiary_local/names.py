@@ -7,6 +7,7 @@ import unicodedata
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from ostiary import mark
 from ostiary_local import emails, errors, phones
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def fit(username: object, matching: Matching = "Nickname") -> str:
     :raises errors.InvalidUsername: it may not, and the error says why.
     """
     if not isinstance(username, str):
-        raise errors.InvalidUsername("must be a text")
+        raise errors.InvalidUsername(mark("must be a text"))
     reason = fault(username)
     if reason is None and matching != "exact" and mapped(username, matching) is None:
         reason = f"holds what the profile {matching} of PRECIS does not allow"
@@ -60,15 +61,15 @@ def fit(username: object, matching: Matching = "Nickname") -> str:
 def fault(username: str) -> str | None:
     """Return why nobody can have such a name, whatever the profile, or None."""
     if not username.strip():
-        return "must not be blank"
+        return mark("must not be blank")
     if too_long(username):
-        return f"must not have more than {LONGEST} bytes"
+        return mark(f"must not have more than {LONGEST} bytes")
     if any(unicodedata.category(character) in UNACCEPTABLE for character in username):
-        return "must not hold control, direction, invisible or unassigned characters"
+        return mark("must not hold control, direction, invisible or unassigned characters")
     if INVISIBLE.search(username):
-        return "must not hold invisible characters"
+        return mark("must not hold invisible characters")
     if username != username.strip():
-        return "must not begin or end with white space"
+        return mark("must not begin or end with white space")
     return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from ostiary import Call, Store
+from ostiary import Call, Store, mark
 from ostiary_local import emails, errors, lookalikes, names, phones
 
 if TYPE_CHECKING:
@@ -150,7 +150,9 @@ def _username(strategy: LocalStrategy, value: object) -> Name:
     if not strategy.settings.refuses_lookalikes:
         return Name(username, key)
     if lookalikes.imitates(username):
-        raise errors.InvalidUsername("must not mix alphabets whose letters look alike in a word")
+        raise errors.InvalidUsername(
+            mark("must not mix alphabets whose letters look alike in a word")
+        )
     # As it is compared, and as it is shown: other letters look alike when they are large.
     skeletons = lookalikes.skeleton(names.folded(username)), lookalikes.skeleton(username)
     return Name(username, key, USERNAME, skeletons)
@@ -165,11 +167,13 @@ def _verified(
     if call.controller not in ADMINISTRATIVE or call.action in OPEN:
         raise errors.VerifiedForbidden
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise errors.InvalidVerified("must be a list of e-mail addresses and telephone numbers")
+        raise errors.InvalidVerified(
+            mark("must be a list of e-mail addresses and telephone numbers")
+        )
     found = {address(strategy, one) for one in value[: MOST + 1]}
     if None in found or len(value) > MOST:
         raise errors.InvalidVerified(
-            f"must be at most {MOST} addresses, each as mail would need it"
+            mark(f"must be at most {MOST} addresses, each as mail would need it")
         )
     return frozenset(name.key for name in found if name is not None)
 
@@ -181,7 +185,7 @@ def _texts(kind: Kind, value: object) -> list[str]:
         raise errors.TooManyNames(MOST)
     if not all(isinstance(one, str) for one in listed):
         refusal = errors.InvalidEmail if kind == "email" else errors.InvalidPhone
-        raise refusal("must be a text, or a list of texts")
+        raise refusal(mark("must be a text, or a list of texts"))
     return listed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
+from ostiary import mark
 from ostiary_local import errors
 
 LONGEST = 4096
@@ -33,11 +34,13 @@ def fit(password: object, shortest: int, longest: int | None = None) -> str:
     :raises errors.PasswordTooLong: it has more than it may have.
     """
     if not isinstance(password, str):
-        raise errors.InvalidPassword("must be a text")
+        raise errors.InvalidPassword(mark("must be a text"))
     if too_long(password):
-        raise errors.InvalidPassword(f"must not have more than {LONGEST} bytes")
+        raise errors.InvalidPassword(mark(f"must not have more than {LONGEST} bytes"))
     if _piled(password):
-        raise errors.InvalidPassword(f"must not have more than {MOST_MARKS} marks on a character")
+        raise errors.InvalidPassword(
+            mark(f"must not have more than {MOST_MARKS} marks on a character")
+        )
     _check_characters(password)
     length = len(normal(password))
     if length < shortest:
@@ -81,9 +84,9 @@ def _piled(password: str) -> bool:
 def _check_characters(password: str) -> None:
     categories = {unicodedata.category(character) for character in password}
     if categories <= _UNSEEN:
-        raise errors.InvalidPassword("must not be blank")
+        raise errors.InvalidPassword(mark("must not be blank"))
     if "Cs" in categories:
-        raise errors.InvalidPassword("must be Unicode, without halves of characters")
+        raise errors.InvalidPassword(mark("must be Unicode, without halves of characters"))
     if "Cn" in categories:
         # The form of a character that is not known may change with the next version of Unicode,
         # and its owner could not sign in any more (UAX #15, 12.1: stabilized strings).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ostiary import mark
 from ostiary_local import errors
 
 LONGEST = 64
@@ -16,11 +17,11 @@ def fit(phone: object, region: str | None) -> str:
     :raises errors.InvalidPhone: it may not, and the error says why.
     """
     if not isinstance(phone, str):
-        raise errors.InvalidPhone("must be a text")
+        raise errors.InvalidPhone(mark("must be a text"))
     number = key(phone, region)
     if number is None:
-        wanted = "" if region else " with its country, as in +44 20 7946 0958"
-        raise errors.InvalidPhone(f"is none that can be called{wanted}")
+        with_country = mark("is none that can be called with its country, as in +44 20 7946 0958")
+        raise errors.InvalidPhone(mark("is none that can be called") if region else with_country)
     return number
 
 

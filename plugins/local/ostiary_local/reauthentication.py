@@ -8,9 +8,7 @@ from typing import Any
 from ostiary import Call, Store
 from ostiary import errors as core
 from ostiary_local import accounts, errors, passwords, proofs
-from ostiary_local.strategy import LocalStrategy
-
-CURRENT = "currentPassword"
+from ostiary_local.strategy import CURRENT, LocalStrategy
 
 
 async def check(
@@ -26,13 +24,13 @@ async def check(
     """
     if not strategy.settings.asks_current_password:
         return
-    given = body.get(CURRENT)
+    given = body.get(CURRENT.name)
     if given is None:
         given = call.args.get("password")
     if given is None or given == "":
         raise errors.MissingCurrentPassword
     if not isinstance(given, str):
-        raise core.InvalidType(f"body.{CURRENT}", "string")
+        raise core.InvalidType(f"body.{CURRENT.name}", "string")
     if not await _proves(store, kuid, given):
         raise errors.WrongCurrentPassword
 

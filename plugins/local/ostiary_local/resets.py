@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal, TypedDict
 
-from ostiary import GET, POST, Call, Controller, Directory, Store, Strategy
+from ostiary import GET, POST, Call, Controller, Directory, Store, Strategy, mark
 from ostiary import errors as core
 from ostiary_local import accounts, errors, policies, tickets
 from ostiary_local.accounts import Account
@@ -96,7 +96,7 @@ async def reset(
     `_id` alone: sign in with the new password.
     """
     if not body["password"].strip():
-        raise errors.InvalidPassword("must not be blank")
+        raise errors.InvalidPassword(mark("must not be blank"))
     strategy = only(strategies)
     prove = partial(_redeemable, store, directory, body["token"])
     ticket = await directory.attempt(strategy.name, None, call, prove)

@@ -10,6 +10,9 @@ from ostiary import CredentialField, Factor, Strategy
 from ostiary_local import forms, names
 from ostiary_local.settings import LocalSettings
 
+CURRENT = CredentialField("currentPassword", label="Current password", kind="password", secret=True)
+"""What is asked for before users change or give up their own credentials."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LocalStrategy(Strategy):
@@ -30,9 +33,10 @@ class LocalStrategy(Strategy):
 
     @classmethod
     def of(cls, settings: LocalSettings) -> LocalStrategy:
-        """Return the strategy with the forms that settings admit."""
+        """Return the strategy with the forms that settings admit, and the proof they ask for."""
         bare = cls(settings=settings)
-        return replace(bare, forms=tuple(forms.offered(settings, bare.reset_page)))
+        proof = (CURRENT,) if settings.asks_current_password else ()
+        return replace(bare, forms=tuple(forms.offered(settings, bare.reset_page)), proof=proof)
 
     @property
     def reset_page(self) -> str | None:

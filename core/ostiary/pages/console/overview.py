@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ostiary.pages.console.health import glance
 from ostiary.pages.declaring import Pages
 from ostiary.pages.visit import Visit
 from ostiary.request import Answer
@@ -14,4 +15,4 @@ async def overview(visit: Visit) -> Answer:
     """Lead to the parts of the console."""
     if visit.me is None and not any(visit.may_run(one.needs) for one in visit.site.sections):
         return visit.redirect("/?then=/-/console")
-    return visit.page("console/overview.html")
+    return visit.page("console/overview.html", **await glance(visit))

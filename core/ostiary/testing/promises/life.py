@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ostiary import errors
+from ostiary.strategies import described
 from ostiary.testing.promise import NotAsked, expect, promise
 from ostiary.testing.trial import Bench, Trial
 
@@ -88,6 +89,9 @@ async def proof(trial: Trial) -> None:
         right, wrong, new = bench.sample.proof, bench.sample.wrong_proof, bench.sample.updates
         if not right:
             raise NotAsked("what proves it is not named; proof = {...} says so")
+        drawn = {one.name for one in described(bench.strategy.proof)}
+        odd = drawn and drawn != right.keys()
+        expect(not odd, f"pages ask for {sorted(drawn)}, and the proof is {sorted(right)}")
         await bench.create(FIRST, bench.sample.good())
         before = await bench.rows()
         for what, body, kind in (

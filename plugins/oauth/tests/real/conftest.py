@@ -7,15 +7,11 @@ the same site) or elsewhere (``127.0.0.1``, another site).
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import venv
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from hashlib import sha256
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,36 +23,17 @@ from .world import Parts, World, opened
 
 HERE = Path(__file__).parent
 Missing = Callable[[str, str], NoReturn]
+Cached = Callable[[str, Path, Callable[[Path], None]], Path]
 
 
 @pytest.fixture(scope="session")
-def node(missing: Missing) -> str:
-    found = shutil.which("node")
-    if found is None or shutil.which("npm") is None:
-        missing("Node.js with npm", "apt-get install nodejs npm")
-    return found
-
-
-@pytest.fixture(scope="session")
-def npm_folder(node: str, missing: Missing) -> Path:
+def npm_folder(from_npm: Callable[[str, Path], Path]) -> Path:
     """The folder with oidc-provider and the SDK, installed at the first run on this machine."""
-    source = HERE / "oidc-provider"
-
-    def install(draft: Path) -> None:
-        # A program finds its packages beside it, so it goes where they are.
-        for file in source.iterdir():
-            shutil.copy(file, draft)
-        run(["npm", "ci", "--no-audit", "--no-fund", "--prefix", str(draft)])
-
-    try:
-        folder = cached("oidc-provider", source, install)
-    except subprocess.CalledProcessError as reason:
-        missing(f"oidc-provider ({reason.stderr.strip()[-300:]})", "a way to npm's registry")
-    return folder
+    return from_npm("oidc-provider", HERE / "oidc-provider")
 
 
 @pytest.fixture(scope="session")
-def canaille(missing: Missing) -> str:
+def canaille(missing: Missing, cached: Cached) -> str:
     """The Python of an environment with Canaille, which needs other versions than we do."""
     wanted = HERE / "canaille" / "requirements.txt"
 
@@ -97,29 +74,6 @@ def visitors(world: World, browser: Browser) -> Iterator[Callable[[], Visitor]]:
 @pytest.fixture
 def visitor(visitors: Callable[[], Visitor]) -> Visitor:
     return visitors()
-
-
-def cached(name: str, wanted: Path, install: Callable[[Path], None]) -> Path:
-    """Return a folder that holds what the files of another list; it is made once on this machine.
-
-    Many may make it at once: one is the first, and the others use that one's.
-    """
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ostiary-tests"
-    digest = sha256(b"".join(file.read_bytes() for file in sorted(wanted.glob("*.*"))))
-    folder = caches / f"{name}-{digest.hexdigest()[:12]}"
-    if folder.is_dir():
-        return folder
-    caches.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=caches) as draft:
-        made = Path(draft) / "made"
-        made.mkdir()
-        install(made)
-        try:
-            made.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-    return folder
 
 
 def run(command: list[str]) -> None:

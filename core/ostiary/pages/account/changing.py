@@ -1,0 +1,110 @@
+"""Changing my credentials of a strategy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ostiary import errors
+from ostiary.pages.account.held import Way, way
+from ostiary.pages.account.parts import CREDENTIALS, draw
+from ostiary.pages.account.proving import read_proof
+from ostiary.pages.account.values import Kind, Unreadable, Written, read, write
+from ostiary.pages.credentials import at_fault
+from ostiary.pages.declaring import Pages
+from ostiary.pages.languages import mark
+from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.wording import explained
+from ostiary.request import Answer
+
+pages = Pages()
+
+PATH = CREDENTIALS.path + "/{strategy}/change"
+NEEDS = "auth:updateMyCredentials"
+UNPROCESSABLE = 422
+
+UNCHANGED = mark("You have changed nothing.")
+
+
+@pages.get(PATH, needs=NEEDS)
+async def form(visit: Visit) -> Answer:
+    """Show what can be changed, short of what is secret."""
+    return _shown(visit, await _held(visit))
+
+
+@pages.post(PATH, needs=NEEDS)
+async def change(visit: Visit) -> Answer:
+    """Change the fields that are another now."""
+    one = await _held(visit)
+    try:
+        body = _wanted(visit, one)
+    except Unreadable as fault:
+        return _shown(visit, one, UNPROCESSABLE, fault.field, visit.say(fault.text))
+    if not body:
+        return _shown(visit, one, UNPROCESSABLE, None, visit.say(UNCHANGED))
+    body |= read_proof(visit, [one.about])
+    try:
+        await visit.call("auth", "updateMyCredentials", body, strategy=one.name)
+    except Refused as refused:
+        names = [field["name"] for field in [*one.fields, *one.about["proof"]]]
+        text = explained(visit, refused)
+        return _shown(visit, one, refused.status, at_fault(refused, names), text)
+    return visit.redirect(CREDENTIALS.path, done="way-changed")
+
+
+async def _held(visit: Visit) -> Way:
+    """Return the strategy that stands in the path.
+
+    :raises errors.UrlNotFound: I hold nothing of it, or nothing that a form could change.
+    """
+    one = await way(visit)
+    if not (one.held and one.fields):
+        raise errors.UrlNotFound(visit.path)
+    return one
+
+
+def _wanted(visit: Visit, one: Way) -> dict[str, Any]:
+    """Return the fields that are to be another; what is emptied is null.
+
+    :raises Unreadable: a field has to be filled in otherwise.
+    """
+    found = {}
+    for field, before in _written(one):
+        text = visit.form.text(before.name).replace("\r\n", "\n")
+        if text == before.text:
+            continue
+        wanted = Written(before.name, before.kind, text)
+        found[before.name] = read(wanted) if text or field["secret"] else None
+    return found
+
+
+def _written(one: Way) -> list[tuple[dict[str, Any], Written]]:
+    """Return the fields of a form, each with what stands in it at first."""
+    return [(field, _before(field, (one.seen or {}).get(field["name"]))) for field in one.fields]
+
+
+def _before(field: dict[str, Any], value: Any) -> Written:
+    name = field["name"]
+    if value is not None and not field["secret"]:
+        return write(name, value)
+    kind: Kind = "json" if field["kind"] in ("json", "number") else "text"
+    return Written(name, kind, "")
+
+
+def _shown(
+    visit: Visit, one: Way, status: int = 200, fault: str | None = None, text: str = ""
+) -> Answer:
+    """Show the form.
+
+    :param fault: the field that something is wrong with; None if it is none of them.
+    :param text: what is wrong.
+    """
+    again = visit.verb == "POST"
+    fields = []
+    for field, before in _written(one):
+        typed = visit.form.text(before.name) if again else before.text
+        kind = "json" if before.long else field["kind"]
+        drawn = {**field, "kind": kind, "required": field["required"] and not field["secret"]}
+        fields.append((drawn, "" if field["secret"] else typed))
+    return draw(
+        visit, "account/change.html", status, way=one, fields=fields, fault=fault, text=text
+    )

@@ -1,0 +1,18 @@
+"""The ways to sign in that I have, and those that I could have."""
+
+from __future__ import annotations
+
+from ostiary.pages.account.held import ways
+from ostiary.pages.account.parts import CREDENTIALS, draw, within
+from ostiary.pages.declaring import Pages
+from ostiary.pages.visit import Visit
+from ostiary.request import Answer
+
+pages = Pages()
+
+
+@pages.get(CREDENTIALS.path)
+@within(CREDENTIALS)
+async def credentials(visit: Visit) -> Answer:
+    """Show what I hold of each strategy, and what can be done with it."""
+    return draw(visit, "account/credentials.html", ways=await ways(visit))

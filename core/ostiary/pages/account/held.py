@@ -1,0 +1,81 @@
+"""The strategies of a server, and what I hold of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from ostiary import errors
+from ostiary.pages.visit import Refused, Visit
+
+MISSING = errors.NoCredentials.id
+
+
+class Way(Struct, frozen=True):
+    """A strategy, and what may be seen of my credentials of it.
+
+    :ivar about: as ``auth:describeStrategies`` describes it.
+    :ivar held: I have credentials of it.
+    :ivar seen: what they show, without the kuid; None if I may not see them, or have none.
+    """
+
+    about: Mapping[str, Any]
+    held: bool
+    seen: Mapping[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the strategy."""
+        return str(self.about["name"])
+
+    @property
+    def fields(self) -> list[dict[str, Any]]:
+        """What is filled in to make or change them; where one is sent elsewhere, nothing is."""
+        if self.about["redirects"]:
+            return []
+        return [field for field in self.about["fields"] if field["registration"]]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What members of what they show are called."""
+        return {field["name"]: field["label"] for field in self.about["fields"]}
+
+
+async def ways(visit: Visit) -> list[Way]:
+    """Return every strategy, in the order of the server."""
+    return [await _way(visit, about) for about in await visit.site.behind.strategies()]
+
+
+async def way(visit: Visit) -> Way:
+    """Return the strategy that stands in the path.
+
+    :raises errors.UrlNotFound: there is none of that name.
+    """
+    name = visit.values["strategy"]
+    for about in await visit.site.behind.strategies():
+        if about["name"] == name:
+            return await _way(visit, about)
+    raise errors.UrlNotFound(visit.path)
+
+
+async def is_last(visit: Visit, one: Way) -> bool:
+    """Tell whether nothing else would let me in."""
+    return one.held and not any(other.held for other in await ways(visit) if other.name != one.name)
+
+
+async def _way(visit: Visit, about: Mapping[str, Any]) -> Way:
+    name = about["name"]
+    told = (visit.me or {}).get("strategies")
+    if told is not None and name not in told:
+        return Way(about, held=False)
+    if not visit.may("auth", "getMyCredentials", strategy=name):
+        return Way(about, held=told is not None)
+    try:
+        seen = await visit.call("auth", "getMyCredentials", strategy=name)
+    except Refused as refused:
+        if refused.id != MISSING:
+            raise
+        return Way(about, held=False)
+    return Way(about, held=True, seen={key: one for key, one in seen.items() if key != "kuid"})

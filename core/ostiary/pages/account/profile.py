@@ -1,0 +1,116 @@
+"""Who I am: my kuid, my profiles, and my properties, which I may change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ostiary.pages.account.parts import PARTS, PROFILE, draw
+from ostiary.pages.account.values import Kind, Unreadable, Written, changed, read, read_all, write
+from ostiary.pages.credentials import at_fault
+from ostiary.pages.declaring import Pages
+from ostiary.pages.languages import mark
+from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.wording import explained
+from ostiary.request import Answer
+
+pages = Pages()
+
+SYSTEM = ("profileIds", "_kuzzle_info")
+"""What is no property; the API refuses to have it changed."""
+
+NEW = "new"
+"""What stands before the fields of a property that is added."""
+
+NAMELESS = mark("A property needs a name.")
+THERE = mark("There is such a property already.")
+UNPROCESSABLE = 422
+
+
+@pages.get(PROFILE.path)
+async def profile(visit: Visit) -> Answer:
+    """Show who is signed in."""
+    return _shown(visit)
+
+
+@pages.post(PROFILE.path, needs="auth:updateSelf")
+async def save(visit: Visit) -> Answer:
+    """Merge what was changed into my properties."""
+    try:
+        body = _wanted(visit)
+        if body:
+            await visit.call("auth", "updateSelf", body)
+    except Unreadable as wrong:
+        return _shown(visit, UNPROCESSABLE, {wrong.field: visit.say(wrong.text)})
+    except Refused as refused:
+        return _refused(visit, refused)
+    return visit.redirect(PROFILE.path, done="saved")
+
+
+def _wanted(visit: Visit) -> dict[str, Any]:
+    """Return the properties that are to be another from now on.
+
+    :raises Unreadable: a field has to be filled in otherwise.
+    """
+    before = _properties(visit)
+    body = changed(visit.form, before)
+    added = _added(visit)
+    if added is None:
+        return body
+    if not added.name:
+        raise Unreadable(f"{NEW}.name", NAMELESS)
+    if added.name in before:
+        raise Unreadable(f"{NEW}.name", THERE)
+    try:
+        return {**body, added.name: read(added)}
+    except Unreadable as fault:
+        raise Unreadable(f"{NEW}.value", fault.text) from None
+
+
+def _added(visit: Visit) -> Written | None:
+    """Return the property that is to be added; None if none is."""
+    name, value = visit.form.text(f"{NEW}.name").strip(), visit.form.text(f"{NEW}.value")
+    if not name and not value:
+        return None
+    kind: Kind = "json" if visit.form.text(f"{NEW}.kind") == "json" else "text"
+    return Written(name, kind, value.replace("\r\n", "\n"))
+
+
+def _refused(visit: Visit, refused: Refused) -> Answer:
+    """Show an error at the field that it names, or above the form."""
+    names = {written.name: written.field for written in read_all(visit.form)}
+    added = visit.form.text(f"{NEW}.name").strip()
+    if added:
+        names[added] = f"{NEW}.name"
+    name = at_fault(refused, names)
+    text = explained(visit, refused)
+    faults = {} if name is None else {names[name]: text}
+    return _shown(visit, refused.status, faults, None if faults else refused)
+
+
+def _shown(
+    visit: Visit,
+    status: int = 200,
+    faults: Mapping[str, str] | None = None,
+    refused: Refused | None = None,
+) -> Answer:
+    """Show the form, with what was typed into it if it comes again."""
+    properties = [write(name, value) for name, value in _properties(visit).items()]
+    typed = {written.name: written for written in read_all(visit.form)}
+    return draw(
+        visit,
+        "account/profile.html",
+        status,
+        profile_ids=(visit.me or {}).get("_source", {}).get("profileIds", []),
+        properties=[typed.get(one.name, one) for one in properties],
+        faults=faults or {},
+        refused=refused,
+        alone=not visit.may("auth", "updateSelf")
+        and not any(part.is_open(visit) for part in PARTS if part.needs),
+    )
+
+
+def _properties(visit: Visit) -> dict[str, Any]:
+    """Return the properties of who is signed in; nothing without the right to see them."""
+    source = (visit.me or {}).get("_source", {})
+    return {name: value for name, value in source.items() if name not in SYSTEM}

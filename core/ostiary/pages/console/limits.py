@@ -1,0 +1,68 @@
+"""Limits: what is configured, who is held back by them now, and letting them try again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ostiary.pages.console.looking import address, given
+from ostiary.pages.declaring import Pages, Section
+from ostiary.pages.languages import mark
+from ostiary.pages.visit import Refused, Visit
+from ostiary.request import Answer
+
+PATH = "/-/console/limits"
+SIZE = 50
+FILTERS = ("user",)
+KINDS = {
+    "account": mark("Account"),
+    "address": mark("Address"),
+    "device": mark("Device"),
+    None: mark("Not known"),
+}
+
+pages = Pages(Section(PATH, mark("Limits"), "security:searchHeldBack"))
+
+
+@pages.get(PATH)
+async def limits(visit: Visit) -> Answer:
+    """Show who is held back, and by which limits."""
+    return await _shown(visit, given(visit.query, FILTERS), visit.query.number("from"))
+
+
+@pages.post(f"{PATH}/release", needs="security:releaseHeldBack")
+async def release(visit: Visit) -> Answer:
+    """Let somebody try again now."""
+    sought = given(visit.form, FILTERS)
+    try:
+        await visit.call("security", "releaseHeldBack", _id=visit.form.text("id"))
+    except Refused as refused:
+        return await _shown(visit, sought, refused=refused)
+    return visit.redirect(address(PATH, sought), done="released")
+
+
+async def _shown(
+    visit: Visit, sought: dict[str, str], start: int = 0, refused: Refused | None = None
+) -> Answer:
+    found = await visit.call("security", "searchHeldBack", sought, size=SIZE, **{"from": start})
+    later = start + SIZE
+    return visit.page(
+        "console/limits.html",
+        200 if refused is None else refused.status,
+        sought=sought,
+        found=found,
+        kinds=KINDS,
+        refused=refused,
+        start=start,
+        former=address(PATH, sought, {"from": max(0, start - SIZE)}) if start else None,
+        next=address(PATH, sought, {"from": later}) if later < found["total"] else None,
+        configured=await _configured(visit),
+    )
+
+
+async def _configured(visit: Visit) -> Mapping[str, Any] | None:
+    """Return the limits by the names of their settings, as far as who looks may see them."""
+    if not visit.may("server", "capabilities"):
+        return None
+    limits: Mapping[str, Any] = (await visit.call("server", "capabilities"))["limits"]
+    return limits

@@ -1,0 +1,102 @@
+"""The roles in the console: listed, and edited with every action that there is in view."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from ostiary.pages.console.listing import listed
+from ostiary.pages.console.role_form import RoleForm, groups, known_names
+from ostiary.pages.console.saving import Preview, Source, Trouble, changed_at, edited, finish
+from ostiary.pages.declaring import Pages, Section
+from ostiary.pages.languages import mark
+from ostiary.pages.visit import Visit
+from ostiary.request import Answer
+
+PATH, NEW = "/-/console/roles", "/-/console/roles.new"
+
+pages = Pages(Section(PATH, mark("Roles"), "security:searchRoles"))
+
+
+@pages.get(PATH)
+async def roles(visit: Visit) -> Answer:
+    """List the roles."""
+    found = await listed(visit, "searchRoles")
+    return visit.page("console/roles.html", found=found)
+
+
+@pages.get(NEW, needs="security:createRole")
+async def new_role(visit: Visit) -> Answer:
+    """Offer an empty editor."""
+    return await _editor(visit, RoleForm(frozenset(), "", force=False))
+
+
+@pages.post(NEW, needs="security:createRole")
+async def create_role(visit: Visit) -> Answer:
+    """Create a role, or show what it would grant."""
+    form, id = RoleForm.sent(visit.form), visit.form.text("id")
+    wanted = edited(visit, "role", id, lambda: {"controllers": form.controllers()}, **_force(form))
+    return await finish(visit, wanted, None, partial(_editor, visit, form))
+
+
+@pages.get(f"{PATH}/{{id}}", needs="security:getRole")
+async def role(visit: Visit) -> Answer:
+    """Show a role in the editor."""
+    source = (await visit.call("security", "getRole", _id=visit.values["id"]))["_source"]
+    known = known_names(await _described(visit))
+    form = RoleForm.of(source["controllers"], known)
+    return await _editor(visit, form, source, changed_at(source))
+
+
+@pages.post(f"{PATH}/{{id}}", needs="security:getRole")
+async def update_role(visit: Visit) -> Answer:
+    """Save a role, or show what saving would change."""
+    id, form = visit.values["id"], RoleForm.sent(visit.form)
+    source = (await visit.call("security", "getRole", _id=id))["_source"]
+    kept = {name: one for name, one in source.items() if name != "_kuzzle_info"}
+    wanted = edited(
+        visit, "role", id, lambda: {**kept, "controllers": form.controllers()}, **_force(form)
+    )
+    return await finish(visit, wanted, source, partial(_editor, visit, form))
+
+
+@pages.post(f"{PATH}/{{id}}/delete", needs="security:deleteRole")
+async def delete_role(visit: Visit) -> Answer:
+    """Delete a role."""
+    await visit.call("security", "deleteRole", _id=visit.values["id"])
+    return visit.redirect(PATH, done="deleted")
+
+
+async def _editor(
+    visit: Visit,
+    form: RoleForm,
+    stored: Source | None = None,
+    since: int | None = None,
+    trouble: Trouble | None = None,
+    seen: Preview | None = None,
+) -> Answer:
+    described = await _described(visit)
+    return visit.page(
+        "console/role.html",
+        200 if trouble is None else trouble.status,
+        id=visit.values.get("id"),
+        typed=visit.form.text("id"),
+        form=form,
+        groups=groups(described, form),
+        history=None if stored is None else stored["_kuzzle_info"],
+        since=since,
+        trouble=trouble,
+        seen=seen,
+    )
+
+
+async def _described(visit: Visit) -> list[dict[str, Any]]:
+    """Return every action; none to who has no right to know of them."""
+    if not visit.may("server", "describeActions"):
+        return []
+    found: list[dict[str, Any]] = (await visit.call("server", "describeActions"))["hits"]
+    return found
+
+
+def _force(form: RoleForm) -> dict[str, Any]:
+    return {"force": True} if form.force else {}

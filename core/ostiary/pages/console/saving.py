@@ -1,0 +1,166 @@
+"""How a role or a profile is saved: what it would change is shown, asked about, and then done."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ostiary.pages.console.entries import Unreadable
+from ostiary.pages.languages import mark
+from ostiary.pages.rendering import segment
+from ostiary.pages.visit import Refused, Visit
+from ostiary.request import Answer
+
+MANY = 10
+"""Users whom nothing is taken from without being asked about."""
+
+UNPROCESSABLE = 422
+STRANGERS = "anonymous"
+"""The profile of everybody who is not signed in."""
+
+CHANGED = "ostiary.rights.changed_meanwhile"
+KINDS = {"role": "Role", "profile": "Profile"}
+UNSEEN = mark("Read what this would take away, and confirm it.")
+NO_ID = mark("Give it a name first.")
+
+
+class Trouble(Struct, frozen=True):
+    """Why nothing was saved: in words of ours, or of the server."""
+
+    text: str = ""
+    refused: Refused | None = None
+    status: int = UNPROCESSABLE
+
+    @property
+    def changed(self) -> bool:
+        """Somebody else has saved another one meanwhile."""
+        return self.refused is not None and self.refused.id == CHANGED
+
+    @classmethod
+    def of(cls, refused: Refused) -> Trouble:
+        """Return what the server has refused."""
+        return cls(refused=refused, status=refused.status)
+
+
+class Preview(Struct, frozen=True):
+    """What saving would change.
+
+    :ivar told: as ``previewRole`` and ``previewProfile`` tell it.
+    :ivar refusal: what saving would end with.
+    :ivar sign: what is to be confirmed, if anything is: of the rights that would be taken away.
+    """
+
+    told: Mapping[str, Any]
+    refusal: Refused | None
+    sign: str | None
+
+
+Source = Mapping[str, Any]
+"""A role or a profile as the API returns it."""
+
+Editor = Callable[[Source | None, int | None, Trouble | None, Preview | None], Awaitable[Answer]]
+"""Shows an editor: what is stored, when that was changed, why it is not saved, what would change."""
+
+
+class Edited(Struct, frozen=True):
+    """What somebody wants to save.
+
+    :ivar kind: ``role`` or ``profile``.
+    :ivar body: what is written; None if it cannot be read.
+    :ivar trouble: why it cannot.
+    :ivar args: further arguments of the actions that write and preview.
+    """
+
+    kind: str
+    id: str
+    body: Mapping[str, Any] | None
+    trouble: Trouble | None = None
+    args: Mapping[str, Any] = {}
+
+
+def edited(
+    visit: Visit, kind: str, id: str, make: Callable[[], Mapping[str, Any]], **args: Any
+) -> Edited:
+    """Return what somebody wants to save, or why it cannot be read."""
+    if not id.strip():
+        return Edited(kind, id, None, Trouble(visit.say(NO_ID)))
+    try:
+        return Edited(kind, id, make(), None, args)
+    except Unreadable as wrong:
+        return Edited(kind, id, None, Trouble(visit.say(wrong.text, wrong.line)))
+
+
+async def preview(visit: Visit, wanted: Edited) -> tuple[Preview | None, Trouble | None]:
+    """Return what saving would change; nothing where the right to ask is missing."""
+    action = f"preview{KINDS[wanted.kind]}"
+    if wanted.body is None or not visit.may("security", action):
+        return None, wanted.trouble
+    try:
+        told = await visit.call("security", action, wanted.body, _id=wanted.id, **wanted.args)
+    except Refused as refused:
+        return None, Trouble.of(refused)
+    error = told["refusal"]
+    refusal = None if error is None else Refused(error["status"], error, {})
+    return Preview(told, refusal, _sign(told)), None
+
+
+async def finish(visit: Visit, wanted: Edited, stored: Source | None, editor: Editor) -> Answer:
+    """Do what the button says that was pressed: show what saving would change, or save.
+
+    :param stored: what is there now; None if it is to be made.
+    :param editor: shows the fields again.
+    """
+    since = None if stored is None else visit.form.number("since")
+    if visit.by_htmx or visit.form.text("do") == "preview":
+        seen, trouble = await preview(visit, wanted)
+        if visit.by_htmx:
+            return visit.page("console/preview.html", seen=seen, trouble=trouble)
+        return await editor(stored, since, trouble, seen)
+    trouble = await save(visit, wanted, since)
+    if trouble is None:
+        done = "created" if stored is None else "saved"
+        return visit.redirect(f"/-/console/{wanted.kind}s/{segment(wanted.id)}", done=done)
+    if stored is not None and trouble.changed:
+        # Who has seen what saving would undo may save all the same.
+        since = changed_at(stored)
+    seen, _ = await preview(visit, wanted)
+    return await editor(stored, since, trouble, seen)
+
+
+async def save(visit: Visit, wanted: Edited, since: int | None) -> Trouble | None:
+    """Save a role or a profile; return why not, if it is not saved.
+
+    :param since: when it was changed last, as it was read; None makes a new one.
+    """
+    if wanted.body is None:
+        return wanted.trouble
+    if since is not None:
+        seen, _ = await preview(visit, wanted)
+        if seen is not None and seen.sign not in (None, visit.form.text("sure")):
+            return Trouble(visit.say(UNSEEN))
+    action = f"{'create' if since is None else 'update'}{KINDS[wanted.kind]}"
+    args = {**wanted.args, "_id": wanted.id, "ifUnchangedSince": since}
+    try:
+        await visit.call("security", action, wanted.body, **args)
+    except Refused as refused:
+        return Trouble.of(refused)
+    return None
+
+
+def changed_at(source: Source) -> int:
+    """Return when a role or a profile was changed last."""
+    history = source["_kuzzle_info"]
+    return int(history["updatedAt"] or history["createdAt"])
+
+
+def _sign(told: Mapping[str, Any]) -> str | None:
+    """Return what stands for the rights that are taken away, where that is to be confirmed."""
+    mine, theirs = told["own"]["taken"], told["taken"]
+    many = told["users"]["total"] >= MANY or STRANGERS in told["profiles"]["hits"]
+    if not mine and not (theirs and many):
+        return None
+    return hashlib.sha256(msgspec.json.encode([mine, theirs])).hexdigest()[:32]

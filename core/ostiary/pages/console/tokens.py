@@ -1,0 +1,70 @@
+"""Tokens: everything that lets anybody in now, the sessions of all users and their API keys."""
+
+from __future__ import annotations
+
+from ostiary.pages.console.looking import address, given
+from ostiary.pages.declaring import Pages, Section
+from ostiary.pages.languages import mark
+from ostiary.pages.visit import Refused, Visit
+from ostiary.request import Answer
+
+PATH = "/-/console/tokens"
+SIZE = 50
+FILTERS = ("kind", "user", "strategy", "address")
+API_KEY = "apiKey"
+
+pages = Pages(Section(PATH, mark("Tokens"), "security:searchSessions"))
+
+
+@pages.get(PATH)
+async def tokens(visit: Visit) -> Answer:
+    """Show sessions or API keys, those that were issued last first."""
+    return await _shown(visit, given(visit.query, FILTERS), visit.query.text("next"))
+
+
+@pages.post(f"{PATH}/end")
+async def end(visit: Visit) -> Answer:
+    """End one session, or one API key."""
+    form, sought = visit.form, given(visit.form, FILTERS)
+    user, id = form.text("owner"), form.text("id")
+    action = "deleteApiKey" if sought.get("kind") == API_KEY else "revokeSession"
+    try:
+        await visit.call("security", action, userId=user, _id=id)
+    except Refused as refused:
+        return await _shown(visit, sought, refused=refused)
+    return visit.redirect(address(PATH, sought), done="ended")
+
+
+@pages.post(f"{PATH}/end-all", needs="security:revokeTokens")
+async def end_all(visit: Visit) -> Answer:
+    """End every session of a user; their API keys stay."""
+    sought = given(visit.form, FILTERS)
+    try:
+        await visit.call("security", "revokeTokens", _id=visit.form.text("owner"))
+    except Refused as refused:
+        return await _shown(visit, sought, refused=refused)
+    return visit.redirect(address(PATH, sought), done="ended")
+
+
+async def _shown(
+    visit: Visit, sought: dict[str, str], after: str = "", refused: Refused | None = None
+) -> Answer:
+    keys = sought.get("kind") == API_KEY
+    # What keys have not, they are not searched by.
+    asked = {name: sought[name] for name in ("kind", "user") if name in sought} if keys else sought
+    body = asked | {"search_after": after} if after else asked
+    found = await visit.call("security", "searchSessions", body, size=SIZE)
+    following = found["next"]
+    return visit.page(
+        "console/tokens.html",
+        200 if refused is None else refused.status,
+        sought=sought,
+        keys=keys,
+        found=found,
+        strategies=await visit.site.behind.strategies(),
+        refused=refused,
+        first=not after,
+        start=address(PATH, sought),
+        next=None if following is None else address(PATH, sought, {"next": following}),
+        can_end=visit.may("security", "deleteApiKey" if keys else "revokeSession"),
+    )

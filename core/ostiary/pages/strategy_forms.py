@@ -1,0 +1,141 @@
+"""The forms that strategies declare for who cannot sign in, each a page of its own.
+
+A mail leads to one with a code in the fragment; a login may be refused and go on with one. Then the
+code stands in a hidden field of what answers the form, and in no address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ostiary.pages.credentials import at_fault, read_fields
+from ostiary.pages.declaring import Pages
+from ostiary.pages.onward import Onward, leave, onward
+from ostiary.pages.visit import Refused, Visit
+from ostiary.request import Answer
+from ostiary.settings import FORMS
+
+pages = Pages()
+
+CODE = "form.code"
+"""The field that holds a code; what a strategy calls its own never has a dot."""
+
+FORBIDDEN, MISSING = 403, 404
+
+
+@pages.get(f"{FORMS}/{{strategy}}/{{form}}", public=True, arrival=True)
+async def show(visit: Visit) -> Answer:
+    """Show a form."""
+    where = onward(visit)
+    strategy, form = await _found(visit)
+    return _page(visit, where, strategy, form, code=None)
+
+
+@pages.post(f"{FORMS}/{{strategy}}/{{form}}", public=True)
+async def send(visit: Visit) -> Answer:
+    """Do what a form is for, and sign in whom that signs in."""
+    where = onward(visit)
+    strategy, form = await _found(visit)
+    code = visit.form.text(CODE).strip()
+    body = read_fields(visit, _asked(form), "login")
+    if form["code"] is not None:
+        body[form["code"]] = code
+    try:
+        result = await visit.call(form["controller"], form["action"], body)
+    except Refused as refused:
+        return _page(visit, where, strategy, form, code=code, refused=refused)
+    if isinstance(result, dict) and isinstance(result.get("jwt"), str):
+        return await _signed_in(visit, where, strategy, form, result)
+    return _done(visit, where, form)
+
+
+async def led_on(visit: Visit, where: Onward, name: str, refused: Refused) -> Answer | None:
+    """Return the form with which a refused login goes on; None if there is none for it."""
+    for strategy in await visit.site.behind.strategies():
+        for form in strategy["forms"] if strategy["name"] == name else ():
+            code = refused.error.get(form["refusals"].get(refused.id, ""))
+            if isinstance(code, str) and visit.may(form["controller"], form["action"]):
+                return _page(visit, where, strategy, form, code=code, refused=refused)
+    return None
+
+
+def open_to(visit: Visit, strategy: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the forms of a strategy that need no code, and that who looks may send."""
+    return [
+        form
+        for form in strategy["forms"]
+        if form["code"] is None and visit.may(form["controller"], form["action"])
+    ]
+
+
+async def _found(visit: Visit) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the strategy and the form that an address names.
+
+    :raises Refused: there is none, or who looks may not send it.
+    """
+    for strategy in await visit.site.behind.strategies():
+        for form in strategy["forms"]:
+            if (strategy["name"], form["name"]) == (visit.values["strategy"], visit.values["form"]):
+                if visit.may(form["controller"], form["action"]):
+                    return strategy, form
+                sorry = visit.say(
+                    "This server lets nobody do this who has not signed in. Ask who administers it."
+                )
+                raise Refused(FORBIDDEN, {"message": sorry}, {})
+    raise Refused(MISSING, {"message": visit.say("There is no such page.")}, {})
+
+
+def _page(
+    visit: Visit,
+    where: Onward,
+    strategy: Mapping[str, Any],
+    form: Mapping[str, Any],
+    *,
+    code: str | None,
+    refused: Refused | None = None,
+) -> Answer:
+    """Return the page of a form.
+
+    :param code: None if it is not known yet: a script finds it in the fragment, or a person there.
+    """
+    names = [one["name"] for one in form["fields"]]
+    return visit.page(
+        "strategy_form.html",
+        200 if refused is None else refused.status,
+        where=where,
+        strategy=strategy,
+        form=form,
+        code=code,
+        refused=refused,
+        fault=None if refused is None else at_fault(refused, names),
+        others=[one for one in open_to(visit, strategy) if one["name"] != form["name"]],
+    )
+
+
+async def _signed_in(
+    visit: Visit,
+    where: Onward,
+    strategy: Mapping[str, Any],
+    form: Mapping[str, Any],
+    session: Mapping[str, Any],
+) -> Answer:
+    """Go on with the session that an action has opened."""
+    if where.challenge is not None:
+        # Another page wants a code for it, and only a login gives one: this session is of no use.
+        before, visit.token = visit.token, session["jwt"]
+        await visit.call("auth", "logout")
+        visit.token = before
+        return _done(visit, where, form)
+    visit.keep(session["jwt"], session["expiresAt"])
+    if where.to is not None:
+        return leave(visit, f"{where.to}#signedIn={strategy['name']}")
+    return visit.redirect(where.then)
+
+
+def _done(visit: Visit, where: Onward, form: Mapping[str, Any]) -> Answer:
+    return visit.page("strategy_form_done.html", where=where, form=form)
+
+
+def _asked(form: Mapping[str, Any]) -> dict[str, Any]:
+    return {"fields": [{**one, "login": True} for one in form["fields"]]}
