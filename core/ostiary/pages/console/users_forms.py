@@ -94,7 +94,7 @@ def read_properties(text: str) -> dict[str, Any]:
 
 async def offered_strategies(visit: Visit) -> list[dict[str, Any]]:
     """Return the strategies whose credentials can be typed into a form."""
-    found = await visit.site.strategies()
+    found = await visit.site.behind.strategies()
     return [one for one in found if any(field["registration"] for field in one["fields"])]
 
 

@@ -71,7 +71,7 @@ async def _credentials(visit: Visit, kuid: str) -> list[Held] | None:
     if not visit.may_run("security:getCredentials"):
         return None
     found = []
-    for strategy in await visit.site.strategies():
+    for strategy in await visit.site.behind.strategies():
         try:
             name = strategy["name"]
             seen = await visit.call("security", "getCredentials", strategy=name, _id=kuid)
