@@ -124,7 +124,10 @@ def test_what_is_taken_from_many_is_confirmed(root: Visitor, site: Site, new: st
         site.person(f"{new}-{at}", new)
     path = f"{ROLES}/{new}"
     root.open(path).send(path, grant=["auth:login"], do="save")
-    assert (root.status, "Users whom it reaches 10:" in root.text) == (422, True)
+    assert (root.status, "Users whom it reaches 10" in root.text) == (422, True)
+    holders = root.soup.select_one("#preview a[href^='/-/console/users?']")
+    assert holders
+    assert holders["href"] == f"/-/console/users?profile={new}"
     assert "logout" in controllers(site, new)["auth"]["actions"]
     sign = root.soup.select_one("input[name=sure]")
     assert sign
