@@ -40,6 +40,7 @@ OWN_ACCOUNT = (
     "deleteMyCredentials",
     "getMyCredentials",
     "getMySessions",
+    "getMySignIns",
     "getStrategies",
     "refreshToken",
     "revokeMySession",
