@@ -46,5 +46,5 @@ def _refused(visit: Visit, id: str) -> Refused:
     """Return the refusal that a browser was told the id of; a sentence with gaps says nothing."""
     known = CATALOGUE.get(id)
     if known is None or known is LoginRefused or "{" in known.message:
-        return Refused(UNAUTHORIZED, {"id": id, "message": visit.say(NOT_IN)}, {})
+        return Refused(UNAUTHORIZED, {"message": visit.say(NOT_IN)}, {})
     return Refused(known.status, {"id": id, "message": known.message}, {})

@@ -99,7 +99,9 @@ def _page(
 
     :param code: None if it is not known yet: a script finds it in the fragment, or a person there.
     """
-    names = [one["name"] for one in form["fields"]]
+    # A login that goes on here is refused for no field of this form.
+    own = refused is not None and refused.id not in form["refusals"]
+    names = [one["name"] for one in form["fields"]] if own else []
     return visit.page(
         "strategy_form.html",
         200 if refused is None else refused.status,
