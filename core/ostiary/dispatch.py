@@ -75,9 +75,10 @@ class Dispatcher:
         tally, timing = self._tally, None
         tally.left = left = tally.left - 1
         if login or not left:
+            # Few are timed, but every login.
             timing = tally.begin(login=login)
+            self._logins += login
         self._running += 1
-        self._logins += login
         budget.begin()
         try:
             return self._render(request, await self._run(request), room=room)
@@ -90,8 +91,8 @@ class Dispatcher:
             return self._refused(errors.UnexpectedError("see the log"), request, room=room)
         finally:
             self._running -= 1
-            self._logins -= login
             if timing is not None:
+                self._logins -= login
                 tally.end(timing)
 
     async def account_of(self, request: Request) -> Account:
@@ -102,11 +103,6 @@ class Dispatcher:
         if self._services.changes.pending():
             await self._services.changes.catch_up()
         return self._known(request) or await self._authenticate(request)
-
-    async def admits(self, request: Request) -> bool:
-        """Tell whether who asks may run an action, without running it; the setup secret counts."""
-        account = await self.account_of(request)
-        return account.rights.allow(request) or await self._sets_up(request)
 
     def refuse(self, error: errors.OstiaryError, request: Request, *, room: bool = False) -> Answer:
         """Encode the response of an error to a request that nothing else is done for."""

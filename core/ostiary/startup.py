@@ -18,6 +18,7 @@ from ostiary.plugin_commands import unreachable
 from ostiary.plugins import PluginError, Plugins
 from ostiary.services.inventory import disabled
 from ostiary.settings import Settings, SettingsError
+from ostiary.settings.logo import read_logo
 from ostiary.storage import Backend, Storage, StorageError, migrate
 from ostiary.storage.store import CORE
 
@@ -35,8 +36,11 @@ async def prepare(settings: Settings, words: Collection[str] = ()) -> Greeting:
 
     :param words: the server's own commands: a plugin that is called so cannot have any.
     :raises StorageError: the stores are not fit for these settings; says what to do.
-    :raises SettingsError: this machine has not the memory for hashes.
+    :raises SettingsError: this machine has not the memory for hashes, or there is no such logo.
     """
+    if settings.pages.logo is not None:
+        # Those who will show it read it when somebody looks; what is wrong with it is told now.
+        read_logo(settings.pages.logo)
     async with opened(settings) as core:
         # A thread makes it that needs no Python: the rest goes on meanwhile.
         trial = asyncio.create_task(core.stores[CORE].hasher.prepare())

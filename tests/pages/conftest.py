@@ -59,7 +59,7 @@ class Site:
         assert answer.status == 200, answer.body
         return answer.result
 
-    def person(self, name: str, *profile_ids: str, **content: Any) -> str:
+    def person(self, name: str, /, *profile_ids: str, **content: Any) -> str:
         """Make a user who signs in by their kuid and ``PASSWORD``."""
         self.call(
             "security:createUser",

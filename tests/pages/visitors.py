@@ -61,6 +61,16 @@ class Visitor:
         return " ".join(self.soup.get_text(" ").split())
 
     @property
+    def faulty(self) -> list[str]:
+        """The names of the fields that something is wrong with, which is told beside each."""
+        fields = self.soup.select("[aria-invalid=true]")
+        for one in fields:
+            told = self.soup.find(id=str(one["aria-describedby"]).split()[0])
+            assert told is not None
+            assert told["role"] == "alert"
+        return [str(one["name"]) for one in fields]
+
+    @property
     def language(self) -> str:
         """Which language the page says that it is in."""
         return str(self.soup.select("html")[0]["lang"])

@@ -27,6 +27,7 @@ from ostiary.pages.forms import FIELD, Forms
 from ostiary.pages.languages import wanted
 from ostiary.pages.notices import NOTICES
 from ostiary.pages.rendering import draw
+from ostiary.pages.theme import Theme
 from ostiary.pages.visit import Refused, Visit
 from ostiary.pages.wording import explained
 from ostiary.request import Answer, Connection, Request
@@ -60,7 +61,7 @@ class Site:
 
     def __init__(self, behind: Behind) -> None:
         self.behind, settings, cookies = behind, behind.settings, behind.cookies
-        self._forms = Forms(behind.key, cookies, behind.origins)
+        self._forms, self._theme = Forms(behind.key, cookies, behind.origins), Theme(settings)
         modules = (*PUBLIC, *(console.MODULES if settings.console else ()))
         self.sections = tuple(one.pages.section for one in modules if one.pages.section is not None)
         self._routes = Routes([page for one in modules for page in one.pages])
@@ -70,7 +71,8 @@ class Site:
     ) -> Answer:
         """Return a page, or the page that says why there is none."""
         if path.startswith(static.PATH.encode()) and verb == "GET":
-            file = static.served(path.decode("latin-1").removeprefix(static.PATH))
+            name = path.decode("latin-1").removeprefix(static.PATH)
+            file = static.served(name) or self._theme.served(name)
             if file is not None:
                 return file
         visit = self._visit(verb, path, query, content, request)
@@ -100,6 +102,7 @@ class Site:
             "me": visit.me,
             "may": visit.may_run,
             "name": self.behind.settings.name,
+            "theme": self._theme,
             "language": visit.language,
             "way_back": self.way_back(visit),
             "sections": [one for one in self.sections if visit.may_run(one.needs)],

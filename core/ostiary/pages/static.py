@@ -9,7 +9,11 @@ from importlib.resources import files
 from ostiary.request import Answer
 
 PATH = "/-/static/"
-KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+KINDS = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
 HEADERS = {"cache-control": "public, max-age=31536000, immutable"}
 """A file that changes gets another address."""
 

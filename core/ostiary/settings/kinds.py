@@ -189,6 +189,7 @@ DatabaseUrls = Annotated[
     tuple[str, ...], Kind(postgresql_urls, "a list of postgresql://host/database")
 ]
 Folder = Annotated[Path, Kind(folder, "the path of a folder")]
+File = Annotated[Path | None, Kind(folder, "the path of a file")]
 Level = Annotated[str, Kind(level, f"one of {', '.join(LEVELS)}")]
 Text = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=1)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
-from ostiary.settings.kinds import Text
+from ostiary.settings.colors import Colors
+from ostiary.settings.kinds import File, Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,10 @@ class Pages:
         bool, "Serve the console to who administers the server; --no-console leaves it out."
     ] = True
     name: Annotated[Text, "What the pages call this server."] = "Ostiary"
+    logo: Annotated[
+        File, "A picture that pages show beside the name: SVG, PNG, WebP or JPEG, at most 32 kB."
+    ] = None
+    colors: Annotated[Colors, "Colours of the pages."] = field(default_factory=Colors)
     strategies: Annotated[
         tuple[Text, ...],
         "Strategies in the order in which they are offered to who signs in; others follow them. "

@@ -90,8 +90,8 @@ def faults(package: Package) -> Iterator[str]:
         yield from (f"{where} has {key!r}, which nothing says" for key in old)
         yield from (f"{where}: {fault}" for one in known.values() for fault in _faults_of(one))
         with path.with_suffix(".mo").open("rb") as file:
-            compiled = {_key(one.id): one.string for one in read_mo(file) if one.id}
-        if compiled != {key: one.string for key, one in known.items()}:
+            compiled = {_key(one.id): _each(one.string) for one in read_mo(file) if one.id}
+        if compiled != {key: _each(one.string) for key, one in known.items()}:
             yield f"{where} is not compiled"
 
 

@@ -51,13 +51,10 @@ async def add(visit: Visit) -> Answer:
 
 
 async def _asked_for(visit: Visit, one: Way, body: dict[str, Any]) -> Told:
-    name = one.name
-    if not one.about["redirects"]:
-        return await visit.ask("auth", "createMyCredentials", body, strategy=name, noRedirect=True)
-    # Where a browser comes back to it is told by the address what has come of it.
-    back = ONWARD.arguments(name)["returnTo"]
+    # Where the browser comes back to, should it be sent elsewhere.
+    back = ONWARD.arguments(one.name)["returnTo"]
     return await visit.ask(
-        "auth", "createMyCredentials", body, strategy=name, noRedirect=True, returnTo=back
+        "auth", "createMyCredentials", body, strategy=one.name, noRedirect=True, returnTo=back
     )
 
 

@@ -23,6 +23,8 @@ NEEDS = "auth:updateMyCredentials"
 UNPROCESSABLE = 422
 
 UNCHANGED = mark("You have changed nothing.")
+KEPT = mark("Left empty, it stays as it is.")
+LINES = mark("One on each line.")
 
 
 @pages.get(PATH, needs=NEEDS)
@@ -79,7 +81,7 @@ def _wanted(visit: Visit, one: Way) -> dict[str, Any]:
 
 def _written(one: Way) -> list[tuple[dict[str, Any], Written]]:
     """Return the fields of a form, each with what stands in it at first."""
-    return [(field, _before(field, (one.seen or {}).get(field["name"]))) for field in one.fields]
+    return [(field, _before(field, one.value_of(field["name"]))) for field in one.fields]
 
 
 def _before(field: dict[str, Any], value: Any) -> Written:
@@ -88,6 +90,15 @@ def _before(field: dict[str, Any], value: Any) -> Written:
         return write(name, value)
     kind: Kind = "json" if field["kind"] in ("json", "number") else "text"
     return Written(name, kind, "")
+
+
+def _drawn(visit: Visit, field: dict[str, Any], before: Written) -> dict[str, Any]:
+    """Return how a field is drawn in this form: what shows nothing may be left out."""
+    more = KEPT if field["secret"] else LINES if before.kind == "lines" else None
+    words = " ".join(filter(None, [field["help"], more and visit.say(more)]))
+    kind = "json" if before.long else field["kind"]
+    required = field["required"] and before.text != ""
+    return {**field, "kind": kind, "required": required, "help": words}
 
 
 def _shown(
@@ -102,9 +113,7 @@ def _shown(
     fields = []
     for field, before in _written(one):
         typed = visit.form.text(before.name) if again else before.text
-        kind = "json" if before.long else field["kind"]
-        drawn = {**field, "kind": kind, "required": field["required"] and not field["secret"]}
-        fields.append((drawn, "" if field["secret"] else typed))
+        fields.append((_drawn(visit, field, before), "" if field["secret"] else typed))
     return draw(
         visit, "account/change.html", status, way=one, fields=fields, fault=fault, text=text
     )

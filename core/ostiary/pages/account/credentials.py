@@ -15,4 +15,5 @@ pages = Pages()
 @within(CREDENTIALS)
 async def credentials(visit: Visit) -> Answer:
     """Show what I hold of each strategy, and what can be done with it."""
-    return draw(visit, "account/credentials.html", ways=await ways(visit))
+    mine_first = sorted(await ways(visit), key=lambda one: not one.held)
+    return draw(visit, "account/credentials.html", ways=mine_first)

@@ -12,6 +12,10 @@ from ostiary.pages.visit import Refused, Visit
 
 MISSING = errors.NoCredentials.id
 
+NAMES = "identifiers"
+"""The member of what credentials show that lists the names they open an account by: objects with
+``kind``, which is the name of a field, ``value`` and ``verified`` (docs/plugins.md)."""
+
 
 class Way(Struct, frozen=True):
     """A strategy, and what may be seen of my credentials of it.
@@ -38,9 +42,36 @@ class Way(Struct, frozen=True):
         return [field for field in self.about["fields"] if field["registration"]]
 
     @property
-    def labels(self) -> dict[str, str]:
-        """What members of what they show are called."""
-        return {field["name"]: field["label"] for field in self.about["fields"]}
+    def names(self) -> list[dict[str, Any]]:
+        """The names that they open an account by, where they list them."""
+        listed = (self.seen or {}).get(NAMES)
+        if not isinstance(listed, list):
+            return []
+        return [one for one in listed if isinstance(one, dict) and {"kind", "value"} <= one.keys()]
+
+    @property
+    def shown(self) -> list[tuple[str, Any, bool]]:
+        """What they show: what it is called, the value, and whether it is verified."""
+        labels = {field["name"]: field["label"] for field in self.about["fields"]}
+        names = self.names
+        known = [one["value"] for one in names]
+        rows = [
+            (labels.get(name, name), value, False)
+            for name, value in (self.seen or {}).items()
+            if not names or (name != NAMES and value not in known)
+        ]
+        verified = [(one["kind"], one["value"], one.get("verified") is True) for one in names]
+        return rows + [(labels.get(kind, kind), value, sure) for kind, value, sure in verified]
+
+    def value_of(self, field: str) -> Any:
+        """Return what stands in a field at present; None if nothing does, or nobody is told."""
+        names = self.names
+        mine = [one["value"] for one in names if one["kind"] == field]
+        if mine:
+            return mine[0] if len(mine) == 1 else mine
+        value = (self.seen or {}).get(field)
+        # What is listed as a name of another kind is shown here for clients that know of one alone.
+        return None if value in [one["value"] for one in names] else value
 
 
 async def ways(visit: Visit) -> list[Way]:

@@ -105,8 +105,7 @@ def _shown(
         properties=[typed.get(one.name, one) for one in properties],
         faults=faults or {},
         refused=refused,
-        alone=not visit.may("auth", "updateSelf")
-        and not any(part.is_open(visit) for part in PARTS if part.needs),
+        closed=[part for part in PARTS if not part.is_open(visit)],
     )
 
 

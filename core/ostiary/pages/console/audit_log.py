@@ -17,8 +17,8 @@ from ostiary.request import Answer
 PATH = "/-/console/audit"
 TAIL, POSITION = f"{PATH}/tail", f"{PATH}/position"
 SEARCH = ("security", "searchAuditLog")
-SIZE = 50
-KEPT = 8
+SIZE = 30
+KEPT = 10
 """Groups of entries, each of up to ``SIZE``, that a page which follows the log holds at most."""
 
 FILTERS = ("event", "user", "author", "strategy", "address")

@@ -12,7 +12,7 @@ from ostiary.pages.visit import Refused, Visit
 from ostiary.request import Answer
 
 PATH = "/-/console/limits"
-SIZE = 50
+SIZE = 30
 FILTERS = ("user",)
 KINDS = {
     "account": mark("Account"),

@@ -9,7 +9,7 @@ from ostiary.pages.visit import Refused, Visit
 from ostiary.request import Answer
 
 PATH = "/-/console/tokens"
-SIZE = 50
+SIZE = 30
 FILTERS = ("kind", "user", "strategy", "address")
 API_KEY = "apiKey"
 
