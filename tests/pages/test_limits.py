@@ -74,7 +74,7 @@ def test_who_is_held_back_is_shown_and_let_try_again(
     assert rows(warden) == []
     assert site.api.call("auth:login", site.credentials("ann"), strategy="local").status == 200
     warden.open("/-/console/audit?event=LoginsReleased&user=ann")
-    assert "Let try again" in rows(warden)[0]
+    assert "Released from waiting" in rows(warden)[0]
 
 
 def test_what_was_typed_as_a_name_is_not_shown(
