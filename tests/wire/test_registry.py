@@ -30,6 +30,7 @@ EXTRA: dict[str, str] = {
     "auth:createMyCredentials returnTo": "issue 6: likewise, when an account is linked",
     "auth:login returnTo": "issue 6: a browser goes on to a page that the operator lists",
     "auth:login codeChallenge": "issue 6: and the page hands in a one-time code",
+    "auth:login leadBack": "issue 8: pages sign in for applications elsewhere, by any strategy",
     "auth:login noRedirect": "issue 6: pages cannot read a 302, and an invitation may stand in no link",
     "auth:login leadBack": "issue 8: a page signs in with a password for an application elsewhere, too",
     "auth:createMyCredentials state": "issue 6: it is finished as a login of several steps is",
