@@ -115,6 +115,8 @@ def test_the_console_finds_users_by_indexes(
         for detail in scans(path, sql)
         # What is made of the statement itself has a name that it gives.
         if not re.match(r"SCAN (anon_\d+|spellings|\d+)", detail)
+        # As many rows as are counted at most.
+        and "WHERE 1 = 1\n LIMIT 9" not in sql
     }
     assert not looked_through
     plans = {
@@ -148,7 +150,7 @@ LOOKED_FOR: list[tuple[Any, Any, Any]] = [
         ["a"],
     ),
     ({"term": {"_kuzzle_info.strategies": "local"}}, "_id", ["an"]),
-    ({"term": {"profileIds": "default"}}, NEWEST, [2**50, "zzz"]),
+    ({}, NEWEST, [2**50, "zzz"]),
 ]
 """Queries, sorts and where the page before ended."""
 
