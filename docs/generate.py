@@ -207,6 +207,8 @@ def _setting(described: Described) -> Iterator[str]:
         facts.append(f"command line: `{OPTIONS[described.key]}`")
     if declared.private:
         facts.append("the environment alone may give it")
+    if declared.confidential:
+        facts.append("shown by `ostiary config` alone, and to nobody by the API")
     if declared.masked:
         facts.append("what is secret in it is hidden by `ostiary config`")
     yield _list(facts)

@@ -201,7 +201,7 @@ class Application:
 
     def _front(self, core: Core, dispatcher: Dispatcher, origins: Origins) -> Front | None:
         settings = self._settings
-        if not (settings.pages.enabled and settings.http.cookie_authentication):
+        if not settings.serves_pages:
             return None
         behind = Behind(
             settings=settings.pages,

@@ -104,11 +104,6 @@ class Dispatcher:
             await self._services.changes.catch_up()
         return self._known(request) or await self._authenticate(request)
 
-    async def admits(self, request: Request) -> bool:
-        """Tell whether who asks may run an action, without running it; the setup secret counts."""
-        account = await self.account_of(request)
-        return account.rights.allow(request) or await self._sets_up(request)
-
     def refuse(self, error: errors.OstiaryError, request: Request, *, room: bool = False) -> Answer:
         """Encode the response of an error to a request that nothing else is done for."""
         self._tally.turn_away()
@@ -117,6 +112,10 @@ class Dispatcher:
     def greet(self, request: Request, result: Any = None) -> Answer:
         """Encode a response that no action gives: health, and what comes before routing."""
         return self._encode(request, 200, None, result, NO_HEADERS)
+
+    def put_off(self, request: Request) -> Answer:
+        """Encode the response to who asks whether the server is ready, when it is not."""
+        return self._told(errors.Overloaded(retry_after=1), request)
 
     async def _run(self, request: Request) -> Any:
         if request.args or not request.controller or not request.action:
@@ -196,6 +195,9 @@ class Dispatcher:
     ) -> Answer:
         """Encode the response of an error."""
         self._tally.refuse(error.status)
+        return self._told(error, request, room=room)
+
+    def _told(self, error: errors.OstiaryError, request: Request, *, room: bool = False) -> Answer:
         headers = error.headers
         if error.retry_after is not None:
             headers = {**headers, "retry-after": str(error.retry_after)}

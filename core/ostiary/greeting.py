@@ -43,10 +43,10 @@ class Greeting(Struct, frozen=True, kw_only=True):
     def _lines(self, port: int) -> list[str]:
         settings = self.settings
         if settings.dev:
-            return [f"In a browser: {self._dev_link(port)}"] if serves_pages(settings) else []
+            return [f"In a browser: {self._dev_link(port)}"] if settings.serves_pages else []
         if not self.first:
             return []
-        link = setup_link(settings, self.secret, port) if serves_pages(settings) else None
+        link = setup_link(settings, self.secret, port) if settings.serves_pages else None
         elsewhere = [_ELSEWHERE] if link and _everywhere(settings) else []
         if self.secret is None:
             return [f"{_BY_SETTING}\n  {link}", *elsewhere] if link else []
@@ -57,11 +57,6 @@ class Greeting(Struct, frozen=True, kw_only=True):
         if self.alone:
             return setup_link(self.settings, self.secret, port)
         return f"{address(self.settings, port)}/"
-
-
-def serves_pages(settings: Settings) -> bool:
-    """Tell whether there are pages."""
-    return settings.pages.enabled and settings.http.cookie_authentication
 
 
 def setup_link(settings: Settings, secret: str | None, port: int) -> str:

@@ -12,7 +12,6 @@ from ostiary import greeting
 from ostiary.arguments import Duration
 from ostiary.composition import NO_STORES, Core, find_plugins, make_backend, require_stores
 from ostiary.durations import duration
-from ostiary.greeting import serves_pages
 from ostiary.key_settings import load_master_key
 from ostiary.plugin_loading import installed
 from ostiary.services.inventory import disabled
@@ -150,7 +149,7 @@ async def setup_link(settings: Settings, port: int | None = None) -> str:
     :param port: where the server listens; None is where the settings say.
     :raises StorageError: there is one, or there are no pages.
     """
-    if not serves_pages(settings):
+    if not settings.serves_pages:
         raise StorageError(
             "the settings leave the pages out: make an administrator with `ostiary admin create NAME`"
         )

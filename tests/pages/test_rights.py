@@ -124,7 +124,10 @@ def test_what_is_taken_from_many_is_confirmed(root: Visitor, site: Site, new: st
         site.person(f"{new}-{at}", new)
     path = f"{ROLES}/{new}"
     root.open(path).send(path, grant=["auth:login"], do="save")
-    assert (root.status, "Users whom it reaches 10:" in root.text) == (422, True)
+    assert (root.status, "Users whom it reaches 10" in root.text) == (422, True)
+    holders = root.soup.select_one("#preview a[href^='/-/console/users?']")
+    assert holders
+    assert holders["href"] == f"/-/console/users?profile={new}"
     assert "logout" in controllers(site, new)["auth"]["actions"]
     sign = root.soup.select_one("input[name=sure]")
     assert sign
@@ -173,6 +176,24 @@ def test_two_who_edit_do_not_undo_each_others_change(root: Visitor, site: Site, 
         root.send(path, do="save")
         assert "Saved." in root.text
         assert stored(site, kind, new) != theirs
+
+
+def test_who_takes_from_many_what_others_changed_sees_both_at_once(
+    root: Visitor, site: Site, new: str
+) -> None:
+    site.role(new, auth=["login"])
+    for at in range(10):
+        site.person(f"{new}-{at}", new)
+    path = f"{ROLES}/{new}"
+    root.open(path)
+    save_role(site, new, {"auth": {"login": True, "logout": True}})
+    root.send(path, do="save")
+    assert root.status == 412
+    sign = root.soup.select_one("input[name=sure]")
+    assert sign
+    root.send(path, sure=sign["value"], do="save")
+    assert "Saved." in root.text
+    assert controllers(site, new) == {"auth": {"actions": {"login": True}}}
 
 
 def test_what_saving_would_be_refused_with_is_told_before(
@@ -312,11 +333,30 @@ def test_who_has_rights_to_part_sees_that_part(visitor: Visitor, site: Site, new
     assert "New role" not in visitor.text
     visitor.open(f"{ROLES}/default")
     assert visitor.status == 200
-    assert "Save" not in {one.get_text() for one in visitor.soup("button")}
+    assert {"Save", "Preview"}.isdisjoint(one.get_text() for one in visitor.soup("button"))
     visitor.send(f"{ROLES}/default", do="save")
     assert visitor.status == 403
     assert visitor.open(f"{ROLES}.new").status == 403
     assert visitor.open("/-/console/users/root/rights").status == 403
+
+
+def test_who_may_neither_preview_nor_know_actions_edits_lines(
+    visitor: Visitor, site: Site, new: str
+) -> None:
+    site.role(new, auth=["*"], security=["searchRoles", "getRole", "updateRole"])
+    site.role(f"{new}-x", auth=["login", "logout"])
+    site.person(new, new)
+    way = visitor.open("/").soup.select_one("form[action^='/-/sign-in/']")
+    assert way is not None
+    visitor.send(str(way["action"]), username=new, password=PASSWORD)
+    path = f"{ROLES}/{new}-x"
+    visitor.open(path)
+    assert not visitor.soup.select("#preview")
+    lines = visitor.soup.select("textarea[name=others]")[0].get_text().split()
+    assert lines == ["auth:login", "auth:logout"]
+    visitor.send(path, others="auth:login\r\n!auth:logout", do="save")
+    assert "Saved." in visitor.text
+    assert controllers(site, f"{new}-x") == {"auth": {"actions": {"login": True, "logout": False}}}
 
 
 @pytest.mark.parametrize("path", [f"{ROLES}/default", f"{PROFILES}/default"])
@@ -337,11 +377,12 @@ def test_a_role_is_edited_in_a_browser(screen: Screen, site: Site, new: str) -> 
     form.get_by_role("button").click()
     page.wait_for_url("**/-/account")
     screen.open(f"{ROLES}/{new}")
+    preview = page.locator("#preview")
+    preview.get_by_text("No right is given or taken away.").wait_for()
     page.get_by_label("Show only actions").fill("seconds since")
     page.get_by_role("checkbox", name=re.compile("^now")).wait_for()
     assert page.get_by_role("checkbox", name="logout").is_hidden()
     page.get_by_label("Show only actions").fill("")
-    preview = page.locator("#preview")
     page.get_by_role("checkbox", name=re.compile("^logout")).uncheck()
     preview.get_by_text("1 right is taken away").wait_for()
     screen.look("role-preview")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ostiary.pages.account.parts import KEYS, PARTS
 from ostiary.pages.setup import OWN_ACCOUNT
 from ostiary.testing.packages import badge, installed, steps
 from ostiary.testing.registry import registry_of
@@ -88,6 +89,10 @@ def test_who_holds_the_secret_becomes_the_administrator_and_is_signed_in(
     assert rights["updateSelf"] is True
     assert "Users may look after their own account" in newcomer.text
     assert newcomer.open("/-/console").status == 200
+    fresh.jwt = me["jwt"]
+    with Visitor(fresh.url) as user:
+        user.sign_in("local", **fresh.credentials(fresh.person("ordinary")))
+        assert all(user.open(part.path).status == 200 for part in PARTS if part != KEYS)
 
 
 def test_without_the_box_users_may_not_and_may_be_allowed_later(
@@ -148,12 +153,33 @@ def test_the_secret_is_in_no_address_and_in_nothing_that_is_kept(stranger: Visit
     assert field["type"] == "hidden"
 
 
+def test_who_chooses_a_language_comes_back_to_the_setup(stranger: Visitor) -> None:
+    opened(stranger).send("/-/language", language="fr")
+    assert stranger.path.startswith("/-/setup")
+    assert stranger.form("/-/setup/secret")
+
+
 def test_a_used_secret_is_refused_clearly(site: Site) -> None:
     with Visitor(site.url) as late:
         opened(late)
         assert late.status == 401
         assert "used up" in late.text
         assert late.soup.select('a[href="/"]')
+
+
+def test_who_is_signed_in_is_refused_as_clearly(site: Site, visitor: Visitor) -> None:
+    visitor.sign_in("local", **site.credentials(site.person("ordinary")))
+    visitor.open("/-/setup").send("/-/setup/secret", **{"setup.secret": SETUP_SECRET})
+    assert visitor.status == 403
+    assert "used up" in visitor.text
+
+
+def test_who_guesses_is_in_the_audit_log(site: Site) -> None:
+    with Visitor(site.url) as guesser:
+        guesser.open("/-/setup").send("/-/setup/secret", **{"setup.secret": "a guess"})
+    found = site.call("security:searchAuditLog", {"event": "ActionRefused"})["hits"]
+    assert "security:createFirstAdmin" in str(found)
+    assert "a guess" not in str(found)
 
 
 def test_an_administrator_is_told_that_there_is_one(site: Site, visitor: Visitor) -> None:
@@ -163,12 +189,13 @@ def test_an_administrator_is_told_that_there_is_one(site: Site, visitor: Visitor
 
 
 def test_of_two_browsers_one_wins(fresh: Site) -> None:
-    def become(name: str) -> Visitor:
-        with Visitor(fresh.url) as made:
-            return opened(made).send("/-/setup", username=name, password=PASSWORD)
-
-    with ThreadPoolExecutor(2) as threads:
-        both = list(threads.map(become, ["ada", "eve"]))
+    with Visitor(fresh.url) as one, Visitor(fresh.url) as other, ThreadPoolExecutor(2) as threads:
+        ready = [(opened(one), "ada"), (opened(other), "eve")]
+        sending = [
+            threads.submit(visitor.send, "/-/setup", username=name, password=PASSWORD)
+            for visitor, name in ready
+        ]
+        both = [sent.result() for sent in sending]
     winners = [one for one in both if one.path.startswith("/-/setup/welcome")]
     assert len(winners) == 1
     (loser,) = [one for one in both if one not in winners]
@@ -186,10 +213,12 @@ def test_of_several_strategies_one_is_chosen_and_the_others_are_offered_after(
         labels = [one["label"] for one in strategies]
         with Visitor(site.url) as visitor:
             opened(visitor)
-            assert [one.text for one in visitor.soup.select("details > summary")] == labels
+            assert [
+                one.text for one in visitor.soup.select("details[name=strategy] > summary")
+            ] == labels
             missing = {"setup.strategy": "pass", "setup.name": "Ada"}
             visitor.send("/-/setup", **missing)
-            (unfolded,) = visitor.soup.select("details[open] > summary")
+            (unfolded,) = visitor.soup.select("details[name=strategy][open] > summary")
             assert unfolded.text == next(
                 one["label"] for one in strategies if one["name"] == "pass"
             )
@@ -197,18 +226,24 @@ def test_of_several_strategies_one_is_chosen_and_the_others_are_offered_after(
             assert "a badge is a text" in visitor.text
             visitor.send("/-/setup", badge="7", **missing)
             assert visitor.path.startswith("/-/setup/welcome")
-            offered = [one.text for one in visitor.soup.select("main li")]
-            assert offered == [one["label"] for one in strategies if one["name"] != "pass"]
+            offered = {one["href"]: one.text for one in visitor.soup.select("main li a")}
+            assert offered == {
+                f"/-/account/credentials/{one['name']}/add": one["label"]
+                for one in strategies
+                if one["name"] != "pass"
+            }
+            assert visitor.open(str(next(iter(offered)))).status == 200
 
 
-def test_who_signs_in_by_several_steps_goes_on_where_people_sign_in(
+def test_who_signs_in_by_several_steps_is_asked_for_the_next(
     new_site: NewSite, tmp_path: Path
 ) -> None:
     with installed(tmp_path, steps()):
         site = new_site(plugins__allow=["steps"])
         with Visitor(site.url) as visitor:
-            opened(visitor).send("/-/setup", badge="7", pin="2468")
-            assert visitor.path.startswith("/?then=/-/setup/welcome")
+            opened(visitor).send("/-/setup", badge="7")
+            visitor.send("/-/sign-in/steps", pin="2468")
+            assert visitor.path.startswith("/-/setup/welcome")
             assert "The administrator is made." in visitor.text
 
 

@@ -83,6 +83,78 @@ def test_no_statement_looks_through_a_table_that_grows(
     assert any("DELETE FROM tokens" in sql for several in statements.values() for sql in several)
 
 
+def test_the_console_finds_users_by_indexes(
+    tmp_path: Path, statements: Statements, administer: Callable[[HttpApi], str]
+) -> None:
+    """What begins somehow, who signs in somehow, and each next page of the list."""
+    settings = load(
+        config=None,
+        environment={"OSTIARY_SETUP_SECRET": SETUP_SECRET},
+        overrides={"data.dir": str(tmp_path / "data")},
+    )
+    with serving(settings) as port, closing(HttpApi(port)) as api:
+        jwt = administer(api)
+        body = {
+            "content": {"profileIds": ["default"], "name": "Ann"},
+            "credentials": {"local": ANN},
+        }
+        assert api.call("security:createUser", body, jwt=jwt, _id="ann").status == 200
+        for several in statements.values():
+            several.clear()
+        for query, sort, after in LOOKED_FOR:
+            asked = {"query": query, "sort": sort, "search_after": after, "track_total_hits": 9}
+            found = api.call("security:searchUsers", asked, jwt=jwt, size=5)
+            assert found.result["hits"][0]["_id"] == "ann", (query, found.body)
+        named = {"query": {"prefix": {"username": "ann"}}, "sort": "username"}
+        search = "security:searchUsersByCredentials"
+        assert api.call(search, named, jwt=jwt, strategy="local").result["total"] == 1
+    looked_through = {
+        (detail, sql)
+        for path, several in statements.items()
+        for sql in several
+        for detail in scans(path, sql)
+        # What is made of the statement itself has a name that it gives.
+        if not re.match(r"SCAN (anon_\d+|spellings|\d+)", detail)
+        # As many rows as are counted at most.
+        and "WHERE 1 = 1\n LIMIT 9" not in sql
+    }
+    assert not looked_through
+    plans = {
+        sql: plan(path, sql)
+        for path, several in statements.items()
+        for sql in several
+        if "search_values" in sql or "created_at <=" in sql
+    }
+    assert all(
+        any("collection=? AND path=? AND text>? AND text<?" in detail for detail in details)
+        for sql, details in plans.items()
+        if "spellings" in sql
+    )
+    used = "\n".join(detail for details in plans.values() for detail in details)
+    assert "text>? AND text<?" in used
+    assert "users_by_creation (created_at<?)" in used
+
+
+NEWEST = [{"_kuzzle_info.createdAt": "desc"}, {"_id": "desc"}]
+LOOKED_FOR: list[tuple[Any, Any, Any]] = [
+    (
+        {
+            "bool": {
+                "should": [
+                    {"prefix": {"_id": "an"}},
+                    {"prefix": {"*": {"value": "AN", "case_insensitive": True}}},
+                ]
+            }
+        },
+        "_id",
+        ["a"],
+    ),
+    ({"term": {"_kuzzle_info.strategies": "local"}}, "_id", ["an"]),
+    ({}, NEWEST, [2**50, "zzz"]),
+]
+"""Queries, sorts and where the page before ended."""
+
+
 def walk_through(api: HttpApi, admin: str) -> None:
     """Do what many do, often."""
     content = {"content": {"profileIds": ["admin"]}, "credentials": {"local": ANN}}
@@ -168,8 +240,13 @@ def scans(path: str, sql: str) -> Iterator[str]:
     """Yield how a statement looks through a table that grows."""
     if not re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", sql) or ADMITTED.search(sql):
         return
+    for detail in plan(path, sql):
+        found = re.match(r"SCAN (\w+)", detail)
+        if found and found[1] not in SMALL:
+            yield detail
+
+
+def plan(path: str, sql: str) -> list[str]:
+    """Return how SQLite runs a statement."""
     with closing(sqlite3.connect(path)) as file:
-        for *_, detail in file.execute(f"EXPLAIN QUERY PLAN {sql}"):
-            found = re.match(r"SCAN (\w+)", detail)
-            if found and found[1] not in SMALL:
-                yield detail
+        return [str(row[-1]) for row in file.execute(f"EXPLAIN QUERY PLAN {sql}")]

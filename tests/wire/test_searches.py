@@ -84,6 +84,25 @@ def test_a_hit_is_the_user_with_a_truthful_history(search: Any, closed: Any) -> 
         ),
         ({"bool": {"should": [{"term": {"tags": "x"}}, {"term": {"age": 25}}]}}, ["ann", "bob"]),
         ({"match_none": {}}, []),
+        ({"prefix": {"*": "Bob O"}}, ["bob"]),
+        ({"prefix": {"*": {"value": "LISb", "case_insensitive": True}}}, ["ann"]),
+        ({"prefix": {"*": {"value": "bob o'NEIL", "case_insensitive": True}}}, ["bob"]),
+        ({"prefix": {"*": {"value": "bob o'NEILX", "case_insensitive": True}}}, []),
+        ({"term": {"*": 41}}, ["bob"]),
+        ({"match": {"*": "müller"}}, ["ann"]),
+        (
+            {
+                "bool": {
+                    "filter": [
+                        {"term": {"_kuzzle_info.strategies": "local"}},
+                        {"ids": {"values": ["searched-ann"]}},
+                    ],
+                    "must_not": {"exists": {"field": "_kuzzle_info.status"}},
+                }
+            },
+            ["ann"],
+        ),
+        ({"term": {"_kuzzle_info.strategies": "nothing"}}, []),
     ],
     ids=str,
 )
@@ -112,6 +131,13 @@ def test_queries_of_elasticsearch_find(search: Any, query: Any, wanted: list[str
 )
 def test_filters_of_koncorde_find(search: Any, query: Any, wanted: list[str]) -> None:
     assert found(search(query, "koncorde")) == wanted
+
+
+def test_no_more_is_counted_than_was_asked_for(search: Any) -> None:
+    query = {"exists": {"field": "town"}}
+    for most, total in ((0, 0), (1, 1), (2, 2), (9, 2)):
+        result = search(query, track_total_hits=most).result
+        assert (result["total"], len(result["hits"])) == (total, 2)
 
 
 def test_nothing_to_search_for_is_everything(search: Any, closed: Any, api: Api) -> None:
@@ -226,6 +252,9 @@ REFUSED = [
     ({}, {"scroll": "61s"}, "services.storage.scroll_duration_too_great", None),
     ({}, {"scroll": "soon"}, "api.assert.invalid_argument", None),
     ({"sort": "_id", "search_after": ["a"]}, {"scroll": "1s"}, "api.assert.mutually_exclusive", None),
+    ({"track_total_hits": 9}, {"scroll": "1s"}, "api.assert.mutually_exclusive", None),
+    ({"track_total_hits": True}, {}, "api.assert.invalid_type", ["body.track_total_hits", "integer"]),
+    ({"track_total_hits": -1}, {}, "api.assert.invalid_argument", None),
     ({"nonsense": 1}, {}, "services.storage.invalid_search_query", ["nonsense"]),
     ({"aggs": {}}, {}, "ostiary.search.unsupported", ["aggs"]),
     ({"query": {"regexp": {"a": "(a+)+"}}}, {}, "ostiary.search.unsupported", ["regexp"]),

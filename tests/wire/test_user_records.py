@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -97,6 +98,30 @@ def test_nulls_for_profiles_leave_them_as_they_are(api: Api, admin: str, ann: st
     updated = api.call("security:updateUser", body, jwt=admin, _id=ann).result["_source"]
     expected = {"profileIds": ["default"], "name": "Ann", "a": 2, "_kuzzle_info": CHANGED}
     assert differences(expected, updated) == []
+
+
+def test_properties_are_taken_away_in_one_step_with_others_being_changed(
+    api: Api, admin: str, ann: str
+) -> None:
+    updated = api.call("security:updateUser", {"b": 2}, jwt=admin, _id=ann, remove="a,gone")
+    expected = {"profileIds": ["default"], "name": "Ann", "b": 2, "_kuzzle_info": CHANGED}
+    assert differences(expected, updated.result["_source"]) == []
+    found = {"bool": {"filter": [{"ids": {"values": [ann]}}, {"exists": {"field": "a"}}]}}
+    assert api.call("security:searchUsers", {"query": found}, jwt=admin).result["total"] == 0
+
+
+def test_who_was_changed_since_they_were_read_is_not_changed_again(
+    api: Api, admin: str, ann: str
+) -> None:
+    read = api.call("security:getUser", jwt=admin, _id=ann).result["_source"]["_kuzzle_info"]
+    since = read["createdAt"]
+    time.sleep(0.002)  # The first change is not made in the instant of the creation.
+    first = api.call("security:updateUser", {"a": 2}, jwt=admin, _id=ann, ifUnchangedSince=since)
+    assert first.status == 200
+    second = api.call("security:updateUser", {"a": 3}, jwt=admin, _id=ann, ifUnchangedSince=since)
+    assert (second.status, second.error_id) == (412, "ostiary.rights.changed_meanwhile")
+    now = api.call("security:getUser", jwt=admin, _id=ann).result["_source"]
+    assert now["a"] == 2
 
 
 def test_anonymous_stays_as_it_is(api: Api, admin: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from ostiary.body import decode
+from ostiary.pages.fields import Fields
 from ostiary.pages.visit import Refused, Visit
 
 
@@ -17,10 +18,17 @@ def read_fields(
 
     :param strategy: as ``auth:describeStrategies`` describes it.
     """
+    return fields_in(visit.form, strategy, asked)
+
+
+def fields_in(
+    form: Fields, strategy: Mapping[str, Any], asked: Literal["login", "registration"]
+) -> dict[str, Any]:
+    """Return the same of any fields, such as a part of a form."""
     return {
-        field["name"]: _value(field["kind"], visit.form.text(field["name"]))
+        field["name"]: _value(field["kind"], form.text(field["name"]))
         for field in strategy["fields"]
-        if field[asked] and visit.form.text(field["name"]) != ""
+        if field[asked] and form.text(field["name"]) != ""
     }
 
 

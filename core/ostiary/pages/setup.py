@@ -6,11 +6,15 @@ puts it into a form; from then on it stands in that form only, and in nothing th
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from ostiary.dispatch import SETUP_HEADER
+from ostiary.pages.account.held import ways
 from ostiary.pages.credentials import at_fault, read_fields
 from ostiary.pages.declaring import Pages
+from ostiary.pages.onward import Onward
+from ostiary.pages.sign_in import step
 from ostiary.pages.visit import Refused, Visit
 from ostiary.request import Answer
 
@@ -18,8 +22,7 @@ pages = Pages()
 
 CREATE = ("security", "createFirstAdmin")
 EXISTS = ("server", "adminExists")
-WRONG = 401
-THERE_IS_ONE = "api.process.admin_exists"
+THERE_IS_ONE, NO_RIGHT = "api.process.admin_exists", "security.rights."
 
 WELCOME = "/-/setup/welcome"
 SECRET, NAME, KUID, RESET, OWN = (
@@ -40,6 +43,7 @@ OWN_ACCOUNT = (
     "deleteMyCredentials",
     "getMyCredentials",
     "getMySessions",
+    "getMySignIns",
     "getStrategies",
     "refreshToken",
     "revokeMySession",
@@ -51,6 +55,7 @@ outlive a session."""
 
 
 @pages.get("/-/setup", public=True)
+@pages.get("/-/setup/secret", public=True)
 async def setup(visit: Visit) -> Answer:
     """Ask for the setup secret, or go on where none is needed."""
     if await _is_done(visit):
@@ -63,9 +68,13 @@ async def setup(visit: Visit) -> Answer:
 @pages.post("/-/setup/secret", public=True)
 async def open_setup(visit: Visit) -> Answer:
     """Take the setup secret, and ask who the first administrator is to be."""
-    if await visit.may_with(_header(visit), *CREATE):
-        return await _offered(visit)
-    return visit.page("setup/secret.html", WRONG, wrong=True)
+    try:
+        # Nobody is made of nothing; but who does not hold the secret hears something else.
+        await visit.ask(*CREATE, {}, also=_header(visit))
+    except Refused as refused:
+        if (closed := _closed(visit, refused)) is not None:
+            return closed
+    return await _offered(visit)
 
 
 @pages.post("/-/setup", public=True)
@@ -92,11 +101,8 @@ async def make(visit: Visit) -> Answer:
             reset=visit.form.text(RESET) == "yes" or None,
         )
     except Refused as refused:
-        if refused.id == THERE_IS_ONE:
-            return _done(visit, refused.status)
-        if refused.status == WRONG:
-            return visit.page("setup/secret.html", WRONG, wrong=True)
-        return await _offered(visit, refused, strategy)
+        closed = _closed(visit, refused)
+        return closed or await _offered(visit, refused, strategy)
     return await _sign_in(visit, strategy)
 
 
@@ -105,7 +111,7 @@ async def welcome(visit: Visit) -> Answer:
     """Lead on: to other ways to sign in, to one's account, to the console."""
     return visit.page(
         "setup/welcome.html",
-        others=await _others(visit),
+        others=[one.about for one in await ways(visit) if not one.held],
         own=await _own_account(visit),
         console=bool(visit.site.sections),
     )
@@ -134,25 +140,21 @@ async def _offered(
         secret=visit.form.text(SECRET),
         is_open=visit.may(*CREATE),
         again=refused is not None,
+        typed=[name for name in visit.form if visit.form.text(name)],
     )
 
 
 async def _sign_in(visit: Visit, strategy: dict[str, Any]) -> Answer:
-    """Sign the new administrator in, and do what they have asked for; else they do so themselves."""
-    wanted = visit.form.text(OWN) == "yes"
-    try:
-        fields = read_fields(visit, strategy, "login")
-        await visit.ask("auth", "login", fields, strategy=strategy["name"], cookieAuth=True)
-        if visit.token is None:
-            # It takes more than one step: the page for signing in knows the way.
-            return visit.redirect(f"/?then={WELCOME}", done="administrator")
-        if wanted:
+    """Sign the new administrator in, in as many steps as it takes, and do what they have asked for.
+
+    The administrator is there; whatever goes wrong after that can be done again.
+    """
+    before, where = visit.token, Onward(then=f"{WELCOME}?done=administrator")
+    answer = await step(visit, where, strategy["name"], read_fields(visit, strategy, "login"))
+    if visit.token != before and visit.form.text(OWN) == "yes":
+        with suppress(Refused):
             await _grant_own_account(visit)
-    except Refused:
-        # The administrator is there; whatever went wrong after that can be done again.
-        where = WELCOME if visit.token else f"/?then={WELCOME}"
-        return visit.redirect(where, done="administrator")
-    return visit.redirect(WELCOME, done="administrator")
+    return answer
 
 
 async def _strategies(visit: Visit) -> list[dict[str, Any]]:
@@ -162,19 +164,6 @@ async def _strategies(visit: Visit) -> list[dict[str, Any]]:
         for one in await visit.site.behind.strategies()
         if not one["redirects"] and any(field["registration"] for field in one["fields"])
     ]
-
-
-async def _others(visit: Visit) -> list[dict[str, Any]]:
-    """Return the strategies that are installed, and that who is signed in has no credentials of."""
-    found = []
-    for one in await visit.site.behind.strategies():
-        try:
-            if not await visit.call("auth", "credentialsExist", strategy=one["name"]):
-                found.append(one)
-        except Refused:
-            # Without the right to know, or while its plugin fails: it is offered.
-            found.append(one)
-    return found
 
 
 async def _own_account(visit: Visit) -> bool | None:
@@ -214,6 +203,15 @@ async def _is_done(visit: Visit) -> bool:
     if not visit.may(*EXISTS):
         return False
     return bool((await visit.call(*EXISTS))["exists"])
+
+
+def _closed(visit: Visit, refused: Refused) -> Answer | None:
+    """Return what to tell who comes too late, or with a wrong secret; None if it is not that."""
+    if refused.id == THERE_IS_ONE:
+        return _done(visit, refused.status)
+    if refused.id.startswith(NO_RIGHT):
+        return visit.page("setup/secret.html", refused.status, wrong=True)
+    return None
 
 
 def _done(visit: Visit, status: int = 200) -> Answer:

@@ -141,11 +141,6 @@ class Visit:
             self._request(controller, action, args, None)
         )
 
-    async def may_with(self, also: Mapping[bytes, bytes], controller: str, action: str) -> bool:
-        """Tell the same of a request with further headers, in lower case, such as a secret."""
-        request = self._with(also, self._request(controller, action, {}, None))
-        return await self._dispatcher.admits(request)
-
     def may_run(self, name: str) -> bool:
         """Tell the same of an action as it is written: ``security:searchUsers``.
 

@@ -31,6 +31,19 @@ WORDS = {
         ),
         mark("This does not work at the moment. Try again later, or in another way."),
     ),
+    "ostiary.rights.target": mark(
+        'This user may do more than you: only who may do as much changes "{0}".'
+    ),
+    "ostiary.rights.escalation": mark(
+        'The profile "{0}" lets more be done than you may do yourself, so you cannot give it.'
+    ),
+    "ostiary.user.last_administrator": mark(
+        '"{0}" is the last administrator who is let in: make another one first.'
+    ),
+    "ostiary.credentials.last_way_in": mark("Nothing else would let this user in."),
+    "security.user.already_exists": mark('There is a user "{0}" already.'),
+    "security.user.not_found": mark('There is no user "{0}" any more.'),
+    "security.user.no_profile": mark("A user has at least one profile: tick one."),
     "security.rights.forbidden": mark("You do not have the right to do this."),
     "security.rights.unauthorized": mark("Sign in first: without that you may not do this."),
 }

@@ -81,6 +81,11 @@ class Settings:
     )
 
     @property
+    def serves_pages(self) -> bool:
+        """There are pages: they keep sessions in cookies, and are nothing without."""
+        return self.pages.enabled and self.http.cookie_authentication
+
+    @property
     def pages_url(self) -> str | None:
         """What the addresses begin with that lead to the forms of strategies; None without pages.
 
@@ -88,7 +93,7 @@ class Settings:
         open is sent in clear within this machine alone.
         """
         public = self.server.public_url
-        if public is None or not (self.pages.enabled and self.http.cookie_authentication):
+        if public is None or not self.serves_pages:
             return None
         private = self.server.over_https or _loopback(_host_of(public))
         return f"{public.rstrip('/')}{FORMS}" if private else None

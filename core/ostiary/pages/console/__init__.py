@@ -13,10 +13,16 @@ from ostiary.pages.console import (
     settings,
     tokens,
     user_rights,
+    users,
+    users_access,
+    users_one,
 )
 
 MODULES = (
     overview,
+    users,
+    users_one,
+    users_access,
     profiles,
     roles,
     user_rights,

@@ -8,7 +8,7 @@ NAMES = {
     "SignedIn": mark("Signed in"),
     "SignInRefused": mark("Sign-in refused"),
     "SignInHeldBack": mark("Sign-in held back"),
-    "LoginsReleased": mark("Let try again"),
+    "LoginsReleased": mark("Released from waiting"),
     "ReauthenticationRefused": mark("Proof before a change refused"),
     "ActionRefused": mark("Action refused"),
     "ActionRun": mark("Action run"),

@@ -120,7 +120,7 @@ async def finish(visit: Visit, wanted: Edited, stored: Source | None, editor: Ed
         if visit.by_htmx:
             return visit.page("console/preview.html", seen=seen, trouble=trouble)
         return await editor(stored, since, trouble, seen)
-    trouble = await save(visit, wanted, since)
+    trouble = await _unconfirmed(visit, wanted, stored, since) or await _save(visit, wanted, since)
     if trouble is None:
         done = "created" if stored is None else "saved"
         return visit.redirect(f"/-/console/{wanted.kind}s/{segment(wanted.id)}", done=done)
@@ -131,17 +131,32 @@ async def finish(visit: Visit, wanted: Edited, stored: Source | None, editor: Ed
     return await editor(stored, since, trouble, seen)
 
 
-async def save(visit: Visit, wanted: Edited, since: int | None) -> Trouble | None:
+def changed_at(source: Source) -> int:
+    """Return when a role or a profile was changed last."""
+    history = source["_kuzzle_info"]
+    return int(history["updatedAt"] or history["createdAt"])
+
+
+async def _unconfirmed(
+    visit: Visit, wanted: Edited, stored: Source | None, since: int | None
+) -> Trouble | None:
+    """Return why nothing is saved as long as what it would take away is not confirmed."""
+    # Who has not seen what others have saved meanwhile is told that first.
+    if stored is None or since != changed_at(stored):
+        return None
+    seen, _ = await preview(visit, wanted)
+    if seen is None or seen.sign in (None, visit.form.text("sure")):
+        return None
+    return Trouble(visit.say(UNSEEN))
+
+
+async def _save(visit: Visit, wanted: Edited, since: int | None) -> Trouble | None:
     """Save a role or a profile; return why not, if it is not saved.
 
     :param since: when it was changed last, as it was read; None makes a new one.
     """
     if wanted.body is None:
         return wanted.trouble
-    if since is not None:
-        seen, _ = await preview(visit, wanted)
-        if seen is not None and seen.sign not in (None, visit.form.text("sure")):
-            return Trouble(visit.say(UNSEEN))
     action = f"{'create' if since is None else 'update'}{KINDS[wanted.kind]}"
     args = {**wanted.args, "_id": wanted.id, "ifUnchangedSince": since}
     try:
@@ -149,12 +164,6 @@ async def save(visit: Visit, wanted: Edited, since: int | None) -> Trouble | Non
     except Refused as refused:
         return Trouble.of(refused)
     return None
-
-
-def changed_at(source: Source) -> int:
-    """Return when a role or a profile was changed last."""
-    history = source["_kuzzle_info"]
-    return int(history["updatedAt"] or history["createdAt"])
 
 
 def _sign(told: Mapping[str, Any]) -> str | None:

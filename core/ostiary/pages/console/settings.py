@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import groupby
 from typing import Any
 
 from ostiary.pages.declaring import Pages, Section
@@ -34,17 +33,15 @@ async def settings(visit: Visit) -> Answer:
         return found and not (given and one["source"] == "default")
 
     own = [one for one in told["settings"] if wanted(one)]
-    tables = [(name, list(some)) for name, some in groupby(own, key=_table)]
+    tables: dict[str, list[Any]] = {}
+    for one in own:
+        tables.setdefault(one["key"].rpartition(".")[0], []).append(one)
     return visit.page(
         "console/settings_found.html" if visit.by_htmx else "console/settings.html",
-        tables=tables,
+        tables=tables.items(),
         plugins=[one for one in told["plugins"] if wanted(one)],
         count=len(own),
         words=words,
         given=given,
         where=lambda one: visit.say(SOURCES[one["source"]], one["from"]),
     )
-
-
-def _table(setting: Mapping[str, Any]) -> str:
-    return str(setting["key"]).rpartition(".")[0]

@@ -37,12 +37,13 @@ from ostiary.filters import (
     as_text,
     words_of,
 )
+from ostiary.services.search import pages
 from ostiary.services.search.collections import COLLECTIONS
 from ostiary.services.search.pages import Finder
 from ostiary.services.user_rows import USERS
 from ostiary.services.values import write_values
 from ostiary.storage import Store
-from ostiary.storage.tables import user_profiles, users
+from ostiary.storage.tables import user_profiles, user_strategies, users
 
 pytestmark = pytest.mark.anyio
 
@@ -68,7 +69,10 @@ SCALARS: list[Any] = [
 SCALARS += [True, False, "%_", "[x]", "\\", "*", "a*b", "𝄞x", "\ud7ff", "zz zz"]
 PATHS = ["p", "q", "o.x", "o", "none", "_id", "profileIds", "_kuzzle_info.createdAt"]
 PATHS += ["_kuzzle_info.updater", "_kuzzle_info.updatedAt", "_kuzzle_info"]
+PATHS += ["_kuzzle_info.status", "_kuzzle_info.strategies", "*"]
 PROFILES = ["default", "admin", "a"]
+STRATEGIES = ["a", "b"]
+LISTS = {"profile_ids", "strategies"}
 NUMBERS = {"_kuzzle_info.createdAt", "_kuzzle_info.updatedAt"}
 
 
@@ -93,6 +97,8 @@ def some_documents(seed: int) -> list[dict[str, Any]]:
             "created_at": chance.randrange(5),
             "updated_at": chance.choice([None, 1, 2]),
             "updater": chance.choice([None, "a", "b"]),
+            "status": chance.choice(["enabled", "enabled", "disabled"]),
+            "strategies": chance.sample(STRATEGIES, chance.randrange(3)),
         }
 
     return [document(number) for number in range(60)]
@@ -105,13 +111,16 @@ DOCUMENTS = some_documents(20)
 async def filled(core: Store) -> Store:
     async with core.begin() as db:
         for document in DOCUMENTS:
-            row = {name: one for name, one in document.items() if name != "profile_ids"}
-            row |= {"generation": "1", "status": "enabled", "author": "a"}
+            row = {name: one for name, one in document.items() if name not in LISTS}
+            row |= {"generation": "1", "author": "a"}
             await db.execute(insert(users).values(row))
             await write_values(db, USERS, row["kuid"], row["content"], new=True)
             for position, id in enumerate(document["profile_ids"]):
                 place = {"kuid": row["kuid"], "position": position, "profile_id": id}
                 await db.execute(insert(user_profiles).values(place))
+            for name in document["strategies"]:
+                held = {"kuid": row["kuid"], "strategy": name, "created_at": 1}
+                await db.execute(insert(user_strategies).values(held))
     return core
 
 
@@ -145,9 +154,14 @@ def values(document: dict[str, Any], path: str) -> list[Any]:
         "_kuzzle_info.createdAt": [document["created_at"]],
         "_kuzzle_info.updatedAt": [document["updated_at"]],
         "_kuzzle_info.updater": [document["updater"]],
+        "_kuzzle_info.status": [document["status"]] if document["status"] == "disabled" else [],
+        "_kuzzle_info.strategies": document["strategies"],
     }
     if path in system:
         return [value for value in system[path] if value is not None]
+    if path == "*":
+        everywhere = dict.fromkeys(at for at, _ in flat("", document["content"]))
+        return [value for at in everywhere for value in values(document, at)]
     found: dict[str, Any] = {}
     for at, value in flat("", document["content"]):
         number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -276,7 +290,8 @@ def compare(orders: tuple[Order, ...], one: dict[str, Any], other: dict[str, Any
 
 def place(order: Order, document: dict[str, Any]) -> tuple[int, Any]:
     extreme = max if order.descending else min
-    found = values(document, order.path)
+    # What is anywhere has no order.
+    found = [] if order.path == "*" else values(document, order.path)
     numbers = [float(one) for one in found if is_number(one)]
     texts = [as_text(one) for one in found if not is_number(one)]
     if numbers:
@@ -355,6 +370,22 @@ async def test_both_databases_find_what_a_filter_says_in_the_order_asked_for(
     assert set(ids) == set(wanted)
     assert ids == wanted
     assert total == len(wanted)
+
+
+@given(filter=filters, order=orders, counted=st.none() | st.integers(0, 20))
+@settings(max_examples=60)
+async def test_where_lists_are_long_the_same_is_found_and_no_more_is_counted_than_was_asked_for(
+    filled: Store, filter: Filter, order: tuple[Order, ...], counted: int | None
+) -> None:
+    wanted = expected(filter, order)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "ENOUGH", 3)
+        patch.setattr(pages, "VERY_MANY", 6)
+        async with filled.read(apart=True) as db:
+            finder = await Finder.of(db, COLLECTIONS[USERS], filter, order, counted)
+            assert (await finder.page(1000)).ids == wanted
+            total = await finder.count()
+    assert total == (len(wanted) if counted is None else min(len(wanted), counted))
 
 
 @given(filter=filters, order=orders, size=st.integers(1, 25))

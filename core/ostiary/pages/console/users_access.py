@@ -1,0 +1,116 @@
+"""How one user comes in: their credentials of each strategy, their sessions, their API keys."""
+
+from __future__ import annotations
+
+from ostiary.pages.console.users_forms import Mistaken, credentials_of, told
+from ostiary.pages.console.users_one import ONE, address, shown
+from ostiary.pages.console.users_parts import Parts
+from ostiary.pages.declaring import Pages
+from ostiary.pages.languages import mark
+from ostiary.pages.visit import Refused, Visit
+from ostiary.request import Answer
+
+pages = Pages()
+
+CREDENTIALS = f"{ONE}/credentials/{{strategy}}"
+MISSING = 404
+
+
+@pages.post(CREDENTIALS, needs="security:getCredentials")
+async def write_credentials(visit: Visit) -> Answer:
+    """Give a user credentials of a strategy, or change some fields of theirs."""
+    kuid, name = visit.values["kuid"], visit.values["strategy"]
+    held = (await Parts.of(visit, kuid)).held(name)
+    if held is None:
+        return await shown(visit, Mistaken(mark("There is no such strategy.")))
+    action = "createCredentials" if held.seen is None else "updateCredentials"
+    try:
+        fields = credentials_of(visit, held.strategy)
+        if not fields:
+            raise Mistaken(mark("Nothing was filled in."))  # noqa: TRY301 - told as refusals are
+        await visit.call("security", action, fields, strategy=name, _id=kuid)
+    except (Refused, Mistaken) as problem:
+        return await shown(visit, problem)
+    return visit.redirect(address(visit), done="saved")
+
+
+@pages.get(f"{CREDENTIALS}/delete", needs="security:deleteCredentials")
+async def ask_to_delete_credentials(visit: Visit) -> Answer:
+    """Say what taking credentials away does to their user."""
+    return await _ask(visit)
+
+
+@pages.post(f"{CREDENTIALS}/delete", needs="security:deleteCredentials")
+async def delete_credentials(visit: Visit) -> Answer:
+    """Take credentials away; the last way in only from who was told so."""
+    last = visit.form.text("last") == "yes"
+    try:
+        await visit.call(
+            "security",
+            "deleteCredentials",
+            strategy=visit.values["strategy"],
+            _id=visit.values["kuid"],
+            force=last or None,
+        )
+    except Refused as problem:
+        return await _ask(visit, problem)
+    return visit.redirect(address(visit), done="deleted")
+
+
+@pages.post(f"{ONE}/sessions", needs="security:getSessions")
+async def end_sessions(visit: Visit) -> Answer:
+    """End one session of a user, or all."""
+    kuid, session = visit.values["kuid"], visit.form.text("session")
+    try:
+        if session:
+            await visit.call("security", "revokeSession", userId=kuid, _id=session)
+        else:
+            await visit.call("security", "revokeTokens", _id=kuid)
+    except Refused as problem:
+        return await shown(visit, problem)
+    return visit.redirect(address(visit), done="ended")
+
+
+@pages.post(f"{ONE}/keys", needs="security:createApiKey")
+async def make_key(visit: Visit) -> Answer:
+    """Make an API key, which is shown this once."""
+    try:
+        made = await visit.call(
+            "security",
+            "createApiKey",
+            {"description": visit.form.text("description")},
+            userId=visit.values["kuid"],
+            expiresIn=visit.form.text("expiresIn").strip() or None,
+        )
+    except Refused as problem:
+        return await shown(visit, problem)
+    return await shown(visit, made=made)
+
+
+@pages.post(f"{ONE}/keys/delete", needs="security:deleteApiKey")
+async def delete_key(visit: Visit) -> Answer:
+    """Delete an API key."""
+    try:
+        await visit.call(
+            "security", "deleteApiKey", userId=visit.values["kuid"], _id=visit.form.text("key")
+        )
+    except Refused as problem:
+        return await shown(visit, problem)
+    return visit.redirect(address(visit), done="deleted")
+
+
+async def _ask(visit: Visit, problem: Refused | None = None) -> Answer:
+    kuid, name = visit.values["kuid"], visit.values["strategy"]
+    parts = await Parts.of(visit, kuid)
+    held = parts.held(name)
+    if held is None:
+        return await shown(visit, Mistaken(mark("There is no such strategy.")))
+    return visit.page(
+        "console/users/credentials_delete.html",
+        200 if problem is None else problem.status,
+        kuid=kuid,
+        here=address(visit),
+        held=held,
+        last=parts.ways_in <= 1,
+        problem=told(visit, problem),
+    )

@@ -1,0 +1,161 @@
+"""One user: who they are, whether they are let in, and what goes when they go."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ostiary.pages.console.users_editing import Edited, merged
+from ostiary.pages.console.users_forms import (
+    OWN,
+    Mistaken,
+    Profiles,
+    profiles_of,
+    read_properties,
+    told,
+)
+from ostiary.pages.console.users_parts import Parts
+from ostiary.pages.declaring import Pages
+from ostiary.pages.languages import mark
+from ostiary.pages.rendering import segment
+from ostiary.pages.visit import Refused, Visit
+from ostiary.request import Answer
+
+pages = Pages()
+
+READ, UPDATE = "security:getUser", "security:updateUser"
+ONE = "/-/console/users/{kuid}"
+CHANGED = "ostiary.rights.changed_meanwhile"
+TRIES = 3
+"""Times that a change is merged with what others have changed in the same moment."""
+
+
+def address(visit: Visit) -> str:
+    """Return where the page of the user is that a path names."""
+    return f"/-/console/users/{segment(visit.values['kuid'])}"
+
+
+@pages.get(ONE, needs=READ)
+async def user(visit: Visit) -> Answer:
+    """Show a user."""
+    return await shown(visit)
+
+
+@pages.post(f"{ONE}/edit", needs=UPDATE)
+async def edit(visit: Visit) -> Answer:
+    """Change of a user what was changed in the form, and nothing else."""
+    try:
+        edited = Edited(
+            read_properties(visit.form.text("loaded") or "{}"),
+            visit.form.all("loadedProfile"),
+            read_properties(visit.form.text("properties")),
+            profiles_of(visit),
+        )
+        await _save(visit, edited)
+    except (Refused, Mistaken) as problem:
+        return await shown(visit, problem, typed=visit.form.text("properties"))
+    return visit.redirect(address(visit), done="saved")
+
+
+@pages.post(f"{ONE}/status", needs=READ)
+async def switch(visit: Visit) -> Answer:
+    """Let a user in no more, or again."""
+    action = "disableUser" if visit.form.text("do") == "disable" else "enableUser"
+    try:
+        await visit.call("security", action, _id=visit.values["kuid"])
+    except Refused as problem:
+        return await shown(visit, problem)
+    return visit.redirect(address(visit), done="saved")
+
+
+@pages.get(f"{ONE}/delete", needs="security:deleteUser")
+async def ask_to_delete(visit: Visit) -> Answer:
+    """Say what goes with a user, and ask for their kuid."""
+    return await _ask_to_delete(visit)
+
+
+@pages.post(f"{ONE}/delete", needs="security:deleteUser")
+async def delete(visit: Visit) -> Answer:
+    """Delete a user whose kuid was typed."""
+    kuid = visit.values["kuid"]
+    if visit.form.text("typed").strip() != kuid:
+        return await _ask_to_delete(
+            visit, Mistaken(mark("That is not the identifier of this user."))
+        )
+    try:
+        await visit.call("security", "deleteUser", _id=kuid)
+    except Refused as problem:
+        return await _ask_to_delete(visit, problem)
+    return visit.redirect("/-/console/users", done="deleted")
+
+
+async def shown(
+    visit: Visit,
+    problem: Refused | Mistaken | None = None,
+    *,
+    typed: str | None = None,
+    made: dict[str, Any] | None = None,
+) -> Answer:
+    """Return the page of a user.
+
+    :param problem: what has kept something from being done.
+    :param typed: properties as they were typed, and not saved.
+    :param made: an API key that was made just now, with its text.
+    """
+    found = await visit.call("security", "getUser", _id=visit.values["kuid"])
+    source = found["_source"]
+    content = {name: value for name, value in source.items() if name not in OWN}
+    return visit.page(
+        "console/users/one.html",
+        200 if problem is None else problem.status,
+        user=found,
+        here=address(visit),
+        info=source.get("_kuzzle_info", {}),
+        enabled=source.get("_kuzzle_info", {}).get("status", "enabled") == "enabled",
+        content=content,
+        held=source["profileIds"],
+        profiles=await Profiles.of(visit),
+        problem=told(visit, problem),
+        typed=typed,
+        written=json.dumps(content, ensure_ascii=False, indent=2),
+        made=made,
+        parts=await Parts.of(visit, visit.values["kuid"]),
+        mine=visit.me is not None and visit.me.get("_id") == found["_id"],
+    )
+
+
+async def _save(visit: Visit, edited: Edited) -> None:
+    for attempt in range(1, TRIES + 1):
+        current = await visit.call("security", "getUser", _id=visit.values["kuid"])
+        change = merged(edited, current["_source"])
+        if change.nothing:
+            return
+        try:
+            await visit.call(
+                "security",
+                "updateUser",
+                change.body,
+                _id=visit.values["kuid"],
+                remove=change.remove or None,
+                ifUnchangedSince=change.since,
+            )
+        except Refused as refused:
+            # Others have written between our two steps: look again.
+            if refused.id != CHANGED or attempt == TRIES:
+                raise
+        else:
+            return
+
+
+async def _ask_to_delete(visit: Visit, problem: Refused | Mistaken | None = None) -> Answer:
+    kuid = visit.values["kuid"]
+    await visit.call("security", "getUser", _id=kuid)
+    return visit.page(
+        "console/users/delete.html",
+        200 if problem is None else problem.status,
+        kuid=kuid,
+        here=address(visit),
+        parts=await Parts.of(visit, kuid),
+        problem=told(visit, problem),
+        mine=visit.me is not None and visit.me.get("_id") == kuid,
+    )
