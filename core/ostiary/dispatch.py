@@ -113,6 +113,10 @@ class Dispatcher:
         """Encode a response that no action gives: health, and what comes before routing."""
         return self._encode(request, 200, None, result, NO_HEADERS)
 
+    def put_off(self, request: Request) -> Answer:
+        """Encode the response to who asks whether the server is ready, when it is not."""
+        return self._told(errors.Overloaded(retry_after=1), request)
+
     async def _run(self, request: Request) -> Any:
         if request.args or not request.controller or not request.action:
             _check_members(request)
@@ -191,6 +195,9 @@ class Dispatcher:
     ) -> Answer:
         """Encode the response of an error."""
         self._tally.refuse(error.status)
+        return self._told(error, request, room=room)
+
+    def _told(self, error: errors.OstiaryError, request: Request, *, room: bool = False) -> Answer:
         headers = error.headers
         if error.retry_after is not None:
             headers = {**headers, "retry-after": str(error.retry_after)}

@@ -153,7 +153,7 @@ class Http:
         if verb != "GET":
             return self._dispatcher.greet(request, {})
         if path == b"/_ready" and not await self._ready():
-            raise errors.Overloaded(retry_after=1)
+            return self._dispatcher.put_off(request)
         return self._dispatcher.greet(request)
 
     def _blank(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Request:

@@ -35,6 +35,8 @@ WORKER_PATIENCE = 30
 GRACE = 10
 """Seconds that running requests get when the server is told to stop."""
 
+NOT_STARTED = "the server could not start; the log says why"
+
 TICK = 1.0
 """Seconds between two looks at the clock, for the header ``Date``."""
 
@@ -97,7 +99,11 @@ def run(settings: Settings, listening: Listening) -> None:
     if settings.server.workers > 1:
         # Who looks after the others may not wait either.
         log.set_up(settings.logging.level, behind=True)
-        bound = config.bind_socket()
+        try:
+            bound = config.bind_socket()
+        except SystemExit:
+            listening(settings.server.port)
+            raise StorageError(NOT_STARTED) from None
         listening(_port(bound))
         Workers(config, sockets=[bound]).run()
         return
@@ -109,7 +115,9 @@ def run(settings: Settings, listening: Listening) -> None:
     with suppress(SystemExit):
         program.run()
     if not program.started:
-        raise StorageError("the server could not start; the log says why")
+        # What is told once is told now: the next start will not.
+        listening(settings.server.port)
+        raise StorageError(NOT_STARTED)
     if not program.should_exit:
         raise StorageError("something has ended the server that was not asked to; see the log")
 

@@ -34,13 +34,13 @@ def site(folder: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def hold_back(site: Site, folder: Path) -> Callable[[str], None]:
-    """Have an account wait, for so long that no test has to hurry."""
+def hold_back(site: Site, folder: Path) -> Callable[..., None]:
+    """Have an account wait, or a device of it, for so long that no test has to hurry."""
 
-    def hold_back(name: str) -> None:
+    def hold_back(name: str, address: str | None = None) -> None:
         for place in range(FREE):
             fields = {"username": name, "password": "wrong"}
-            headers = {"X-Forwarded-For": f"198.51.100.{place}"}
+            headers = {"X-Forwarded-For": address or f"198.51.100.{place}"}
             site.api.send("POST", "/_login/local", fields, headers)
         with closing(sqlite3.connect(folder / "core.db")) as file, file:
             file.execute(
@@ -61,7 +61,7 @@ def rows(visitor: Visitor) -> list[str]:
 
 
 def test_who_is_held_back_is_shown_and_let_try_again(
-    site: Site, warden: Visitor, hold_back: Callable[[str], None]
+    site: Site, warden: Visitor, hold_back: Callable[..., None]
 ) -> None:
     site.person("ann")
     hold_back("ann")
@@ -78,7 +78,7 @@ def test_who_is_held_back_is_shown_and_let_try_again(
 
 
 def test_what_was_typed_as_a_name_is_not_shown(
-    warden: Visitor, hold_back: Callable[[str], None]
+    warden: Visitor, hold_back: Callable[..., None]
 ) -> None:
     hold_back("my secret in the wrong field")
     warden.open("/-/console/limits")
@@ -86,8 +86,24 @@ def test_what_was_typed_as_a_name_is_not_shown(
     assert "my secret" not in warden.answer.text
 
 
+def test_a_device_leads_to_what_was_tried_from_there(
+    site: Site, warden: Visitor, hold_back: Callable[..., None]
+) -> None:
+    site.person("gus")
+    home = "203.0.113.9"
+    headers = {"X-Forwarded-For": home}
+    site.api.send("POST", "/_login/local", site.credentials("gus"), headers)
+    hold_back("gus", home)
+    warden.open("/-/console/limits?user=gus")
+    (row,) = rows(warden)
+    assert "Device" in row
+    (link,) = [one for one in warden.soup("a") if one.get_text() == home]
+    tried = rows(warden.open(str(link["href"])))
+    assert ["Sign-in refused" in tried[0], "Signed in" in tried[-1]] == [True, True]
+
+
 def test_who_may_do_less_lets_nobody_guess_on(
-    site: Site, visitor: Visitor, hold_back: Callable[[str], None]
+    site: Site, visitor: Visitor, hold_back: Callable[..., None]
 ) -> None:
     role = site.role("helpers", security=["searchHeldBack", "releaseHeldBack"], auth=["*"])
     site.person("helper", role)
@@ -114,7 +130,7 @@ def test_in_dev_nothing_is_counted(new_site: NewSite) -> None:
 
 
 def test_lists_fit_a_phone(
-    site: Site, open_screen: Callable[[str, str], Screen], hold_back: Callable[[str], None]
+    site: Site, open_screen: Callable[[str, str], Screen], hold_back: Callable[..., None]
 ) -> None:
     site.person("phoebe" * 10)
     hold_back("phoebe" * 10)

@@ -124,7 +124,10 @@ def test_what_is_taken_from_many_is_confirmed(root: Visitor, site: Site, new: st
         site.person(f"{new}-{at}", new)
     path = f"{ROLES}/{new}"
     root.open(path).send(path, grant=["auth:login"], do="save")
-    assert (root.status, "Users whom it reaches 10:" in root.text) == (422, True)
+    assert (root.status, "Users whom it reaches 10" in root.text) == (422, True)
+    holders = root.soup.select_one("#preview a[href^='/-/console/users?']")
+    assert holders
+    assert holders["href"] == f"/-/console/users?profile={new}"
     assert "logout" in controllers(site, new)["auth"]["actions"]
     sign = root.soup.select_one("input[name=sure]")
     assert sign
@@ -335,6 +338,25 @@ def test_who_has_rights_to_part_sees_that_part(visitor: Visitor, site: Site, new
     assert visitor.status == 403
     assert visitor.open(f"{ROLES}.new").status == 403
     assert visitor.open("/-/console/users/root/rights").status == 403
+
+
+def test_who_may_neither_preview_nor_know_actions_edits_lines(
+    visitor: Visitor, site: Site, new: str
+) -> None:
+    site.role(new, auth=["*"], security=["searchRoles", "getRole", "updateRole"])
+    site.role(f"{new}-x", auth=["login", "logout"])
+    site.person(new, new)
+    way = visitor.open("/").soup.select_one("form[action^='/-/sign-in/']")
+    assert way is not None
+    visitor.send(str(way["action"]), username=new, password=PASSWORD)
+    path = f"{ROLES}/{new}-x"
+    visitor.open(path)
+    assert not visitor.soup.select("#preview")
+    lines = visitor.soup.select("textarea[name=others]")[0].get_text().split()
+    assert lines == ["auth:login", "auth:logout"]
+    visitor.send(path, others="auth:login\r\n!auth:logout", do="save")
+    assert "Saved." in visitor.text
+    assert controllers(site, f"{new}-x") == {"auth": {"actions": {"login": True, "logout": False}}}
 
 
 @pytest.mark.parametrize("path", [f"{ROLES}/default", f"{PROFILES}/default"])

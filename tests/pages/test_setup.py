@@ -153,6 +153,12 @@ def test_the_secret_is_in_no_address_and_in_nothing_that_is_kept(stranger: Visit
     assert field["type"] == "hidden"
 
 
+def test_who_chooses_a_language_comes_back_to_the_setup(stranger: Visitor) -> None:
+    opened(stranger).send("/-/language", language="fr")
+    assert stranger.path.startswith("/-/setup")
+    assert stranger.form("/-/setup/secret")
+
+
 def test_a_used_secret_is_refused_clearly(site: Site) -> None:
     with Visitor(site.url) as late:
         opened(late)

@@ -132,7 +132,7 @@ class Screen:
     url: str
     name: str
     context: BrowserContext
-    axe: str
+    axe: str = field(repr=False)
     troubles: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

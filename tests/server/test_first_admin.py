@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Mapping
@@ -85,6 +86,19 @@ def test_the_link_has_the_port_that_was_free(serve: Serve, workers: int) -> None
     assert link.startswith("http://[::1]:")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "/-/setup#" not in rest
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_start_that_cannot_listen_tells_it_all_the_same(serve: Serve, workers: str) -> None:
+    server = serve(environment={}, started=False)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        failed = server.run("serve", "--port", port, "--workers", workers)
+    assert failed.returncode == 1
+    (link,) = printed_links(failed.stderr)
+    assert link.startswith(f"http://127.0.0.1:{port}/-/setup#")
 
 
 def test_without_pages_there_is_no_link(serve: Serve) -> None:

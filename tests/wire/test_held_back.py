@@ -169,6 +169,22 @@ def test_a_device_of_an_account_is_told_as_far_as_it_is_known(
         assert one in held(over, guarded, user=person.kuid)
 
 
+def test_a_user_is_found_by_every_name_that_was_tried(
+    over: Api, guarded: Any, sign_in: Callable[..., Outcome], hold: Callable[[], None]
+) -> None:
+    """Each name of an account is counted for itself."""
+    person, mail = guarded.person("member"), f"of-{next(numbers)}@names.example"
+    body = {"email": [mail], "verified": [mail]}
+    args = {"_id": person.kuid, "strategy": "local"}
+    given = guarded.http.call("security:updateCredentials", body, jwt=guarded.jwt, **args)
+    assert given.status == 200, given.body
+    for _ in range(FREE):
+        sign_in(mail)
+    hold()
+    (one,) = held(over, guarded, user=person.kuid)
+    assert (one["kind"], one["kuid"]) == ("account", person.kuid)
+
+
 def test_guesses_at_a_proof_are_told_by_the_account(
     over: Api, guarded: Any, hold: Callable[[], None]
 ) -> None:

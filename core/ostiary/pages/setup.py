@@ -55,6 +55,7 @@ outlive a session."""
 
 
 @pages.get("/-/setup", public=True)
+@pages.get("/-/setup/secret", public=True)
 async def setup(visit: Visit) -> Answer:
     """Ask for the setup secret, or go on where none is needed."""
     if await _is_done(visit):

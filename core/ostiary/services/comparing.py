@@ -13,6 +13,9 @@ from ostiary.services.rights import EVERYTHING, LISTED, Grant, Name, Places, Rig
 SHOWN = 10
 """Places that are shown of an action."""
 
+MOST = 1_000_000
+"""Questions whether one grant names an action, or admits a place, that a comparison may ask."""
+
 
 class Change(Struct, frozen=True):
     """What becomes of one action: the grants that named it, and those that would."""
@@ -58,14 +61,20 @@ def named_by(*several: Iterable[Grant]) -> set[Name]:
 
 
 def compare(before: Sequence[Grant], after: Sequence[Grant], names: Iterable[Name]) -> Difference:
-    """Return what becomes of some actions, in the order of their names."""
+    """Return what becomes of some actions, in the order of their names.
+
+    :raises errors.TooManyRights: it would take seconds, in which nobody else is answered.
+    """
+    names = sorted(names)
+    asked = _check(len(names) * (len(before) + len(after)))
     granted, taken = [], []
     # Most actions are granted alike: each pair of grants is looked at once.
     known: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[bool, bool]] = {}
-    for name in sorted(names):
+    for name in names:
         had, has = _naming(before, name), _naming(after, name)
         if (had, has) not in known:
             old, new = _anywhere(before, had), _anywhere(after, has)
+            asked = _check(asked + _questions((*old, *new)))
             known[had, has] = not _within(old, new), not _within(new, old)
         more, less = known[had, has]
         change = Change(name, tuple(before[at] for at in had), tuple(after[at] for at in has))
@@ -74,6 +83,17 @@ def compare(before: Sequence[Grant], after: Sequence[Grant], names: Iterable[Nam
         if less:
             taken.append(change)
     return Difference(granted, taken)
+
+
+def _check(questions: int) -> int:
+    if questions > MOST:
+        raise errors.TooManyRights(MOST)
+    return questions
+
+
+def _questions(grants: Sequence[Grant]) -> int:
+    """Return how often it is asked whether one of some grants admits a place of them."""
+    return len(grants) * sum(len(names) or 1 for one in grants for names in one.places.values())
 
 
 def _naming(grants: Sequence[Grant], name: Name) -> tuple[int, ...]:

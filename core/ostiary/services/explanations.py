@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 from ostiary import errors
 from ostiary.actions import Action
 from ostiary.request import ANONYMOUS
+from ostiary.services.comparing import MOST
 from ostiary.services.profiles import Profiles
 from ostiary.services.rights import LISTED, Grant
 from ostiary.services.roles import Roles
@@ -41,6 +42,8 @@ class Explanations:
         :raises errors.TooManyRights: there are too many of them.
         """
         policies = await self._policies(account)
+        if len(policies) * len(self._actions) > MOST:
+            raise errors.TooManyRights(MOST)
         found = await self._roles.many([policy.role_id for policy in policies])
         controllers = {role.id: role.controllers for role in found}
         granting = [Grant(controllers.get(policy.role_id, {})) for policy in policies]

@@ -179,32 +179,38 @@ class HoldingBack:
         if account is None:
             return {}
         names: dict[bytes, Name] = {}
-        for counted in await self._hashes.of(account):
-            hash = counted.hashes[0]
-            names[hash] = Name("account", kuid, counted.strategy)
+        accounts: dict[bytes, str | None] = {
+            one.hashes[0]: one.strategy for one in await self._hashes.of(account)
+        }
+        # They may have other names to sign in with, such as addresses of mail.
+        for clue in await self._clues(audit.c.about == kuid):
+            if clue.account is not None and clue.kuid == kuid:
+                accounts[clue.account] = clue.strategy
+        for hash, strategy in accounts.items():
+            names[hash] = Name("account", kuid, strategy)
             known = select(devices.c.device).where(devices.c.account == hash)
             async with self._store.read() as db:
                 addresses = (await db.execute(known)).scalars().all()
             for address in addresses:
                 own = self._limits.of_device(hash, address)
-                names[own] = Name("device", kuid, counted.strategy)
+                names[own] = Name("device", kuid, strategy)
         return names
 
     async def _names(self, subjects: set[bytes]) -> dict[bytes, Name]:
         """Return what some hashes stand for, as far as recent refusals tell."""
-        clues = await self._clues(subjects)
+        clues = await self._clues(audit.c.account.in_(list(subjects)))
         names = self._named(clues)
         if subjects - names.keys():
             names = {**self._named(await self._more(clues)), **names}
         return names
 
-    async def _clues(self, subjects: Iterable[bytes]) -> list[Clue]:
+    async def _clues(self, which: ColumnElement[bool]) -> list[Clue]:
+        """Return what recent refusals tell: those asked for, whatever others there were."""
         allowances = self._limits.allowances
         window = 0 if allowances is None else allowances.window
         recent = audit.c.at >= self._clock() - window - LONGEST_DELAY - MINUTE
         told = (audit.c.event, audit.c.account, audit.c.address, audit.c.about, audit.c.strategy)
-        # Of an account, however many other refusals there were.
-        own = select(*told).where(audit.c.account.in_(list(subjects)), recent).distinct()
+        own = select(*told).where(which, recent).distinct()
         newest = select(*told).where(recent).order_by(audit.c.at.desc())
         last = newest.limit(LOOKED_THROUGH).subquery("newest")
         columns = [last.c[column.name] for column in told]

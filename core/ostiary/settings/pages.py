@@ -24,12 +24,12 @@ class Pages:
     logo: Annotated[
         File, "A picture that pages show beside the name: SVG, PNG, WebP or JPEG, at most 32 kB."
     ] = None
-    colors: Annotated[Colors, "Colours of the pages."] = field(default_factory=Colors)
     strategies: Annotated[
         tuple[Text, ...],
         "Strategies in the order in which they are offered to who signs in; others follow them. "
         "One with a - before its name is not offered, although it can be used.",
     ] = ()
+    colors: Annotated[Colors, "Colours of the pages."] = field(default_factory=Colors)
 
     def __post_init__(self) -> None:
         """Refuse an order in which one strategy has two places."""

@@ -38,7 +38,7 @@ async def right() -> str:
 async def mine(house: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The directory of the plugin ``badge``, where few failures are free."""
     allowances = Allowances(per_account=FREE, per_address=2 * FREE, window=900_000)
-    monkeypatch.setattr(house.services.login_limits, "_allowances", allowances)
+    monkeypatch.setattr(house.services.login_limits, "allowances", allowances)
     return house.services.directories.of("badge")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ostiary import errors
 from ostiary.request import Connection, Request
 from ostiary.services.comparing import SHOWN, compare, named_by
 from ostiary.services.rights import Grant, Rights
@@ -54,3 +56,14 @@ def test_few_of_many_places_are_shown() -> None:
     told = change.to_json()
     assert told["before"] is None
     assert (len(told["after"]["places"]), told["after"]["total"]) == (SHOWN, 50)
+
+
+def test_what_would_take_seconds_is_refused() -> None:
+    """INP-09: many places, of many roles; many actions, of many roles."""
+    role = {"a": {"actions": {"x": True}}}
+    many = [Grant(role, {f"i{at}": frozenset()}) for at in range(2000)]
+    with pytest.raises(errors.TooManyRights):
+        compare((), many, [("a", "x")])
+    names = [("a", str(at)) for at in range(20_000)]
+    with pytest.raises(errors.TooManyRights):
+        compare((), [Grant(role)] * 100, names)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from ostiary import errors
+from ostiary.app import keep_house
 from ostiary.services.batches import Batch
 from ostiary.services.minutes import Minutes
 from ostiary.services.tally import Tally
@@ -109,6 +111,25 @@ async def test_what_could_not_be_written_waits(office: Office, house: Any) -> No
     house.monkeypatch.undo()
     assert await office.flush() == [1, 0]
     assert await office.counts(MINUTE) == [(0, 1)]
+
+
+async def test_the_housekeeping_writes_minutes_and_at_the_end_the_last_one(house: Any) -> None:
+    services, stopping = house.services, asyncio.Event()
+
+    async def sign_ins() -> int:
+        steps = await services.minutes.read(0, 10 * NOON, HOUR)
+        return sum(step.counts["sign_ins"] for step in steps)
+
+    services.tally.sign_in()
+    services.tally.close()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(keep_house(services, stopping))
+        async with asyncio.timeout(30):
+            while await sign_ins() != 1:
+                await asyncio.sleep(0.01)
+        services.tally.sign_in()
+        stopping.set()
+    assert await sign_ins() == 2
 
 
 async def test_old_minutes_go(office: Office) -> None:

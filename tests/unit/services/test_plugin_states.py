@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,10 @@ from sqlalchemy import update
 from ostiary import errors
 from ostiary.circuits import FAILURES
 from ostiary.services.plugin_records import PluginRecords
+from ostiary.settings import load
+from ostiary.startup import opened
 from ostiary.storage.tables import plugins
+from ostiary.testing.packages import badge, installed
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +49,7 @@ async def test_who_would_be_locked_out_is_told_of_each(house: Any) -> None:
     assert (await told(house, "card"))["lockout"]["users"] == 0
 
 
-async def test_what_is_disabled_for_the_next_start_is_loaded_still(
+async def test_what_is_disabled_is_loaded_still_until_the_next_start(
     house: Any, open_house: Callable[..., Any]
 ) -> None:
     records = PluginRecords(house.store, lambda: 1_700_000_000_000)
@@ -53,6 +58,29 @@ async def test_what_is_disabled_for_the_next_start_is_loaded_still(
     await records.disable(record)
     found = await told(house, "card")
     assert (found["state"], found["disabledAt"]) == ("loaded", 1_700_000_000_000)
+    later = await open_house()
+    assert (await told(later, "card"))["state"] == "disabled"
+    # And once it is enabled, until the start after.
+    await records.enable("card")
+    found = await told(later, "card")
+    assert (found["state"], found["disabledAt"]) == ("disabled", None)
+
+
+async def test_what_was_installed_since_the_start_is_new(house: Any, tmp_path: Path) -> None:
+    with installed(tmp_path / "late", badge("late")):
+        found = await told(house, "late")
+    assert (found["state"], found["version"], found["store"]) == ("new", "1.0", None)
+    assert found["reason"]
+
+
+async def test_a_failsafe_start_says_that_it_has_loaded_none(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "data")
+    given = {"data.dir": str(tmp_path / "data")}
+    settings = load(config=None, environment={}, overrides=given, failsafe=True)
+    async with opened(settings) as core:
+        found = {one["name"]: one for one in await core.services.plugin_states.describe()}
+    assert found["badge"]["state"] == "not loaded"
+    assert "--failsafe" in found["badge"]["reason"]
 
 
 async def test_a_plugin_that_is_not_allowed_says_why_and_who_misses_it(

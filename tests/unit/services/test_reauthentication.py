@@ -221,7 +221,7 @@ async def test_without_limits_as_in_dev_the_proof_is_still_asked_for(
     house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PWD-08"""
-    monkeypatch.setattr(house.services.login_limits, "_allowances", None)
+    monkeypatch.setattr(house.services.login_limits, "allowances", None)
     for _ in range(2 * FREE):
         assert (await wrong(house)).id == "plugin.lock.wrong_proof"
     await prove(house, "1234")

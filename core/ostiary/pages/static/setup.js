@@ -6,7 +6,11 @@ function take() {
   const secret = location.hash.slice(1);
   if (!field || !secret || secret === "main") return;
   history.replaceState(null, "", location.pathname);
-  field.value = decodeURIComponent(secret);
+  try {
+    field.value = decodeURIComponent(secret);
+  } catch {
+    field.value = secret;
+  }
   field.form.requestSubmit();
 }
 

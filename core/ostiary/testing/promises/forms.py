@@ -9,7 +9,7 @@ from ostiary import errors
 from ostiary.request import Connection, Request
 from ostiary.strategies import Form, described
 from ostiary.testing.promise import NotAsked, expect, promise
-from ostiary.testing.subject import MADE
+from ostiary.testing.subject import MADE, Credentials
 from ostiary.testing.trial import Bench, Trial
 
 FIRST = "trial-first"
@@ -21,26 +21,36 @@ async def forms(trial: Trial) -> None:
     async with trial.open() as bench:
         if not bench.strategy.forms:
             raise NotAsked("the strategy declares no forms")
-        await bench.create(FIRST, bench.sample.good(0))
+        sample, identifier = bench.sample, bench.strategy.identifier
+        await bench.create(FIRST, sample.good())
+        # A secret that is filled in is wrong for either: of one's own account it may do something.
+        mine = sample.wrong or sample.good()
+        nobodys = (
+            sample.good(1)
+            if identifier is None
+            else {**mine, identifier: sample.good(1)[identifier]}
+        )
         for form in bench.strategy.forms:
             if form.code is None:
-                known, unknown = [await _outcome(bench, form, n) for n in (0, 1)]
+                known, unknown = [await _outcome(bench, form, one) for one in (mine, nobodys)]
                 told = f"{form.name}: for a user {known}, for nobody {unknown}"
                 expect(known == unknown, told)
             else:
-                outcome = await _outcome(bench, form, 0, **{form.code: secrets.token_urlsafe(32)})
+                outcome = await _outcome(
+                    bench, form, mine, **{form.code: secrets.token_urlsafe(32)}
+                )
                 refused = isinstance(outcome, dict) and "status" in outcome
                 expect(refused, f"{form.name}: a code of nobody's is answered with {outcome}")
 
 
-async def _outcome(bench: Bench, form: Form, n: int, **code: str) -> Any:
+async def _outcome(bench: Bench, form: Form, credentials: Credentials, **code: str) -> Any:
     """Return what a form is answered with, or the error that refuses it.
 
-    :param n: whose credentials are filled in, where fields are called alike.
+    :param credentials: what is filled in where fields are called alike.
     """
-    good, wire_name = bench.sample.good(n), bench.plugin.wire_name
+    wire_name = bench.plugin.wire_name
     body = {
-        one.name: good.get(one.name, MADE.get(one.kind, "correct horse battery staple"))
+        one.name: credentials.get(one.name, MADE.get(one.kind, "correct horse battery staple"))
         for one in described(form.fields)
     }
     controller, _, name = form.action.rpartition(":")

@@ -38,6 +38,24 @@ async def test_a_reset_goes_to_the_address_that_was_typed(
     assert await post.rows() == []
 
 
+async def test_without_pages_of_the_operator_mail_leads_to_those_of_the_server(
+    post: Post, inbox: Inbox, settings: dict[str, Any]
+) -> None:
+    """The code stands behind the #, which reaches no server."""
+    own = {name: one for name, one in settings.items() if not name.endswith("Url")}
+    pages_url = "https://auth.example.com/-/forms"
+    post.local = post.local.configured(mail=own, pagesUrl=pages_url)
+    await post.account("ann", "ann@example.org", unverified=("ann@example.net",))
+    await post.ask("ann")
+    await post.claim("ann", "ann@example.net")
+    await post.deliver()
+    texts = {mail["Subject"]: mail.get_body(("plain",)) for mail in inbox.mails}
+    for subject, form in ((RESET, "new-password"), (VERIFY, "verify-address")):
+        text = texts[subject]
+        assert text is not None
+        assert f"{pages_url}/local/{form}#token=" in text.get_content()
+
+
 async def test_a_reset_by_user_name_goes_to_every_verified_address(
     post: Post, inbox: Inbox
 ) -> None:

@@ -19,7 +19,11 @@ class {{ cookiecutter.__class }}Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class {{ cookiecutter.__class }}Strategy(Strategy):
-    """Users sign in with a member number and a phrase that only they know."""
+    """Users sign in with a member number and a phrase that only they know.
+
+    Pages draw it from what is declared here. For who cannot sign in, such as somebody who has
+    forgotten the phrase, declare ``forms``: actions of this plugin that pages draw as well.
+    """
 
     name: str = "{{ cookiecutter.__slug }}"
     label: str = {{ cookiecutter.__name_in_python }}
