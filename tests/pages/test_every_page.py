@@ -102,7 +102,7 @@ def fill(site: Site) -> Values:
     return {
         "/": {"strategy": "local", "form": "new-password", "id": "nothing"},
         "/-/account/keys": {"id": key["_id"]},
-        "/-/console/users": {"id": id, "key": key["_id"]},
+        "/-/console/users": {"id": id, "kuid": id},
         "/-/console/profiles": {"id": EVIL},
         "/-/console/roles": {"id": EVIL},
     }
