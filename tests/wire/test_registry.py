@@ -32,7 +32,6 @@ EXTRA: dict[str, str] = {
     "auth:login codeChallenge": "issue 6: and the page hands in a one-time code",
     "auth:login leadBack": "issue 8: pages sign in for applications elsewhere, by any strategy",
     "auth:login noRedirect": "issue 6: pages cannot read a 302, and an invitation may stand in no link",
-    "auth:login leadBack": "issue 8: a page signs in with a password for an application elsewhere, too",
     "auth:createMyCredentials state": "issue 6: it is finished as a login of several steps is",
     "auth:createMyCredentials noRedirect": "issue 6: pages cannot read a 302",
     "auth:deleteMyCredentials force": "issue 6: the last way in is not unlinked by mistake",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from ostiary.body import decode
 from ostiary.pages.fields import Fields
 from ostiary.pages.visit import Refused, Visit
 
@@ -52,7 +52,7 @@ def _value(kind: str, text: str) -> Any:
     if kind not in ("number", "json"):
         return text
     try:
-        return json.loads(text)
+        return decode(text)
     except ValueError:
         return text
 

@@ -32,5 +32,5 @@ def test_of_what_nobody_knows_the_beginning_is_shown() -> None:
 
 
 def test_an_agent_is_no_markup() -> None:
-    shown = environment("en").from_string("{{ agent | device }}").render(agent=HOSTILE)
+    shown = environment("en", ()).from_string("{{ agent | device }}").render(agent=HOSTILE)
     assert "<" not in shown

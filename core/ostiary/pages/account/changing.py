@@ -95,7 +95,7 @@ def _before(field: dict[str, Any], value: Any) -> Written:
 def _drawn(visit: Visit, field: dict[str, Any], before: Written) -> dict[str, Any]:
     """Return how a field is drawn in this form: what shows nothing may be left out."""
     more = KEPT if field["secret"] else LINES if before.kind == "lines" else None
-    words = " ".join(filter(None, [field["help"], more and visit.say(more)]))
+    words = " ".join(visit.say(one) for one in (field["help"], more) if one)
     kind = "json" if before.long else field["kind"]
     required = field["required"] and before.text != ""
     return {**field, "kind": kind, "required": required, "help": words}
