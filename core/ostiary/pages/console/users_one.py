@@ -32,7 +32,7 @@ TRIES = 3
 
 def address(visit: Visit) -> str:
     """Return where the page of the user is that a path names."""
-    return f"/-/console/users/{segment(visit.values['kuid'])}"
+    return f"/-/console/users/{segment(visit.values['id'])}"
 
 
 @pages.get(ONE, needs=READ)
