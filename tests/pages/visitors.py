@@ -30,6 +30,14 @@ CONTRAST = {"runOnly": ["color-contrast", "link-in-text-block"]}
 EVERY_RULE: dict[str, Any] = {"rules": {"target-size": {"enabled": True}}}
 """All that axe-core does by itself, best practices among it, and how large a target is."""
 
+TOO_WIDE = """() => {
+    const all = document.documentElement
+    if (all.scrollWidth <= all.clientWidth) return []
+    return [all, ...document.body.querySelectorAll("*")].filter(one => !one.closest(".scroll"))
+        .filter(one => one.getBoundingClientRect().right > all.clientWidth || one === all)
+        .map(one => one.outerHTML.slice(0, 200))
+}"""
+
 FAULTS = """async options => (await axe.run(options)).violations.map(
     rule => `${rule.id}: ${rule.help}: ${rule.nodes.map(one => one.html).join(" | ")}`
 )"""
@@ -157,25 +165,18 @@ class Screen:
             faults += self._judged(EVERY_RULE if scheme == "light" else CONTRAST)
         self.page.emulate_media(color_scheme="light")
         assert faults == [], f"{name} on a {self.name}"
-        assert not self.overflows(), f"{name} is wider than the screen of a {self.name}"
+        assert self.overflows() == [], f"{name} is wider than the screen of a {self.name}"
         assert self.troubles == []
 
-    def overflows(self) -> bool:
-        """Tell whether the page has to be scrolled sideways, on this screen or a smaller one."""
+    def overflows(self) -> list[str]:
+        """Return what makes the page be scrolled sideways, on this screen or a smaller one."""
         before = self.page.viewport_size
         assert before is not None
-        wide = self._is_wide()
+        found: list[str] = self.page.evaluate(TOO_WIDE)
         self.page.set_viewport_size({"width": NARROW, "height": before["height"]})
-        narrow = self._is_wide()
+        found += self.page.evaluate(TOO_WIDE)
         self.page.set_viewport_size(before)
-        return wide or narrow
-
-    def _is_wide(self) -> bool:
-        return bool(
-            self.page.evaluate(
-                "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-            )
-        )
+        return found
 
     def _judged(self, options: dict[str, Any]) -> list[str]:
         """Return what axe-core finds; it comes from beside the page, past the policy of it."""
