@@ -260,6 +260,21 @@ def test_who_edits_what_somebody_else_has_changed_is_told(root: Visitor, site: S
     assert site.call("security:getUser", _id="fought-over")["_source"]["name"] == "Theirs"
 
 
+def test_properties_that_are_large_have_a_page_of_their_own(root: Visitor, site: Site) -> None:
+    site.person("large", **{f"name{number}": "x" * 1000 for number in range(200)})
+    assert len(root.open(at("large")).answer.content) < 50_000
+    assert "All properties" in root.text
+    typed = root.open(f"{at('large')}/properties").filled(f"{at('large')}/edit")["properties"]
+    changed = json.loads(typed[0]) | {"name7": "changed"}
+    root.send(f"{at('large')}/edit", properties=f"{json.dumps(changed)}}}")
+    assert root.status == 400
+    assert "not JSON" in root.text
+    root.send(f"{at('large')}/edit", properties=json.dumps(changed))
+    assert root.path.endswith("done=saved")
+    source = site.call("security:getUser", _id="large")["_source"]
+    assert (source["name7"], source["name8"]) == ("changed", "x" * 1000)
+
+
 def test_profiles_are_given_and_taken(root: Visitor, site: Site) -> None:
     site.role("given", auth=["getCurrentUser"])
     site.person("profiled")

@@ -26,19 +26,28 @@ pages = Pages()
 READ, UPDATE = "security:getUser", "security:updateUser"
 ONE = "/-/console/users/{id}"
 CHANGED = "ostiary.rights.changed_meanwhile"
+LARGE = 8_192
+"""Characters of properties, as JSON, that have a page of their own."""
+
 TRIES = 3
 """Times that a change is merged with what others have changed in the same moment."""
 
 
 def address(visit: Visit) -> str:
     """Return where the page of the user is that a path names."""
-    return f"/-/console/users/{segment(visit.values['kuid'])}"
+    return f"/-/console/users/{segment(visit.values['id'])}"
 
 
 @pages.get(ONE, needs=READ)
 async def user(visit: Visit) -> Answer:
     """Show a user."""
     return await shown(visit)
+
+
+@pages.get(f"{ONE}/properties", needs=READ)
+async def properties(visit: Visit) -> Answer:
+    """Show all properties of a user, however large, to be edited."""
+    return await shown(visit, whole=True)
 
 
 @pages.post(f"{ONE}/edit", needs=UPDATE)
@@ -53,7 +62,8 @@ async def edit(visit: Visit) -> Answer:
         )
         await _save(visit, edited)
     except (Refused, Mistaken) as problem:
-        return await shown(visit, problem, typed=visit.form.text("properties"))
+        typed = visit.form.text("properties")
+        return await shown(visit, problem, typed=typed, whole=len(typed) > LARGE)
     return visit.redirect(address(visit), done="saved")
 
 
@@ -95,18 +105,21 @@ async def shown(
     *,
     typed: str | None = None,
     made: dict[str, Any] | None = None,
+    whole: bool = False,
 ) -> Answer:
     """Return the page of a user.
 
     :param problem: what has kept something from being done.
     :param typed: properties as they were typed, and not saved.
     :param made: an API key that was made just now, with its text.
+    :param whole: all properties, and nothing else.
     """
     found = await visit.call("security", "getUser", _id=visit.values["id"])
     source = found["_source"]
     content = {name: value for name, value in source.items() if name not in OWN}
+    written = json.dumps(content, ensure_ascii=False, indent=2)
     return visit.page(
-        "console/users/one.html",
+        "console/users/properties.html" if whole else "console/users/one.html",
         200 if problem is None else problem.status,
         user=found,
         here=address(visit),
@@ -117,10 +130,10 @@ async def shown(
         profiles=await Profiles.of(visit),
         problem=told(visit, problem),
         typed=typed,
-        written=json.dumps(content, ensure_ascii=False, indent=2),
+        written=written,
+        large=len(written) > LARGE,
         made=made,
-        parts=await Parts.of(visit, visit.values["id"]),
-        mine=visit.me is not None and visit.me.get("_id") == found["_id"],
+        parts=None if whole else await Parts.of(visit, visit.values["id"]),
     )
 
 
