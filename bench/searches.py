@@ -15,11 +15,12 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from sqlalchemy import insert
 
 from ostiary.hashing import Argon2Parameters, Hasher, HashPool
@@ -33,13 +34,15 @@ from ostiary.storage.postgresql import PostgreSQL
 from ostiary.storage.provision import provision
 from ostiary.storage.sqlite import SQLite
 from ostiary.storage.store import CORE
-from ostiary.storage.tables import search_values, user_profiles, users
+from ostiary.storage.tables import search_values, user_profiles, user_strategies, users
 from ostiary.testing.postgresql import ThrowAwayPostgreSQL
 
 BATCH = 2000
 CITIES = ("Lisbon", "Porto", "Braga", "Faro", "Évora")
 MASTER = MasterKey(os.urandom(32))
 TEN = Page(size=10)
+Tidy = Callable[[], Awaitable[None]]
+"""Brings up to date what the database knows of its tables."""
 
 
 def main() -> None:
@@ -56,11 +59,12 @@ def main() -> None:
 
 async def measure(name: str, database: Callable[[], Any], number: int, rounds: int) -> None:
     """Print the median, and the slowest, of each search."""
-    async with database() as backend:
+    async with database() as (backend, tidy):
         await migrate.upgrade(backend, CORE, migrate.CORE_STORAGE)
         hasher = Hasher(MASTER.pepper(CORE), Argon2Parameters(), HashPool(threads=1, queue=1))
         store = await backend.open(CORE, hasher=hasher, sealer=MASTER.sealer(CORE))
         await fill(store, number)
+        await tidy()
         search = Search(store, Scrolls(store, 60_000, lambda: 1), 10_000)
         print(
             f"{name}, {number:,} users{'':14}{'median ms':>12}{'slowest':>10}{'our CPU':>10}{'found':>10}"
@@ -102,20 +106,39 @@ def cases(number: int) -> Iterator[tuple[str, Mapping[str, Any], Page]]:
     yield "sorted by creation", {"sort": {"_kuzzle_info.createdAt": "desc"}}, TEN
     yield "sorted by a property", {"sort": "age"}, TEN
     yield "match_all, page of 1,000", {}, Page(size=1000)
+    newest = [{"_kuzzle_info.createdAt": "desc"}, {"_id": "desc"}]
+    local = {"term": {"_kuzzle_info.strategies": "local"}}
+    disabled = {"exists": {"field": "_kuzzle_info.status"}}
+    for text in ("u", "user number 7", "77", "nothing"):
+        yield f'begins with "{text}"', {**console(text), "sort": "_id"}, TEN
+    yield 'begins with "u", newest', {**console("u"), "sort": newest}, TEN
+    yield 'begins with "u", all filters', {**console("u", default, local, disabled)}, TEN
+    yield "by strategy, newest", {"query": local, "sort": newest}, TEN
+    yield "deep, newest", {"sort": newest, "search_after": [number // 2, late]}, TEN
+    yield "disabled", {"query": disabled, "sort": "_id"}, TEN
+
+
+def console(text: str, *also: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the console asks for while somebody types."""
+    anywhere = {"prefix": {"*": {"value": text, "case_insensitive": True}}}
+    some = {"bool": {"should": [{"prefix": {"_id": text}}, anywhere]}}
+    return {"query": {"bool": {"filter": [some, *also]}}, "track_total_hits": 1001}
 
 
 async def fill(store: Store, number: int) -> None:
     """Write users in bulk, as creating them one by one would have."""
     for start in range(0, number, BATCH):
-        rows, values, profiles = [], [], []
+        rows, values, profiles, strategies = [], [], [], []
         for one in range(start, min(start + BATCH, number)):
             id, content = kuid(one), content_of(one)
             rows.append({
-                "kuid": id, "generation": "1", "status": "enabled", "content": content,
+                "kuid": id, "generation": "1", "content": content,
+                "status": "disabled" if one % 100 == 0 else "enabled",
                 "author": "-1", "created_at": one * 7919 % number,
             })  # fmt: skip
             here = {"collection": USERS, "id": id}
             values += [here | value._asdict() for value in values_of(content)]
+            strategies.append({"kuid": id, "strategy": "local", "created_at": 1})
             held = ["default", "editor"] if one % 1000 == 0 else ["default"]
             for position, profile in enumerate(held):
                 profiles.append({"kuid": id, "position": position, "profile_id": profile})
@@ -123,6 +146,7 @@ async def fill(store: Store, number: int) -> None:
             await db.execute(insert(users), rows)
             await db.execute(insert(search_values), values)
             await db.execute(insert(user_profiles), profiles)
+            await db.execute(insert(user_strategies), strategies)
 
 
 def kuid(one: int) -> str:
@@ -141,23 +165,34 @@ def content_of(one: int) -> dict[str, Any]:
     }
 
 
+async def _nothing() -> None:
+    """Leave the files as they are."""
+
+
 @asynccontextmanager
-async def on_sqlite() -> AsyncIterator[Backend]:
+async def on_sqlite() -> AsyncIterator[tuple[Backend, Tidy]]:
     """Yield files in a folder that is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
         backend = SQLite(Path(folder) / "data", master=MASTER)
-        yield backend
+        yield backend, _nothing
         await backend.close()
 
 
 @asynccontextmanager
-async def on_postgresql() -> AsyncIterator[Backend]:
+async def on_postgresql() -> AsyncIterator[tuple[Backend, Tidy]]:
     """Yield a server that is thrown away."""
     with ThrowAwayPostgreSQL() as server:
         database = await server.create_database()
         await provision(server.admin_url(), [CORE], MASTER, database)
         backend = PostgreSQL(server.url(database), master=MASTER)
-        yield backend
+
+        async def tidy() -> None:
+            # As autovacuum does within a minute.
+            connection = await asyncpg.connect(server.admin_url(database))
+            await connection.execute("VACUUM ANALYZE")
+            await connection.close()
+
+        yield backend, tidy
         await backend.close()
 
 

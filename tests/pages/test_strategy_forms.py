@@ -191,6 +191,17 @@ def test_an_address_is_verified_by_its_link(visitor: Visitor, site: Site, person
     assert "verifies nothing, or no more" in visitor.text
 
 
+def test_who_is_signed_in_as_somebody_else_is_the_one_whom_the_code_is_of(
+    visitor: Visitor, site: Site, person: str
+) -> None:
+    """Users need no right of their own for what is let strangers do."""
+    other = site.person(f"user-{next(numbers)}")
+    visitor.sign_in("local", username=other, password=PASSWORD)
+    visitor.open(NEW).send(NEW, **{"form.code": reset_token(site, person)}, password=FRESH)
+    assert visitor.path == "/-/account"
+    assert person in visitor.text
+
+
 @pytest.mark.parametrize("path", [f"{FORMS}/nothing", "/-/forms/nothing/new-password"])
 def test_a_form_that_nobody_declares_is_not_there(visitor: Visitor, path: str) -> None:
     assert visitor.open(path).status == 404

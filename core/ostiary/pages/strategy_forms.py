@@ -42,9 +42,12 @@ async def send(visit: Visit) -> Answer:
     if form["code"] is not None:
         body[form["code"]] = code
     try:
-        result = await visit.call(form["controller"], form["action"], body)
+        told = await visit.ask(
+            form["controller"], form["action"], body, as_stranger=_strangers(visit, form)
+        )
     except Refused as refused:
         return _page(visit, where, strategy, form, code=code, refused=refused)
+    result = told.result
     if isinstance(result, dict) and isinstance(result.get("jwt"), str):
         return await _signed_in(visit, where, strategy, form, result)
     return _done(visit, where, form)
@@ -55,18 +58,23 @@ async def led_on(visit: Visit, where: Onward, name: str, refused: Refused) -> An
     for strategy in await visit.site.behind.strategies():
         for form in strategy["forms"] if strategy["name"] == name else ():
             code = refused.error.get(form["refusals"].get(refused.id, ""))
-            if isinstance(code, str) and visit.may(form["controller"], form["action"]):
+            if isinstance(code, str) and _may(visit, form):
                 return _page(visit, where, strategy, form, code=code, refused=refused)
     return None
 
 
 def open_to(visit: Visit, strategy: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the forms of a strategy that need no code, and that who looks may send."""
-    return [
-        form
-        for form in strategy["forms"]
-        if form["code"] is None and visit.may(form["controller"], form["action"])
-    ]
+    return [one for one in strategy["forms"] if one["code"] is None and _may(visit, one)]
+
+
+def _may(visit: Visit, form: Mapping[str, Any]) -> bool:
+    """Tell whether who looks may send a form, be it as if they were not signed in."""
+    return _strangers(visit, form) or visit.may(form["controller"], form["action"])
+
+
+def _strangers(visit: Visit, form: Mapping[str, Any]) -> bool:
+    return visit.stranger_may(form["controller"], form["action"])
 
 
 async def _found(visit: Visit) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -77,7 +85,7 @@ async def _found(visit: Visit) -> tuple[dict[str, Any], dict[str, Any]]:
     for strategy in await visit.site.behind.strategies():
         for form in strategy["forms"]:
             if (strategy["name"], form["name"]) == (visit.values["strategy"], visit.values["form"]):
-                if visit.may(form["controller"], form["action"]):
+                if _may(visit, form):
                     return strategy, form
                 sorry = visit.say(
                     "This server lets nobody do this who has not signed in. Ask who administers it."

@@ -89,6 +89,7 @@ class Visit:
         self._dispatcher = dispatcher
         self._inner = _as_client(site, request.connection)
         self._account: Account | None = None
+        self._stranger: Account | None = None
 
     @property
     def by_htmx(self) -> bool:
@@ -114,10 +115,17 @@ class Visit:
                 else:
                     self.me = {}
         try:
-            self._account = await self._dispatcher.account_of(self._request("", "", {}, None))
+            self._account = await self._dispatcher.account_of(
+                self._request("", "", {}, None, self.token)
+            )
         except errors.TokenInvalid:
             # It has ended just now.
             self.forget()
+        self._stranger = self._account
+        if self.token is not None or self._account is None:
+            nobody = self._request("", "", {}, None, None)
+            self._stranger = await self._dispatcher.account_of(nobody)
+            self._account = self._account or self._stranger
 
     def forget(self) -> None:
         """Have the browser forget a session that is over."""
@@ -138,8 +146,13 @@ class Visit:
         """Tell whether who looks has the right to an action."""
         account = self._account
         return account is not None and account.rights.allow(
-            self._request(controller, action, args, None)
+            self._request(controller, action, args, None, self.token)
         )
+
+    def stranger_may(self, controller: str, action: str) -> bool:
+        """Tell the same of who has not signed in."""
+        account, request = self._stranger, self._request(controller, action, {}, None, None)
+        return account is not None and account.rights.allow(request)
 
     def may_run(self, name: str) -> bool:
         """Tell the same of an action as it is written: ``security:searchUsers``.
@@ -173,9 +186,8 @@ class Visit:
         :raises Refused: the server has refused.
         """
         given = {name: value for name, value in args.items() if value is not None}
-        request = self._with(also, self._request(controller, action, given, body))
-        if as_stranger:
-            request.jwt = None
+        jwt = None if as_stranger else self.token
+        request = self._with(also, self._request(controller, action, given, body, jwt))
         answer = await self._dispatcher.answer(request)
         kept = self._keep(answer.cookies)
         told = DECODER.decode(answer.body)
@@ -201,8 +213,10 @@ class Visit:
             path += f"{'&' if '?' in path else '?'}done={done}"
         return self.site.redirect(self, path)
 
-    def _request(self, controller: str, action: str, args: dict[str, Any], body: Any) -> Request:
-        return Request(controller, action, args, body, self.token, self._inner, self.id)
+    def _request(
+        self, controller: str, action: str, args: dict[str, Any], body: Any, jwt: str | None
+    ) -> Request:
+        return Request(controller, action, args, body, jwt, self._inner, self.id)
 
     def _with(self, also: Mapping[bytes, bytes] | None, request: Request) -> Request:
         """Return a request with further headers."""

@@ -131,3 +131,25 @@ async def test_an_account_is_known_by_its_user_name(three: Local) -> None:
     with pytest.raises(NoSuchAccount) as refusal:
         await by_id("ghost")
     assert refusal.value.status == 412
+
+
+@pytest.mark.parametrize(
+    "test, hits",
+    [
+        (Prefix("A"), [ANN]),
+        (Prefix("", ignore_case=True), [ANN, BOB, DAN]),
+        (OneOf(("dan", "Ann", "nobody")), [ANN, DAN]),
+        (Prefix("%"), []),
+    ],
+    ids=str,
+)
+async def test_names_of_one_kind_are_found_in_their_order(
+    three: Local, test: Prefix | OneOf, hits: list[Any]
+) -> None:
+    found = await search(three, Field("username", test), Order("username"))
+    assert sorted(found.hits, key=str) == sorted(hits, key=str)
+    assert [hit["username"] for hit in found.hits] == sorted(hit["username"] for hit in hits)
+    assert found.total == len(hits)
+    rest = await search(three, Field("username", test), Order("username"), offset=1, limit=1)
+    assert rest.hits == found.hits[1:2]
+    assert rest.total == len(hits)

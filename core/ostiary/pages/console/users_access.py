@@ -19,7 +19,7 @@ MISSING = 404
 @pages.post(CREDENTIALS, needs="security:getCredentials")
 async def write_credentials(visit: Visit) -> Answer:
     """Give a user credentials of a strategy, or change some fields of theirs."""
-    kuid, name = visit.values["kuid"], visit.values["strategy"]
+    kuid, name = visit.values["id"], visit.values["strategy"]
     held = (await Parts.of(visit, kuid)).held(name)
     if held is None:
         return await shown(visit, Mistaken(mark("There is no such strategy.")))
@@ -49,7 +49,7 @@ async def delete_credentials(visit: Visit) -> Answer:
             "security",
             "deleteCredentials",
             strategy=visit.values["strategy"],
-            _id=visit.values["kuid"],
+            _id=visit.values["id"],
             force=last or None,
         )
     except Refused as problem:
@@ -60,7 +60,7 @@ async def delete_credentials(visit: Visit) -> Answer:
 @pages.post(f"{ONE}/sessions", needs="security:getSessions")
 async def end_sessions(visit: Visit) -> Answer:
     """End one session of a user, or all."""
-    kuid, session = visit.values["kuid"], visit.form.text("session")
+    kuid, session = visit.values["id"], visit.form.text("session")
     try:
         if session:
             await visit.call("security", "revokeSession", userId=kuid, _id=session)
@@ -79,7 +79,7 @@ async def make_key(visit: Visit) -> Answer:
             "security",
             "createApiKey",
             {"description": visit.form.text("description")},
-            userId=visit.values["kuid"],
+            userId=visit.values["id"],
             expiresIn=visit.form.text("expiresIn").strip() or None,
         )
     except Refused as problem:
@@ -92,7 +92,7 @@ async def delete_key(visit: Visit) -> Answer:
     """Delete an API key."""
     try:
         await visit.call(
-            "security", "deleteApiKey", userId=visit.values["kuid"], _id=visit.form.text("key")
+            "security", "deleteApiKey", userId=visit.values["id"], _id=visit.form.text("key")
         )
     except Refused as problem:
         return await shown(visit, problem)
@@ -100,7 +100,7 @@ async def delete_key(visit: Visit) -> Answer:
 
 
 async def _ask(visit: Visit, problem: Refused | None = None) -> Answer:
-    kuid, name = visit.values["kuid"], visit.values["strategy"]
+    kuid, name = visit.values["id"], visit.values["strategy"]
     parts = await Parts.of(visit, kuid)
     held = parts.held(name)
     if held is None:

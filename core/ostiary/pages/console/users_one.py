@@ -24,7 +24,7 @@ from ostiary.request import Answer
 pages = Pages()
 
 READ, UPDATE = "security:getUser", "security:updateUser"
-ONE = "/-/console/users/{kuid}"
+ONE = "/-/console/users/{id}"
 CHANGED = "ostiary.rights.changed_meanwhile"
 TRIES = 3
 """Times that a change is merged with what others have changed in the same moment."""
@@ -62,7 +62,7 @@ async def switch(visit: Visit) -> Answer:
     """Let a user in no more, or again."""
     action = "disableUser" if visit.form.text("do") == "disable" else "enableUser"
     try:
-        await visit.call("security", action, _id=visit.values["kuid"])
+        await visit.call("security", action, _id=visit.values["id"])
     except Refused as problem:
         return await shown(visit, problem)
     return visit.redirect(address(visit), done="saved")
@@ -77,7 +77,7 @@ async def ask_to_delete(visit: Visit) -> Answer:
 @pages.post(f"{ONE}/delete", needs="security:deleteUser")
 async def delete(visit: Visit) -> Answer:
     """Delete a user whose kuid was typed."""
-    kuid = visit.values["kuid"]
+    kuid = visit.values["id"]
     if visit.form.text("typed").strip() != kuid:
         return await _ask_to_delete(
             visit, Mistaken(mark("That is not the identifier of this user."))
@@ -102,7 +102,7 @@ async def shown(
     :param typed: properties as they were typed, and not saved.
     :param made: an API key that was made just now, with its text.
     """
-    found = await visit.call("security", "getUser", _id=visit.values["kuid"])
+    found = await visit.call("security", "getUser", _id=visit.values["id"])
     source = found["_source"]
     content = {name: value for name, value in source.items() if name not in OWN}
     return visit.page(
@@ -119,14 +119,14 @@ async def shown(
         typed=typed,
         written=json.dumps(content, ensure_ascii=False, indent=2),
         made=made,
-        parts=await Parts.of(visit, visit.values["kuid"]),
+        parts=await Parts.of(visit, visit.values["id"]),
         mine=visit.me is not None and visit.me.get("_id") == found["_id"],
     )
 
 
 async def _save(visit: Visit, edited: Edited) -> None:
     for attempt in range(1, TRIES + 1):
-        current = await visit.call("security", "getUser", _id=visit.values["kuid"])
+        current = await visit.call("security", "getUser", _id=visit.values["id"])
         change = merged(edited, current["_source"])
         if change.nothing:
             return
@@ -135,7 +135,7 @@ async def _save(visit: Visit, edited: Edited) -> None:
                 "security",
                 "updateUser",
                 change.body,
-                _id=visit.values["kuid"],
+                _id=visit.values["id"],
                 remove=change.remove or None,
                 ifUnchangedSince=change.since,
             )
@@ -148,7 +148,7 @@ async def _save(visit: Visit, edited: Edited) -> None:
 
 
 async def _ask_to_delete(visit: Visit, problem: Refused | Mistaken | None = None) -> Answer:
-    kuid = visit.values["kuid"]
+    kuid = visit.values["id"]
     await visit.call("security", "getUser", _id=kuid)
     return visit.page(
         "console/users/delete.html",

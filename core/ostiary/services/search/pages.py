@@ -58,6 +58,7 @@ class Finder:
         self._where: list[Condition] = []
         self._from: FromClause = collection.table
         self._id: ColumnElement[str] = collection.id
+        whole = filter
         indexed = bool(orders) and orders[0].path in collection.indexed
         first = _first(filter, lengths)
         if indexed and first is not None and lengths[first] >= VERY_MANY:
@@ -71,6 +72,12 @@ class Finder:
         enough = ENOUGH if narrow else VERY_MANY
         beside = narrow or indexed or counted is not None
         long = _long(filter, lengths, enough) if beside else set()
+        # To be counted, all are looked at in any order: lists are quicker.
+        self._counting = (
+            Finder(db, collection, whole, (), lengths)
+            if indexed and counted is None and not narrow
+            else self
+        )
         self._where.append(sql.condition(collection, filter, self._id, long))
         self._keys = sorting.keys_of(collection, orders, self._id, narrow=narrow)
 
@@ -89,6 +96,8 @@ class Finder:
 
     async def count(self, beyond: Sequence[SortValue] | None = None) -> int:
         """Return how many documents there are, as far as they are counted, or are beyond a place."""
+        if beyond is None and self._counting is not self:
+            return await self._counting.count()
         wanted = select(func.count())
         if beyond is None and self._counted is not None:
             some = select(literal(1)).select_from(self._from).where(*self._where)
@@ -149,8 +158,8 @@ async def _lengths(
 
 
 async def _length(db: Database, collection: Collection, leaf: Field) -> int:
-    _, holds = sql.values_of(collection, leaf)
-    some = select(literal(1)).where(holds).limit(VERY_MANY).subquery()
+    id, holds = sql.values_of(collection, leaf)
+    some = select(literal(1)).select_from(id.table).where(holds).limit(VERY_MANY).subquery()
     number: int = await db.scalar(select(func.count()).select_from(some))
     return number
 

@@ -6,7 +6,9 @@ of texts in upper and lower case, is asked of few such ranges instead of reading
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Select, String, Subquery, func, literal, select, union_all
+from collections.abc import Iterator
+
+from sqlalchemy import ColumnElement, Select, and_, func, literal, select
 
 from ostiary.storage.tables import search_values
 
@@ -38,24 +40,14 @@ def paths(collection: str) -> Select[tuple[str]]:
     return select(walk.c.path).where(walk.c.path.is_not(None))
 
 
-def spellings(beginning: str) -> Subquery:
-    """Return ranges, ``least`` and ``beyond``, of the texts that begin so in any case of ASCII letters.
+def spelt(text: ColumnElement[str], beginning: str) -> Iterator[ColumnElement[bool]]:
+    """Yield ranges of the texts that begin so in any case of ASCII letters; no text is in two.
 
     What lies in them may go on otherwise: they hold for the first letters.
     """
-    ranges = [
-        select(
-            literal(one, String).label("least"),
-            literal(end_of(one), String).label("beyond"),
-        )
-        for one in _spelt(beginning)
-    ]
-    return union_all(*ranges).subquery("spellings")
-
-
-def lies_in(text: ColumnElement[str], ranges: Subquery) -> ColumnElement[bool]:
-    """Return whether a text lies in a range, to be joined."""
-    return (text >= ranges.c.least) & (text < ranges.c.beyond)
+    for one in _spelt(beginning):
+        end = end_of(one)
+        yield text >= one if end is None else and_(text >= one, text < end)
 
 
 def end_of(beginning: str) -> str | None:
