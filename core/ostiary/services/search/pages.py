@@ -13,10 +13,11 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Select, func, literal, select
 
-from ostiary.filters import All, Field, Filter, Ids, Order, every, leaves
-from ostiary.services.search import sorting, sql
+from ostiary.filters import All, Field, Filter, Ids, Order, changed, every, leaves
+from ostiary.services.search import ranges, sorting, sql
 from ostiary.services.search.asking import SortValue
 from ostiary.services.search.collections import Collection
+from ostiary.services.search.ranges import ANY, EVERYWHERE
 from ostiary.storage import Database
 from ostiary.storage.conditions import Condition
 
@@ -91,6 +92,7 @@ class Finder:
         counted: int | None = None,
     ) -> Finder:
         """Return what finds the documents, having looked where to begin."""
+        filter = await _settled(db, collection, filter)
         lengths = await _lengths(db, collection, filter, orders)
         return cls(db, collection, filter, orders, lengths, counted)
 
@@ -143,6 +145,22 @@ class Finder:
             mine, rest = rest[: len(key.parts)], rest[len(key.parts) :]
             place.append(key.read(mine))
         return tuple(place)
+
+
+async def _settled(db: Database, collection: Collection, filter: Filter) -> Filter:
+    """Return a filter that says how values at any path are found."""
+    any_path = {leaf for leaf in leaves(filter) if isinstance(leaf, Field) and leaf.path == ANY}
+    if not any_path:
+        return filter
+    some = ranges.paths(collection.name).subquery()
+    if await db.scalar(select(func.count()).select_from(some)) < ranges.MOST_PATHS:
+        return filter
+    return changed(
+        filter,
+        lambda leaf: (
+            Field(EVERYWHERE, leaf.test) if isinstance(leaf, Field) and leaf in any_path else leaf
+        ),
+    )
 
 
 async def _lengths(

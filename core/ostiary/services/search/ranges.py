@@ -15,8 +15,12 @@ from ostiary.storage.tables import search_values
 ANY = "*"
 """Stands for the path of every property."""
 
+EVERYWHERE = "\0"
+"""Stands for it where there are so many paths that the whole index is read. No client can send it."""
+
 MOST_PATHS = 500
-"""Paths that are looked at, in their order, where any is meant."""
+"""Paths of which each is looked at where any is meant. Users make paths, by their own properties:
+beyond so many none may be passed over, or anybody could hide all others."""
 
 MOST_LETTERS = 4
 """Letters of a beginning that are looked for in upper and lower case: 16 ranges at most."""
@@ -27,7 +31,10 @@ SURROGATES = 0xD800, 0xE000
 
 
 def paths(collection: str) -> Select[tuple[str]]:
-    """Return the paths of the values of a collection, found by as many steps through the index."""
+    """Return the paths of the values of a collection, found by as many steps through the index.
+
+    At most ``MOST_PATHS`` of them.
+    """
     first = select(func.min(search_values.c.path).label("path"), literal(1).label("number"))
     walk = first.where(search_values.c.collection == collection).cte(recursive=True)
     following = search_values.alias()

@@ -89,7 +89,7 @@ def is_listed(collection: Collection, leaf: Field) -> bool:
 def is_single(leaf: Field) -> bool:
     """Tell whether one value at most of a document passes; a list of such is in order of ids."""
     match leaf:
-        case Field(ranges.ANY, _):
+        case Field(ranges.ANY | ranges.EVERYWHERE, _):
             return False
         case Field(_, OneOf((_,))):
             return True
@@ -115,13 +115,13 @@ def values_of(
         (values.c.text, values.c.number) if not beside or is_single(leaf) else unindexed(values)
     )
     here = values.c.collection == collection.name
-    if path != ranges.ANY:
+    if path not in (ranges.ANY, ranges.EVERYWHERE):
         here = and_(here, _is_at(values.c.path, path, test))
-    elif not beside:
+    elif path == ranges.ANY and not beside:
         here = and_(here, values.c.path.in_(ranges.paths(collection.name)))
     here = and_(here, _Value(text, number, values.c.words).passes(test))
     match test:
-        case Prefix(beginning, ignore_case=True) if not beside:
+        case Prefix(beginning, ignore_case=True) if not beside and path != ranges.EVERYWHERE:
             # One statement for each range is what either database asks its index for.
             each = [select(values.c.id).where(here, one) for one in ranges.spelt(text, beginning)]
             found = union_all(*each).subquery("spellings")

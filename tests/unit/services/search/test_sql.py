@@ -37,7 +37,7 @@ from ostiary.filters import (
     as_text,
     words_of,
 )
-from ostiary.services.search import pages
+from ostiary.services.search import pages, ranges
 from ostiary.services.search.collections import COLLECTIONS
 from ostiary.services.search.pages import Finder
 from ostiary.services.user_rows import USERS
@@ -372,15 +372,21 @@ async def test_both_databases_find_what_a_filter_says_in_the_order_asked_for(
     assert total == len(wanted)
 
 
-@given(filter=filters, order=orders, counted=st.none() | st.integers(0, 20))
+@given(
+    filter=filters,
+    order=orders,
+    counted=st.none() | st.integers(0, 20),
+    paths=st.sampled_from([2, ranges.MOST_PATHS]),
+)
 @settings(max_examples=60)
-async def test_where_lists_are_long_the_same_is_found_and_no_more_is_counted_than_was_asked_for(
-    filled: Store, filter: Filter, order: tuple[Order, ...], counted: int | None
+async def test_where_lists_are_long_or_paths_many_the_same_is_found_and_counted_as_far_as_was_asked(
+    filled: Store, filter: Filter, order: tuple[Order, ...], counted: int | None, paths: int
 ) -> None:
     wanted = expected(filter, order)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pages, "ENOUGH", 3)
         patch.setattr(pages, "VERY_MANY", 6)
+        patch.setattr(ranges, "MOST_PATHS", paths)
         async with filled.read(apart=True) as db:
             finder = await Finder.of(db, COLLECTIONS[USERS], filter, order, counted)
             assert (await finder.page(1000)).ids == wanted
