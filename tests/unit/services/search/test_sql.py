@@ -37,7 +37,7 @@ from ostiary.filters import (
     as_text,
     words_of,
 )
-from ostiary.services.search import pages
+from ostiary.services.search import pages, ranges
 from ostiary.services.search.collections import COLLECTIONS
 from ostiary.services.search.pages import Finder
 from ostiary.services.user_rows import USERS
@@ -386,6 +386,17 @@ async def test_where_lists_are_long_the_same_is_found_and_no_more_is_counted_tha
             assert (await finder.page(1000)).ids == wanted
             total = await finder.count()
     assert total == (len(wanted) if counted is None else min(len(wanted), counted))
+
+
+async def test_of_very_many_paths_the_first_are_looked_at(
+    filled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anywhere = Field("*", Prefix("a", ignore_case=True))
+    everywhere = await find(filled, anywhere)
+    monkeypatch.setattr(ranges, "MOST_PATHS", 3)
+    at_three = [Field(path, Prefix("a", ignore_case=True)) for path in ("at.lat", "at.lon", "o.x")]
+    assert (await find(filled, anywhere))[:2] == (await find(filled, Some(tuple(at_three))))[:2]
+    assert everywhere[0] > (await find(filled, anywhere))[0] > 0
 
 
 @given(filter=filters, order=orders, size=st.integers(1, 25))
