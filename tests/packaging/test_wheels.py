@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -28,6 +29,8 @@ PACKAGES = {
     "ostiary_oauth": ROOT / "plugins" / "oauth",
 }
 DEADLINE = 60.0
+HELD = {".css", ".html", ".js", ".mo", ".po", ".py", ".svg", ".txt"}
+"""Suffixes of files that are of use where a package is installed."""
 
 
 @pytest.fixture(scope="session")
@@ -165,10 +168,36 @@ def test_the_wheel_of_oauth_holds_its_revisions_and_no_tests(wheels: dict[str, P
 @pytest.mark.parametrize("package", PACKAGES)
 def test_wheels_hold_what_the_checkout_holds(wheels: dict[str, Path], package: str) -> None:
     source = ROOT / "core" if package == "ostiary" else PACKAGES[package]
-    files = (source / package).rglob("*.py")
-    code = {str(file.relative_to(source)) for file in files}
-    assert code
-    assert code - set(names_in(wheels[package])) == set()
+    everything = [file for file in (source / package).rglob("*.*") if file.is_file()]
+    wanted = {str(one.relative_to(source)) for one in everything if one.suffix in HELD}
+    assert wanted
+    assert wanted - set(names_in(wheels[package])) == set()
+
+
+def test_the_wheel_of_the_core_holds_its_pages(wheels: dict[str, Path]) -> None:
+    """Nothing of them is made when they are installed."""
+    pages = "ostiary/pages"
+    needed = (
+        "static/htmx.js",
+        "static/htmx.LICENSE",
+        "static/ostiary.css",
+        "templates/sign_in.html",
+    )
+    held = {*needed, "locale/fr/LC_MESSAGES/ostiary.mo"}
+    assert {f"{pages}/{one}" for one in held} <= set(names_in(wheels["ostiary"]))
+
+
+def test_pages_are_served_from_wheels(installed: Installed, data: str) -> None:
+    with installed.serving("--dev", "--data", data) as url:
+        headers = {"Accept": "text/html", "Accept-Language": "fr"}
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/", headers=headers)) as answer:
+            page = answer.read().decode()
+        assert '<html lang="fr">' in page
+        # The words of a plugin come from its own wheel.
+        assert "Mot de passe" in page
+        for address in re.findall(r'(?:href|src)="(/-/static/[^"]+)"', page):
+            with urllib.request.urlopen(f"{url}{address}") as answer:
+                assert answer.read()
 
 
 def test_the_server_is_light(installed: Installed) -> None:

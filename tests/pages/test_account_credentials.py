@@ -21,6 +21,12 @@ WAYS = "/-/account/credentials"
 CODE = "1234"
 SCRIPT = "<img src=x onerror=alert(1)>"
 
+SICK = """
+async with store.read() as db:
+    if await db.scalar(select(badges.c.badge).where(badges.c.kuid == kuid)) is None:
+        return None
+raise RuntimeError("sick")"""
+
 numbers = itertools.count(1)
 
 
@@ -28,14 +34,16 @@ numbers = itertools.count(1)
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server on which every session is too old to be a proof, with strategies of all kinds.
 
-    ``lock`` asks for a proof, ``badge`` for none; ``pass`` leads elsewhere and keeps the last.
+    ``lock`` asks for a proof, ``badge`` for none; ``pass`` leads elsewhere and keeps the last;
+    ``sick`` cannot say what its users hold.
     """
     away = passes()
     source = away.source.replace("keeps_last=True,", "keeps_last=True, redirects=True,")
-    toys = lock(), badge(), replace(away, source=source), passes("card")
+    sick = badge("sick", get=SICK)
+    toys = lock(), badge(), replace(away, source=source), passes("card"), sick
     folder = tmp_path_factory.mktemp("site")
     changes: dict[str, Any] = {
-        "plugins__allow": ["local", "lock", "badge", "pass", "card"],
+        "plugins__allow": ["local", "lock", "badge", "pass", "card", "sick"],
         "security__newCredentials__youngSession": 0,
     }
     with installed(tmp_path_factory.mktemp("toys"), *toys), running(folder, **changes) as made:
@@ -86,7 +94,7 @@ def test_each_way_is_offered_with_what_can_be_done(visitor: Visitor) -> None:
     visitor.open(WAYS)
     links = {str(one["href"]) for one in visitor.soup.select("main a")}
     mine = {path("lock", "change"), path("lock", "remove")}
-    assert links == mine | {path(one, "add") for one in ("local", "badge", "pass", "card")}
+    assert links == mine | {path(one, "add") for one in ("local", "badge", "pass", "card", "sick")}
 
 
 def test_a_way_is_added_by_a_form(visitor: Visitor, site: Site, ann: str) -> None:
@@ -204,6 +212,18 @@ def test_an_account_elsewhere_is_linked_by_who_proves_who_they_are(
     # There may be several of them, and nothing of them is filled in by hand.
     assert {path("pass", "add"), path("pass", "remove")} <= links
     assert path("pass", "change") not in links
+
+
+def test_a_strategy_that_fails_hides_no_other(site: Site) -> None:
+    kuid = person(site, lock={"badge": "well", "code": CODE}, sick={"badge": "unwell"})
+    with Visitor(site.url) as visitor:
+        signed_in(visitor, site, kuid).open(WAYS)
+        assert visitor.status == 200
+        (trouble,) = visitor.soup.select("main section:has([role=alert])")
+        assert path("sick", "remove") in str(trouble)
+        assert "well" in visitor.text
+        # It may still be what lets them in.
+        assert "last way" not in visitor.open(path("lock", "remove")).text
 
 
 def test_a_further_step_is_asked_for(visitor: Visitor, site: Site, ann: str) -> None:

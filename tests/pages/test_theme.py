@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import httpx2
@@ -59,6 +60,13 @@ def test_a_logo_is_shown_and_never_runs(
     assert answer.headers["content-type"] == "image/svg+xml"
     assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none';")
     assert "ran" not in page.title()
+
+
+def test_htmx_is_as_its_authors_have_published_it(packages: Path) -> None:
+    static, published = files("ostiary.pages") / "static", packages / "htmx.org"
+    assert (static / "htmx.js").read_bytes() == (published / "dist" / "htmx.min.js").read_bytes()
+    license_ = (published / "LICENSE").read_text(encoding="utf-8").strip()
+    assert license_ in (static / "htmx.LICENSE").read_text(encoding="utf-8")
 
 
 def test_a_browser_asks_for_nothing_but_what_the_page_names(screen: Screen) -> None:

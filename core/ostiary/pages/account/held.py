@@ -23,11 +23,13 @@ class Way(Struct, frozen=True):
     :ivar about: as ``auth:describeStrategies`` describes it.
     :ivar held: I have credentials of it.
     :ivar seen: what they show, without the kuid; None if I may not see them, or have none.
+    :ivar refused: why the strategy does not say what they show; the others do.
     """
 
     about: Mapping[str, Any]
     held: bool
     seen: Mapping[str, Any] | None = None
+    refused: Refused | None = None
 
     @property
     def name(self) -> str:
@@ -106,7 +108,7 @@ async def _way(visit: Visit, about: Mapping[str, Any]) -> Way:
     try:
         seen = await visit.call("auth", "getMyCredentials", strategy=name)
     except Refused as refused:
-        if refused.id != MISSING:
-            raise
-        return Way(about, held=False)
+        if refused.id == MISSING:
+            return Way(about, held=False)
+        return Way(about, held=told is not None, refused=refused)
     return Way(about, held=True, seen={key: one for key, one in seen.items() if key != "kuid"})
