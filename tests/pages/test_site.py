@@ -78,6 +78,15 @@ def test_no_address_leads_elsewhere_after_signing_in(visitor: Visitor) -> None:
         visitor.send("/-/sign-out")
 
 
+@pytest.mark.parametrize("up", ["/-/../_me", "/-/x/%2e%2E/../_me", "/-/.%2e/_me", "/-/..\\_me"])
+def test_no_address_leads_to_the_api_after_signing_in(visitor: Visitor, up: str) -> None:
+    """A browser would ask for it as for a page of this site, with the cookie of the session."""
+    visitor.open("/").send("/-/sign-in/local", **{"go.then": up}, **LOCAL)
+    assert visitor.path == "/-/account"
+    visitor.send("/-/language", language="en", then=up)
+    assert visitor.path == "/-/account"
+
+
 def test_a_page_that_does_not_exist_says_so(visitor: Visitor) -> None:
     assert visitor.open("/-/nothing").status == 404
 
