@@ -16,10 +16,10 @@ from ostiary.dispatch import Dispatcher
 from ostiary.pages.fields import Fields
 from ostiary.pages.languages import said
 from ostiary.request import Answer, Connection, Request
-from ostiary.services.accounts import Account
 
 if TYPE_CHECKING:
     from ostiary.pages.site import Site
+    from ostiary.services.accounts import Account
 
 DECODER = msgspec.json.Decoder()
 FORBIDDEN = 403
