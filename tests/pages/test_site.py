@@ -53,6 +53,15 @@ def test_who_signs_out_is_signed_out(visitor: Visitor, site: Site) -> None:
     assert not checked["valid"]
 
 
+def test_who_may_not_end_their_session_leaves_none_in_the_browser(
+    visitor: Visitor, site: Site
+) -> None:
+    site.person("kept-in", site.role("keeps-in", auth=["getCurrentUser"]))
+    visitor.sign_in("local", username="kept-in", password=PASSWORD).send("/-/sign-out")
+    assert "This browser is signed out." in visitor.text
+    assert visitor.open("/-/account").path.startswith("/?then=")
+
+
 def test_a_form_from_elsewhere_is_not_heard(visitor: Visitor) -> None:
     visitor.open("/").send_from("https://evil.example", "/-/sign-in/local", **LOCAL)
     assert visitor.status == 403
