@@ -195,6 +195,13 @@ class Visit:
             raise Refused(answer.status, told["error"], answer.headers)
         return Told(answer.status, told["result"], answer.headers, kept)
 
+    async def strategies(self) -> list[dict[str, Any]]:
+        """Return the strategies that are installed, as ``auth:describeStrategies`` describes them.
+
+        What is offered to sign in by is shown to everybody, whatever they may ask the API.
+        """
+        return await self.site.behind.strategies()
+
     def say(self, text: str, *values: object) -> str:
         """Return a text in the language of who reads it; ``{0}``, ``{1}`` become the values."""
         translated = said(self.language, self.site.behind.packages, text)
