@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx2
 import pytest
 
-from .conftest import PASSWORD, NewSite, Site
+from .conftest import PASSWORD, NewSite, Site, running
 from .visitors import Screen, Visitor
 
 LOCAL = {"username": "root", "password": PASSWORD}
@@ -128,6 +130,16 @@ def test_without_a_console_there_is_none(new_site: NewSite) -> None:
     with Visitor(site.url) as visitor:
         assert visitor.sign_in("local", **LOCAL).status == 200
         assert visitor.open("/-/console").status == 404
+
+
+def test_without_plugins_administrators_find_out_why(tmp_path: Path) -> None:
+    with running(tmp_path) as site:
+        jwt = site.administer().jwt
+    with running(tmp_path, failsafe=True) as site, Visitor(site.url) as visitor:
+        assert visitor.open("/-/console/plugins").status == 503
+        visitor._client.cookies.set("authToken", str(jwt))
+        assert visitor.open("/-/console/plugins").status == 200
+        assert visitor.open("/-/console/users/root").status == 200
 
 
 def test_signing_in_with_a_browser(screen: Screen) -> None:
