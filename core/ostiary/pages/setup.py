@@ -9,9 +9,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from ostiary import errors
 from ostiary.dispatch import SETUP_HEADER
 from ostiary.pages.account.held import ways
-from ostiary.pages.credentials import at_fault, read_fields
+from ostiary.pages.credentials import asked_for, at_fault, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward
 from ostiary.pages.sign_in import step
@@ -22,7 +23,8 @@ pages = Pages()
 
 CREATE = ("security", "createFirstAdmin")
 EXISTS = ("server", "adminExists")
-THERE_IS_ONE, NO_RIGHT = "api.process.admin_exists", "security.rights."
+NO_RIGHT = "security.rights."
+"""How the ids of errors begin that say that a secret opens nothing."""
 
 WELCOME = "/-/setup/welcome"
 SECRET, NAME, KUID, RESET, OWN = (
@@ -92,7 +94,7 @@ async def make(visit: Visit) -> Answer:
         return await _offered(visit)
     content = {"name": visit.form.text(NAME)} if visit.form.text(NAME) else {}
     try:
-        fields = read_fields(visit, strategy, "registration")
+        fields = read_fields(visit.form, asked_for(strategy, "registration"))
         await visit.ask(
             *CREATE,
             {"content": content, "credentials": {strategy["name"]: fields}},
@@ -150,7 +152,9 @@ async def _sign_in(visit: Visit, strategy: dict[str, Any]) -> Answer:
     The administrator is there; whatever goes wrong after that can be done again.
     """
     before, where = visit.token, Onward(then=f"{WELCOME}?done=administrator")
-    answer = await step(visit, where, strategy["name"], read_fields(visit, strategy, "login"))
+    answer = await step(
+        visit, where, strategy["name"], read_fields(visit.form, asked_for(strategy, "login"))
+    )
     if visit.token != before and visit.form.text(OWN) == "yes":
         with suppress(Refused):
             await _grant_own_account(visit)
@@ -161,8 +165,8 @@ async def _strategies(visit: Visit) -> list[dict[str, Any]]:
     """Return the strategies whose credentials can be typed into a form, and then sign in by one."""
     return [
         one
-        for one in await visit.site.behind.strategies()
-        if not one["redirects"] and any(field["registration"] for field in one["fields"])
+        for one in await visit.strategies()
+        if not one["redirects"] and asked_for(one, "registration")
     ]
 
 
@@ -207,7 +211,7 @@ async def _is_done(visit: Visit) -> bool:
 
 def _closed(visit: Visit, refused: Refused) -> Answer | None:
     """Return what to tell who comes too late, or with a wrong secret; None if it is not that."""
-    if refused.id == THERE_IS_ONE:
+    if refused.id == errors.AdminExists.id:
         return _done(visit, refused.status)
     if refused.id.startswith(NO_RIGHT):
         return visit.page("setup/secret.html", refused.status, wrong=True)
@@ -219,7 +223,7 @@ def _done(visit: Visit, status: int = 200) -> Answer:
 
 
 def _asked(strategy: dict[str, Any]) -> list[str]:
-    return [field["name"] for field in strategy["fields"] if field["registration"]]
+    return [field["name"] for field in asked_for(strategy, "registration")]
 
 
 def _header(visit: Visit) -> dict[bytes, bytes]:

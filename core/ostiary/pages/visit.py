@@ -16,10 +16,10 @@ from ostiary.dispatch import Dispatcher
 from ostiary.pages.fields import Fields
 from ostiary.pages.languages import said
 from ostiary.request import Answer, Connection, Request
-from ostiary.services.accounts import Account
 
 if TYPE_CHECKING:
     from ostiary.pages.site import Site
+    from ostiary.services.accounts import Account
 
 DECODER = msgspec.json.Decoder()
 FORBIDDEN = 403
@@ -202,6 +202,13 @@ class Visit:
         if told["error"] is not None:
             raise Refused(answer.status, told["error"], answer.headers)
         return Told(answer.status, told["result"], answer.headers, kept)
+
+    async def strategies(self) -> list[dict[str, Any]]:
+        """Return the strategies that are installed, as ``auth:describeStrategies`` describes them.
+
+        What is offered to sign in by is shown to everybody, whatever they may ask the API.
+        """
+        return await self.site.behind.strategies()
 
     def say(self, text: str, *values: object) -> str:
         """Return a text in the language of who reads it; ``{0}``, ``{1}`` become the values."""
