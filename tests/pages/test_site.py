@@ -102,6 +102,19 @@ def test_a_page_that_does_not_exist_says_so(visitor: Visitor) -> None:
     assert visitor.open("/-/nothing").status == 404
 
 
+@pytest.mark.parametrize("path", ["users/%00", "users/%00/rights", "roles/a%00", "profiles/%00"])
+def test_a_text_that_not_every_database_takes_names_nothing(visitor: Visitor, path: str) -> None:
+    visitor.sign_in("local", **LOCAL).open(f"/-/console/{path}")
+    assert visitor.status == 400
+
+
+def test_a_search_for_such_a_text_searches_for_nothing(visitor: Visitor) -> None:
+    visitor.sign_in("local", **LOCAL).open("/-/console/users?q=%00&sort=newest")
+    assert visitor.status == 200
+    assert visitor.soup.select("#q")[0]["value"] == ""
+    assert visitor.soup.select("#sort option[selected]")[0]["value"] == "newest"
+
+
 def test_who_comes_from_another_site_is_signed_in_still(visitor: Visitor) -> None:
     visitor.open("/-/account?sort=%22%3E", **{"Sec-Fetch-Site": "cross-site"})
     # With an address: a fragment would else be gone to, and nothing be loaded.
