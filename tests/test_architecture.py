@@ -77,6 +77,17 @@ LIBRARIES = {
 }
 """Where in the core a library may be imported."""
 
+BEHIND_PAGES = "storage services controllers plugins directory hookspecs dispatch"
+"""What pages reach by the actions of the API alone."""
+
+NAMED_BY_PAGES = {
+    ("ostiary.pages.behind", "ostiary.dispatch"): "what a visit asks, as an adapter does",
+    ("ostiary.pages.visit", "ostiary.dispatch"): "the one place that asks it",
+    ("ostiary.pages.setup", "ostiary.dispatch"): "what a client calls the header of the secret",
+    ("ostiary.pages.onward", "ostiary.services.returning"): "what a code challenge looks like",
+}
+"""Each with its reason."""
+
 FOR_PLUGINS = {"ostiary", "ostiary.testing"}
 MEANINGLESS = {
     "utils",
@@ -195,6 +206,22 @@ def test_modules_do_not_import_each_other_in_circles() -> None:
         if inward and one.eager and not one.importer.startswith(f"{one.imported}."):
             graph[one.importer].add(one.imported)
     assert list(TopologicalSorter(graph).static_order()) != []
+
+
+def test_pages_have_no_way_to_the_server_but_that_of_a_client() -> None:
+    reached = {
+        (one.importer, one.imported)
+        for one in CORE_IMPORTS
+        if belongs(one.importer, "pages") and belongs(one.imported, BEHIND_PAGES)
+    }
+    assert reached == NAMED_BY_PAGES.keys()
+    asking = {
+        file.stem
+        for file in sorted((CORE / "ostiary" / "pages").rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"dispatcher", "_dispatcher"}
+    }
+    assert asking == {"site", "visit"}, "only a visit asks the dispatcher; a site makes visits"
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -6,18 +6,19 @@ import re
 
 ENDLESS = -1
 
-_SECOND = 1000
-_MINUTE = 60 * _SECOND
-_HOUR = 60 * _MINUTE
-_DAY = 24 * _HOUR
+# In milliseconds.
+SECOND = 1000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 _UNITS = (
     (1, ("", "ms", "msec", "msecs", "millisecond", "milliseconds")),
-    (_SECOND, ("s", "sec", "secs", "second", "seconds")),
-    (_MINUTE, ("m", "min", "mins", "minute", "minutes")),
-    (_HOUR, ("h", "hr", "hrs", "hour", "hours")),
-    (_DAY, ("d", "day", "days")),
-    (7 * _DAY, ("w", "week", "weeks")),
-    (_DAY * 365 + _DAY // 4, ("y", "yr", "yrs", "year", "years")),
+    (SECOND, ("s", "sec", "secs", "second", "seconds")),
+    (MINUTE, ("m", "min", "mins", "minute", "minutes")),
+    (HOUR, ("h", "hr", "hrs", "hour", "hours")),
+    (DAY, ("d", "day", "days")),
+    (7 * DAY, ("w", "week", "weeks")),
+    (DAY * 365 + DAY // 4, ("y", "yr", "yrs", "year", "years")),
 )
 _MILLISECONDS = {name: size for size, names in _UNITS for name in names}
 

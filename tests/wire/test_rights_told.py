@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
 import pytest
 
+from ostiary.settings import Settings
 from ostiary.testing.wire import Api
 
 NUMBERS = count(1)
 EVERYWHERE = {"everywhere": True, "places": [], "total": 0}
 LOGIN = {"actions": {"login": True}}
 READ = {"controllers": {"auth": LOGIN, "server": {"actions": {"*": True, "info": False}}}}
+
+
+@pytest.fixture(scope="module")
+def closed(settings_here: Callable[..., Settings], new_site: Callable[..., Any]) -> Iterator[Any]:
+    """A server of these tests alone: they leave roles and profiles behind."""
+    with new_site(settings_here("told")) as running:
+        yield running
 
 
 @pytest.fixture

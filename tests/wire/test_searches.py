@@ -9,10 +9,18 @@ from typing import Any
 
 import pytest
 
+from ostiary.settings import Settings
 from ostiary.testing.wire import Api, Outcome
 
 BOB = {"town": "Porto", "age": 41, "tags": ["x", "y"], "name": "Bob O'Neil"}
 ANN = {"town": "Lisbon", "age": 25, "tags": ["y"], "name": "Ann Müller", "at": {"lat": 1, "lon": 2}}
+
+
+@pytest.fixture(scope="module")
+def closed(settings_here: Callable[..., Settings], new_site: Callable[..., Any]) -> Iterator[Any]:
+    """A server of these tests alone: they search for what others might leave."""
+    with new_site(settings_here("searched")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from ostiary import errors
 from ostiary.actions import GET, Controller
 from ostiary.arguments import Duration
+from ostiary.durations import HOUR, MINUTE
 from ostiary.request import Reply
 from ostiary.services import Services
 from ostiary.services.health import GREEN, RED
 from ostiary.services.histogram import BOUNDS
-from ostiary.services.lifetimes import HOUR, MINUTE
 
 server = Controller("server")
 

@@ -8,27 +8,23 @@ from typing import Any, Literal
 
 from ostiary.body import decode
 from ostiary.pages.fields import Fields
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Refused
+
+Field = dict[str, Any]
+"""As ``auth:describeStrategies`` describes it."""
 
 
-def read_fields(
-    visit: Visit, strategy: Mapping[str, Any], asked: Literal["login", "registration"]
-) -> dict[str, Any]:
-    """Return the fields of a strategy that were filled in, each as its kind wants it.
-
-    :param strategy: as ``auth:describeStrategies`` describes it.
-    """
-    return fields_in(visit.form, strategy, asked)
+def asked_for(strategy: Mapping[str, Any], what: Literal["login", "registration"]) -> list[Field]:
+    """Return the fields of a strategy that are filled in to sign in, or to have credentials."""
+    return [field for field in strategy["fields"] if field[what]]
 
 
-def fields_in(
-    form: Fields, strategy: Mapping[str, Any], asked: Literal["login", "registration"]
-) -> dict[str, Any]:
-    """Return the same of any fields, such as a part of a form."""
+def read_fields(form: Fields, fields: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the fields that were filled in, each as its kind wants it."""
     return {
         field["name"]: _value(field["kind"], form.text(field["name"]))
-        for field in strategy["fields"]
-        if field[asked] and form.text(field["name"]) != ""
+        for field in fields
+        if form.text(field["name"]) != ""
     }
 
 

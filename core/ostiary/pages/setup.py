@@ -9,9 +9,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from ostiary import errors
 from ostiary.dispatch import SETUP_HEADER
+from ostiary.pages import self_service
 from ostiary.pages.account.held import ways
-from ostiary.pages.credentials import at_fault, read_fields
+from ostiary.pages.credentials import asked_for, at_fault, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward
 from ostiary.pages.sign_in import step
@@ -22,7 +24,8 @@ pages = Pages()
 
 CREATE = ("security", "createFirstAdmin")
 EXISTS = ("server", "adminExists")
-THERE_IS_ONE, NO_RIGHT = "api.process.admin_exists", "security.rights."
+NO_RIGHT = "security.rights."
+"""How the ids of errors begin that say that a secret opens nothing."""
 
 WELCOME = "/-/setup/welcome"
 SECRET, NAME, KUID, RESET, OWN = (
@@ -34,28 +37,9 @@ SECRET, NAME, KUID, RESET, OWN = (
 )
 """Fields of the form; what a strategy calls its own never has a dot."""
 
-USERS = "default"
-"""The role, and the profile, of users who are nothing else."""
 
-OWN_ACCOUNT = (
-    "createMyCredentials",
-    "credentialsExist",
-    "deleteMyCredentials",
-    "getMyCredentials",
-    "getMySessions",
-    "getMySignIns",
-    "getStrategies",
-    "refreshToken",
-    "revokeMySession",
-    "updateMyCredentials",
-    "validateMyCredentials",
-)
-"""What users need to look after their own account, of the controller ``auth``; no API keys, which
-outlive a session."""
-
-
-@pages.get("/-/setup", public=True)
-@pages.get("/-/setup/secret", public=True)
+@pages.get("/-/setup", public=True, arrival=True)
+@pages.get("/-/setup/secret", public=True, arrival=True)
 async def setup(visit: Visit) -> Answer:
     """Ask for the setup secret, or go on where none is needed."""
     if await _is_done(visit):
@@ -92,7 +76,7 @@ async def make(visit: Visit) -> Answer:
         return await _offered(visit)
     content = {"name": visit.form.text(NAME)} if visit.form.text(NAME) else {}
     try:
-        fields = read_fields(visit, strategy, "registration")
+        fields = read_fields(visit.form, asked_for(strategy, "registration"))
         await visit.ask(
             *CREATE,
             {"content": content, "credentials": {strategy["name"]: fields}},
@@ -112,15 +96,15 @@ async def welcome(visit: Visit) -> Answer:
     return visit.page(
         "setup/welcome.html",
         others=[one.about for one in await ways(visit) if not one.held],
-        own=await _own_account(visit),
+        own=await self_service.is_granted(visit),
         console=bool(visit.site.sections),
     )
 
 
 @pages.post("/-/setup/own-account", needs="security:updateRole")
 async def let_users(visit: Visit) -> Answer:
-    """Let ordinary users look after their own accounts."""
-    await _grant_own_account(visit)
+    """Let users look after their own accounts."""
+    await self_service.grant(visit)
     return visit.redirect(WELCOME, done="saved")
 
 
@@ -150,10 +134,12 @@ async def _sign_in(visit: Visit, strategy: dict[str, Any]) -> Answer:
     The administrator is there; whatever goes wrong after that can be done again.
     """
     before, where = visit.token, Onward(then=f"{WELCOME}?done=administrator")
-    answer = await step(visit, where, strategy["name"], read_fields(visit, strategy, "login"))
+    answer = await step(
+        visit, where, strategy["name"], read_fields(visit.form, asked_for(strategy, "login"))
+    )
     if visit.token != before and visit.form.text(OWN) == "yes":
         with suppress(Refused):
-            await _grant_own_account(visit)
+            await self_service.grant(visit)
     return answer
 
 
@@ -161,41 +147,9 @@ async def _strategies(visit: Visit) -> list[dict[str, Any]]:
     """Return the strategies whose credentials can be typed into a form, and then sign in by one."""
     return [
         one
-        for one in await visit.site.behind.strategies()
-        if not one["redirects"] and any(field["registration"] for field in one["fields"])
+        for one in await visit.strategies()
+        if not one["redirects"] and asked_for(one, "registration")
     ]
-
-
-async def _own_account(visit: Visit) -> bool | None:
-    """Tell whether users may look after their own accounts; None if who looks cannot know."""
-    if not (visit.may_run("security:getRole") and visit.may_run("security:updateRole")):
-        return None
-    role = await visit.call("security", "getRole", _id=USERS)
-    return not _missing(role["_source"]["controllers"])
-
-
-async def _grant_own_account(visit: Visit) -> None:
-    """Let users look after their own accounts; what their role says besides stays."""
-    role = await visit.call("security", "getRole", _id=USERS)
-    content = {name: one for name, one in role["_source"].items() if name != "_kuzzle_info"}
-    controllers = content["controllers"]
-    if missing := _missing(controllers):
-        actions = _actions(controllers) | dict.fromkeys(missing, True)
-        body = {**content, "controllers": {**controllers, "auth": {"actions": actions}}}
-        await visit.call("security", "updateRole", body, _id=USERS)
-
-
-def _missing(controllers: dict[str, Any]) -> list[str]:
-    """Return what users need to look after their own account, and a role does not grant."""
-    actions = _actions(controllers)
-    return [one for one in OWN_ACCOUNT if actions.get(one, actions.get("*")) is not True]
-
-
-def _actions(controllers: dict[str, Any]) -> dict[str, Any]:
-    """Return what a role says of the controller ``auth``, or else of every controller."""
-    entry = controllers.get("auth") or controllers.get("*") or {}
-    actions: dict[str, Any] = entry.get("actions", {})
-    return actions
 
 
 async def _is_done(visit: Visit) -> bool:
@@ -207,7 +161,7 @@ async def _is_done(visit: Visit) -> bool:
 
 def _closed(visit: Visit, refused: Refused) -> Answer | None:
     """Return what to tell who comes too late, or with a wrong secret; None if it is not that."""
-    if refused.id == THERE_IS_ONE:
+    if refused.id == errors.AdminExists.id:
         return _done(visit, refused.status)
     if refused.id.startswith(NO_RIGHT):
         return visit.page("setup/secret.html", refused.status, wrong=True)
@@ -219,7 +173,7 @@ def _done(visit: Visit, status: int = 200) -> Answer:
 
 
 def _asked(strategy: dict[str, Any]) -> list[str]:
-    return [field["name"] for field in strategy["fields"] if field["registration"]]
+    return [field["name"] for field in asked_for(strategy, "registration")]
 
 
 def _header(visit: Visit) -> dict[bytes, bytes]:

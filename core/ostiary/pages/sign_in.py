@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ostiary.pages import strategy_forms
-from ostiary.pages.credentials import read_fields
+from ostiary.pages.credentials import asked_for, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward, leave, onward
 from ostiary.pages.steps import CHALLENGE, asked, read_answer
@@ -15,7 +15,7 @@ from ostiary.request import Answer
 
 pages = Pages()
 
-ASKED = 202
+ASKED, FORBIDDEN = 202, 403
 
 
 @pages.get("/", public=True)
@@ -35,8 +35,8 @@ async def take(visit: Visit) -> Answer:
     where, name = onward(visit), visit.values["strategy"]
     if CHALLENGE in visit.form:
         return await step(visit, where, name, read_answer(visit))
-    known = {one["name"]: one for one in await visit.site.behind.strategies()}
-    body = read_fields(visit, known[name], "login") if name in known else {}
+    known = {one["name"]: one for one in await visit.strategies()}
+    body = read_fields(visit.form, asked_for(known[name], "login")) if name in known else {}
     return await step(visit, where, name, body)
 
 
@@ -45,7 +45,14 @@ async def sign_out(visit: Visit) -> Answer:
     """End the session."""
     where = onward(visit)
     if visit.token is not None:
-        await visit.call("auth", "logout", cookieAuth=True)
+        try:
+            await visit.call("auth", "logout", cookieAuth=True)
+        except Refused as refused:
+            if refused.status != FORBIDDEN:
+                raise
+            # Who lacks the right to end the session must not leave it in a browser of others.
+            visit.forget()
+            return visit.redirect(where.address_of("/"), done="left")
     return visit.redirect(where.address_of("/"), done="signed-out")
 
 
@@ -64,7 +71,7 @@ async def offered(
     visit: Visit, where: Onward, refused: Refused | None = None, tried: str = ""
 ) -> Answer:
     """Show the ways to sign in, after a refusal with what was typed, short of what is secret."""
-    strategies = [one for one in await visit.site.behind.strategies() if one["offered"]]
+    strategies = [one for one in await visit.strategies() if one["offered"]]
     return visit.page(
         "sign_in.html",
         200 if refused is None else refused.status,
@@ -80,7 +87,7 @@ def _drawn(strategy: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
 
     Where a provider signs people in, the others are what it sends back.
     """
-    fields = [one for one in strategy["fields"] if one["login"]]
+    fields = asked_for(strategy, "login")
     if strategy["redirects"]:
         return [], [one for one in fields if one["kind"] in ("password", "one-time-code")]
     return [one for one in fields if one["required"]], [

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ostiary import errors
+from ostiary.body import acceptable
 from ostiary.http_parts import read_query
 from ostiary.log import origin
 from ostiary.pages import (
@@ -77,7 +78,7 @@ class Site:
                 return file
         visit = self._visit(verb, path, query, content, request)
         try:
-            page, visit.values = self._routes.find(verb, path)
+            page, visit.values = self._found(verb, path)
             return await self._shown(visit, page)
         except Refused as refused:
             return self._problem(visit, refused.status, explained(visit, refused))
@@ -133,9 +134,7 @@ class Site:
         # What a provider has sent a browser back with is good for once.
         if visit.verb != "GET" or "state" in visit.query:
             return visit.path
-        pairs = [(name, one) for name in visit.query for one in visit.query.all(name)]
-        query = urlencode([pair for pair in pairs if pair[0] != "done"])
-        return f"{visit.path}?{query}" if query else visit.path
+        return _address(visit, without="done")
 
     def _visit(self, verb: str, path: bytes, query: bytes, content: Any, request: Request) -> Visit:
         return Visit(
@@ -153,6 +152,12 @@ class Site:
             token=self._token(request.connection),
         )
 
+    def _found(self, verb: str, path: bytes) -> tuple[Page, Mapping[str, str]]:
+        page, values = self._routes.find(verb, path)
+        if not all(map(acceptable, values.values())):
+            raise errors.UnacceptableText
+        return page, values
+
     def _token(self, connection: Connection) -> str | None:
         try:
             return self.behind.cookies.session_of(connection)
@@ -162,7 +167,7 @@ class Site:
     async def _shown(self, visit: Visit, page: Page) -> Answer:
         """Return a page to who may see it."""
         if visit.token is None and not page.arrival and _comes_from_elsewhere(visit):
-            return visit.page("reload.html")
+            return visit.page("reload.html", here=_address(visit))
         await visit.open()
         if visit.verb == "POST" and not self._is_ours(visit):
             old = visit.say(
@@ -190,10 +195,16 @@ class Site:
 
 def _query(query: bytes) -> dict[str, Any]:
     try:
-        return read_query(query) if query else {}
+        fields = read_query(query) if query else {}
     except errors.OstiaryError:
         # What cannot be read says nothing; the page is there without it.
         return {}
+    return {name: value for name, value in fields.items() if _can_be_kept(name, value)}
+
+
+def _can_be_kept(name: str, value: str | list[str]) -> bool:
+    """Tell whether every database takes a field, as the adapters see to for requests."""
+    return all(map(acceptable, (name, *(value if isinstance(value, list) else (value,)))))
 
 
 def _comes_from_elsewhere(visit: Visit) -> bool:
@@ -202,6 +213,13 @@ def _comes_from_elsewhere(visit: Visit) -> bool:
     The page reloads itself; then it is this site that leads here (RFC 6265bis, 5.2).
     """
     return visit.verb == "GET" and visit.connection.header("sec-fetch-site") == "cross-site"
+
+
+def _address(visit: Visit, *, without: str = "") -> str:
+    """Return the address that was asked for, without a field of its query."""
+    pairs = [(name, one) for name in visit.query for one in visit.query.all(name)]
+    query = urlencode([pair for pair in pairs if pair[0] != without])
+    return f"{visit.path}?{query}" if query else visit.path
 
 
 def _then(visit: Visit) -> str:

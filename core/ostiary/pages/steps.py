@@ -39,8 +39,8 @@ def asked(visit: Visit, where: Onward, strategy: str, result: Mapping[str, Any])
 def read_answer(visit: Visit) -> dict[str, Any]:
     """Return what was answered, as ``auth:login`` takes it."""
     names = [one.removeprefix(KINDS) for one in visit.form if one.startswith(KINDS)]
-    fields = [{"name": one, "kind": visit.form.text(KINDS + one), "login": True} for one in names]
-    given = read_fields(visit, {"fields": fields}, "login")
+    fields = [{"name": one, "kind": visit.form.text(KINDS + one)} for one in names]
+    given = read_fields(visit.form, fields)
     return {**given, "challenge": visit.form.text(CHALLENGE)}
 
 

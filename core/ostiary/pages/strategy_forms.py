@@ -38,7 +38,7 @@ async def send(visit: Visit) -> Answer:
     where = onward(visit)
     strategy, form = await _found(visit)
     code = visit.form.text(CODE).strip()
-    body = read_fields(visit, _asked(form), "login")
+    body = read_fields(visit.form, form["fields"])
     if form["code"] is not None:
         body[form["code"]] = code
     try:
@@ -55,7 +55,7 @@ async def send(visit: Visit) -> Answer:
 
 async def led_on(visit: Visit, where: Onward, name: str, refused: Refused) -> Answer | None:
     """Return the form with which a refused login goes on; None if there is none for it."""
-    for strategy in await visit.site.behind.strategies():
+    for strategy in await visit.strategies():
         for form in strategy["forms"] if strategy["name"] == name else ():
             code = refused.error.get(form["refusals"].get(refused.id, ""))
             if isinstance(code, str) and _may(visit, form):
@@ -82,7 +82,7 @@ async def _found(visit: Visit) -> tuple[dict[str, Any], dict[str, Any]]:
 
     :raises Refused: there is none, or who looks may not send it.
     """
-    for strategy in await visit.site.behind.strategies():
+    for strategy in await visit.strategies():
         for form in strategy["forms"]:
             if (strategy["name"], form["name"]) == (visit.values["strategy"], visit.values["form"]):
                 if _may(visit, form):
@@ -145,7 +145,3 @@ async def _signed_in(
 
 def _done(visit: Visit, where: Onward, form: Mapping[str, Any]) -> Answer:
     return visit.page("strategy_form_done.html", where=where, form=form)
-
-
-def _asked(form: Mapping[str, Any]) -> dict[str, Any]:
-    return {"fields": [{**one, "login": True} for one in form["fields"]]}

@@ -16,10 +16,10 @@ from ostiary.dispatch import Dispatcher
 from ostiary.pages.fields import Fields
 from ostiary.pages.languages import said
 from ostiary.request import Answer, Connection, Request
-from ostiary.services.accounts import Account
 
 if TYPE_CHECKING:
     from ostiary.pages.site import Site
+    from ostiary.services.accounts import Account
 
 DECODER = msgspec.json.Decoder()
 FORBIDDEN = 403
@@ -123,9 +123,17 @@ class Visit:
             self.forget()
         self._stranger = self._account
         if self.token is not None or self._account is None:
-            nobody = self._request("", "", {}, None, None)
-            self._stranger = await self._dispatcher.account_of(nobody)
+            self._stranger = await self._nobody()
             self._account = self._account or self._stranger
+
+    async def _nobody(self) -> Account | None:
+        """Return who has not signed in; None if such are not answered, and somebody has."""
+        try:
+            return await self._dispatcher.account_of(self._request("", "", {}, None, None))
+        except errors.Failsafe:
+            if self._account is None:
+                raise
+            return None
 
     def forget(self) -> None:
         """Have the browser forget a session that is over."""
@@ -194,6 +202,13 @@ class Visit:
         if told["error"] is not None:
             raise Refused(answer.status, told["error"], answer.headers)
         return Told(answer.status, told["result"], answer.headers, kept)
+
+    async def strategies(self) -> list[dict[str, Any]]:
+        """Return the strategies that are installed, as ``auth:describeStrategies`` describes them.
+
+        What is offered to sign in by is shown to everybody, whatever they may ask the API.
+        """
+        return await self.site.behind.strategies()
 
     def say(self, text: str, *values: object) -> str:
         """Return a text in the language of who reads it; ``{0}``, ``{1}`` become the values."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import update
 
+from ostiary.durations import MINUTE
 from ostiary.services.batches import Batch
 from ostiary.services.changes import take_turn
-from ostiary.services.lifetimes import MINUTE
 from ostiary.storage import Store
 from ostiary.storage.tables import api_keys, tokens
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, delete, func, select
 
 from ostiary import errors
+from ostiary.durations import MINUTE
 from ostiary.events import LoginsReleased
 from ostiary.networks import network
 from ostiary.services.account_hashes import AccountHashes
@@ -21,7 +22,7 @@ from ostiary.services.accounts import Accounts
 from ostiary.services.changes import take_turn
 from ostiary.services.counters import LONGEST_DELAY
 from ostiary.services.events import Events
-from ostiary.services.login_limits import MINUTE, LoginLimits
+from ostiary.services.login_limits import LoginLimits
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import audit, devices, login_counters
 

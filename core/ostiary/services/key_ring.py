@@ -8,10 +8,10 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import delete, exists, func, insert, select, update
 
+from ostiary.durations import HOUR
 from ostiary.events import SigningKeyRotated
 from ostiary.services.changes import Changes
 from ostiary.services.events import Events
-from ostiary.services.lifetimes import HOUR
 from ostiary.services.signing import new_key
 from ostiary.storage import Store
 from ostiary.storage.tables import api_keys, signing_keys, tokens

@@ -7,9 +7,6 @@ from msgspec import Struct
 from ostiary import errors
 from ostiary.arguments import Duration
 
-SECOND = 1000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
 ENDLESS = Duration(-1)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from ostiary import errors
+from ostiary.durations import MINUTE
 from ostiary.networks import network
 from ostiary.request import Connection, Request
 from ostiary.services.accounts import Account
@@ -17,7 +18,6 @@ HANDLES = ("challenge", "state", "loginCode")
 """What a login goes on with at a later step: the first one that is there."""
 
 
-MINUTE = 60_000
 MOST_KNOWN = 100
 """Users and addresses that are known to have been refused."""
 

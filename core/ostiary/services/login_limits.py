@@ -18,6 +18,7 @@ from functools import partial
 from msgspec import Struct
 
 from ostiary import errors
+from ostiary.durations import MINUTE, SECOND
 from ostiary.networks import network
 from ostiary.services.batches import Batch
 from ostiary.services.counters import LONGEST_DELAY, Counted, Counters, Locked
@@ -28,7 +29,6 @@ from ostiary.storage import Database, Store
 
 logger = logging.getLogger(__name__)
 
-SECOND, MINUTE = 1000, 60_000
 MOST_NOTED = 100
 """Lines of the log about logins held back, in a minute."""
 

@@ -7,8 +7,9 @@ from hashlib import sha256
 from typing import Any
 
 from ostiary import errors
+from ostiary.durations import MINUTE
 from ostiary.services.accounts import Account
-from ostiary.services.lifetimes import ENDLESS, MINUTE, Lifetimes
+from ostiary.services.lifetimes import ENDLESS, Lifetimes
 from ostiary.services.lookup import Lookup
 from ostiary.services.sessions import Issued, Origin, Session
 from ostiary.services.signing import SESSION, SigningKeys

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from ostiary import errors
 from ostiary.acting import Source, acting, source
+from ostiary.durations import MINUTE
 from ostiary.events import (
     ActionRefused,
     ReauthenticationRefused,
@@ -27,7 +28,6 @@ from ostiary.services.tally import Tally
 
 logger = logging.getLogger(__name__)
 
-MINUTE = 60_000
 MOST = 120
 """Rows about refusals that a process writes in a minute, short of the numbers of repeated ones."""
 

@@ -7,8 +7,8 @@ from time import perf_counter
 
 from msgspec import Struct, field
 
+from ostiary.durations import MINUTE
 from ostiary.services.histogram import place_of
-from ostiary.services.lifetimes import MINUTE
 from ostiary.storage.tables import PLACES
 
 EVERY_ONE = 1000

@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, select, update
 
 from ostiary import errors
 from ostiary.arguments import Duration
+from ostiary.durations import MINUTE
 from ostiary.events import SessionsEnded, SignedIn, SignedOut, TokenCreated, TokenRefreshed
 from ostiary.services import endings
 from ostiary.services.access import end_sessions
@@ -23,7 +24,7 @@ from ostiary.services.activity import Activity
 from ostiary.services.batches import Batch, remove
 from ostiary.services.changes import EVERY, Changes, Thing, take_turn
 from ostiary.services.events import Events
-from ostiary.services.lifetimes import ENDLESS, MINUTE, Lifetimes
+from ostiary.services.lifetimes import ENDLESS, Lifetimes
 from ostiary.services.lookup import Lookup
 from ostiary.services.memory import Memory
 from ostiary.services.minting import Mint, fingerprint_of

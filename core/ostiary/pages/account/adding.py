@@ -36,9 +36,7 @@ async def add(visit: Visit) -> Answer:
     """Make the credentials, or take the first step of a link."""
     one = await way(visit)
     provers = await told_of(visit)
-    body: dict[str, Any] = {}
-    if not one.about["redirects"]:
-        body = read_fields(visit, one.about, "registration")
+    body = read_fields(visit.form, one.fields)
     if proof := read_proof(visit, provers):
         body["proof"] = proof
     try:

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from ostiary import errors
+from ostiary.pages.credentials import asked_for
 from ostiary.pages.visit import Refused, Visit
 
 MISSING = errors.NoCredentials.id
@@ -41,7 +42,7 @@ class Way(Struct, frozen=True):
         """What is filled in to make or change them; where one is sent elsewhere, nothing is."""
         if self.about["redirects"]:
             return []
-        return [field for field in self.about["fields"] if field["registration"]]
+        return asked_for(self.about, "registration")
 
     @property
     def names(self) -> list[dict[str, Any]]:
@@ -78,7 +79,7 @@ class Way(Struct, frozen=True):
 
 async def ways(visit: Visit) -> list[Way]:
     """Return every strategy, in the order of the server."""
-    return [await _way(visit, about) for about in await visit.site.behind.strategies()]
+    return [await _way(visit, about) for about in await visit.strategies()]
 
 
 async def way(visit: Visit) -> Way:
@@ -87,7 +88,7 @@ async def way(visit: Visit) -> Way:
     :raises errors.UrlNotFound: there is none of that name.
     """
     name = visit.values["strategy"]
-    for about in await visit.site.behind.strategies():
+    for about in await visit.strategies():
         if about["name"] == name:
             return await _way(visit, about)
     raise errors.UrlNotFound(visit.path)

@@ -33,6 +33,4 @@ async def told_of(visit: Visit) -> list[dict[str, Any]]:
 
 
 async def _named(visit: Visit, names: set[str]) -> list[dict[str, Any]]:
-    return [
-        one for one in await visit.site.behind.strategies() if one["name"] in names and one["proof"]
-    ]
+    return [one for one in await visit.strategies() if one["name"] in names and one["proof"]]

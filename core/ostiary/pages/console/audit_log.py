@@ -58,7 +58,7 @@ async def entries(visit: Visit) -> Answer:
         "console/audit_log.html",
         sought=sought.fields,
         names=NAMES,
-        strategies=await visit.site.behind.strategies(),
+        strategies=await visit.strategies(),
         hits=hits,
         total=found["total"],
         live=live,

@@ -8,13 +8,13 @@ from typing import Any
 from msgspec import Struct
 
 from ostiary.clock import now
+from ostiary.durations import HOUR, MINUTE
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.plots import WIDTH, Linear, Logarithmic, Scale, Value, across, bars, line
 from ostiary.pages.quantities import age, count, day_and_hour, duration, hour
 from ostiary.pages.visit import Refused, Visit
 from ostiary.request import Answer
-from ostiary.services.lifetimes import HOUR, MINUTE
 
 pages = Pages(
     Section(

@@ -96,9 +96,7 @@ def groups(described: Iterable[Mapping[str, Any]], form: RoleForm) -> list[Group
     for controller, several in groupby(described, key=lambda one: str(one["controller"])):
         actions = list(several)
         boxes = tuple(
-            # Descriptions mark code with backticks.
-            _box(controller, str(one["action"]), str(one["description"]).replace("`", ""), form)
-            for one in actions
+            _box(controller, str(one["action"]), str(one["description"]), form) for one in actions
         )
         found.append(
             Group(controller, actions[0]["plugin"], boxes, _box(controller, "*", "", form))

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ostiary import errors
 from ostiary.pages.console.entries import Unreadable
 from ostiary.pages.languages import mark
 from ostiary.pages.rendering import segment
@@ -22,7 +23,6 @@ UNPROCESSABLE = 422
 STRANGERS = "anonymous"
 """The profile of everybody who is not signed in."""
 
-CHANGED = "ostiary.rights.changed_meanwhile"
 KINDS = {"role": "Role", "profile": "Profile"}
 UNSEEN = mark("Read what this would take away, and confirm it.")
 NO_ID = mark("Give it a name first.")
@@ -38,7 +38,7 @@ class Trouble(Struct, frozen=True):
     @property
     def changed(self) -> bool:
         """Somebody else has saved another one meanwhile."""
-        return self.refused is not None and self.refused.id == CHANGED
+        return self.refused is not None and self.refused.id == errors.ChangedMeanwhile.id
 
     @classmethod
     def of(cls, refused: Refused) -> Trouble:

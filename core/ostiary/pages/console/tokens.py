@@ -61,7 +61,7 @@ async def _shown(
         sought=sought,
         keys=keys,
         found=found,
-        strategies=await visit.site.behind.strategies(),
+        strategies=await visit.strategies(),
         refused=refused,
         first=not after,
         start=address(PATH, sought),

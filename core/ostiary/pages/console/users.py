@@ -57,7 +57,7 @@ async def users(visit: Visit) -> Answer:
         "console/users/list.html",
         longest=LONGEST,
         profiles=await Profiles.of(visit),
-        strategies=await visit.site.behind.strategies(),
+        strategies=await visit.strategies(),
         **asked,
     )
 

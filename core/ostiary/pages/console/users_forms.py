@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from ostiary import body, errors
-from ostiary.pages.credentials import fields_in
+from ostiary.pages.credentials import asked_for, read_fields
 from ostiary.pages.fields import Fields
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Refused, Visit
@@ -94,8 +94,8 @@ def read_properties(text: str) -> dict[str, Any]:
 
 async def offered_strategies(visit: Visit) -> list[dict[str, Any]]:
     """Return the strategies whose credentials can be typed into a form."""
-    found = await visit.site.behind.strategies()
-    return [one for one in found if any(field["registration"] for field in one["fields"])]
+    found = await visit.strategies()
+    return [one for one in found if asked_for(one, "registration")]
 
 
 def credentials_of(visit: Visit, strategy: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,4 +109,4 @@ def credentials_of(visit: Visit, strategy: Mapping[str, Any]) -> dict[str, Any]:
         for name in visit.form
         if name.startswith(prefix)
     }
-    return fields_in(Fields(own), strategy, "registration")
+    return read_fields(Fields(own), asked_for(strategy, "registration"))

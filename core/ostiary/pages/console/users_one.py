@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ostiary import errors
 from ostiary.pages.console.users_editing import Edited, merged
 from ostiary.pages.console.users_forms import (
     OWN,
@@ -25,7 +26,6 @@ pages = Pages()
 
 READ, UPDATE = "security:getUser", "security:updateUser"
 ONE = "/-/console/users/{id}"
-CHANGED = "ostiary.rights.changed_meanwhile"
 LARGE = 8_192
 """Characters of properties, as JSON, that have a page of their own."""
 
@@ -154,7 +154,7 @@ async def _save(visit: Visit, edited: Edited) -> None:
             )
         except Refused as refused:
             # Others have written between our two steps: look again.
-            if refused.id != CHANGED or attempt == TRIES:
+            if refused.id != errors.ChangedMeanwhile.id or attempt == TRIES:
                 raise
         else:
             return

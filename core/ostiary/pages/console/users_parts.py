@@ -7,9 +7,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from ostiary import errors
+from ostiary.pages.credentials import Field, asked_for
 from ostiary.pages.visit import Refused, Visit
 
-NONE_HELD = "ostiary.credentials.missing"
 MOST_KEYS = 200
 
 
@@ -26,9 +27,9 @@ class Held(Struct, frozen=True):
     failed: Refused | None = None
 
     @property
-    def fields(self) -> list[Mapping[str, Any]]:
+    def fields(self) -> list[Field]:
         """What is typed when they are made or changed."""
-        return [field for field in self.strategy["fields"] if field["registration"]]
+        return asked_for(self.strategy, "registration")
 
     def label_of(self, name: str) -> str:
         """Return what a person reads beside a member of what may be seen of them."""
@@ -71,13 +72,13 @@ async def _credentials(visit: Visit, kuid: str) -> list[Held] | None:
     if not visit.may_run("security:getCredentials"):
         return None
     found = []
-    for strategy in await visit.site.behind.strategies():
+    for strategy in await visit.strategies():
         try:
             name = strategy["name"]
             seen = await visit.call("security", "getCredentials", strategy=name, _id=kuid)
             found.append(Held(strategy, {k: v for k, v in seen.items() if k != "kuid"}))
         except Refused as refused:
-            failed = None if refused.id == NONE_HELD else refused
+            failed = None if refused.id == errors.NoCredentials.id else refused
             found.append(Held(strategy, None, failed))
     return found
 

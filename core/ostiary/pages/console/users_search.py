@@ -216,7 +216,7 @@ async def _named(visit: Visit, text: str) -> tuple[list[str], bool]:
     if not text:
         return [], cut
     clause = "prefix" if len(text) >= FEWEST else "term"
-    for strategy in await visit.site.behind.strategies():
+    for strategy in await visit.strategies():
         name = strategy["name"]
         if not visit.may("security", "searchUsersByCredentials", strategy=name):
             continue
