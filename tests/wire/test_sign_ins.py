@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ostiary.services import sign_ins
 from ostiary.settings import Settings
 from ostiary.testing.wire import Api
 
@@ -93,7 +94,9 @@ def test_guesses_at_a_proof_with_a_stolen_token_are_told(over: Api, watched: Any
     assert mine(over, person)[0]["outcome"] == "proofRefused"
 
 
-def test_who_takes_a_name_does_not_see_who_has_tried_it_before(over: Api, watched: Any) -> None:
+def test_who_takes_a_name_does_not_see_who_has_tried_it_before(
+    over: Api, watched: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """LEAK-05: others mistype names, and what they typed may be a secret."""
     person = watched.person("member")
     taken = f"taken-{person.kuid}"
@@ -114,5 +117,10 @@ def test_who_takes_a_name_does_not_see_who_has_tried_it_before(over: Api, watche
         "security:updateCredentials", change, strategy="local", _id=person.kuid, **as_admin
     )
     assert answer.status == 200, answer.body
-    found = over.call("auth:getMySignIns", jwt=made.result["_source"]["token"]).result["hits"]
+    key = made.result["_source"]["token"]
+    found = over.call("auth:getMySignIns", jwt=key).result["hits"]
     assert {"refused", "heldBack"} <= {one["outcome"] for one in found}
+    # Further back than is looked, it is not known whose the name was.
+    monkeypatch.setattr(sign_ins, "LOOKED_THROUGH", 0)
+    found = over.call("auth:getMySignIns", jwt=key).result["hits"]
+    assert "heldBack" not in {one["outcome"] for one in found}

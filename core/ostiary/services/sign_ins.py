@@ -26,8 +26,9 @@ OUTCOMES = {
 NAMING = ("CredentialsCreated", "CredentialsChanged")
 """Events by which a user may have got a name to sign in with that nobody, or another, had before."""
 
-LOOKED_AT = 200
-"""Such events of a user, the newest, that are looked at."""
+LOOKED_THROUGH = 5000
+"""Entries about a user, the newest, among which such events are looked for; what is older than
+they are, and names nobody, is not shown. Attackers write as many as they like."""
 
 
 class SignIn(Struct, frozen=True):
@@ -72,14 +73,18 @@ class SignIns:
         counted = await self._hashes.of(account)
         mine = audit.c.about == account.kuid
         here = audit.c.at >= (account.user.created_at or 0)
+        newest = audit.c.sequence.desc()
+        oldest = select(audit.c.sequence).where(mine, here)
+        oldest = oldest.order_by(newest).offset(LOOKED_THROUGH).limit(1)
         naming = select(audit.c.sequence, audit.c.strategy, audit.c.details)
-        naming = naming.where(mine, here, audit.c.event.in_(NAMING))
-        naming = naming.order_by(audit.c.sequence.desc()).limit(LOOKED_AT)
+        naming = naming.where(mine, here, audit.c.event.in_(NAMING)).order_by(newest)
         if before is not None:
             here &= audit.c.sequence < before
 
         async def work(db: Database) -> list[Entry]:
-            since = self._named_since((await db.execute(naming)).all())
+            least: int = await db.scalar(oldest) or 0
+            named = (await db.execute(naming.where(audit.c.sequence > least))).all()
+            since = self._named_since(named, least)
             nobodys = (
                 audit.c.account.in_(one.hashes)
                 & audit.c.about.is_(None)
@@ -95,18 +100,18 @@ class SignIns:
         found.sort(key=lambda entry: -entry.sequence)
         return [_shown(entry) for entry in found[:size]]
 
-    def _named_since(self, rows: Sequence[Any]) -> Callable[[str], int]:
+    def _named_since(self, rows: Sequence[Any], least: int) -> Callable[[str], int]:
         """Return after which number of the log the names of a strategy's accounts are the user's.
 
-        :param rows: the newest events of ``NAMING``, the last one first.
+        :param rows: the events of ``NAMING`` after a number, the last one first.
+        :param least: this number.
         """
         known: dict[str, int] = {}
         for row in rows:
             given = (row.details or {}).get("fields")
             if given is None or not self._secret(row.strategy).issuperset(given):
                 known.setdefault(row.strategy, row.sequence)
-        rest = rows[-1].sequence if len(rows) == LOOKED_AT else 0
-        return lambda strategy: known.get(strategy, rest)
+        return lambda strategy: known.get(strategy, least)
 
     def _secret(self, strategy: str) -> frozenset[str]:
         """Return the fields of a strategy that name nobody."""
