@@ -143,11 +143,7 @@ def test_who_has_not_the_right_sees_nothing(site: Site, visitor: Visitor) -> Non
 @pytest.fixture
 def desktop(site: Site, open_screen: Callable[[str, str], Screen]) -> Screen:
     screen = open_screen(site.url, "desktop")
-    page = screen.open("/?then=/-/console/audit")
-    page.get_by_label("User name", exact=True).fill("root")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/-/console/audit")
+    screen.sign_in("local", username="root", password=PASSWORD)
     return screen
 
 

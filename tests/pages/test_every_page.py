@@ -127,13 +127,8 @@ def screen(hostile: Hostile, browser: Browser, axe: str) -> Iterator[Screen]:
     """A browser in which the administrator has signed in."""
     context = browser.new_context(**SCREENS["desktop"])
     screen = Screen(hostile.site.url, "desktop", context, axe)
-    page = screen.open("/")
-    page.on("dialog", lambda dialog: screen.troubles.append(dialog.message))
-    form = page.locator("form[action='/-/sign-in/local']")
-    form.locator("[name=username]").fill("root")
-    form.locator("[name=password]").fill(PASSWORD)
-    form.get_by_role("button").click()
-    page.wait_for_url("**/-/account")
+    screen.page.on("dialog", lambda dialog: screen.troubles.append(dialog.message))
+    screen.sign_in("local", username="root", password=PASSWORD)
     yield screen
     context.close()
 
