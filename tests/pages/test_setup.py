@@ -138,6 +138,13 @@ def test_a_wrong_secret_is_refused_clearly(stranger: Visitor, secret: str) -> No
     assert stranger.soup.select('form[action="/-/setup"]') == []
 
 
+def test_a_link_on_another_site_leads_to_the_form_and_keeps_its_secret(stranger: Visitor) -> None:
+    """Were the page loaded once more, what stands behind the # would be lost."""
+    stranger.open("/-/setup", **{"Sec-Fetch-Site": "cross-site"})
+    assert stranger.form("/-/setup/secret")
+    assert stranger.soup.select("meta[http-equiv=refresh]") == []
+
+
 def test_the_form_alone_opens_nothing(unowned: Site, stranger: Visitor) -> None:
     opened(stranger).send("/-/setup", **ADA, **{"setup.secret": "wrong"})
     assert stranger.status == 401

@@ -53,6 +53,15 @@ def test_who_signs_out_is_signed_out(visitor: Visitor, site: Site) -> None:
     assert not checked["valid"]
 
 
+def test_who_may_not_end_their_session_leaves_none_in_the_browser(
+    visitor: Visitor, site: Site
+) -> None:
+    site.person("kept-in", site.role("keeps-in", auth=["getCurrentUser"]))
+    visitor.sign_in("local", username="kept-in", password=PASSWORD).send("/-/sign-out")
+    assert "This browser is signed out." in visitor.text
+    assert visitor.open("/-/account").path.startswith("/?then=")
+
+
 def test_a_form_from_elsewhere_is_not_heard(visitor: Visitor) -> None:
     visitor.open("/").send_from("https://evil.example", "/-/sign-in/local", **LOCAL)
     assert visitor.status == 403
@@ -78,13 +87,25 @@ def test_no_address_leads_elsewhere_after_signing_in(visitor: Visitor) -> None:
         visitor.send("/-/sign-out")
 
 
+@pytest.mark.parametrize("up", ["/-/../_me", "/-/x/%2e%2E/../_me", "/-/.%2e/_me", "/-/..\\_me"])
+def test_no_address_leads_to_the_api_after_signing_in(visitor: Visitor, up: str) -> None:
+    """A browser would ask for it as for a page of this site, with the cookie of the session."""
+    visitor.open("/").send("/-/sign-in/local", **{"go.then": up}, **LOCAL)
+    assert visitor.path == "/-/account"
+    visitor.send("/-/language", language="en", then=up)
+    assert visitor.path == "/-/account"
+
+
 def test_a_page_that_does_not_exist_says_so(visitor: Visitor) -> None:
     assert visitor.open("/-/nothing").status == 404
 
 
 def test_who_comes_from_another_site_is_signed_in_still(visitor: Visitor) -> None:
-    visitor.open("/-/account", **{"Sec-Fetch-Site": "cross-site"})
-    assert visitor.soup.select_one("meta[http-equiv=refresh]")
+    visitor.open("/-/account?sort=%22%3E", **{"Sec-Fetch-Site": "cross-site"})
+    # With an address: a fragment would else be gone to, and nothing be loaded.
+    assert visitor.soup.select("meta[http-equiv=refresh]")[0]["content"] == (
+        "0; url=/-/account?sort=%22%3E"
+    )
 
 
 def test_a_person_sees_the_parts_of_the_console_that_they_have_rights_to(

@@ -6,6 +6,9 @@ from ostiary.pages.languages import mark
 
 NOTICES = {
     "signed-out": mark("You are signed out."),
+    "left": mark(
+        "This browser is signed out. You do not have the right to end the session: it ends by itself."
+    ),
     "administrator": mark("The administrator is made."),
     "linked": mark("The account is linked: you can sign in with it."),
     "saved": mark("Saved."),

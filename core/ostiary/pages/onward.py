@@ -7,7 +7,7 @@ the way from then on. It is looked at again whenever it comes: what is not liste
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from msgspec import Struct
 
@@ -23,6 +23,9 @@ THEN, ADDRESS, CODE_CHALLENGE = "go.then", "go.to", "go.challenge"
 QUERY = {THEN: "then", ADDRESS: "returnTo", CODE_CHALLENGE: "codeChallenge"}
 
 BAD_REQUEST = 400
+
+DOTS = {".", ".."}
+"""Segments of a path that lead elsewhere in it."""
 
 
 class Onward(Struct, frozen=True):
@@ -73,7 +76,6 @@ def onward(visit: Visit) -> Onward:
         visit.form.text(name) or visit.query.text(QUERY[name])
         for name in (THEN, ADDRESS, CODE_CHALLENGE)
     )
-    ours = then.startswith("/-/") and then.isascii() and then.isprintable()
     if to and to not in visit.site.behind.return_addresses:
         raise refusal(
             visit.say(
@@ -83,7 +85,23 @@ def onward(visit: Visit) -> Onward:
         )
     if challenge and not (to and CHALLENGE.fullmatch(challenge)):
         raise refusal(visit.say("The application that has sent you here does not do it rightly."))
-    return Onward(then if ours else HOME, to or None, challenge or None)
+    return Onward(then if is_page(then) else HOME, to or None, challenge or None)
+
+
+def is_page(address: str) -> bool:
+    """Tell whether an address, which anybody may have written into a link, is one of our pages.
+
+    Browsers take dots out of a path, written plainly or as ``%2e`` (URL Standard, 4.4): what begins
+    as a page does can be an action of the API, which they would ask for in the name of the session.
+    """
+    path = address.partition("?")[0].partition("#")[0]
+    return (
+        (path == "/" or path.startswith("/-/"))
+        and "\\" not in address
+        and DOTS.isdisjoint(unquote(path).split("/"))
+        and address.isascii()
+        and address.isprintable()
+    )
 
 
 def leave(visit: Visit, address: str) -> Answer:

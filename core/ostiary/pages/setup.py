@@ -56,8 +56,8 @@ OWN_ACCOUNT = (
 outlive a session."""
 
 
-@pages.get("/-/setup", public=True)
-@pages.get("/-/setup/secret", public=True)
+@pages.get("/-/setup", public=True, arrival=True)
+@pages.get("/-/setup/secret", public=True, arrival=True)
 async def setup(visit: Visit) -> Answer:
     """Ask for the setup secret, or go on where none is needed."""
     if await _is_done(visit):

@@ -15,7 +15,7 @@ from ostiary.request import Answer
 
 pages = Pages()
 
-ASKED = 202
+ASKED, FORBIDDEN = 202, 403
 
 
 @pages.get("/", public=True)
@@ -45,7 +45,14 @@ async def sign_out(visit: Visit) -> Answer:
     """End the session."""
     where = onward(visit)
     if visit.token is not None:
-        await visit.call("auth", "logout", cookieAuth=True)
+        try:
+            await visit.call("auth", "logout", cookieAuth=True)
+        except Refused as refused:
+            if refused.status != FORBIDDEN:
+                raise
+            # Who lacks the right to end the session must not leave it in a browser of others.
+            visit.forget()
+            return visit.redirect(where.address_of("/"), done="left")
     return visit.redirect(where.address_of("/"), done="signed-out")
 
 

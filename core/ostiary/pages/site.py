@@ -133,9 +133,7 @@ class Site:
         # What a provider has sent a browser back with is good for once.
         if visit.verb != "GET" or "state" in visit.query:
             return visit.path
-        pairs = [(name, one) for name in visit.query for one in visit.query.all(name)]
-        query = urlencode([pair for pair in pairs if pair[0] != "done"])
-        return f"{visit.path}?{query}" if query else visit.path
+        return _address(visit, without="done")
 
     def _visit(self, verb: str, path: bytes, query: bytes, content: Any, request: Request) -> Visit:
         return Visit(
@@ -162,7 +160,7 @@ class Site:
     async def _shown(self, visit: Visit, page: Page) -> Answer:
         """Return a page to who may see it."""
         if visit.token is None and not page.arrival and _comes_from_elsewhere(visit):
-            return visit.page("reload.html")
+            return visit.page("reload.html", here=_address(visit))
         await visit.open()
         if visit.verb == "POST" and not self._is_ours(visit):
             old = visit.say(
@@ -202,6 +200,13 @@ def _comes_from_elsewhere(visit: Visit) -> bool:
     The page reloads itself; then it is this site that leads here (RFC 6265bis, 5.2).
     """
     return visit.verb == "GET" and visit.connection.header("sec-fetch-site") == "cross-site"
+
+
+def _address(visit: Visit, *, without: str = "") -> str:
+    """Return the address that was asked for, without a field of its query."""
+    pairs = [(name, one) for name in visit.query for one in visit.query.all(name)]
+    query = urlencode([pair for pair in pairs if pair[0] != without])
+    return f"{visit.path}?{query}" if query else visit.path
 
 
 def _then(visit: Visit) -> str:

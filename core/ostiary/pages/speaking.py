@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import languages
+from ostiary.pages.onward import is_page
 from ostiary.pages.visit import Visit
 from ostiary.request import Answer
 
@@ -17,5 +18,4 @@ async def choose(visit: Visit) -> Answer:
     if chosen in languages():
         visit.cookies.append(visit.site.behind.cookies.language(chosen))
     back = visit.form.text("then")
-    ours = back.startswith(("/-/", "/?")) and back.isascii() and back.isprintable()
-    return visit.redirect(back if ours and "\\" not in back else "/")
+    return visit.redirect(back if is_page(back) else "/")

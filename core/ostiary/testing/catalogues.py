@@ -91,7 +91,8 @@ def faults(package: Package) -> Iterator[str]:
         yield from (f"{where}: {fault}" for one in known.values() for fault in _faults_of(one))
         with path.with_suffix(".mo").open("rb") as file:
             compiled = {_key(one.id): _each(one.string) for one in read_mo(file) if one.id}
-        if compiled != {key: _each(one.string) for key, one in known.items()}:
+        ready = {key: _each(one.string) for key, one in known.items() if all(_each(one.string))}
+        if compiled != ready:
             yield f"{where} is not compiled"
 
 
