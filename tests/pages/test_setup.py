@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ostiary.pages.account.parts import KEYS, PARTS
-from ostiary.pages.setup import OWN_ACCOUNT
+from ostiary.pages.self_service import OWN_ACCOUNT
 from ostiary.testing.packages import badge, installed, steps
 from ostiary.testing.registry import registry_of
 from ostiary.testing.server import ThrowAwayServer
@@ -88,6 +88,14 @@ def test_who_holds_the_secret_becomes_the_administrator_and_is_signed_in(
     # What the role granted before stays.
     assert rights["updateSelf"] is True
     assert "Users may look after their own account" in newcomer.text
+    # Nor is who cannot sign in left alone: strangers may send what strategies declare for them.
+    described = fresh.api.call("auth:describeStrategies", jwt=me["jwt"]).result
+    forms = [form for strategy in described for form in strategy["forms"]]
+    role = fresh.api.call("security:getRole", jwt=me["jwt"], _id="anonymous").result["_source"]
+    assert forms
+    for form in forms:
+        assert role["controllers"][form["controller"]]["actions"][form["action"]] is True
+    assert role["controllers"]["auth"]["actions"]["login"] is True
     assert newcomer.open("/-/console").status == 200
     fresh.jwt = me["jwt"]
     with Visitor(fresh.url) as user:

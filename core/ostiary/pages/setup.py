@@ -11,6 +11,7 @@ from typing import Any
 
 from ostiary import errors
 from ostiary.dispatch import SETUP_HEADER
+from ostiary.pages import self_service
 from ostiary.pages.account.held import ways
 from ostiary.pages.credentials import asked_for, at_fault, read_fields
 from ostiary.pages.declaring import Pages
@@ -35,25 +36,6 @@ SECRET, NAME, KUID, RESET, OWN = (
     "setup.own",
 )
 """Fields of the form; what a strategy calls its own never has a dot."""
-
-USERS = "default"
-"""The role, and the profile, of users who are nothing else."""
-
-OWN_ACCOUNT = (
-    "createMyCredentials",
-    "credentialsExist",
-    "deleteMyCredentials",
-    "getMyCredentials",
-    "getMySessions",
-    "getMySignIns",
-    "getStrategies",
-    "refreshToken",
-    "revokeMySession",
-    "updateMyCredentials",
-    "validateMyCredentials",
-)
-"""What users need to look after their own account, of the controller ``auth``; no API keys, which
-outlive a session."""
 
 
 @pages.get("/-/setup", public=True, arrival=True)
@@ -114,15 +96,15 @@ async def welcome(visit: Visit) -> Answer:
     return visit.page(
         "setup/welcome.html",
         others=[one.about for one in await ways(visit) if not one.held],
-        own=await _own_account(visit),
+        own=await self_service.is_granted(visit),
         console=bool(visit.site.sections),
     )
 
 
 @pages.post("/-/setup/own-account", needs="security:updateRole")
 async def let_users(visit: Visit) -> Answer:
-    """Let ordinary users look after their own accounts."""
-    await _grant_own_account(visit)
+    """Let users look after their own accounts."""
+    await self_service.grant(visit)
     return visit.redirect(WELCOME, done="saved")
 
 
@@ -157,7 +139,7 @@ async def _sign_in(visit: Visit, strategy: dict[str, Any]) -> Answer:
     )
     if visit.token != before and visit.form.text(OWN) == "yes":
         with suppress(Refused):
-            await _grant_own_account(visit)
+            await self_service.grant(visit)
     return answer
 
 
@@ -168,38 +150,6 @@ async def _strategies(visit: Visit) -> list[dict[str, Any]]:
         for one in await visit.strategies()
         if not one["redirects"] and asked_for(one, "registration")
     ]
-
-
-async def _own_account(visit: Visit) -> bool | None:
-    """Tell whether users may look after their own accounts; None if who looks cannot know."""
-    if not (visit.may_run("security:getRole") and visit.may_run("security:updateRole")):
-        return None
-    role = await visit.call("security", "getRole", _id=USERS)
-    return not _missing(role["_source"]["controllers"])
-
-
-async def _grant_own_account(visit: Visit) -> None:
-    """Let users look after their own accounts; what their role says besides stays."""
-    role = await visit.call("security", "getRole", _id=USERS)
-    content = {name: one for name, one in role["_source"].items() if name != "_kuzzle_info"}
-    controllers = content["controllers"]
-    if missing := _missing(controllers):
-        actions = _actions(controllers) | dict.fromkeys(missing, True)
-        body = {**content, "controllers": {**controllers, "auth": {"actions": actions}}}
-        await visit.call("security", "updateRole", body, _id=USERS)
-
-
-def _missing(controllers: dict[str, Any]) -> list[str]:
-    """Return what users need to look after their own account, and a role does not grant."""
-    actions = _actions(controllers)
-    return [one for one in OWN_ACCOUNT if actions.get(one, actions.get("*")) is not True]
-
-
-def _actions(controllers: dict[str, Any]) -> dict[str, Any]:
-    """Return what a role says of the controller ``auth``, or else of every controller."""
-    entry = controllers.get("auth") or controllers.get("*") or {}
-    actions: dict[str, Any] = entry.get("actions", {})
-    return actions
 
 
 async def _is_done(visit: Visit) -> bool:
