@@ -299,7 +299,7 @@ def make_services(parts: Parts) -> Services:
             settings.limits.documents_fetch_count,
         ),
         sessions=sessions,
-        sign_ins=SignIns(store, hashes),
+        sign_ins=SignIns(store, hashes, strategies),
         statuses=Statuses(store, changes, events, now),
         shutdown=Shutdown(parts.locks),
         tally=parts.tally,

@@ -88,14 +88,17 @@ class NewSite(Protocol):
 
 
 @contextmanager
-def running(folder: Path, *, dev: bool = False, **changes: Any) -> Iterator[Site]:
-    """Serve from an empty folder."""
+def running(
+    folder: Path, *, dev: bool = False, failsafe: bool = False, **changes: Any
+) -> Iterator[Site]:
+    """Serve from a folder, which is empty at first."""
     named = {name.replace("__", "."): value for name, value in changes.items()}
     settings = load(
         config=None,
         environment={"HOME": str(folder)},
         overrides={"data.dir": str(folder), **QUICK, **named},
         dev=dev,
+        failsafe=failsafe,
     )
     with serving(settings) as port, closing(HttpApi(port)) as api:
         yield Site(api)

@@ -16,8 +16,12 @@ from ostiary.pages.console.entries import (
     restrictions_of,
 )
 
-NAMES = st.text(min_size=1) | st.text('ab:,!{}[]" \n\r\t', min_size=1)
+# No request, and so no role, holds a NUL.
+NAMES = st.text(st.characters(exclude_characters="\0"), min_size=1) | st.text(
+    'ab:,!{}[]" \n\r\t', min_size=1
+)
 ENTRIES = st.lists(st.tuples(NAMES, NAMES, st.booleans()))
+NUL, DEEP = r'["auth", "\u0000", true]', f'{{"index": {"[" * 9999}'
 RESTRICTIONS = st.lists(
     st.fixed_dictionaries({"index": NAMES}, optional={"collections": st.lists(NAMES)})
 )
@@ -45,14 +49,14 @@ def test_plain_names_are_plain_lines() -> None:
     assert restriction_lines(places) == "a\nb: c, d"
 
 
-@pytest.mark.parametrize("line", ["auth", ":login", "auth:", "!", '["auth", "login"]', "[1"])
+@pytest.mark.parametrize("line", ["auth", ":login", "auth:", "!", '["auth", "login"]', "[1", NUL])
 def test_what_is_no_entry_is_told(line: str) -> None:
     with pytest.raises(Unreadable) as refused:
         entries_of(f"auth:login\n{line}")
     assert refused.value.line == line
 
 
-@pytest.mark.parametrize("line", [": books", '{"index"'])
+@pytest.mark.parametrize("line", [": books", '{"index"', '{"index": "\\u0000"}', DEEP])
 def test_what_is_no_place_is_told(line: str) -> None:
     with pytest.raises(Unreadable):
         restrictions_of(line)

@@ -295,7 +295,7 @@ def test_a_provider_leads_an_application_s_users_straight_back_to_it(visitor: Vi
         {"returnTo": APP, "codeChallenge": "short"},
         {"codeChallenge": CHALLENGE},
     ],
-    ids=str,
+    ids=["elsewhere", "more", "ours", "short", "nowhere"],
 )
 def test_nobody_is_sent_where_the_operator_has_not_said(
     visitor: Visitor, query: dict[str, str]

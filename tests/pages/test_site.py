@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx2
 import pytest
 
-from .conftest import PASSWORD, NewSite, Site
+from .conftest import PASSWORD, NewSite, Site, running
 from .visitors import Screen, Visitor
 
 LOCAL = {"username": "root", "password": PASSWORD}
@@ -100,6 +102,19 @@ def test_a_page_that_does_not_exist_says_so(visitor: Visitor) -> None:
     assert visitor.open("/-/nothing").status == 404
 
 
+@pytest.mark.parametrize("path", ["users/%00", "users/%00/rights", "roles/a%00", "profiles/%00"])
+def test_a_text_that_not_every_database_takes_names_nothing(visitor: Visitor, path: str) -> None:
+    visitor.sign_in("local", **LOCAL).open(f"/-/console/{path}")
+    assert visitor.status == 400
+
+
+def test_a_search_for_such_a_text_searches_for_nothing(visitor: Visitor) -> None:
+    visitor.sign_in("local", **LOCAL).open("/-/console/users?q=%00&sort=newest")
+    assert visitor.status == 200
+    assert visitor.soup.select("#q")[0]["value"] == ""
+    assert visitor.soup.select("#sort option[selected]")[0]["value"] == "newest"
+
+
 def test_who_comes_from_another_site_is_signed_in_still(visitor: Visitor) -> None:
     visitor.open("/-/account?sort=%22%3E", **{"Sec-Fetch-Site": "cross-site"})
     # With an address: a fragment would else be gone to, and nothing be loaded.
@@ -128,6 +143,16 @@ def test_without_a_console_there_is_none(new_site: NewSite) -> None:
     with Visitor(site.url) as visitor:
         assert visitor.sign_in("local", **LOCAL).status == 200
         assert visitor.open("/-/console").status == 404
+
+
+def test_without_plugins_administrators_find_out_why(tmp_path: Path) -> None:
+    with running(tmp_path) as site:
+        jwt = site.administer().jwt
+    with running(tmp_path, failsafe=True) as site, Visitor(site.url) as visitor:
+        assert visitor.open("/-/console/plugins").status == 503
+        visitor._client.cookies.set("authToken", str(jwt))
+        assert visitor.open("/-/console/plugins").status == 200
+        assert visitor.open("/-/console/users/root").status == 200
 
 
 def test_signing_in_with_a_browser(screen: Screen) -> None:

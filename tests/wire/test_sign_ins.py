@@ -91,3 +91,28 @@ def test_guesses_at_a_proof_with_a_stolen_token_are_told(over: Api, watched: Any
     body = {"password": "another long password", "currentPassword": "a guess"}
     over.call("auth:updateMyCredentials", body, jwt=person.jwt, strategy="local")
     assert mine(over, person)[0]["outcome"] == "proofRefused"
+
+
+def test_who_takes_a_name_does_not_see_who_has_tried_it_before(over: Api, watched: Any) -> None:
+    """LEAK-05: others mistype names, and what they typed may be a secret."""
+    person = watched.person("member")
+    taken = f"taken-{person.kuid}"
+    guess = {"username": taken, "password": "a guess"}
+    over.call("auth:login", guess, strategy="local")
+    change = {"username": taken, "currentPassword": person.credentials["password"]}
+    answer = over.call("auth:updateMyCredentials", change, jwt=person.jwt, strategy="local")
+    assert answer.status == 200, answer.body
+    person = watched.login(taken)
+    assert "refused" not in {one["outcome"] for one in mine(over, person)}
+    for _ in range(FREE + 1):
+        over.call("auth:login", guess, strategy="local")
+    # The name stays theirs when they change their password; a key outlives that.
+    as_admin: dict[str, Any] = {"jwt": watched.jwt}
+    made = over.call("security:createApiKey", {"description": "x"}, userId=person.kuid, **as_admin)
+    change = {"password": "another long password"}
+    answer = over.call(
+        "security:updateCredentials", change, strategy="local", _id=person.kuid, **as_admin
+    )
+    assert answer.status == 200, answer.body
+    found = over.call("auth:getMySignIns", jwt=made.result["_source"]["token"]).result["hits"]
+    assert {"refused", "heldBack"} <= {one["outcome"] for one in found}

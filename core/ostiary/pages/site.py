@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ostiary import errors
+from ostiary.body import acceptable
 from ostiary.http_parts import read_query
 from ostiary.log import origin
 from ostiary.pages import (
@@ -77,7 +78,7 @@ class Site:
                 return file
         visit = self._visit(verb, path, query, content, request)
         try:
-            page, visit.values = self._routes.find(verb, path)
+            page, visit.values = self._found(verb, path)
             return await self._shown(visit, page)
         except Refused as refused:
             return self._problem(visit, refused.status, explained(visit, refused))
@@ -151,6 +152,12 @@ class Site:
             token=self._token(request.connection),
         )
 
+    def _found(self, verb: str, path: bytes) -> tuple[Page, Mapping[str, str]]:
+        page, values = self._routes.find(verb, path)
+        if not all(map(acceptable, values.values())):
+            raise errors.UnacceptableText
+        return page, values
+
     def _token(self, connection: Connection) -> str | None:
         try:
             return self.behind.cookies.session_of(connection)
@@ -188,10 +195,16 @@ class Site:
 
 def _query(query: bytes) -> dict[str, Any]:
     try:
-        return read_query(query) if query else {}
+        fields = read_query(query) if query else {}
     except errors.OstiaryError:
         # What cannot be read says nothing; the page is there without it.
         return {}
+    return {name: value for name, value in fields.items() if _can_be_kept(name, value)}
+
+
+def _can_be_kept(name: str, value: str | list[str]) -> bool:
+    """Tell whether every database takes a field, as the adapters see to for requests."""
+    return all(map(acceptable, (name, *(value if isinstance(value, list) else (value,)))))
 
 
 def _comes_from_elsewhere(visit: Visit) -> bool:

@@ -123,9 +123,17 @@ class Visit:
             self.forget()
         self._stranger = self._account
         if self.token is not None or self._account is None:
-            nobody = self._request("", "", {}, None, None)
-            self._stranger = await self._dispatcher.account_of(nobody)
+            self._stranger = await self._nobody()
             self._account = self._account or self._stranger
+
+    async def _nobody(self) -> Account | None:
+        """Return who has not signed in; None if such are not answered, and somebody has."""
+        try:
+            return await self._dispatcher.account_of(self._request("", "", {}, None, None))
+        except errors.Failsafe:
+            if self._account is None:
+                raise
+            return None
 
     def forget(self) -> None:
         """Have the browser forget a session that is over."""

@@ -35,10 +35,10 @@ class AccountHashes:
         for strategy in filter(self._strategies.knows, account.strategies):
             try:
                 seen = await self._strategies.get(strategy, account.kuid)
+                named = account_of(self._strategies, strategy, account.kuid, seen or {})
             except errors.OstiaryError:
                 # A plugin that is out of order, which is logged, hides its own accounts alone.
                 continue
-            named = account_of(self._strategies, strategy, account.kuid, seen or {})
             found.append(Counted(strategy, self._limits.digests(strategy, named)))
         return found
 

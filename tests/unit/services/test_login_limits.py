@@ -454,6 +454,17 @@ async def test_a_strategy_that_cannot_name_the_account_lets_nobody_in(
     assert await Door(house).rows() == 0
 
 
+async def test_a_strategy_that_cannot_name_accounts_hides_no_others(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.create("ann", badge="1")
+    strategy = house.services.strategies.find("badge")
+    monkeypatch.setattr(type(strategy), "account", lambda *_: 5)
+    account = await house.services.accounts.find("ann")
+    assert await house.services.sign_ins.of(account, size=1) == []
+    assert await house.services.holding_back.search(user="ann", size=1) == ([], 0)
+
+
 async def test_an_account_is_found_by_the_keys_of_former_days(house: Any) -> None:
     """ISO-12: the audit log keeps hashes that were made before the master key was replaced."""
     former, current = b"former" * 6, b"current" * 5

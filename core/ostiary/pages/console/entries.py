@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from ostiary import errors
+from ostiary.body import decode
 from ostiary.pages.languages import mark
 
 Entry = tuple[str, str, bool]
@@ -115,6 +117,6 @@ def _lines(text: str) -> Iterable[str]:
 
 def _decoded(line: str, kind: Any, text: str) -> Any:
     try:
-        return msgspec.json.decode(line, type=kind)
-    except msgspec.MsgspecError:
+        return msgspec.convert(decode(line), kind)
+    except (ValueError, msgspec.MsgspecError, errors.OstiaryError):
         raise Unreadable(text, line) from None
