@@ -107,7 +107,8 @@ def test_who_asks_for_the_head_of_a_page_hears_that_it_is_there(site: Site) -> N
 def test_what_a_script_is_refused_fits_into_the_page_that_is_there(visitor: Visitor) -> None:
     answer = visitor.open("/-/nothing", **{"HX-Request": "true"}).answer
     assert (answer.status_code, visitor.soup.select("html, [id]")) == (404, [])
-    assert visitor.soup.select("[role=alert]")
+    assert visitor.soup.select(answer.headers["hx-reselect"])
+    assert answer.headers["hx-reswap"] == "innerHTML"
 
 
 def test_a_page_that_does_not_exist_says_so(visitor: Visitor) -> None:

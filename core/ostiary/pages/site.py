@@ -193,9 +193,12 @@ class Site:
         return visit.me is not None if page.needs is None else visit.may_run(page.needs)
 
     def _problem(self, visit: Visit, status: int, text: str) -> Answer:
-        # What a script asks for is put into the page that is there.
-        template = "problem_part.html" if visit.by_htmx else "problem.html"
-        return visit.page(template, status, text=text)
+        if not visit.by_htmx:
+            return visit.page("problem.html", status, text=text)
+        answer = visit.page("problem_part.html", status, text=text)
+        # It is put into what the script has asked for: the next answer finds its place still there.
+        answer.headers = {**HEADERS, "hx-reswap": "innerHTML", "hx-reselect": "[role=alert]"}
+        return answer
 
 
 def _query(query: bytes) -> dict[str, Any]:
