@@ -72,6 +72,7 @@ LIBRARIES = {
     "cryptography": "keys sealing",
     "babel": "testing",
     "jinja2": "pages testing",
+    "markupsafe": "pages",
     "ua_parser": "pages",
     "joserfc": "services",
 }

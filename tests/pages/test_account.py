@@ -213,11 +213,8 @@ def test_sign_ins_and_attempts_are_listed(visitor: Visitor, site: Site, ann: str
 
 
 def test_my_account_on_a_screen(screen: Screen, site: Site, ann: str) -> None:
-    page = screen.open("/")
-    page.get_by_label("User name", exact=True).fill(ann)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/-/account")
+    page = screen.sign_in("local", username=ann, password=PASSWORD)
+    screen.open("/-/account")
     screen.look("account-profile")
     page.get_by_label("name", exact=True).fill("Ann B.")
     page.get_by_role("button", name="Save").click()

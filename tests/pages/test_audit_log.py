@@ -17,6 +17,9 @@ from .visitors import Screen, Visitor
 HOSTILE = "<script>alert(1)</script>"
 HTMX = {"HX-Request": "true"}
 
+POLLED = 2_000
+"""Milliseconds after which a page that follows the log asks for more."""
+
 
 @pytest.fixture
 def auditor(site: Site, visitor: Visitor) -> Visitor:
@@ -143,27 +146,30 @@ def test_who_has_not_the_right_sees_nothing(site: Site, visitor: Visitor) -> Non
 @pytest.fixture
 def desktop(site: Site, open_screen: Callable[[str, str], Screen]) -> Screen:
     screen = open_screen(site.url, "desktop")
-    page = screen.open("/?then=/-/console/audit")
-    page.get_by_label("User name", exact=True).fill("root")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/-/console/audit")
+    screen.sign_in("local", username="root", password=PASSWORD)
     return screen
 
 
 def test_the_log_is_followed_in_a_browser(site: Site, desktop: Screen) -> None:
     site.person("frank")
+    desktop.page.clock.install()
     page = desktop.open("/-/console/audit?user=frank&live=1")
     before = page.locator("tbody tr").count()
     site.call("security:updateUser", {"number": 1}, _id="frank")
+    page.clock.run_for(POLLED)
     page.get_by_role("status").get_by_text("1 new entry,").wait_for()
     assert page.locator("tbody tr").count() == before + 1
     assert "User changed" in str(page.locator("tbody tr").first.text_content())
     page.get_by_role("button", name="Pause").press("Enter")
     page.get_by_role("button", name="Go on").wait_for()
     site.call("security:disableUser", _id="frank")
-    page.wait_for_timeout(2_500)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(5 * POLLED)
+    assert asked == []
     assert page.locator("tbody tr").count() == before + 1
     page.get_by_role("button", name="Go on").press("Enter")
+    page.get_by_role("button", name="Pause").wait_for()
+    page.clock.run_for(POLLED)
     page.locator("tbody tr").first.get_by_text("User disabled").wait_for()
     desktop.look("audit-log")

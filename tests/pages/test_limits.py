@@ -135,11 +135,7 @@ def test_lists_fit_a_phone(
     site.person("phoebe" * 10)
     hold_back("phoebe" * 10)
     screen = open_screen(site.url, "phone")
-    page = screen.open("/")
-    page.get_by_label("User name", exact=True).fill("root")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/-/account")
+    screen.sign_in("local", username="root", password=PASSWORD)
     for name in ("limits", "tokens", "audit"):
         screen.open(f"/-/console/{name}")
         screen.look(f"console-{name}")

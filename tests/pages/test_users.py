@@ -408,11 +408,7 @@ def test_searching_paging_and_the_life_of_a_user_in_a_browser(
     for number in range(30):
         body = {"content": {"profileIds": ["default"]}}
         site.call("security:createUser", body, _id=f"in-{name}-{number:02}")
-    page = screen.open("/")
-    page.get_by_label("User name", exact=True).fill("root")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
-    page.wait_for_url("**/-/account")
+    page = screen.sign_in("local", username="root", password=PASSWORD)
     screen.open(LIST)
     screen.look("users")
     search = page.get_by_label("Begins with")

@@ -41,7 +41,6 @@ WORDS = {
         '"{0}" is the last administrator who is let in: make another one first.'
     ),
     "ostiary.credentials.last_way_in": mark("Nothing else would let this user in."),
-    "security.user.already_exists": mark('There is a user "{0}" already.'),
     "security.user.not_found": mark('There is no user "{0}" any more.'),
     "security.user.no_profile": mark("A user has at least one profile: tick one."),
     "security.rights.forbidden": mark("You do not have the right to do this."),

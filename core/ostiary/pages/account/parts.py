@@ -33,7 +33,7 @@ class Part(Struct, frozen=True):
         return not self.needs or any(visit.may("auth", one) for one in self.needs)
 
 
-PROFILE = Part("/-/account", mark("Profile"))
+PROFILE = Part("/-/account", mark("About me"))
 CREDENTIALS = Part(
     "/-/account/credentials", mark("Ways to sign in"), ("getMyCredentials", "createMyCredentials")
 )

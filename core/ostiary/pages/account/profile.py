@@ -10,14 +10,12 @@ from ostiary.pages.account.values import Kind, Unreadable, Written, changed, rea
 from ostiary.pages.credentials import at_fault
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
+from ostiary.pages.properties import properties_in
 from ostiary.pages.visit import Refused, Visit
 from ostiary.pages.wording import explained
 from ostiary.request import Answer
 
 pages = Pages()
-
-SYSTEM = ("profileIds", "_kuzzle_info")
-"""What is no property; the API refuses to have it changed."""
 
 NEW = "new"
 """What stands before the fields of a property that is added."""
@@ -111,5 +109,4 @@ def _shown(
 
 def _properties(visit: Visit) -> dict[str, Any]:
     """Return the properties of who is signed in; nothing without the right to see them."""
-    source = (visit.me or {}).get("_source", {})
-    return {name: value for name, value in source.items() if name not in SYSTEM}
+    return properties_in((visit.me or {}).get("_source", {}))

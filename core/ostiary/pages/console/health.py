@@ -89,7 +89,6 @@ async def health(visit: Visit) -> Answer:
         history=history,
         groups=[] if history is None else _groups(visit, history, span),
         age=age,
-        count=count,
         duration=duration,
     )
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from ostiary.pages.console.users_forms import OWN, Mistaken
+from ostiary.pages.console.users_forms import Mistaken
 from ostiary.pages.languages import mark
+from ostiary.pages.properties import properties_in
 
 
 class Edited(Struct, frozen=True):
@@ -43,7 +44,7 @@ def merged(edited: Edited, source: Mapping[str, Any]) -> Change:
 
     :raises Mistaken: somebody else has changed the same meanwhile, and otherwise.
     """
-    current = {name: value for name, value in source.items() if name not in OWN}
+    current = properties_in(source)
     before, after = edited.loaded, edited.properties
     touched = {name for name in (*before, *after) if not _same(before, after, name)}
     for name in sorted(touched):

@@ -11,14 +11,12 @@ from ostiary import body, errors
 from ostiary.pages.credentials import asked_for, read_fields
 from ostiary.pages.fields import Fields
 from ostiary.pages.languages import mark
+from ostiary.pages.properties import SYSTEM
 from ostiary.pages.visit import Refused, Visit
 from ostiary.pages.wording import explained
 
 MOST = 500
 """Profiles that can be ticked; where there are more, ids are typed."""
-
-OWN = ("_id", "_kuzzle_info", "profileIds")
-"""Members of a user that are no properties."""
 
 
 class Mistaken(Exception):
@@ -87,7 +85,7 @@ def read_properties(text: str) -> dict[str, Any]:
         raise Mistaken(mark("The properties are not JSON.")) from None
     if not isinstance(value, dict):
         raise Mistaken(mark("The properties are no JSON object: write { } around them."))
-    if own := [name for name in OWN if name in value]:
+    if own := [name for name in SYSTEM if name in value]:
         raise Mistaken(mark('"{0}" is no property: the server writes it.'), own[0])
     return value
 

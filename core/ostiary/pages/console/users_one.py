@@ -8,7 +8,6 @@ from typing import Any
 from ostiary import errors
 from ostiary.pages.console.users_editing import Edited, merged
 from ostiary.pages.console.users_forms import (
-    OWN,
     Mistaken,
     Profiles,
     profiles_of,
@@ -18,6 +17,7 @@ from ostiary.pages.console.users_forms import (
 from ostiary.pages.console.users_parts import Parts
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
+from ostiary.pages.properties import properties_in
 from ostiary.pages.rendering import segment
 from ostiary.pages.visit import Refused, Visit
 from ostiary.request import Answer
@@ -116,7 +116,7 @@ async def shown(
     """
     found = await visit.call("security", "getUser", _id=visit.values["id"])
     source = found["_source"]
-    content = {name: value for name, value in source.items() if name not in OWN}
+    content = properties_in(source)
     written = json.dumps(content, ensure_ascii=False, indent=2)
     return visit.page(
         "console/users/properties.html" if whole else "console/users/one.html",

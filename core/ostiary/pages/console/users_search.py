@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from ostiary.filters import as_text
-from ostiary.pages.console.users_forms import OWN
 from ostiary.pages.fields import Fields
+from ostiary.pages.properties import properties_in
 from ostiary.pages.visit import Refused, Visit
 
 SIZE = 25
@@ -145,8 +145,8 @@ def glimpse(user: User) -> list[tuple[str, str]]:
     """Return the first properties of a user that are short enough to be read in a list."""
     short = (
         (name, as_text(value))
-        for name, value in user["_source"].items()
-        if name not in OWN and isinstance(value, str | int | float)
+        for name, value in properties_in(user["_source"]).items()
+        if isinstance(value, str | int | float)
     )
     return [(name[:SHORT], text[:SHORT]) for name, text in islice(short, GLIMPSED)]
 
