@@ -16,8 +16,8 @@ from ostiary.pages.console.entries import (
     restrictions_of,
 )
 
-# No request, and so no role, holds a NUL.
-NAMES = st.text(st.characters(exclude_characters="\0"), min_size=1) | st.text(
+# What requests can hold, and so roles.
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1) | st.text(
     'ab:,!{}[]" \n\r\t', min_size=1
 )
 ENTRIES = st.lists(st.tuples(NAMES, NAMES, st.booleans()))

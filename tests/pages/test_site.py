@@ -98,6 +98,19 @@ def test_no_address_leads_to_the_api_after_signing_in(visitor: Visitor, up: str)
     assert visitor.path == "/-/account"
 
 
+def test_who_asks_for_the_head_of_a_page_hears_that_it_is_there(site: Site) -> None:
+    for path in ("/-/setup", "/-/static/icon.svg"):
+        answer = httpx2.head(f"{site.url}{path}")
+        assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_what_a_script_is_refused_fits_into_the_page_that_is_there(visitor: Visitor) -> None:
+    answer = visitor.open("/-/nothing", **{"HX-Request": "true"}).answer
+    assert (answer.status_code, visitor.soup.select("html, [id]")) == (404, [])
+    assert visitor.soup.select(answer.headers["hx-reselect"])
+    assert answer.headers["hx-reswap"] == "innerHTML"
+
+
 def test_a_page_that_does_not_exist_says_so(visitor: Visitor) -> None:
     assert visitor.open("/-/nothing").status == 404
 

@@ -71,6 +71,9 @@ class Site:
         self, verb: str, path: bytes, query: bytes, content: Any, request: Request
     ) -> Answer:
         """Return a page, or the page that says why there is none."""
+        if verb == "HEAD":
+            # The server leaves the content away (RFC 9110, 9.3.2).
+            verb = "GET"
         if path.startswith(static.PATH.encode()) and verb == "GET":
             name = path.decode("latin-1").removeprefix(static.PATH)
             file = static.served(name) or self._theme.served(name)
@@ -190,7 +193,12 @@ class Site:
         return visit.me is not None if page.needs is None else visit.may_run(page.needs)
 
     def _problem(self, visit: Visit, status: int, text: str) -> Answer:
-        return visit.page("problem.html", status, text=text)
+        if not visit.by_htmx:
+            return visit.page("problem.html", status, text=text)
+        answer = visit.page("problem_part.html", status, text=text)
+        # It is put into what the script has asked for: the next answer finds its place still there.
+        answer.headers = {**HEADERS, "hx-reswap": "innerHTML", "hx-reselect": "[role=alert]"}
+        return answer
 
 
 def _query(query: bytes) -> dict[str, Any]:
