@@ -132,6 +132,8 @@ def test_a_code_that_opens_nothing_leads_to_another(visitor: Visitor) -> None:
     assert visitor.status == 400
     assert "The reset token is not valid." in visitor.text
     assert [one["href"] for one in visitor.soup.select("main li a")] == [LOST, "/"]
+    # What was pasted wrong can be mended.
+    assert visitor.soup.select_one("#form-code")["value"] == "x" * 43  # type: ignore[index]
 
 
 @pytest.mark.parametrize("person", [MUST, EXPIRED], indirect=True)
