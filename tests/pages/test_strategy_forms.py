@@ -155,6 +155,14 @@ def test_who_has_to_change_a_password_does_so_and_is_signed_in(
 
 
 @pytest.mark.parametrize("person", [MUST], indirect=True)
+def test_all_of_a_refusal_is_in_the_language_of_the_browser(site: Site, person: str) -> None:
+    with Visitor(site.url, **{"Accept-Language": "fr"}) as visitor:
+        visitor.open("/").send("/-/sign-in/local", username=person, password=PASSWORD)
+        visitor.send(NEW, password=PASSWORD)
+        assert "déjà servi. Il ne doit pas être le mot de passe actuel." in visitor.text
+
+
+@pytest.mark.parametrize("person", [MUST], indirect=True)
 def test_for_an_application_elsewhere_they_sign_in_once_more(
     visitor: Visitor, site: Site, person: str
 ) -> None:
