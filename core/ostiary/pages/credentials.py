@@ -23,7 +23,7 @@ def asked_for(strategy: Mapping[str, Any], what: Literal["login", "registration"
     return [field for field in strategy["fields"] if field[what]]
 
 
-def names_in(seen: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def names_in(seen: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the names by which credentials open an account, where what they show lists them."""
     listed = seen.get(NAMES)
     if not isinstance(listed, list):

@@ -34,14 +34,14 @@ class Way(Struct, frozen=True):
         return str(self.about["name"])
 
     @property
-    def fields(self) -> list[Mapping[str, Any]]:
+    def fields(self) -> list[dict[str, Any]]:
         """What is filled in to make or change them; where one is sent elsewhere, nothing is."""
         if self.about["redirects"]:
             return []
         return asked_for(self.about, "registration")
 
     @property
-    def names(self) -> list[Mapping[str, Any]]:
+    def names(self) -> list[dict[str, Any]]:
         """The names that they open an account by, where they list them."""
         return names_in(self.seen or {})
 
