@@ -118,3 +118,6 @@ def test_both_in_a_browser(
         "security.authToken.maxTTL",
         "security.apiKey.maxTTL",
     ]
+    page.get_by_role("searchbox").fill("nothing is called so")
+    page.get_by_text("There is no such setting.").wait_for()
+    assert page.locator("h3 code").count() == 0

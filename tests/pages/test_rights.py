@@ -378,6 +378,7 @@ def test_a_role_is_edited_in_a_browser(screen: Screen, site: Site, new: str) -> 
     page.get_by_label("Show only actions").fill("seconds since")
     page.get_by_role("checkbox", name=re.compile("^now")).wait_for()
     assert page.get_by_role("checkbox", name="logout").is_hidden()
+    assert page.get_by_role("checkbox", name=re.compile("^metrics")).is_hidden()
     page.get_by_label("Show only actions").fill("")
     page.get_by_role("checkbox", name=re.compile("^logout")).uncheck()
     preview.get_by_text("1 right is taken away").wait_for()

@@ -132,6 +132,8 @@ def test_a_code_that_opens_nothing_leads_to_another(visitor: Visitor) -> None:
     assert visitor.status == 400
     assert "The reset token is not valid." in visitor.text
     assert [one["href"] for one in visitor.soup.select("main li a")] == [LOST, "/"]
+    # What was pasted wrong can be mended.
+    assert visitor.soup.select_one("#form-code")["value"] == "x" * 43  # type: ignore[index]
 
 
 @pytest.mark.parametrize("person", [MUST, EXPIRED], indirect=True)
@@ -150,6 +152,14 @@ def test_who_has_to_change_a_password_does_so_and_is_signed_in(
     assert visitor.path == "/-/console"
     assert has_no_code(visitor, code)
     assert signed_in(visitor)
+
+
+@pytest.mark.parametrize("person", [MUST], indirect=True)
+def test_all_of_a_refusal_is_in_the_language_of_the_browser(site: Site, person: str) -> None:
+    with Visitor(site.url, **{"Accept-Language": "fr"}) as visitor:
+        visitor.open("/").send("/-/sign-in/local", username=person, password=PASSWORD)
+        visitor.send(NEW, password=PASSWORD)
+        assert "déjà servi. Il ne doit pas être le mot de passe actuel." in visitor.text
 
 
 @pytest.mark.parametrize("person", [MUST], indirect=True)

@@ -93,6 +93,10 @@ def test_people_sign_in_by_it_add_it_and_are_given_it(
     page.get_by_role("button", name="Create the user").click()
     page.get_by_role("heading", name=f"carol-{name}").wait_for()
 
+    # It searches for no credentials, and the others are searched all the same.
+    page = root.open(f"/-/console/users?q=carol-{name}")
+    page.get_by_role("link", name=f"carol-{name}").wait_for()
+
     # Who was made so signs in, and who has another way adds it.
     carol = open_screen(site.url, name)
     _sign_in(carol, f"c-{name}")

@@ -13,10 +13,36 @@ from ostiary.pages.visit import Refused
 Field = dict[str, Any]
 """As ``auth:describeStrategies`` describes it."""
 
+NAMES = "identifiers"
+"""The member of what credentials show that lists the names they open an account by: objects with
+``kind``, which is the name of a field, ``value`` and ``verified`` (docs/plugins.md)."""
+
 
 def asked_for(strategy: Mapping[str, Any], what: Literal["login", "registration"]) -> list[Field]:
     """Return the fields of a strategy that are filled in to sign in, or to have credentials."""
     return [field for field in strategy["fields"] if field[what]]
+
+
+def names_in(seen: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the names by which credentials open an account, where what they show lists them."""
+    listed = seen.get(NAMES)
+    if not isinstance(listed, list):
+        return []
+    return [one for one in listed if isinstance(one, dict) and {"kind", "value"} <= one.keys()]
+
+
+def shown(strategy: Mapping[str, Any], seen: Mapping[str, Any]) -> list[tuple[str, Any, bool]]:
+    """Return what credentials show: what it is called, the value, and whether it is verified."""
+    labels = {field["name"]: str(field["label"]) for field in strategy["fields"]}
+    names = names_in(seen)
+    known = [one["value"] for one in names]
+    rows = [
+        (labels.get(name, name), value, False)
+        for name, value in seen.items()
+        if not names or (name != NAMES and value not in known)
+    ]
+    verified = [(one["kind"], one["value"], one.get("verified") is True) for one in names]
+    return rows + [(labels.get(kind, kind), value, sure) for kind, value, sure in verified]
 
 
 def read_fields(form: Fields, fields: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -118,6 +118,7 @@ def _page(
         form=form,
         code=code,
         refused=refused,
+        led=not own,
         fault=None if refused is None else at_fault(refused, names),
         others=[one for one in open_to(visit, strategy) if one["name"] != form["name"]],
     )

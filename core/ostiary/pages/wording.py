@@ -54,7 +54,8 @@ SENTENCES = re.compile(r"(?<=[.!?]) ")
 def explained(visit: Visit, refused: Refused) -> str:
     """Return what to tell a person of an error.
 
-    What it says beyond its declaration is told as it is.
+    What it says beyond its declaration, such as what an operator has written, is told as it is where
+    no catalogue has it.
     """
     wait = refused.headers.get("retry-after")
     if refused.status == TOO_MANY and wait is not None:
@@ -69,14 +70,14 @@ def explained(visit: Visit, refused: Refused) -> str:
     if not refused.message.startswith(plain):
         return refused.message
     told = visit.say(declared.message, *_values(visit, declared.message, refused.props))
-    return told + refused.message.removeprefix(plain)
+    return " ".join((told, *_sentences(visit, refused.message.removeprefix(plain))))
 
 
 def _later(visit: Visit, seconds: int) -> str:
     if seconds <= MINUTE:
-        return visit.say("That was tried too often. Try again in {0} seconds.", seconds)
+        return visit.say("That was tried too often. Try again in {0} s.", seconds)
     minutes = -(-seconds // MINUTE)
-    return visit.say("That was tried too often. Try again in {0} minutes.", minutes)
+    return visit.say("That was tried too often. Try again in {0} min.", minutes)
 
 
 def _values(visit: Visit, text: str, props: tuple[Any, ...]) -> Iterator[str]:
@@ -86,4 +87,8 @@ def _values(visit: Visit, text: str, props: tuple[Any, ...]) -> Iterator[str]:
     """
     for index, prop in enumerate(map(str, props)):
         quoted = f'"{{{index}}}"' in text
-        yield prop if quoted else " ".join(visit.say(one) for one in SENTENCES.split(prop))
+        yield prop if quoted else " ".join(_sentences(visit, prop))
+
+
+def _sentences(visit: Visit, text: str) -> list[str]:
+    return [visit.say(one) for one in SENTENCES.split(text.strip()) if one]

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from ostiary import Call, Directory, Store, User
+from ostiary import Call, Directory, Store, User, mark
 from ostiary.errors import OstiaryError
 from ostiary_local import accounts, errors, history, identifiers, passwords, proofs
 from ostiary_local.accounts import Account
@@ -32,6 +32,9 @@ SIGNING_UP = {"createRestrictedUser", "createFirstAdmin"}
 
 TRIALS = {"validateCredentials", "validateMyCredentials"}
 """Actions that change nothing, and may be tried again and again."""
+
+PRESENT = mark("It must not be the present one.")
+FORMER = mark("It must be neither the present one nor one of those shortly before it.")
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +74,7 @@ async def check_new(
     if not count and call.kuid == user.kuid:
         count = 0 if await demand(strategy, account, directory) is None else 1
     if await _used(store, account, password, count):
-        last = "the present one" if count == 1 else f"one of the last {count}"
-        raise _telling(errors.ReusedPassword(), f"It must not be {last}.")
+        raise _telling(errors.ReusedPassword(), PRESENT if count == 1 else FORMER)
 
 
 async def kept(strategy: LocalStrategy, kuid: str, directory: Directory) -> int:

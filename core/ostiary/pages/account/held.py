@@ -8,14 +8,10 @@ from typing import Any
 from msgspec import Struct
 
 from ostiary import errors
-from ostiary.pages.credentials import asked_for
+from ostiary.pages.credentials import asked_for, names_in, shown
 from ostiary.pages.visit import Refused, Visit
 
 MISSING = errors.NoCredentials.id
-
-NAMES = "identifiers"
-"""The member of what credentials show that lists the names they open an account by: objects with
-``kind``, which is the name of a field, ``value`` and ``verified`` (docs/plugins.md)."""
 
 
 class Way(Struct, frozen=True):
@@ -47,24 +43,12 @@ class Way(Struct, frozen=True):
     @property
     def names(self) -> list[dict[str, Any]]:
         """The names that they open an account by, where they list them."""
-        listed = (self.seen or {}).get(NAMES)
-        if not isinstance(listed, list):
-            return []
-        return [one for one in listed if isinstance(one, dict) and {"kind", "value"} <= one.keys()]
+        return names_in(self.seen or {})
 
     @property
     def shown(self) -> list[tuple[str, Any, bool]]:
         """What they show: what it is called, the value, and whether it is verified."""
-        labels = {field["name"]: field["label"] for field in self.about["fields"]}
-        names = self.names
-        known = [one["value"] for one in names]
-        rows = [
-            (labels.get(name, name), value, False)
-            for name, value in (self.seen or {}).items()
-            if not names or (name != NAMES and value not in known)
-        ]
-        verified = [(one["kind"], one["value"], one.get("verified") is True) for one in names]
-        return rows + [(labels.get(kind, kind), value, sure) for kind, value, sure in verified]
+        return shown(self.about, self.seen or {})
 
     def value_of(self, field: str) -> Any:
         """Return what stands in a field at present; None if nothing does, or nobody is told."""

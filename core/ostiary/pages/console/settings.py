@@ -38,7 +38,7 @@ async def settings(visit: Visit) -> Answer:
         tables.setdefault(one["key"].rpartition(".")[0], []).append(one)
     return visit.page(
         "console/settings_found.html" if visit.by_htmx else "console/settings.html",
-        tables=tables.items(),
+        tables=list(tables.items()),
         plugins=[one for one in told["plugins"] if wanted(one)],
         count=len(own),
         words=words,

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from ostiary import errors
-from ostiary.pages.credentials import Field, asked_for
+from ostiary.pages.credentials import Field, asked_for, shown
 from ostiary.pages.visit import Refused, Visit
 
 MOST_KEYS = 200
@@ -31,10 +31,10 @@ class Held(Struct, frozen=True):
         """What is typed when they are made or changed."""
         return asked_for(self.strategy, "registration")
 
-    def label_of(self, name: str) -> str:
-        """Return what a person reads beside a member of what may be seen of them."""
-        labels = {field["name"]: str(field["label"]) for field in self.strategy["fields"]}
-        return labels.get(name, name)
+    @property
+    def shown(self) -> list[tuple[str, Any, bool]]:
+        """What is seen of them: what it is called, the value, and whether it is verified."""
+        return shown(self.strategy, self.seen or {})
 
 
 class Parts(Struct, frozen=True):

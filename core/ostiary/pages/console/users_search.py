@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
+from ostiary import errors
 from ostiary.filters import as_text
 from ostiary.pages.fields import Fields
 from ostiary.pages.properties import properties_in
@@ -236,7 +237,8 @@ async def _searched(visit: Visit, strategy: str, body: Query) -> dict[str, Any]:
             "security", "searchUsersByCredentials", body, strategy=strategy, size=MOST_NAMED
         )
     except Refused as refused:
-        if refused.status not in NOT_SEARCHED:
+        unsearched = refused.status in NOT_SEARCHED or refused.id == errors.MissingOptionalMethod.id
+        if not unsearched:
             raise
         return {"hits": [], "total": 0}
     return result
