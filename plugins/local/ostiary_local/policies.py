@@ -34,7 +34,6 @@ TRIALS = {"validateCredentials", "validateMyCredentials"}
 """Actions that change nothing, and may be tried again and again."""
 
 PRESENT = mark("It must not be the present one.")
-FORMER = mark("It must be neither the present one nor one of those shortly before it.")
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +73,8 @@ async def check_new(
     if not count and call.kuid == user.kuid:
         count = 0 if await demand(strategy, account, directory) is None else 1
     if await _used(store, account, password, count):
-        raise _telling(errors.ReusedPassword(), PRESENT if count == 1 else FORMER)
+        told = PRESENT if count == 1 else f"It must not be one of the last {count}."
+        raise _telling(errors.ReusedPassword(), told)
 
 
 async def kept(strategy: LocalStrategy, kuid: str, directory: Directory) -> int:
