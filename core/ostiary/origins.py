@@ -77,6 +77,16 @@ class Origins:
         origin = connection.header("origin")
         return origin is not None and self._is_own(origin, connection)
 
+    def reached_elsewhere(self, connection: Connection) -> str | None:
+        """Return where the server is to be reached, if a page of it was opened somewhere else.
+
+        It tells people so: what they send from there does not count.
+        """
+        origin = connection.header("origin") or ""
+        host = (connection.header("host") or "").lower()
+        wrong = self._own is not None and origin != self._own and origin.endswith(f"://{host}")
+        return self._own if wrong and host else None
+
     def same_site(self, connection: Connection) -> bool:
         """Tell whether no page of another site has sent a browser here."""
         return connection.header("sec-fetch-site") != "cross-site"

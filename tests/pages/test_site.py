@@ -144,6 +144,14 @@ def test_a_person_sees_the_parts_of_the_console_that_they_have_rights_to(
     assert visitor.soup.select(".sections a") == []
 
 
+def test_who_is_not_where_the_server_is_to_be_reached_is_told_so(new_site: NewSite) -> None:
+    site = new_site(server__publicUrl="https://door.example").administer()
+    with Visitor(site.url) as visitor:
+        visitor.open("/").send("/-/sign-in/local", **LOCAL)
+        assert visitor.status == 403
+        assert "This server is to be reached at https://door.example" in visitor.text
+
+
 def test_without_pages_there_are_none(new_site: NewSite) -> None:
     site = new_site(pages__enabled=False)
     answer = httpx2.get(f"{site.url}/", headers={"Accept": "text/html"})

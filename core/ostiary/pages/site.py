@@ -173,16 +173,22 @@ class Site:
             return visit.page("reload.html", here=_address(visit))
         await visit.open()
         if visit.verb == "POST" and not self._is_ours(visit):
-            old = visit.say(
-                "This form is too old, or was not sent from this page. Go back, reload the page and try again."
-            )
-            return self._problem(visit, FORBIDDEN, old)
+            return self._problem(visit, FORBIDDEN, self._unheard(visit))
         if not page.public and not self._is_for(visit, page):
             if visit.me is None:
                 return visit.redirect(f"/?{urlencode({'then': _then(visit)})}")
             text = visit.say("You do not have the right to see this page.")
             return self._problem(visit, FORBIDDEN, text)
         return await page.run(visit)
+
+    def _unheard(self, visit: Visit) -> str:
+        """Return why a form is not heard."""
+        url = self.behind.origins.reached_elsewhere(visit.connection)
+        if url is not None:
+            return visit.say("This server is to be reached at {0}; forms work there alone.", url)
+        return visit.say(
+            "This form is too old, or was not sent from this page. Go back, reload the page and try again."
+        )
 
     def _is_ours(self, visit: Visit) -> bool:
         return visit.connection.sends_form and self._forms.is_ours(
