@@ -394,15 +394,16 @@ async def test_where_lists_are_long_or_paths_many_the_same_is_found_and_counted_
     assert total == (len(wanted) if counted is None else min(len(wanted), counted))
 
 
-async def test_of_very_many_paths_the_first_are_looked_at(
+async def test_of_very_many_paths_all_are_looked_at(
     filled: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Who makes many paths of their own hides nobody from a search at any path."""
     anywhere = Field("*", Prefix("a", ignore_case=True))
     everywhere = await find(filled, anywhere)
     monkeypatch.setattr(ranges, "MOST_PATHS", 3)
     at_three = [Field(path, Prefix("a", ignore_case=True)) for path in ("at.lat", "at.lon", "o.x")]
-    assert (await find(filled, anywhere))[:2] == (await find(filled, Some(tuple(at_three))))[:2]
-    assert everywhere[0] > (await find(filled, anywhere))[0] > 0
+    assert everywhere[0] > (await find(filled, Some(tuple(at_three))))[0]
+    assert (await find(filled, anywhere))[:2] == everywhere[:2]
 
 
 @given(filter=filters, order=orders, size=st.integers(1, 25))
