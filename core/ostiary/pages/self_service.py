@@ -50,15 +50,14 @@ async def grant(visit: Visit) -> None:
     :raises Refused: who asks may not.
     """
     for id, wanted in (await _wanted(visit)).items():
-        role = await visit.call("security", "getRole", _id=id)
-        content = {name: one for name, one in role["_source"].items() if name != "_kuzzle_info"}
-        controllers = content["controllers"]
+        role = (await visit.call("security", "getRole", _id=id))["_source"]
+        controllers = role["controllers"]
         if missing := _missing(controllers, wanted):
             added = {
                 name: {"actions": _actions(controllers, name) | dict.fromkeys(actions, True)}
                 for name, actions in missing.items()
             }
-            body = {**content, "controllers": {**controllers, **added}}
+            body = {**role, "controllers": {**controllers, **added}}
             await visit.call("security", "updateRole", body, _id=id)
 
 

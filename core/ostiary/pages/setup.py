@@ -17,7 +17,7 @@ from ostiary.pages.credentials import asked_for, at_fault, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward
 from ostiary.pages.sign_in import step
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Refused, Visit, status_of
 from ostiary.request import Answer
 
 pages = Pages()
@@ -116,7 +116,7 @@ async def _offered(
     fault = None if refused is None or tried is None else at_fault(refused, _asked(tried))
     return visit.page(
         "setup/form.html",
-        200 if refused is None else refused.status,
+        status_of(refused),
         strategies=strategies,
         refused=refused,
         fault=fault,

@@ -10,7 +10,7 @@ from ostiary.pages.credentials import asked_for, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward, leave, onward
 from ostiary.pages.steps import CHALLENGE, asked, read_answer
-from ostiary.pages.visit import Refused, Told, Visit
+from ostiary.pages.visit import Refused, Told, Visit, status_of
 from ostiary.request import Answer
 
 pages = Pages()
@@ -74,7 +74,7 @@ async def offered(
     strategies = [one for one in await visit.strategies() if one["offered"]]
     return visit.page(
         "sign_in.html",
-        200 if refused is None else refused.status,
+        status_of(refused),
         strategies=[(one, *_drawn(one), strategy_forms.open_to(visit, one)) for one in strategies],
         refused=refused,
         tried=tried,

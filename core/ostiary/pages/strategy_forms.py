@@ -12,7 +12,7 @@ from typing import Any
 from ostiary.pages.credentials import at_fault, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward, leave, onward
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Refused, Visit, status_of
 from ostiary.request import Answer
 from ostiary.settings import FORMS
 
@@ -112,7 +112,7 @@ def _page(
     names = [one["name"] for one in form["fields"]] if own else []
     return visit.page(
         "strategy_form.html",
-        200 if refused is None else refused.status,
+        status_of(refused),
         where=where,
         strategy=strategy,
         form=form,

@@ -7,7 +7,7 @@ looks at it, by the actions of the API and with the rights, the limits and the a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ostiary.services.accounts import Account
 
 DECODER = msgspec.json.Decoder()
-FORBIDDEN = 403
+OK, FORBIDDEN = 200, 403
 ENDED = "security.token."
 """How the ids of errors begin that say that a session is over."""
 
@@ -41,6 +41,19 @@ class Refused(Exception):
         self.id = str(error.get("id") or "")
         self.message = str(error.get("message") or "")
         self.props: tuple[Any, ...] = tuple(error.get("props") or ())
+
+
+class Failure(Protocol):
+    """What has kept something from being done."""
+
+    @property
+    def status(self) -> int:
+        """What the page is answered with that says so."""
+
+
+def status_of(problem: Failure | None) -> int:
+    """Return what a page is answered with: that of what has gone wrong, if anything has."""
+    return OK if problem is None else problem.status
 
 
 class Told(msgspec.Struct, frozen=True):

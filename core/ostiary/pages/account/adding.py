@@ -12,7 +12,7 @@ from ostiary.pages.credentials import at_fault, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward, leave
 from ostiary.pages.steps import asked
-from ostiary.pages.visit import Refused, Told, Visit
+from ostiary.pages.visit import Refused, Told, Visit, status_of
 from ostiary.request import Answer
 
 pages = Pages()
@@ -80,7 +80,7 @@ def _shown(
     return draw(
         visit,
         "account/add.html",
-        200 if refused is None else refused.status,
+        status_of(refused),
         way=one,
         refused=refused,
         fault=None if refused is None or asks else at_fault(refused, [*names, *proofs]),

@@ -8,7 +8,7 @@ from typing import Any
 from ostiary.pages.console.looking import address, given
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Refused, Visit, status_of
 from ostiary.request import Answer
 
 PATH = "/-/console/limits"
@@ -48,7 +48,7 @@ async def _shown(
     later = start + SIZE
     return visit.page(
         "console/limits.html",
-        200 if refused is None else refused.status,
+        status_of(refused),
         sought=sought,
         found=found,
         kinds=KINDS,

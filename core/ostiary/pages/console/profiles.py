@@ -7,7 +7,7 @@ from typing import Any
 
 from ostiary.pages.console.listing import listed
 from ostiary.pages.console.profile_form import ProfileForm
-from ostiary.pages.console.saving import Preview, Source, Trouble, changed_at, edited, finish
+from ostiary.pages.console.saving import Editing, drawn, edited, finish
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Visit
@@ -33,7 +33,7 @@ async def profiles(visit: Visit) -> Answer:
 @pages.get(NEW, needs="security:createProfile")
 async def new_profile(visit: Visit) -> Answer:
     """Offer an empty editor."""
-    return await _editor(visit, ProfileForm((), "0"))
+    return await _editor(visit, ProfileForm((), "0"), Editing())
 
 
 @pages.post(NEW, needs="security:createProfile")
@@ -48,7 +48,7 @@ async def create_profile(visit: Visit) -> Answer:
 async def profile(visit: Visit) -> Answer:
     """Show a profile in the editor."""
     source = (await visit.call("security", "getProfile", _id=visit.values["id"]))["_source"]
-    return await _editor(visit, ProfileForm.of(source), source, changed_at(source))
+    return await _editor(visit, ProfileForm.of(source), Editing.of(source))
 
 
 @pages.post(f"{PATH}/{{id}}", needs="security:getProfile")
@@ -68,26 +68,9 @@ async def delete_profile(visit: Visit) -> Answer:
     return visit.redirect(PATH, done="deleted")
 
 
-async def _editor(
-    visit: Visit,
-    form: ProfileForm,
-    stored: Source | None = None,
-    since: int | None = None,
-    trouble: Trouble | None = None,
-    seen: Preview | None = None,
-) -> Answer:
-    return visit.page(
-        "console/profile.html",
-        200 if trouble is None else trouble.status,
-        id=visit.values.get("id"),
-        typed=visit.form.text("id"),
-        form=form,
-        roles=await _roles(visit),
-        history=None if stored is None else stored["_kuzzle_info"],
-        since=since,
-        trouble=trouble,
-        seen=seen,
-    )
+async def _editor(visit: Visit, form: ProfileForm, editing: Editing) -> Answer:
+    roles = await _roles(visit)
+    return drawn(visit, "console/profile.html", editing, form=form, roles=roles)
 
 
 async def _roles(visit: Visit) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ostiary.pages.console.listing import listed
 from ostiary.pages.console.role_form import RoleForm, groups, known_names
-from ostiary.pages.console.saving import Preview, Source, Trouble, changed_at, edited, finish
+from ostiary.pages.console.saving import Editing, drawn, edited, finish
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Visit
@@ -28,7 +28,7 @@ async def roles(visit: Visit) -> Answer:
 @pages.get(NEW, needs="security:createRole")
 async def new_role(visit: Visit) -> Answer:
     """Offer an empty editor."""
-    return await _editor(visit, RoleForm(frozenset(), "", force=False))
+    return await _editor(visit, RoleForm(frozenset(), "", force=False), Editing())
 
 
 @pages.post(NEW, needs="security:createRole")
@@ -45,7 +45,7 @@ async def role(visit: Visit) -> Answer:
     source = (await visit.call("security", "getRole", _id=visit.values["id"]))["_source"]
     known = known_names(await _described(visit))
     form = RoleForm.of(source["controllers"], known)
-    return await _editor(visit, form, source, changed_at(source))
+    return await _editor(visit, form, Editing.of(source))
 
 
 @pages.post(f"{PATH}/{{id}}", needs="security:getRole")
@@ -53,9 +53,8 @@ async def update_role(visit: Visit) -> Answer:
     """Save a role, or show what saving would change."""
     id, form = visit.values["id"], RoleForm.sent(visit.form)
     source = (await visit.call("security", "getRole", _id=id))["_source"]
-    kept = {name: one for name, one in source.items() if name != "_kuzzle_info"}
     wanted = edited(
-        visit, "role", id, lambda: {**kept, "controllers": form.controllers()}, **_force(form)
+        visit, "role", id, lambda: {**source, "controllers": form.controllers()}, **_force(form)
     )
     return await finish(visit, wanted, source, partial(_editor, visit, form))
 
@@ -67,27 +66,9 @@ async def delete_role(visit: Visit) -> Answer:
     return visit.redirect(PATH, done="deleted")
 
 
-async def _editor(
-    visit: Visit,
-    form: RoleForm,
-    stored: Source | None = None,
-    since: int | None = None,
-    trouble: Trouble | None = None,
-    seen: Preview | None = None,
-) -> Answer:
+async def _editor(visit: Visit, form: RoleForm, editing: Editing) -> Answer:
     described = await _described(visit)
-    return visit.page(
-        "console/role.html",
-        200 if trouble is None else trouble.status,
-        id=visit.values.get("id"),
-        typed=visit.form.text("id"),
-        form=form,
-        groups=groups(described, form),
-        history=None if stored is None else stored["_kuzzle_info"],
-        since=since,
-        trouble=trouble,
-        seen=seen,
-    )
+    return drawn(visit, "console/role.html", editing, form=form, groups=groups(described, form))
 
 
 async def _described(visit: Visit) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from ostiary import errors
 from ostiary.pages.console.entries import Unreadable
 from ostiary.pages.languages import mark
 from ostiary.pages.rendering import segment
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Refused, Visit, status_of
 from ostiary.request import Answer
 
 MANY = 10
@@ -62,8 +62,45 @@ class Preview(Struct, frozen=True):
 Source = Mapping[str, Any]
 """A role or a profile as the API returns it."""
 
-Editor = Callable[[Source | None, int | None, Trouble | None, Preview | None], Awaitable[Answer]]
-"""Shows an editor: what is stored, when that was changed, why it is not saved, what would change."""
+
+class Editing(Struct, frozen=True):
+    """How far somebody has come who edits a role or a profile.
+
+    :ivar stored: what is there now; None if it is to be made.
+    :ivar since: when that was changed last, as it was read.
+    :ivar trouble: why it is not saved.
+    :ivar seen: what saving would change, if that was asked.
+    """
+
+    stored: Source | None = None
+    since: int | None = None
+    trouble: Trouble | None = None
+    seen: Preview | None = None
+
+    @classmethod
+    def of(cls, source: Source) -> Editing:
+        """Begin with what is stored."""
+        return cls(source, changed_at(source))
+
+
+Editor = Callable[[Editing], Awaitable[Answer]]
+"""Shows the fields."""
+
+
+def drawn(visit: Visit, template: str, editing: Editing, **values: Any) -> Answer:
+    """Return the page of an editor."""
+    stored = editing.stored
+    return visit.page(
+        template,
+        status_of(editing.trouble),
+        id=visit.values.get("id"),
+        typed=visit.form.text("id"),
+        history=None if stored is None else stored["_kuzzle_info"],
+        since=editing.since,
+        trouble=editing.trouble,
+        seen=editing.seen,
+        **values,
+    )
 
 
 class Edited(Struct, frozen=True):
@@ -119,7 +156,7 @@ async def finish(visit: Visit, wanted: Edited, stored: Source | None, editor: Ed
         seen, trouble = await preview(visit, wanted)
         if visit.by_htmx:
             return visit.page("console/preview.html", seen=seen, trouble=trouble)
-        return await editor(stored, since, trouble, seen)
+        return await editor(Editing(stored, since, trouble, seen))
     trouble = await _unconfirmed(visit, wanted, stored, since) or await _save(visit, wanted, since)
     if trouble is None:
         done = "created" if stored is None else "saved"
@@ -128,7 +165,7 @@ async def finish(visit: Visit, wanted: Edited, stored: Source | None, editor: Ed
         # Who has seen what saving would undo may save all the same.
         since = changed_at(stored)
     seen, _ = await preview(visit, wanted)
-    return await editor(stored, since, trouble, seen)
+    return await editor(Editing(stored, since, trouble, seen))
 
 
 def changed_at(source: Source) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ostiary.pages.console.looking import address, given
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Refused, Visit, status_of
 from ostiary.request import Answer
 
 PATH = "/-/console/tokens"
@@ -25,22 +25,21 @@ async def tokens(visit: Visit) -> Answer:
 @pages.post(f"{PATH}/end")
 async def end(visit: Visit) -> Answer:
     """End one session, or one API key."""
-    form, sought = visit.form, given(visit.form, FILTERS)
-    user, id = form.text("owner"), form.text("id")
-    action = "deleteApiKey" if sought.get("kind") == API_KEY else "revokeSession"
-    try:
-        await visit.call("security", action, userId=user, _id=id)
-    except Refused as refused:
-        return await _shown(visit, sought, refused=refused)
-    return visit.redirect(address(PATH, sought), done="ended")
+    keys = given(visit.form, FILTERS).get("kind") == API_KEY
+    action = "deleteApiKey" if keys else "revokeSession"
+    return await _ended(visit, action, userId=visit.form.text("owner"), _id=visit.form.text("id"))
 
 
 @pages.post(f"{PATH}/end-all", needs="security:revokeTokens")
 async def end_all(visit: Visit) -> Answer:
     """End every session of a user; their API keys stay."""
+    return await _ended(visit, "revokeTokens", _id=visit.form.text("owner"))
+
+
+async def _ended(visit: Visit, action: str, **args: str) -> Answer:
     sought = given(visit.form, FILTERS)
     try:
-        await visit.call("security", "revokeTokens", _id=visit.form.text("owner"))
+        await visit.call("security", action, **args)
     except Refused as refused:
         return await _shown(visit, sought, refused=refused)
     return visit.redirect(address(PATH, sought), done="ended")
@@ -57,7 +56,7 @@ async def _shown(
     following = found["next"]
     return visit.page(
         "console/tokens.html",
-        200 if refused is None else refused.status,
+        status_of(refused),
         sought=sought,
         keys=keys,
         found=found,

@@ -18,7 +18,7 @@ from ostiary.pages.console.users_search import LONGEST, MANY, Wanted, find, glim
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.rendering import segment
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Refused, Visit, status_of
 from ostiary.request import Answer
 
 LIST = "/-/console/users"
@@ -130,7 +130,7 @@ async def _form(visit: Visit, problem: Refused | Mistaken | None = None) -> Answ
     strategies = await offered_strategies(visit)
     return visit.page(
         "console/users/new.html",
-        200 if problem is None else problem.status,
+        status_of(problem),
         problem=told(visit, problem),
         strategies=strategies,
         profiles=await Profiles.of(visit),

@@ -7,7 +7,7 @@ from ostiary.pages.console.users_one import ONE, address, shown
 from ostiary.pages.console.users_parts import Parts
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Refused, Visit, status_of
 from ostiary.request import Answer
 
 pages = Pages()
@@ -107,7 +107,7 @@ async def _ask(visit: Visit, problem: Refused | None = None) -> Answer:
         return await shown(visit, Mistaken(mark("There is no such strategy.")))
     return visit.page(
         "console/users/credentials_delete.html",
-        200 if problem is None else problem.status,
+        status_of(problem),
         kuid=kuid,
         here=address(visit),
         held=held,

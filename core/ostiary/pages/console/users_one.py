@@ -19,7 +19,7 @@ from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.properties import properties_in
 from ostiary.pages.rendering import segment
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Refused, Visit, status_of
 from ostiary.request import Answer
 
 pages = Pages()
@@ -120,7 +120,7 @@ async def shown(
     written = json.dumps(content, ensure_ascii=False, indent=2)
     return visit.page(
         "console/users/properties.html" if whole else "console/users/one.html",
-        200 if problem is None else problem.status,
+        status_of(problem),
         user=found,
         here=address(visit),
         info=source.get("_kuzzle_info", {}),
@@ -165,7 +165,7 @@ async def _ask_to_delete(visit: Visit, problem: Refused | Mistaken | None = None
     await visit.call("security", "getUser", _id=kuid)
     return visit.page(
         "console/users/delete.html",
-        200 if problem is None else problem.status,
+        status_of(problem),
         kuid=kuid,
         here=address(visit),
         parts=await Parts.of(visit, kuid),
