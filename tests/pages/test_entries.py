@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.pages.console.entries import (
-    Unreadable,
     entries_of,
     entry_lines,
     restriction_lines,
     restrictions_of,
 )
+from ostiary.pages.mistakes import Mistaken
 
 # What requests can hold, and so roles.
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1) | st.text(
@@ -51,12 +51,12 @@ def test_plain_names_are_plain_lines() -> None:
 
 @pytest.mark.parametrize("line", ["auth", ":login", "auth:", "!", '["auth", "login"]', "[1", NUL])
 def test_what_is_no_entry_is_told(line: str) -> None:
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(Mistaken) as refused:
         entries_of(f"auth:login\n{line}")
-    assert refused.value.line == line
+    assert refused.value.values == (line,)
 
 
 @pytest.mark.parametrize("line", [": books", '{"index"', '{"index": "\\u0000"}', DEEP])
 def test_what_is_no_place_is_told(line: str) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(Mistaken):
         restrictions_of(line)

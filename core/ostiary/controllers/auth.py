@@ -17,9 +17,10 @@ from ostiary.controllers.returns import (
     sent_by_form,
 )
 from ostiary.controllers.steps import ASKED, asked, fields_of, holder_of, readable
-from ostiary.controllers.users import REWRITTEN, SYSTEM_MEMBERS, properties_of
+from ostiary.controllers.users import REWRITTEN
 from ostiary.narrowing import call_of
 from ostiary.offering import offered
+from ostiary.properties import SYSTEM_MEMBERS, properties_of
 from ostiary.request import Reply, Request
 from ostiary.services import Services
 from ostiary.services.exchanges import Question

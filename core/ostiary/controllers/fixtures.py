@@ -16,9 +16,9 @@ from ostiary.controllers.users import (
     GIVING_PROFILES,
     credentials_in,
     profile_ids_in,
-    properties_of,
 )
 from ostiary.narrowing import call_of
+from ostiary.properties import properties_of
 from ostiary.request import Request
 from ostiary.services import Services
 from ostiary.services.loading import EXISTING, Author, Existing, Securities, UserToLoad

@@ -19,10 +19,10 @@ from ostiary.controllers.users import (
     Kuid,
     credentials_in,
     profile_ids_in,
-    properties_of,
     security,
 )
 from ostiary.narrowing import call_of
+from ostiary.properties import properties_of
 from ostiary.request import ANONYMOUS, Reply, Request
 from ostiary.services import Services
 from ostiary.services.rights import ANONYMOUS as ANONYMOUS_PROFILE

@@ -9,14 +9,12 @@ from ostiary import errors
 from ostiary.actions import POST, Controller
 from ostiary.controllers.authority import check_grant
 from ostiary.narrowing import call_of
+from ostiary.properties import properties_of
 from ostiary.request import Request
 from ostiary.services import Services
 from ostiary.services.rights import ADMIN
 
 security = Controller("security")
-
-SYSTEM_MEMBERS = ("_id", "_kuzzle_info", "profileIds")
-"""Members of a user that are not properties: nobody sets them by sending them along."""
 
 REWRITTEN = ("refresh", "retryOnConflict")
 """Arguments that mean nothing where every write can be found at once and none is lost."""
@@ -139,11 +137,6 @@ async def create_first_admin(
 async def restrict_default_rights(services: Services) -> None:
     """Give the base roles and profiles their restricted rights."""
     await services.defaults.restrict()
-
-
-def properties_of(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members of a user that are properties."""
-    return {name: value for name, value in content.items() if name not in SYSTEM_MEMBERS}
 
 
 def credentials_in(body: Mapping[str, Any], within: str = "body.") -> dict[str, dict[str, Any]]:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from ostiary import errors
 from ostiary.body import decode
 from ostiary.pages.fields import Fields
-from ostiary.pages.visit import Refused
+from ostiary.pages.visit import Refused, Visit
 
 Field = dict[str, Any]
 """As ``auth:describeStrategies`` describes it."""
@@ -21,6 +22,25 @@ NAMES = "identifiers"
 def asked_for(strategy: Mapping[str, Any], what: Literal["login", "registration"]) -> list[Field]:
     """Return the fields of a strategy that are filled in to sign in, or to have credentials."""
     return [field for field in strategy["fields"] if field[what]]
+
+
+async def labels(visit: Visit) -> dict[str, str]:
+    """Return the labels of the strategies that are installed, by their names."""
+    return {one["name"]: one["label"] for one in await visit.strategies()}
+
+
+async def look_at(
+    visit: Visit, controller: str, action: str, **args: Any
+) -> tuple[dict[str, Any] | None, Refused | None]:
+    """Return what credentials show, without the kuid; None if there are none of that strategy.
+
+    What else the strategy refuses comes beside it: others may tell of theirs.
+    """
+    try:
+        seen = await visit.call(controller, action, **args)
+    except Refused as refused:
+        return None, None if refused.id == errors.NoCredentials.id else refused
+    return {name: value for name, value in seen.items() if name != "kuid"}, None
 
 
 def names_in(seen: Mapping[str, Any]) -> list[dict[str, Any]]:

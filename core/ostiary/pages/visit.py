@@ -103,6 +103,7 @@ class Visit:
         self._inner = _as_client(site, request.connection)
         self._account: Account | None = None
         self._stranger: Account | None = None
+        self._strategies: list[dict[str, Any]] | None = None
 
     @property
     def by_htmx(self) -> bool:
@@ -221,7 +222,9 @@ class Visit:
 
         What is offered to sign in by is shown to everybody, whatever they may ask the API.
         """
-        return await self.site.behind.strategies()
+        if self._strategies is None:
+            self._strategies = await self.site.behind.strategies()
+        return self._strategies
 
     def say(self, text: str, *values: object) -> str:
         """Return a text in the language of who reads it; ``{0}``, ``{1}`` become the values."""

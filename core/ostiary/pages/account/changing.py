@@ -8,10 +8,11 @@ from ostiary import errors
 from ostiary.pages.account.held import Way, way
 from ostiary.pages.account.parts import CREDENTIALS, draw
 from ostiary.pages.account.proving import read_proof
-from ostiary.pages.account.values import Kind, Unreadable, Written, read, write
+from ostiary.pages.account.values import Kind, Written, read, write
 from ostiary.pages.credentials import at_fault
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
+from ostiary.pages.mistakes import Mistaken
 from ostiary.pages.visit import Refused, Visit
 from ostiary.pages.wording import explained
 from ostiary.request import Answer
@@ -39,7 +40,7 @@ async def change(visit: Visit) -> Answer:
     one = await _held(visit)
     try:
         body = _wanted(visit, one)
-    except Unreadable as fault:
+    except Mistaken as fault:
         return _shown(visit, one, UNPROCESSABLE, fault.field, visit.say(fault.text))
     if not body:
         return _shown(visit, one, UNPROCESSABLE, None, visit.say(UNCHANGED))
@@ -67,7 +68,7 @@ async def _held(visit: Visit) -> Way:
 def _wanted(visit: Visit, one: Way) -> dict[str, Any]:
     """Return the fields that are to be another; what is emptied is null.
 
-    :raises Unreadable: a field has to be filled in otherwise.
+    :raises Mistaken: a field has to be filled in otherwise.
     """
     found = {}
     for field, before in _written(one):

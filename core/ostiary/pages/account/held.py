@@ -8,10 +8,8 @@ from typing import Any
 from msgspec import Struct
 
 from ostiary import errors
-from ostiary.pages.credentials import asked_for, names_in, shown
+from ostiary.pages.credentials import asked_for, look_at, names_in, shown
 from ostiary.pages.visit import Refused, Visit
-
-MISSING = errors.NoCredentials.id
 
 
 class Way(Struct, frozen=True):
@@ -90,10 +88,7 @@ async def _way(visit: Visit, about: Mapping[str, Any]) -> Way:
         return Way(about, held=False)
     if not visit.may("auth", "getMyCredentials", strategy=name):
         return Way(about, held=told is not None)
-    try:
-        seen = await visit.call("auth", "getMyCredentials", strategy=name)
-    except Refused as refused:
-        if refused.id == MISSING:
-            return Way(about, held=False)
+    seen, refused = await look_at(visit, "auth", "getMyCredentials", strategy=name)
+    if refused is not None:
         return Way(about, held=told is not None, refused=refused)
-    return Way(about, held=True, seen={key: one for key, one in seen.items() if key != "kuid"})
+    return Way(about, held=seen is not None, seen=seen)

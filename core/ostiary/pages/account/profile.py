@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ostiary.pages.account.parts import PARTS, PROFILE, draw
-from ostiary.pages.account.values import Kind, Unreadable, Written, changed, read, read_all, write
+from ostiary.pages.account.values import Kind, Written, changed, read, read_all, write
 from ostiary.pages.credentials import at_fault
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
-from ostiary.pages.properties import properties_in
+from ostiary.pages.mistakes import Mistaken
 from ostiary.pages.visit import Refused, Visit
 from ostiary.pages.wording import explained
+from ostiary.properties import properties_of
 from ostiary.request import Answer
 
 pages = Pages()
@@ -38,7 +39,7 @@ async def save(visit: Visit) -> Answer:
         body = _wanted(visit)
         if body:
             await visit.call("auth", "updateSelf", body)
-    except Unreadable as wrong:
+    except Mistaken as wrong:
         return _shown(visit, UNPROCESSABLE, {wrong.field: visit.say(wrong.text)})
     except Refused as refused:
         return _refused(visit, refused)
@@ -48,7 +49,7 @@ async def save(visit: Visit) -> Answer:
 def _wanted(visit: Visit) -> dict[str, Any]:
     """Return the properties that are to be another from now on.
 
-    :raises Unreadable: a field has to be filled in otherwise.
+    :raises Mistaken: a field has to be filled in otherwise.
     """
     before = _properties(visit)
     body = changed(visit.form, before)
@@ -56,13 +57,13 @@ def _wanted(visit: Visit) -> dict[str, Any]:
     if added is None:
         return body
     if not added.name:
-        raise Unreadable(f"{NEW}.name", NAMELESS)
+        raise Mistaken(NAMELESS, field=f"{NEW}.name")
     if added.name in before:
-        raise Unreadable(f"{NEW}.name", THERE)
+        raise Mistaken(THERE, field=f"{NEW}.name")
     try:
         return {**body, added.name: read(added)}
-    except Unreadable as fault:
-        raise Unreadable(f"{NEW}.value", fault.text) from None
+    except Mistaken as fault:
+        raise Mistaken(fault.text, field=f"{NEW}.value") from None
 
 
 def _added(visit: Visit) -> Written | None:
@@ -109,4 +110,4 @@ def _shown(
 
 def _properties(visit: Visit) -> dict[str, Any]:
     """Return the properties of who is signed in; nothing without the right to see them."""
-    return properties_in((visit.me or {}).get("_source", {}))
+    return properties_of((visit.me or {}).get("_source", {}))

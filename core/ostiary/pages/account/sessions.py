@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ostiary.pages.account.labels import labels
 from ostiary.pages.account.parts import SESSIONS, draw, within
+from ostiary.pages.credentials import labels
 from ostiary.pages.declaring import Pages
 from ostiary.pages.visit import Visit
 from ostiary.request import Answer

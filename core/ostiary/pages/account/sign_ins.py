@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ostiary.pages.account.labels import labels
 from ostiary.pages.account.parts import SIGN_INS, draw, within
+from ostiary.pages.credentials import labels
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Visit

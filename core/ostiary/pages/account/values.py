@@ -12,6 +12,7 @@ from ostiary import errors
 from ostiary.body import decode
 from ostiary.pages.fields import Fields
 from ostiary.pages.languages import mark
+from ostiary.pages.mistakes import Mistaken
 
 Kind = Literal["text", "lines", "json"]
 KINDS: tuple[Kind, ...] = ("text", "lines", "json")
@@ -41,18 +42,6 @@ class Written(Struct, frozen=True):
         return self.kind != "text" or "\n" in self.text
 
 
-class Unreadable(Exception):
-    """What was typed cannot be read.
-
-    :ivar field: where it stands.
-    :ivar text: why, in English, marked for translation.
-    """
-
-    def __init__(self, field: str, text: str) -> None:
-        super().__init__(field)
-        self.field, self.text = field, text
-
-
 def write(name: str, value: Any) -> Written:
     """Return a value as it stands in a form: texts, and lists of them, as they are."""
     if isinstance(value, str):
@@ -75,7 +64,7 @@ def read_all(form: Fields) -> Iterator[Written]:
 def read(written: Written) -> Any:
     """Return the value that was typed.
 
-    :raises Unreadable: it is no JSON, or none that the API would take.
+    :raises Mistaken: it is no JSON, or none that the API would take.
     """
     if written.kind == "text":
         return written.text
@@ -84,9 +73,9 @@ def read(written: Written) -> Any:
     try:
         return decode(written.text)
     except ValueError:
-        raise Unreadable(written.field, NO_JSON) from None
+        raise Mistaken(NO_JSON, field=written.field) from None
     except errors.OstiaryError as error:
-        raise Unreadable(written.field, str(error)) from None
+        raise Mistaken(str(error), field=written.field) from None
 
 
 def changed(form: Fields, before: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import msgspec
 from ostiary import errors
 from ostiary.body import decode
 from ostiary.pages.languages import mark
+from ostiary.pages.mistakes import Mistaken
 
 Entry = tuple[str, str, bool]
 """A controller, an action, and whether a role grants it; ``*`` is a wildcard."""
@@ -25,21 +26,10 @@ NO_ENTRY = mark(
 NO_PLACE = mark('Line "{0}" names no index: write index, or index: collection, collection.')
 
 
-class Unreadable(Exception):
-    """A line cannot be read.
-
-    :ivar text: says why, marked for translation, with a place for the line.
-    """
-
-    def __init__(self, text: str, line: str) -> None:
-        super().__init__(line)
-        self.text, self.line = text, line
-
-
 def entries_of(text: str) -> list[Entry]:
     """Return the entries of a role that some lines hold.
 
-    :raises Unreadable: one of them holds none.
+    :raises Mistaken: one of them holds none.
     """
     return [_entry(line) for line in _lines(text)]
 
@@ -56,7 +46,7 @@ def entry_lines(entries: Iterable[Entry]) -> str:
 def restrictions_of(text: str) -> list[Restriction]:
     """Return the restrictions of a policy that some lines hold.
 
-    :raises Unreadable: one of them holds none.
+    :raises Mistaken: one of them holds none.
     """
     return [_restriction(line) for line in _lines(text)]
 
@@ -75,10 +65,10 @@ def _entry(line: str) -> Entry:
         match found:
             case [str(controller), str(action), bool(granted)]:
                 return controller, action, granted
-        raise Unreadable(NO_ENTRY, line)
+        raise Mistaken(NO_ENTRY, line)
     controller, colon, action = line.removeprefix("!").rpartition(":")
     if not colon or not controller.strip() or not action.strip():
-        raise Unreadable(NO_ENTRY, line)
+        raise Mistaken(NO_ENTRY, line)
     return controller.strip(), action.strip(), not line.startswith("!")
 
 
@@ -88,7 +78,7 @@ def _restriction(line: str) -> Restriction:
         return place
     index, colon, names = line.partition(":")
     if not index.strip():
-        raise Unreadable(NO_PLACE, line)
+        raise Mistaken(NO_PLACE, line)
     if not colon:
         return {"index": index.strip()}
     collections = [name.strip() for name in names.split(",") if name.strip()]
@@ -105,7 +95,7 @@ def _plain_or_json(plain: str, read: Callable[[str], Any], value: Any) -> str:
         # What a browser makes another end of a line of is not printable.
         if plain.isprintable() and list(_lines(plain)) == [plain] and read(plain) == value:
             return plain
-    except Unreadable:
+    except Mistaken:
         pass
     return msgspec.json.encode(value).decode()
 
@@ -119,4 +109,4 @@ def _decoded(line: str, kind: Any, text: str) -> Any:
     try:
         return msgspec.convert(decode(line), kind)
     except (ValueError, msgspec.MsgspecError, errors.OstiaryError):
-        raise Unreadable(text, line) from None
+        raise Mistaken(text, line) from None

@@ -54,7 +54,7 @@ class ProfileForm(Struct, frozen=True):
     def body(self) -> dict[str, Any]:
         """Return what is written of a profile.
 
-        :raises entries.Unreadable: a line cannot be read.
+        :raises Mistaken: a line cannot be read.
         """
         policies = []
         for one in self.policies:

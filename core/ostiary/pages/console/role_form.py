@@ -45,7 +45,7 @@ class RoleForm(Struct, frozen=True):
     def controllers(self) -> dict[str, Any]:
         """Return the controllers of a role.
 
-        :raises entries.Unreadable: a line cannot be read.
+        :raises Mistaken: a line cannot be read.
         """
         made: dict[str, Any] = {}
         boxed = [(*name.rpartition(":")[::2], True) for name in sorted(self.granted)]

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from ostiary import errors
-from ostiary.pages.console.entries import Unreadable
 from ostiary.pages.languages import mark
+from ostiary.pages.mistakes import Mistaken
 from ostiary.pages.rendering import segment
 from ostiary.pages.visit import Refused, Visit, status_of
 from ostiary.request import Answer
@@ -127,8 +127,8 @@ def edited(
         return Edited(kind, id, None, Trouble(visit.say(NO_ID)))
     try:
         return Edited(kind, id, make(), None, args)
-    except Unreadable as wrong:
-        return Edited(kind, id, None, Trouble(visit.say(wrong.text, wrong.line)))
+    except Mistaken as wrong:
+        return Edited(kind, id, None, Trouble(visit.say(wrong.text, *wrong.values)))
 
 
 async def preview(visit: Visit, wanted: Edited) -> tuple[Preview | None, Trouble | None]:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from ostiary.pages.console.users_forms import (
-    Mistaken,
     Profiles,
     credentials_of,
     offered_strategies,
     profiles_of,
-    properties_of,
     told,
+    typed_properties,
 )
 from ostiary.pages.console.users_search import LONGEST, MANY, Wanted, find, glimpse
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
+from ostiary.pages.mistakes import Mistaken
 from ostiary.pages.rendering import segment
 from ostiary.pages.visit import Refused, Visit, status_of
 from ostiary.request import Answer
@@ -72,7 +72,7 @@ async def new(visit: Visit) -> Answer:
 async def make(visit: Visit) -> Answer:
     """Make a user."""
     try:
-        content = {**properties_of(visit), "profileIds": profiles_of(visit)}
+        content = {**typed_properties(visit), "profileIds": profiles_of(visit)}
         credentials = {
             strategy["name"]: fields
             for strategy in await offered_strategies(visit)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console.users_forms import Mistaken, credentials_of, told
+from ostiary.pages.console.users_forms import credentials_of, told
 from ostiary.pages.console.users_one import ONE, address, shown
 from ostiary.pages.console.users_parts import Parts
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
+from ostiary.pages.mistakes import Mistaken
 from ostiary.pages.visit import Refused, Visit, status_of
 from ostiary.request import Answer
 
@@ -24,12 +25,12 @@ async def write_credentials(visit: Visit) -> Answer:
     if held is None:
         return await shown(visit, Mistaken(mark("There is no such strategy.")))
     action = "createCredentials" if held.seen is None else "updateCredentials"
+    fields = credentials_of(visit, held.strategy)
+    if not fields:
+        return await shown(visit, Mistaken(mark("Nothing was filled in.")))
     try:
-        fields = credentials_of(visit, held.strategy)
-        if not fields:
-            raise Mistaken(mark("Nothing was filled in."))  # noqa: TRY301 - told as refusals are
         await visit.call("security", action, fields, strategy=name, _id=kuid)
-    except (Refused, Mistaken) as problem:
+    except Refused as problem:
         return await shown(visit, problem)
     return visit.redirect(address(visit), done="saved")
 

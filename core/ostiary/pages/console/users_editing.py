@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from ostiary.pages.console.users_forms import Mistaken
 from ostiary.pages.languages import mark
-from ostiary.pages.properties import properties_in
+from ostiary.pages.mistakes import Mistaken
+from ostiary.properties import properties_of
 
 
 class Edited(Struct, frozen=True):
@@ -44,7 +44,7 @@ def merged(edited: Edited, source: Mapping[str, Any]) -> Change:
 
     :raises Mistaken: somebody else has changed the same meanwhile, and otherwise.
     """
-    current = properties_in(source)
+    current = properties_of(source)
     before, after = edited.loaded, edited.properties
     touched = {name for name in (*before, *after) if not _same(before, after, name)}
     for name in sorted(touched):

@@ -11,25 +11,13 @@ from ostiary import body, errors
 from ostiary.pages.credentials import asked_for, read_fields
 from ostiary.pages.fields import Fields
 from ostiary.pages.languages import mark
-from ostiary.pages.properties import SYSTEM
+from ostiary.pages.mistakes import Mistaken
 from ostiary.pages.visit import Refused, Visit
 from ostiary.pages.wording import explained
+from ostiary.properties import SYSTEM_MEMBERS
 
 MOST = 500
 """Profiles that can be ticked; where there are more, ids are typed."""
-
-
-class Mistaken(Exception):
-    """What stands in a form cannot be sent.
-
-    :ivar text: why, to be translated; ``values`` fill it.
-    """
-
-    status = 400
-
-    def __init__(self, text: str, *values: object) -> None:
-        super().__init__(text)
-        self.text, self.values = text, values
 
 
 def told(visit: Visit, problem: Refused | Mistaken | None) -> str | None:
@@ -66,7 +54,7 @@ def profiles_of(visit: Visit) -> list[str]:
     return list(dict.fromkeys([*visit.form.all("profile"), *typed]))
 
 
-def properties_of(visit: Visit) -> dict[str, Any]:
+def typed_properties(visit: Visit) -> dict[str, Any]:
     """Return the properties in a form.
 
     :raises Mistaken: they are no JSON object, or an object in them has a key twice.
@@ -85,7 +73,7 @@ def read_properties(text: str) -> dict[str, Any]:
         raise Mistaken(mark("The properties are not JSON.")) from None
     if not isinstance(value, dict):
         raise Mistaken(mark("The properties are no JSON object: write { } around them."))
-    if own := [name for name in SYSTEM if name in value]:
+    if own := [name for name in SYSTEM_MEMBERS if name in value]:
         raise Mistaken(mark('"{0}" is no property: the server writes it.'), own[0])
     return value
 

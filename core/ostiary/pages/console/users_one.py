@@ -8,7 +8,6 @@ from typing import Any
 from ostiary import errors
 from ostiary.pages.console.users_editing import Edited, merged
 from ostiary.pages.console.users_forms import (
-    Mistaken,
     Profiles,
     profiles_of,
     read_properties,
@@ -17,9 +16,10 @@ from ostiary.pages.console.users_forms import (
 from ostiary.pages.console.users_parts import Parts
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
-from ostiary.pages.properties import properties_in
+from ostiary.pages.mistakes import Mistaken
 from ostiary.pages.rendering import segment
 from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.properties import properties_of
 from ostiary.request import Answer
 
 pages = Pages()
@@ -116,7 +116,7 @@ async def shown(
     """
     found = await visit.call("security", "getUser", _id=visit.values["id"])
     source = found["_source"]
-    content = properties_in(source)
+    content = properties_of(source)
     written = json.dumps(content, ensure_ascii=False, indent=2)
     return visit.page(
         "console/users/properties.html" if whole else "console/users/one.html",

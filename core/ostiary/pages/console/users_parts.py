@@ -7,8 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ostiary import errors
-from ostiary.pages.credentials import Field, asked_for, shown
+from ostiary.pages.credentials import Field, asked_for, look_at, shown
 from ostiary.pages.visit import Refused, Visit
 
 MOST_KEYS = 200
@@ -71,16 +70,15 @@ class Parts(Struct, frozen=True):
 async def _credentials(visit: Visit, kuid: str) -> list[Held] | None:
     if not visit.may_run("security:getCredentials"):
         return None
-    found = []
-    for strategy in await visit.strategies():
-        try:
-            name = strategy["name"]
-            seen = await visit.call("security", "getCredentials", strategy=name, _id=kuid)
-            found.append(Held(strategy, {k: v for k, v in seen.items() if k != "kuid"}))
-        except Refused as refused:
-            failed = None if refused.id == errors.NoCredentials.id else refused
-            found.append(Held(strategy, None, failed))
-    return found
+    return [
+        Held(
+            strategy,
+            *await look_at(
+                visit, "security", "getCredentials", strategy=strategy["name"], _id=kuid
+            ),
+        )
+        for strategy in await visit.strategies()
+    ]
 
 
 async def _sessions(visit: Visit, kuid: str) -> list[Mapping[str, Any]] | None:

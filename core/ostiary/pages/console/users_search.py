@@ -16,8 +16,8 @@ from msgspec import Struct
 from ostiary import errors
 from ostiary.filters import as_text
 from ostiary.pages.fields import Fields
-from ostiary.pages.properties import properties_in
 from ostiary.pages.visit import Refused, Visit
+from ostiary.properties import properties_of
 
 SIZE = 25
 """Users on a page."""
@@ -146,7 +146,7 @@ def glimpse(user: User) -> list[tuple[str, str]]:
     """Return the first properties of a user that are short enough to be read in a list."""
     short = (
         (name, as_text(value))
-        for name, value in properties_in(user["_source"]).items()
+        for name, value in properties_of(user["_source"]).items()
         if isinstance(value, str | int | float)
     )
     return [(name[:SHORT], text[:SHORT]) for name, text in islice(short, GLIMPSED)]
