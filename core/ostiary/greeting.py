@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from ipaddress import ip_address
 
 from msgspec import Struct
 
+from ostiary.networks import in_url
 from ostiary.settings import Settings
 
 SETUP = "/-/setup"
@@ -77,20 +77,21 @@ def address(settings: Settings, port: int) -> str:
 
 def _host(host: str) -> str:
     """Return a host as it stands in a URL; what means every address is reached by loopback."""
-    with suppress(ValueError):
-        address = ip_address(host)
-        if address.is_unspecified:
-            return "127.0.0.1" if address.version == 4 else "[::1]"  # noqa: PLR2004 - of IP
-        return host if address.version == 4 else f"[{host}]"  # noqa: PLR2004 - same
-    return host
+    if _is_every(host):
+        host = "::1" if ":" in host else "127.0.0.1"
+    return in_url(host)
+
+
+def _is_every(host: str) -> bool:
+    """Tell whether a host means every address of the machine."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def _everywhere(settings: Settings) -> bool:
-    with suppress(ValueError):
-        return (
-            settings.server.public_url is None and ip_address(settings.server.host).is_unspecified
-        )
-    return False
+    return settings.server.public_url is None and _is_every(settings.server.host)
 
 
 _IN_A_BROWSER = "Shown this once. Make the first administrator in a browser:"

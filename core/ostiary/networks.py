@@ -1,4 +1,4 @@
-"""Whom a network address stands for where what comes from it is counted."""
+"""Network addresses: whom one stands for where it is counted, and how it stands in a URL."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def network(address: str) -> str:
     if given.ipv4_mapped is not None:
         return str(given.ipv4_mapped)
     return str(ipaddress.IPv6Network((given, 64), strict=False))
+
+
+def in_url(host: str) -> str:
+    """Return a host as a URL writes it: IPv6 in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]" if ":" in host else host

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from ostiary import errors
+from ostiary.networks import in_url
 from ostiary.request import Connection, Request
 
 EVERY = "*"
@@ -138,8 +139,7 @@ def posted_elsewhere(request: Request) -> bool:
 
 def _origin(url: str) -> str:
     parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    host = f"[{host}]" if ":" in host else host
+    host = in_url((parts.hostname or "").lower())
     port = "" if parts.port in (None, DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}"
 

@@ -47,7 +47,7 @@ def test_entries_are_shown_with_their_details(site: Site, auditor: Visitor) -> N
     assert "Sign-in refused wrong password" in row
     assert "Firefox 128 on Linux" in row
     assert auditor.soup.select_one("tbody time[datetime]")
-    assert auditor.soup.select_one("option[selected]").get("value") == "SignInRefused"  # type: ignore[union-attr]
+    assert auditor.one("option[selected]").get("value") == "SignInRefused"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_what_is_newer_comes_in_parts_that_do_not_grow_without_end(
 ) -> None:
     site.person("dora")
     auditor.open("/-/console/audit?user=dora&live=1")
-    after = auditor.soup.select_one("#position input[name=after]")["value"]  # type: ignore[index]
+    after = auditor.one("#position input[name=after]")["value"]
     tail = f"/-/console/audit/tail?user=dora&after={after}"
     assert auditor.open(f"{tail}&group=0", **HTMX).soup.select("tr") == []
     site.call("security:updateUser", {"number": 1}, _id="dora")

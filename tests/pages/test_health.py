@@ -80,7 +80,7 @@ def test_an_administrator_sees_the_state_and_the_process(signed_in: Visitor) -> 
 def test_plots_say_in_words_and_figures_what_they_show(signed_in: Visitor) -> None:
     signed_in.open(PATH)
     drawn = signed_in.soup.select("svg[role=img]")
-    names = [svg["aria-labelledby"].split() for svg in drawn]  # type: ignore[union-attr]
+    names = [str(svg["aria-labelledby"]).split() for svg in drawn]
     told = {
         one: found.get_text()
         for pair in names

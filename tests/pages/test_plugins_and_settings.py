@@ -51,7 +51,7 @@ def test_what_is_searched_for_stays_text(admin: Visitor) -> None:
     admin.open(f"{SETTINGS}?q={HOSTILE}")
     assert keys(admin) == []
     assert HOSTILE not in admin.answer.text
-    assert admin.soup.select_one("#q")["value"] == HOSTILE  # type: ignore[index]
+    assert admin.one("#q")["value"] == HOSTILE
 
 
 def test_a_script_gets_what_it_asks_for_and_no_whole_page(admin: Visitor) -> None:

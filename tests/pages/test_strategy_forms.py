@@ -133,7 +133,7 @@ def test_a_code_that_opens_nothing_leads_to_another(visitor: Visitor) -> None:
     assert "The reset token is not valid." in visitor.text
     assert [one["href"] for one in visitor.soup.select("main li a")] == [LOST, "/"]
     # What was pasted wrong can be mended.
-    assert visitor.soup.select_one("#form-code")["value"] == "x" * 43  # type: ignore[index]
+    assert visitor.one("#form-code")["value"] == "x" * 43
 
 
 @pytest.mark.parametrize("person", [MUST, EXPIRED], indirect=True)

@@ -87,6 +87,12 @@ class Visitor:
         """Go to a page."""
         return self._show(self._client.get(path, headers=headers))
 
+    def one(self, selector: str) -> Tag:
+        """Return the first element of the page that a selector of CSS finds."""
+        found = self.soup.select_one(selector)
+        assert found is not None, f"nothing is {selector}"
+        return found
+
     def form(self, action: str) -> Tag:
         """Return the form of the page that is sent to an address."""
         found = self.soup.select(f'form[action="{action}"]')

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Barrier
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,8 @@ import httpx2
 import pytest
 
 from ostiary.testing.wire import Api, HttpApi, Outcome
+
+from .waiting import until
 
 if TYPE_CHECKING:
     from .conftest import Connect, ConnectSocket, Serve
@@ -315,13 +316,15 @@ def printed_links(log: str) -> list[str]:
 
 def asked_until_it_answers(url: str) -> httpx2.Response:
     """Ask a server that has told where it will listen, and does so in a moment."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            return httpx2.get(url, headers={"Accept": "text/html"})
-        except httpx2.TransportError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    answers: list[httpx2.Response] = []
+
+    def answered() -> bool:
+        with suppress(httpx2.TransportError):
+            answers.append(httpx2.get(url, headers={"Accept": "text/html"}))
+        return answers != []
+
+    until(answered)
+    return answers[0]
 
 
 def printed_secrets(log: str) -> list[str]:

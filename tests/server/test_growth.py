@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.settings import load
+from ostiary.settings import Settings, load
 from ostiary.storage import sqlite_files
 from ostiary.testing.wire import HttpApi, serving
 
@@ -41,6 +41,16 @@ Statements = dict[str, set[str]]
 
 
 @pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Those of a server whose setup secret is known, with stores in the test's folder."""
+    return load(
+        config=None,
+        environment={"OSTIARY_SETUP_SECRET": SETUP_SECRET},
+        overrides={"data.dir": str(tmp_path / "data")},
+    )
+
+
+@pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
     """Every statement that is run from here on, by the file."""
     seen: Statements = {}
@@ -56,14 +66,9 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
 
 
 def test_no_statement_looks_through_a_table_that_grows(
-    tmp_path: Path, statements: Statements, administer: Callable[[HttpApi], str]
+    settings: Settings, statements: Statements, administer: Callable[[HttpApi], str]
 ) -> None:
     """Issue 7, 3: checks, logins, new users and housekeeping find everything by an index."""
-    settings = load(
-        config=None,
-        environment={"OSTIARY_SETUP_SECRET": SETUP_SECRET},
-        overrides={"data.dir": str(tmp_path / "data")},
-    )
     with serving(settings) as port, closing(HttpApi(port)) as api:
         for several in statements.values():
             several.clear()  # Those that make the tables.
@@ -72,7 +77,7 @@ def test_no_statement_looks_through_a_table_that_grows(
         if path.endswith("core.db"):
             make_old(path)
     with serving(settings):
-        wait_until_gone(tmp_path / "data" / "core.db")
+        wait_until_gone(settings.data.dir / "core.db")
     looked_through = {
         (plan, sql)
         for path, several in statements.items()
@@ -84,14 +89,9 @@ def test_no_statement_looks_through_a_table_that_grows(
 
 
 def test_the_console_finds_users_by_indexes(
-    tmp_path: Path, statements: Statements, administer: Callable[[HttpApi], str]
+    settings: Settings, statements: Statements, administer: Callable[[HttpApi], str]
 ) -> None:
     """What begins somehow, who signs in somehow, and each next page of the list."""
-    settings = load(
-        config=None,
-        environment={"OSTIARY_SETUP_SECRET": SETUP_SECRET},
-        overrides={"data.dir": str(tmp_path / "data")},
-    )
     with serving(settings) as port, closing(HttpApi(port)) as api:
         jwt = administer(api)
         body = {
