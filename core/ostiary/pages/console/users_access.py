@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ostiary.pages.console.users_forms import credentials_of, told
-from ostiary.pages.console.users_one import ONE, address, shown
+from ostiary.pages.console.users_one import ONE, address, run, shown
 from ostiary.pages.console.users_parts import Parts
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
@@ -28,11 +28,7 @@ async def write_credentials(visit: Visit) -> Answer:
     fields = credentials_of(visit, held.strategy)
     if not fields:
         return await shown(visit, Mistaken(mark("Nothing was filled in.")))
-    try:
-        await visit.call("security", action, fields, strategy=name, _id=kuid)
-    except Refused as problem:
-        return await shown(visit, problem)
-    return visit.redirect(address(visit), done="saved")
+    return await run(visit, "saved", action, fields, strategy=name, _id=kuid)
 
 
 @pages.get(f"{CREDENTIALS}/delete", needs="security:deleteCredentials")
@@ -62,14 +58,9 @@ async def delete_credentials(visit: Visit) -> Answer:
 async def end_sessions(visit: Visit) -> Answer:
     """End one session of a user, or all."""
     kuid, session = visit.values["id"], visit.form.text("session")
-    try:
-        if session:
-            await visit.call("security", "revokeSession", userId=kuid, _id=session)
-        else:
-            await visit.call("security", "revokeTokens", _id=kuid)
-    except Refused as problem:
-        return await shown(visit, problem)
-    return visit.redirect(address(visit), done="ended")
+    if session:
+        return await run(visit, "ended", "revokeSession", userId=kuid, _id=session)
+    return await run(visit, "ended", "revokeTokens", _id=kuid)
 
 
 @pages.post(f"{ONE}/keys", needs="security:createApiKey")
@@ -91,13 +82,8 @@ async def make_key(visit: Visit) -> Answer:
 @pages.post(f"{ONE}/keys/delete", needs="security:deleteApiKey")
 async def delete_key(visit: Visit) -> Answer:
     """Delete an API key."""
-    try:
-        await visit.call(
-            "security", "deleteApiKey", userId=visit.values["id"], _id=visit.form.text("key")
-        )
-    except Refused as problem:
-        return await shown(visit, problem)
-    return visit.redirect(address(visit), done="deleted")
+    kuid, key = visit.values["id"], visit.form.text("key")
+    return await run(visit, "deleted", "deleteApiKey", userId=kuid, _id=key)
 
 
 async def _ask(visit: Visit, problem: Refused | None = None) -> Answer:

@@ -71,11 +71,7 @@ async def edit(visit: Visit) -> Answer:
 async def switch(visit: Visit) -> Answer:
     """Let a user in no more, or again."""
     action = "disableUser" if visit.form.text("do") == "disable" else "enableUser"
-    try:
-        await visit.call("security", action, _id=visit.values["id"])
-    except Refused as problem:
-        return await shown(visit, problem)
-    return visit.redirect(address(visit), done="saved")
+    return await run(visit, "saved", action, _id=visit.values["id"])
 
 
 @pages.get(f"{ONE}/delete", needs="security:deleteUser")
@@ -97,6 +93,15 @@ async def delete(visit: Visit) -> Answer:
     except Refused as problem:
         return await _ask_to_delete(visit, problem)
     return visit.redirect("/-/console/users", done="deleted")
+
+
+async def run(visit: Visit, done: str, action: str, body: Any = None, **args: Any) -> Answer:
+    """Run an action about a user, and go back to their page; it says what was refused."""
+    try:
+        await visit.call("security", action, body, **args)
+    except Refused as problem:
+        return await shown(visit, problem)
+    return visit.redirect(address(visit), done=done)
 
 
 async def shown(
