@@ -19,7 +19,7 @@ SOURCES = [
 ]
 
 LAYERS = (
-    "clock database_urls errors durations log networks patience pressure properties seals",
+    "arrivals clock database_urls errors durations log networks patience pressure properties seals",
     "hashing keys key_sources sealing body",
     "settings",
     "greeting",

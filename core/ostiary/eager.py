@@ -12,30 +12,38 @@ from collections.abc import Coroutine, Generator
 from contextvars import Context
 from typing import Any
 
+from ostiary.arrivals import ARRIVAL, Arrival
+
 
 class Eager:
-    """Runs the coroutines of one event loop, one after the other, outside of its tasks."""
+    """Runs the coroutines of one event loop, one after the other, outside of its tasks.
+
+    Those that are run before the loop goes on have arrived together: see ``Arrival``. So it is
+    for protocols alone, which run them while the loop hands out what its sockets had.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._spare: _Carrier | None = None
+        self._arrived: Context | None = None
+        self._arrival = Arrival()
 
     def run(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         """Run a coroutine to its end; where it has to wait, return the task that goes on with it.
 
         That task is the current one from the beginning, and each coroutine has a context of its
-        own, with nothing in it. What a coroutine raises before it has waited is raised here.
+        own, with nothing in it but its arrival. What a coroutine raises before it has waited is raised here.
         """
         carrier = self._spare
         if carrier is None:
             carrier = self._spare = _Carrier(self._loop)
         task = carrier.task
-        context = Context()
         try:
             _enter_task(self._loop, task)
         except RuntimeError:
             # Within a task there cannot be another: this one begins in its turn.
-            return self._loop.create_task(coroutine, context=context)
+            return self._loop.create_task(coroutine, context=Context())
+        context = (self._arrived or self._begin()).copy()
         try:
             awaited = context.run(coroutine.send, None)
         except StopIteration:
@@ -47,6 +55,17 @@ class Eager:
         self._spare = None
         carrier.take(_Rest(coroutine, context, awaited))
         return task
+
+    def part(self) -> None:
+        """Part what is run from here on from what was before: it may have come later."""
+        self._arrival.end()
+        self._arrived = None
+
+    def _begin(self) -> Context:
+        self._arrival, self._arrived = Arrival(), Context()
+        self._arrived.run(ARRIVAL.set, self._arrival)
+        self._loop.call_soon(self.part)
+        return self._arrived
 
 
 class _Carrier:

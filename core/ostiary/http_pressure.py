@@ -74,6 +74,8 @@ class PressedProtocol(Pressed, BoundedProtocol):
         elif len(data) <= SLICE and not self._waiting and not self.pipeline:
             BoundedProtocol.data_received(self, data)
         else:
+            # Of several requests in a row the last may have come after others were answered.
+            self._eager.part()
             self._waiting += data
             self._read_on()
         if self._held or not self._complete:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import bindparam, func, insert, or_, select
 
+from ostiary.arrivals import ARRIVAL
 from ostiary.services.batches import Batch, remove
 from ostiary.storage import Database, Prepared, Store, Watch, budget
 from ostiary.storage.tables import MODE, changes, installation
@@ -89,7 +90,6 @@ class Changes:
         self._store, self._watch, self._announce, self._clock = store, watch, announce, clock
         self._listeners: list[Listener] = []
         self._before_keys: Callable[[], Awaitable[None]] | None = None
-        self._looked = False
         self._heard = self._told = 0
         self._reading: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
@@ -148,12 +148,13 @@ class Changes:
         self._before_keys = renew
 
     def pending(self) -> bool:
-        """Tell whether there may be unseen changes; asks at most once per turn of the loop."""
-        if not self._looked:
-            self._looked = True
-            asyncio.get_running_loop().call_soon(self._look_again)
-            if self._watch.changed() or not self._watch.healthy():
-                self._wake()
+        """Tell whether there may be unseen changes; requests that arrive together look once."""
+        arrival = ARRIVAL.get()
+        if arrival is None or not arrival.open:
+            self._look()
+        elif not arrival.looked:
+            arrival.looked = True
+            self._look()
         return self._told != self._heard
 
     async def record(self, db: Database, what: What, id: str = "") -> None:
@@ -245,5 +246,6 @@ class Changes:
         for listener in self._listeners:
             listener(what, id)
 
-    def _look_again(self) -> None:
-        self._looked = False
+    def _look(self) -> None:
+        if self._watch.changed() or not self._watch.healthy():
+            self._wake()

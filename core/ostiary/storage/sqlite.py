@@ -112,7 +112,7 @@ class SQLite:
 class Commits:
     """Sees the commits of every other connection to a file, in whatever process.
 
-    ``changed`` costs a system call or two: ask once per turn of the event loop.
+    ``changed`` costs a system call or two.
     """
 
     def __init__(self, path: Path) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sqlite3
-from contextlib import closing
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack, closing
+from typing import Any, cast
 
 import pytest
+import uvloop
 from sqlalchemy import func, select
 
 from ostiary import errors
 from ostiary.clock import now
+from ostiary.eager import Eager
 from ostiary.services.batches import Batch
 from ostiary.services.changes import RETENTION, Changes
 from ostiary.services.sessions import Origin
@@ -22,12 +26,6 @@ pytestmark = pytest.mark.anyio
 
 FAR = 10**9
 """No change is later."""
-
-
-async def turn() -> None:
-    """Let the loop turn once: a process asks at most once in each turn."""
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
 
 
 def heard(changes: Any) -> list[tuple[str, str]]:
@@ -48,10 +46,8 @@ async def test_a_change_is_seen_by_every_process_before_its_next_request(open_ho
     assert one.services.changes.pending()
     await one.services.changes.catch_up()
     told = [heard(house.services.changes) for house in (one, other)]
-    await turn()
     assert not any(house.services.changes.pending() for house in (one, other))
     await write(one, ("user", "ann"), ("rights", ""))
-    await turn()
     for house in (one, other):
         assert house.services.changes.pending()
         await house.services.changes.catch_up()
@@ -69,7 +65,6 @@ async def test_a_token_revoked_in_one_process_is_refused_by_the_other(open_house
     ).token
     assert (await other.services.tokens.find(token)).account.kuid == "ann"
     await one.services.tokens.revoke(await one.services.tokens.find(token))
-    await turn()
     for house in (one, other):
         assert house.services.changes.pending()
         await house.services.changes.catch_up()
@@ -137,15 +132,113 @@ async def test_a_read_that_fails_fails_for_all_who_wait_for_it(house: Any) -> No
     await changes.catch_up()
 
 
-async def test_the_file_is_looked_at_once_in_each_turn_of_the_loop(house: Any) -> None:
-    changes = house.services.changes
-    await turn()
-    assert not changes.pending()
+def commit(house: Any) -> None:
+    """Change something as another process does."""
     with closing(sqlite3.connect(house.core.settings.data.dir / "core.db")) as other, other:
         other.execute("INSERT INTO installation VALUES ('another', 'process')")
+
+
+async def test_who_asks_again_looks_again(house: Any) -> None:
+    """REL-04: a body may have come after its head, and after somebody else was asked."""
+    changes = house.services.changes
     assert not changes.pending()
-    await turn()
+    commit(house)
     assert changes.pending()
+
+
+def run(make_loop: Callable[[], Any], work: Callable[[Asking], Awaitable[None]]) -> None:
+    """Run a test with three clients on a loop of its own: that of other tests is no uvloop."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        asking, pairs = Asking(Eager(loop)), [socket.socketpair() for _ in range(3)]
+        asking.clients = [client for _, client in pairs]
+        with ExitStack() as stack:
+            for ours, client in pairs:
+                stack.callback(client.close)
+                made, _ = await loop.create_connection(lambda: asking, sock=ours)
+                stack.callback(made.close)
+            await work(asking)
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(main())
+
+
+ON_EACH_LOOP = pytest.mark.parametrize(
+    "make_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+)
+
+
+@ON_EACH_LOOP
+def test_requests_that_arrive_together_look_once(make_loop: Callable[[], Any]) -> None:
+    async def work(asking: Asking) -> None:
+        # Whichever is read first changes something: the others were there before it did.
+        assert await asking.send(b"and change") == [False] * 3
+        assert asking.watch.looks == 1
+        assert await asking.send(b"ask") == [True] * 3
+        assert asking.watch.looks == 2
+
+    run(make_loop, work)
+
+
+@ON_EACH_LOOP
+def test_who_is_sent_after_a_task_has_looked_looks_again(make_loop: Callable[[], Any]) -> None:
+    """REL-04: uvloop reads it in the same turn."""
+
+    async def work(asking: Asking) -> None:
+        assert await asking.send(b"ask") == [False] * 3
+        await asyncio.sleep(0)
+        assert not asking.changes.pending()
+        asking.watch.news = True
+        assert await asking.send(b"ask") == [True] * 3
+
+    run(make_loop, work)
+
+
+class Asking(asyncio.Protocol):
+    """Asks whether there are changes, for each request of three clients."""
+
+    clients: Sequence[socket.socket] = ()
+
+    def __init__(self, eager: Eager) -> None:
+        self.watch, self.told, self._eager = Watch(), list[bool](), eager
+        self.changes = Changes(cast("Any", None), self.watch, nobody, now)
+
+    def data_received(self, data: bytes) -> None:
+        self._eager.run(self._ask())
+        if data == b"and change":
+            self.watch.news = True
+
+    async def send(self, text: bytes) -> list[bool]:
+        """Send to all at once, and return what was told."""
+        self.told.clear()
+        for client in self.clients:
+            client.send(text)
+        async with asyncio.timeout(10):
+            while len(self.told) < len(self.clients):
+                await asyncio.sleep(0)
+        return self.told.copy()
+
+    async def _ask(self) -> None:
+        self.told.append(self.changes.pending())
+
+
+class Watch:
+    """Counts how often it is asked for changes."""
+
+    news = False
+    looks = 0
+
+    def changed(self) -> bool:
+        self.looks += 1
+        news, self.news = self.news, False
+        return news
+
+    def healthy(self) -> bool:
+        return True
+
+    async def close(self) -> None:
+        pass
 
 
 async def other_changes(house: Any, clock: Clock) -> Changes:
@@ -228,13 +321,11 @@ async def test_who_has_not_read_what_a_wrong_clock_has_removed_forgets_everythin
     await write(one, ("user", "cid"))
     fast = Clock(now() + 3 * RETENTION)
     await Changes(one.store, one.services.changes._watch, nobody, fast).purge(Batch(100))
-    await turn()
     assert other.services.changes.pending()
     await other.services.changes.catch_up()
     assert ("rights", "") in told
     told.clear()
     await write(one, ("user", "dan"))
-    await turn()
     assert other.services.changes.pending()
     await other.services.changes.catch_up()
     assert told == [("user", "dan")]
