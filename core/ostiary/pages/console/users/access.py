@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console.users_forms import credentials_of, told
-from ostiary.pages.console.users_one import ONE, address, run, shown
-from ostiary.pages.console.users_parts import Parts
+from ostiary.pages.console.users.forms import credentials_of, told
+from ostiary.pages.console.users.one import ONE, address, run, shown
+from ostiary.pages.console.users.parts import Parts
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.mistakes import Mistaken
