@@ -257,7 +257,7 @@ def test_who_edits_what_somebody_else_has_changed_is_told(root: Visitor, site: S
     root.open(at("fought-over"))
     site.call("security:updateUser", {"name": "Theirs"}, _id="fought-over")
     root.send(f"{at('fought-over')}/edit", properties='{"name": "Mine"}')
-    assert root.status == 400
+    assert root.status == 422
     assert 'changed "name" meanwhile' in root.text
     assert "Mine" in root.soup.select("textarea[name=properties]")[0].get_text()
     assert site.call("security:getUser", _id="fought-over")["_source"]["name"] == "Theirs"
@@ -270,7 +270,7 @@ def test_properties_that_are_large_have_a_page_of_their_own(root: Visitor, site:
     typed = root.open(f"{at('large')}/properties").filled(f"{at('large')}/edit")["properties"]
     changed = json.loads(typed[0]) | {"name7": "changed"}
     root.send(f"{at('large')}/edit", properties=f"{json.dumps(changed)}}}")
-    assert root.status == 400
+    assert root.status == 422
     assert "not JSON" in root.text
     root.send(f"{at('large')}/edit", properties=json.dumps(changed))
     assert root.path.endswith("done=saved")
@@ -349,7 +349,7 @@ def test_a_new_key_is_shown_once_and_a_deleted_one_opens_nothing(root: Visitor, 
 def test_who_is_deleted_is_named_before(root: Visitor, site: Site) -> None:
     site.person("doomed")
     root.open(f"{at('doomed')}/delete").send(f"{at('doomed')}/delete", typed="domed")
-    assert root.status == 400
+    assert root.status == 422
     assert site.call("security:getUser", _id="doomed")
     root.send(f"{at('doomed')}/delete", typed="doomed")
     assert site.api.call("security:getUser", jwt=site.jwt, _id="doomed").status == 404

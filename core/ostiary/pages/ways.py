@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from ostiary import errors
 from ostiary.pages.credentials import asked_for, look_at, names_in, shown
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.problems import Refused
+from ostiary.pages.visit import Visit
 
 
 class Way(Struct, frozen=True):

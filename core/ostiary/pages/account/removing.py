@@ -10,16 +10,15 @@ from ostiary.pages.account.proving import read_proof
 from ostiary.pages.credentials import at_fault
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
+from ostiary.pages.visit import Visit
 from ostiary.pages.ways import Way, is_last, way
-from ostiary.pages.wording import explained
 from ostiary.request import Answer
 
 pages = Pages()
 
 PATH = CREDENTIALS.path + "/{strategy}/remove"
 NEEDS = "auth:deleteMyCredentials"
-UNPROCESSABLE = 422
 
 CONFIRMED = "confirm.last"
 """The box that is ticked by who gives up the last way in."""
@@ -40,8 +39,7 @@ async def remove(visit: Visit) -> Answer:
     one = await _held(visit)
     confirmed = CONFIRMED in visit.form
     if not confirmed and await is_last(visit, one):
-        text = visit.say(UNCONFIRMED)
-        return _shown(visit, one, UNPROCESSABLE, CONFIRMED, text, last=True)
+        return _shown(visit, one, Mistaken(UNCONFIRMED), CONFIRMED, last=True)
     body: dict[str, Any] = dict(read_proof(visit, [one.about]))
     try:
         await visit.call(
@@ -66,26 +64,24 @@ async def _held(visit: Visit) -> Way:
 async def _refused(visit: Visit, one: Way, refused: Refused) -> Answer:
     names = [field["name"] for field in one.about["proof"]]
     last = refused.id == errors.LastWayIn.id or await is_last(visit, one)
-    text = explained(visit, refused)
-    return _shown(visit, one, refused.status, at_fault(refused, names), text, last=last)
+    return _shown(visit, one, refused, at_fault(refused, names), last=last)
 
 
 def _shown(
     visit: Visit,
     one: Way,
-    status: int = 200,
+    problem: Problem | None = None,
     fault: str | None = None,
-    text: str = "",
     *,
     last: bool,
 ) -> Answer:
     return draw(
         visit,
         "account/remove.html",
-        status,
+        status_of(problem),
         way=one,
         last=last,
         confirmed=CONFIRMED,
         fault=fault,
-        text=text,
+        problem=problem,
     )

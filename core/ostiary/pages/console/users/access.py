@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console.users.forms import credentials_of, told
+from ostiary.pages.console.users.forms import credentials_of
 from ostiary.pages.console.users.one import ONE, address, run, shown
 from ostiary.pages.console.users.parts import Parts
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
-from ostiary.pages.mistakes import Mistaken
-from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.pages.problems import Mistaken, Refused, status_of
+from ostiary.pages.visit import Visit
 from ostiary.request import Answer
 
 pages = Pages()
@@ -99,5 +99,5 @@ async def _ask(visit: Visit, problem: Refused | None = None) -> Answer:
         here=address(visit),
         way=way,
         last=parts.ways_in <= 1,
-        problem=told(visit, problem),
+        problem=problem,
     )

@@ -11,14 +11,13 @@ from ostiary.pages.console.users.forms import (
     Profiles,
     profiles_of,
     read_properties,
-    told,
 )
 from ostiary.pages.console.users.parts import Parts
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
-from ostiary.pages.mistakes import Mistaken
+from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
 from ostiary.pages.rendering import segment
-from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.pages.visit import Visit
 from ostiary.properties import properties_of
 from ostiary.request import Answer
 
@@ -106,7 +105,7 @@ async def run(visit: Visit, done: str, action: str, body: Any = None, **args: An
 
 async def shown(
     visit: Visit,
-    problem: Refused | Mistaken | None = None,
+    problem: Problem | None = None,
     *,
     typed: str | None = None,
     made: dict[str, Any] | None = None,
@@ -133,7 +132,7 @@ async def shown(
         content=content,
         held=source["profileIds"],
         profiles=await Profiles.of(visit),
-        problem=told(visit, problem),
+        problem=problem,
         typed=typed,
         written=written,
         large=len(written) > LARGE,
@@ -165,7 +164,7 @@ async def _save(visit: Visit, edited: Edited) -> None:
             return
 
 
-async def _ask_to_delete(visit: Visit, problem: Refused | Mistaken | None = None) -> Answer:
+async def _ask_to_delete(visit: Visit, problem: Problem | None = None) -> Answer:
     kuid = visit.values["id"]
     await visit.call("security", "getUser", _id=kuid)
     return visit.page(
@@ -174,6 +173,6 @@ async def _ask_to_delete(visit: Visit, problem: Refused | Mistaken | None = None
         kuid=kuid,
         here=address(visit),
         parts=await Parts.of(visit, kuid),
-        problem=told(visit, problem),
+        problem=problem,
         mine=visit.me is not None and visit.me.get("_id") == kuid,
     )

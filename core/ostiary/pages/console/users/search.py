@@ -16,7 +16,8 @@ from msgspec import Struct
 from ostiary import errors
 from ostiary.filters import as_text
 from ostiary.pages.fields import Fields
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.problems import Refused
+from ostiary.pages.visit import Visit
 from ostiary.properties import properties_of
 
 SIZE = 25
