@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from bs4 import BeautifulSoup
 
 from .conftest import PASSWORD, NewSite, Site, running
 from .visitors import Screen, Visitor
@@ -68,6 +69,37 @@ def test_a_form_from_elsewhere_is_not_heard(visitor: Visitor) -> None:
     visitor.open("/").send_from("https://evil.example", "/-/sign-in/local", **LOCAL)
     assert visitor.status == 403
     assert visitor.open("/-/account").path.startswith("/?then=")
+
+
+FORM = ("Content-Type", "application/x-www-form-urlencoded")
+UNREADABLE = [
+    ([FORM], b"a=" + b"x" * 1_100_000, 413),
+    ([FORM], b"a=%ff", 400),
+    ([FORM], b"a=%00", 400),
+    ([("Content-Type", f"{FORM[1]}; charset=latin1")], b"a=b", 400),
+    ([("Content-Type", "text/plain")], b"a=b", 400),
+    ([FORM, ("Content-Encoding", "br")], b"a=b", 400),
+    ([FORM, ("Content-Encoding", "gzip")], b"a=b", 400),
+    ([FORM, FORM], b"a=b", 400),
+]
+
+
+@pytest.mark.parametrize("headers, content, status", UNREADABLE, ids=range(len(UNREADABLE)))
+def test_a_browser_reads_why_its_form_could_not_be_read(
+    site: Site, headers: list[tuple[str, str]], content: bytes, status: int
+) -> None:
+    def sent(path: str, accept: str) -> httpx2.Response:
+        given = [*headers, ("Accept", accept), ("Accept-Language", "fr")]
+        answer = httpx2.post(f"{site.url}{path}", content=content, headers=given)
+        assert (answer.status_code, answer.headers["connection"]) == (status, "close")
+        return answer
+
+    page = sent("/-/sign-in/local", "text/html")
+    soup = BeautifulSoup(page.text, "html.parser")
+    assert soup.select("html[lang=fr] [role=alert]")
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    for bare in (sent("/-/sign-in/local", "*/*"), sent("/_login/local", "text/html")):
+        assert bare.json()["status"] == status
 
 
 def test_a_form_without_its_token_is_not_heard(visitor: Visitor) -> None:

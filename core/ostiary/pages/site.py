@@ -88,12 +88,24 @@ class Site:
         except errors.UrlNotFound:
             return self._problem(visit, MISSING, visit.say("There is no such page."))
         except errors.OstiaryError as error:
-            told = explained(visit, Refused(error.status, error.to_json(), {}))
-            return self._problem(visit, error.status, told)
+            return self._problem(visit, error.status, explained(visit, _refused(error)))
         except Exception as error:  # noqa: BLE001 - as of the dispatcher: nothing may pass
             logger.error("page %s failed: %s", request.id, origin(error))  # noqa: TRY400
             sorry = visit.say("Something went wrong here. The log of the server tells more.")
             return self._problem(visit, FAILED, sorry)
+
+    def explain(
+        self, error: errors.OstiaryError, verb: str, path: bytes, request: Request
+    ) -> Answer:
+        """Return the page that says why a request could not be read.
+
+        Who has sent it is not asked: what its headers say may be as broken as the rest.
+        """
+        visit = self._visit(verb, path, b"", None, request)
+        answer = self._problem(visit, error.status, explained(visit, _refused(error)))
+        if error.retry_after is not None:
+            answer.headers = {**answer.headers, "retry-after": str(error.retry_after)}
+        return answer
 
     def page(self, visit: Visit, template: str, status: int, values: Mapping[str, Any]) -> Answer:
         """Return a page, drawn from a template."""
@@ -205,6 +217,11 @@ class Site:
         # It is put into what the script has asked for: the next answer finds its place still there.
         answer.headers = {**HEADERS, "hx-reswap": "innerHTML", "hx-reselect": "[role=alert]"}
         return answer
+
+
+def _refused(error: errors.OstiaryError) -> Refused:
+    """Return an error of our own as one that the server has answered with."""
+    return Refused(error.status, error.to_json(), {})
 
 
 def _query(query: bytes) -> dict[str, Any]:
