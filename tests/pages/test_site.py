@@ -111,6 +111,16 @@ def test_what_a_script_is_refused_fits_into_the_page_that_is_there(visitor: Visi
     assert answer.headers["hx-reswap"] == "innerHTML"
 
 
+@pytest.mark.parametrize("path", ["/", "/-/account", "/-/setup", "/-/forms/local/new-password"])
+def test_what_comes_with_a_look_at_a_page_is_no_form(path: str, visitor: Visitor) -> None:
+    odd = {"go.then": 5, "text.name": None}
+    answers = [visitor._client.request("GET", path, json=one) for one in ({}, odd)]
+    visitor.sign_in("local", **LOCAL)
+    answers.append(visitor._client.request("GET", path, json=odd))
+    assert [one.status_code for one in answers[:2]] == [answers[0].status_code] * 2
+    assert max(one.status_code for one in answers) < 500
+
+
 def test_a_page_that_does_not_exist_says_so(visitor: Visitor) -> None:
     assert visitor.open("/-/nothing").status == 404
 

@@ -147,7 +147,7 @@ class Site:
             verb=verb,
             path=path.decode("latin-1"),
             query=Fields(_query(query)),
-            form=Fields(content if isinstance(content, dict) else {}),
+            form=Fields(_form(verb, content, request.connection)),
             language=wanted(
                 request.connection.header("accept-language"),
                 self.behind.cookies.language_of(request.connection),
@@ -205,6 +205,12 @@ class Site:
         # It is put into what the script has asked for: the next answer finds its place still there.
         answer.headers = {**HEADERS, "hx-reswap": "innerHTML", "hx-reselect": "[role=alert]"}
         return answer
+
+
+def _form(verb: str, content: Any, connection: Connection) -> dict[str, Any]:
+    """Return the fields of a form: what is only looked at has none, whatever came with it."""
+    sent = verb == "POST" and connection.sends_form and isinstance(content, dict)
+    return content if sent else {}
 
 
 def _query(query: bytes) -> dict[str, Any]:
