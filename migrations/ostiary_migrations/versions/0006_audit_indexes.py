@@ -6,27 +6,29 @@ from alembic import op
 
 revision = "0006"
 down_revision = "0005"
+# Older code finds by the first columns of these what it found by those that are dropped.
 oldest = "0005"
 
-INDEXES = {
-    "audit_of_author": "author",
-    "audit_of_subject": "about",
-    "audit_of_account": "account",
-    "audit_of_event": "event",
-    "audit_of_strategy": "strategy",
-    "audit_of_address": "address",
+beforehand = {
+    "audit_of_author": ("audit", ["author", "at"]),
+    "audit_of_subject": ("audit", ["about", "at"]),
+    "audit_of_account": ("audit", ["account", "at"]),
+    "audit_of_event": ("audit", ["event", "at"]),
+    "audit_of_strategy": ("audit", ["strategy", "at"]),
+    "audit_of_address": ("audit", ["address", "at"]),
 }
+
 FORMER = {
     "audit_by_author": "author",
     "audit_by_subject": "about",
     "audit_by_account": "account",
 }
-"""Indexes in the order of the numbers; what was found by them is found by the new ones."""
+"""Those in the order of the numbers, by their columns."""
 
 
 def upgrade() -> None:
-    for name, column in INDEXES.items():
-        op.create_index(name, "audit", [column, "at"], if_not_exists=True)
+    for name, (table, columns) in beforehand.items():
+        op.create_index(name, table, columns, if_not_exists=True)
     for name in FORMER:
         op.drop_index(name, "audit")
 
@@ -34,5 +36,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name, column in FORMER.items():
         op.create_index(name, "audit", [column, "sequence"])
-    for name in INDEXES:
-        op.drop_index(name, "audit")
+    for name, (table, _) in beforehand.items():
+        op.drop_index(name, table)
