@@ -114,6 +114,49 @@ def test_the_token_of_another_browser_is_not_heard(visitor: Visitor, site: Site)
     assert visitor.status == 403
 
 
+def test_what_was_typed_outlives_the_session(visitor: Visitor, site: Site) -> None:
+    credentials = {"username": site.person("long-at-it", "admin"), "password": PASSWORD}
+    visitor.sign_in("local", **credentials).open("/-/console/new-user")
+    typed = {"kuid": "typed", "properties": '{"note":\r\n "<b>"}', "profile": ["default", "admin"]}
+    site.call("security:revokeTokens", _id="long-at-it")
+    new_user = "/-/console/new-user"
+    visitor.send(new_user, **typed, **{"local.username": "typed", "local.password": PASSWORD})
+    assert visitor.status == 403
+    assert "Your session has ended" in visitor.text
+    assert visitor.soup.select("a[href='/'][target=_blank]")
+    assert PASSWORD not in visitor.answer.text
+    with Visitor(site.url) as other_tab:
+        other_tab._client.cookies = visitor._client.cookies
+        other_tab.sign_in("local", **credentials)
+        visitor._client.cookies = other_tab._client.cookies
+    visitor.send(new_user)
+    assert "in another session" in visitor.text
+    assert "Send it as long-at-it" in visitor.text
+    visitor.send(new_user, **{"local.password": PASSWORD})
+    assert visitor.path == "/-/console/users/typed?done=created"
+    made = site.call("security:getUser", _id="typed")["_source"]
+    assert made["note"] == "<b>"
+    assert made["profileIds"] == typed["profile"]
+
+
+def test_a_script_is_told_that_the_session_is_over(visitor: Visitor, site: Site) -> None:
+    name = site.person("previewing", "admin")
+    visitor.sign_in("local", username=name, password=PASSWORD).open("/-/console/roles.new")
+    data, asked = visitor.filled("/-/console/roles.new"), {"HX-Request": "true"}
+    site.call("security:revokeTokens", _id=name)
+    answer = visitor._client.post(
+        "/-/console/roles.new", data=data, headers={"Origin": site.url, **asked}
+    )
+    assert (answer.status_code, "Your session has ended" in answer.text) == (403, True)
+
+
+def test_a_search_outlives_the_session(visitor: Visitor) -> None:
+    visitor.open("/-/console/audit?user=root&event=SignedIn")
+    assert visitor.send("/-/sign-in/local", **LOCAL).path == (
+        "/-/console/audit?user=root&event=SignedIn"
+    )
+
+
 def test_no_address_leads_elsewhere_after_signing_in(visitor: Visitor) -> None:
     for elsewhere in ("https://evil.example/", "//evil.example/", "/\\evil.example", "/-/\n//x"):
         visitor.open("/").send("/-/sign-in/local", **{"go.then": elsewhere}, **LOCAL)
@@ -141,6 +184,16 @@ def test_what_a_script_is_refused_fits_into_the_page_that_is_there(visitor: Visi
     assert (answer.status_code, visitor.soup.select("html, [id]")) == (404, [])
     assert visitor.soup.select(answer.headers["hx-reselect"])
     assert answer.headers["hx-reswap"] == "innerHTML"
+
+
+@pytest.mark.parametrize("path", ["/", "/-/account", "/-/setup", "/-/forms/local/new-password"])
+def test_what_comes_with_a_look_at_a_page_is_no_form(path: str, visitor: Visitor) -> None:
+    odd = {"go.then": 5, "text.name": None}
+    answers = [visitor._client.request("GET", path, json=one) for one in ({}, odd)]
+    visitor.sign_in("local", **LOCAL)
+    answers.append(visitor._client.request("GET", path, json=odd))
+    assert [one.status_code for one in answers[:2]] == [answers[0].status_code] * 2
+    assert max(one.status_code for one in answers) < 500
 
 
 def test_a_page_that_does_not_exist_says_so(visitor: Visitor) -> None:
