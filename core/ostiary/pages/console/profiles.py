@@ -72,11 +72,10 @@ async def delete_profile(visit: Visit) -> Answer:
     """Delete a profile, and take it off who holds it if the form says so."""
     taken_off = "remove" if "takeOff" in visit.form else None
     # Off nobody it is taken by mistake: the server refuses to.
-    trouble = None if taken_off is None else unconfirmed(visit, await lost(visit))
-    if trouble is None:
-        trouble = await delete(visit, "profile", onAssignedUsers=taken_off)
-    if trouble is not None:
-        return await ask(visit, "profile", trouble, seen=await lost(visit))
+    unsure = None if taken_off is None else unconfirmed(visit, await lost(visit))
+    problem = unsure or await delete(visit, "profile", onAssignedUsers=taken_off)
+    if problem is not None:
+        return await ask(visit, "profile", problem, seen=await lost(visit))
     return visit.redirect(PATH, done="deleted")
 
 

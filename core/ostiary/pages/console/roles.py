@@ -69,9 +69,9 @@ async def ask_to_delete_role(visit: Visit) -> Answer:
 @pages.post(f"{PATH}/{{id}}/delete", needs="security:deleteRole")
 async def delete_role(visit: Visit) -> Answer:
     """Delete a role."""
-    trouble = await delete(visit, "role")
-    if trouble is not None:
-        return await ask(visit, "role", trouble, naming=await naming(visit))
+    problem = await delete(visit, "role")
+    if problem is not None:
+        return await ask(visit, "role", problem, naming=await naming(visit))
     return visit.redirect(PATH, done="deleted")
 
 
