@@ -118,7 +118,8 @@ def test_who_may_do_less_lets_nobody_guess_on(
 
 def test_the_configured_limits_are_shown(warden: Visitor) -> None:
     warden.open("/-/console/limits")
-    assert f"limits.loginFailuresPerAccount {FREE}" in warden.text
+    assert f"limits.loginFailuresPerAccount {FREE} limits.loginFailuresPerAddress" in warden.text
+    assert "limits.loginWindow 900000 (15 min)" in warden.text
     assert f"After {FREE} failed sign-ins to one account" in warden.text
 
 

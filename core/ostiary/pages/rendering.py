@@ -14,7 +14,7 @@ from markupsafe import Markup
 from ostiary.pages.credentials import is_secret
 from ostiary.pages.devices import device
 from ostiary.pages.languages import own_names, said, translations
-from ostiary.pages.quantities import count
+from ostiary.pages.quantities import count, measured
 from ostiary.pages.static import address_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,6 +49,7 @@ def environment(language: str, packages: tuple[str, ...]) -> Environment:
         "device": partial(device, catalogue.gettext),
         "iso": iso,
         "instant": instant,
+        "measured": measured,
         "moment": moment,
         "number": count,
         "segment": segment,

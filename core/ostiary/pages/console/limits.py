@@ -11,6 +11,8 @@ from ostiary.pages.languages import mark
 from ostiary.pages.problems import Refused, status_of
 from ostiary.pages.visit import Visit
 from ostiary.request import Answer
+from ostiary.settings.declaring import declarations
+from ostiary.settings.sections import Limits
 
 PATH = "/-/console/limits"
 SIZE = 30
@@ -21,6 +23,9 @@ KINDS = {
     "device": mark("Device"),
     None: mark("Not known"),
 }
+
+UNITS = {declared.key: declared.unit for declared in declarations(Limits)}
+"""What the limits count, by the names of their settings."""
 
 pages = Pages(Section(PATH, mark("Limits"), "security:searchHeldBack"))
 
@@ -58,6 +63,7 @@ async def _shown(
         former=address(PATH, sought, {"from": max(0, start - SIZE)}) if start else None,
         next=address(PATH, sought, {"from": later}) if later < found["total"] else None,
         configured=await _configured(visit),
+        units=UNITS,
     )
 
 

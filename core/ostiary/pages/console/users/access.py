@@ -25,6 +25,9 @@ async def write_credentials(visit: Visit) -> Answer:
     way = (await Parts.of(visit, kuid)).way(name)
     if way is None:
         return await shown(visit, Mistaken(mark("There is no such strategy.")))
+    if way.refused is not None:
+        # Whether there are any, and so what is to be done, is not known.
+        return await shown(visit, way.refused)
     action = "createCredentials" if way.seen is None else "updateCredentials"
     fields = credentials_of(visit, way.about)
     if not fields:

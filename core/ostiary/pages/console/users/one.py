@@ -23,6 +23,9 @@ READ, UPDATE = "security:getUser", "security:updateUser"
 LARGE = 8_192
 """Characters of properties, as JSON, that have a page of their own."""
 
+LISTED = 10
+"""Sessions, and API keys, that stand on the page of a user."""
+
 TRIES = 3
 """Times that a change is merged with what others have changed in the same moment."""
 
@@ -127,6 +130,7 @@ async def shown(
         written=written,
         large=len(written) > LARGE,
         made=made,
+        most=LISTED,
         parts=None if whole else await Parts.of(visit, visit.values["id"]),
     )
 
