@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ostiary.pages.credentials import is_secret
 from ostiary.pages.forms import FIELD
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Visit
@@ -41,5 +42,5 @@ async def _secrets(visit: Visit) -> set[str]:
         field["name"]
         for strategy in await visit.strategies()
         for field in (*strategy["fields"], *strategy["proof"])
-        if field["secret"] or field["kind"] in ("password", "one-time-code")
+        if is_secret(field)
     }

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ostiary.pages.console.saving import (
-    KINDS,
-    STRANGERS,
-    UNSEEN,
-    Draft,
-    Preview,
-    preview,
-)
-from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
+from ostiary.pages.console.saving import KINDS, STRANGERS, Draft, Preview, preview
+from ostiary.pages.problems import Problem, Refused, status_of
 from ostiary.pages.rendering import segment
 from ostiary.pages.visit import Visit
 from ostiary.request import Answer
@@ -66,10 +59,3 @@ async def lost(visit: Visit) -> Preview | None:
     """Return who would lose what with a profile; None without the right to know."""
     seen, _ = await preview(visit, Draft("profile", visit.values["id"], LEFT))
     return seen
-
-
-def unconfirmed(visit: Visit, seen: Preview | None) -> Mistaken | None:
-    """Return why nothing is deleted as long as what would be lost is not confirmed."""
-    if seen is None or seen.sign in (None, visit.form.text("sure")):
-        return None
-    return Mistaken(UNSEEN)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from ostiary.pages.console.deleting import ask, delete, lost, unconfirmed
+from ostiary.pages.console.deleting import ask, delete, lost
 from ostiary.pages.console.listing import listed
 from ostiary.pages.console.profile_form import ProfileForm
-from ostiary.pages.console.saving import Editing, draft, drawn, finish
+from ostiary.pages.console.saving import Editing, draft, drawn, finish, unconfirmed
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Visit

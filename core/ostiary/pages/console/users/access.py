@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ostiary.pages.console.users.forms import credentials_of
-from ostiary.pages.console.users.one import ONE, address, run, shown
+from ostiary.pages.console.users.one import run, shown
 from ostiary.pages.console.users.parts import Parts
+from ostiary.pages.console.users.paths import ONE, address_of
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.problems import Mistaken, Refused, status_of
@@ -54,7 +55,7 @@ async def delete_credentials(visit: Visit) -> Answer:
         )
     except Refused as problem:
         return await _ask(visit, problem)
-    return visit.redirect(address(visit), done="deleted")
+    return visit.redirect(address_of(visit.values["id"]), done="deleted")
 
 
 @pages.post(f"{ONE}/sessions", needs="security:getSessions")
@@ -99,7 +100,7 @@ async def _ask(visit: Visit, problem: Refused | None = None) -> Answer:
         "console/users/credentials_delete.html",
         status_of(problem),
         kuid=kuid,
-        here=address(visit),
+        here=address_of(visit.values["id"]),
         way=way,
         last=parts.ways_in <= 1,
         problem=problem,
