@@ -63,14 +63,17 @@ def _told(strategy: Strategy, wire_name: str) -> dict[str, Any]:
 
 def _fault(form: Form, action: Action) -> str | None:
     """Say why an action can not be run by who has filled a form in, or None."""
-    if action.signed_in:
+    if action.signed_in and not form.signed_in:
         return f"{form.action} is for who has signed in"
+    if form.signed_in and not action.signed_in:
+        return f"{form.action} is for everybody"
     if action.body is None or any(one.required for one in action.arguments):
         return f"{form.action} takes more than a body, or none"
     members = {one.name: one for one in action.body.members}
     if not members:
         return None
-    sent = {one.name for one in described(form.fields)} | ({form.code} if form.code else set())
+    filled = {one.name for one in described(form.fields)}
+    sent = filled | {one for one in (form.code, form.value) if one}
     if unknown := sorted(sent - members.keys()):
         return f"the body of {form.action} has no {unknown[0]!r}"
     missing = [name for name, one in members.items() if one.required and name not in sent]

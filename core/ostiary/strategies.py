@@ -61,7 +61,9 @@ class CredentialField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What somebody can do who has not signed in: an action of the plugin, which pages draw.
+    """What somebody can do beside signing in: an action of the plugin, which pages draw.
+
+    It is for who has not signed in, or for who sees a name of theirs that is not verified.
 
     :param name: what the address of its page ends with; ``[a-z][a-z0-9-]*``.
     :param action: one of the plugin's own, as ``controller:action``. What is filled in is sent as
@@ -75,6 +77,12 @@ class Form:
         to nobody who has none; one without to everybody, where they sign in.
     :param refusals: logins that go on here, by the id of their error: the member of it that holds
         the code.
+    :param beside: fields of the strategy. My account offers the form beside each name of these
+        kinds that one's credentials list and that is not verified; see ``value``. Whoever has sent
+        it stays there, until the name is verified or gone.
+    :param value: the member of the body that takes the name beside which the form stands.
+    :param signed_in: it is for who is signed in alone, as its action wants it, and is offered
+        nowhere else.
     """
 
     name: str
@@ -85,6 +93,9 @@ class Form:
     done: str = ""
     code: str | None = None
     refusals: Mapping[str, str] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
+    value: str | None = None
+    signed_in: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return what a page needs to draw it."""
@@ -99,6 +110,9 @@ class Form:
             "fields": [one.to_json() for one in described(self.fields)],
             "code": self.code,
             "refusals": dict(self.refusals),
+            "beside": list(self.beside),
+            "value": self.value,
+            "signedIn": self.signed_in,
         }
 
 
@@ -133,7 +147,8 @@ class Strategy:
         and no form.
     :param proxy_headers: those that mean something only if a trusted proxy has set them, such as
         the certificate of a client; no other request has them.
-    :param forms: what who has not signed in can do beside a login, such as ask for a new password.
+    :param forms: what people can do beside a login, such as ask for a new password, or have an
+        address of theirs verified.
     """
 
     name: str

@@ -15,6 +15,7 @@ NOTICES = {
     "created": mark("Created."),
     "way-added": mark("From now on you can sign in with it."),
     "way-changed": mark("Saved. If it opens your account, your other sessions have ended."),
+    "verified": mark("Verified: it is known now to be yours."),
     "way-removed": mark("Removed. Your other sessions have ended."),
     "session-ended": mark("The session is ended."),
     "deleted": mark("Deleted."),

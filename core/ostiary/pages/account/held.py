@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from ostiary import errors
-from ostiary.pages.credentials import asked_for, look_at, names_in, shown
+from ostiary.pages.credentials import Shown, asked_for, look_at, names_in, shown
 from ostiary.pages.visit import Refused, Visit
 
 
@@ -44,8 +44,8 @@ class Way(Struct, frozen=True):
         return names_in(self.seen or {})
 
     @property
-    def shown(self) -> list[tuple[str, Any, bool]]:
-        """What they show: what it is called, the value, and whether it is verified."""
+    def shown(self) -> list[Shown]:
+        """What they show."""
         return shown(self.about, self.seen or {})
 
     def value_of(self, field: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ostiary.pages.credentials import Field, asked_for, look_at, shown
+from ostiary.pages.credentials import Field, Shown, asked_for, look_at, shown
 from ostiary.pages.visit import Refused, Visit
 
 MOST_KEYS = 200
@@ -31,8 +31,8 @@ class Held(Struct, frozen=True):
         return asked_for(self.strategy, "registration")
 
     @property
-    def shown(self) -> list[tuple[str, Any, bool]]:
-        """What is seen of them: what it is called, the value, and whether it is verified."""
+    def shown(self) -> list[Shown]:
+        """What is seen of them."""
         return shown(self.strategy, self.seen or {})
 
 
