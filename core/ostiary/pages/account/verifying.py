@@ -133,7 +133,7 @@ def _shown(
         visit,
         "account/verify.html",
         status_of(refused),
-        name=name,
+        of=name,
         forms=sorted(name.forms, key=lambda one: one is done),
         done=done,
         at=form,
