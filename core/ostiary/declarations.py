@@ -127,9 +127,10 @@ def _faults_of_place(form: Form, kinds: tuple[str, ...]) -> Iterator[str]:
 
     :param kinds: the fields of the strategy.
     """
-    if isinstance(form.beside, str) or not isinstance(form.beside, Iterable):
+    beside: Any = form.beside
+    if isinstance(beside, str) or not isinstance(beside, Iterable):
         yield "what it stands beside is a tuple of fields"
-    elif unknown := [one for one in form.beside if one not in kinds]:
+    elif unknown := [one for one in beside if one not in kinds]:
         yield f"there is no field {unknown[0]!r} that it could stand beside"
     if form.signed_in and not form.beside:
         yield "who is signed in is offered it beside a name alone"

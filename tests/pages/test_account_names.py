@@ -105,14 +105,14 @@ class Inbox:
         while not (mine := [one for one in self.mails if one["To"] == address]):
             assert time.monotonic() < deadline, "no mail comes"
             time.sleep(0.02)
-        text = mine[-1].get_body(("plain",)).get_content()
+        text: str = mine[-1].get_body(("plain",)).get_content()
         return next(word for word in text.split() if "#" in word)
 
 
 @pytest.fixture(scope="module")
-def inbox() -> Iterator[Inbox]:
+def inbox() -> Inbox:
     """A mail server."""
-    yield Inbox()
+    return Inbox()
 
 
 @pytest.fixture(scope="module")

@@ -38,9 +38,8 @@ async def forms(trial: Trial) -> None:
                 told = f"{form.name}: for a user {known}, for nobody {unknown}"
                 expect(known == unknown, told)
             else:
-                outcome = await _outcome(
-                    bench, form, mine, **{form.code: secrets.token_urlsafe(32)}
-                )
+                code: Credentials = {form.code: secrets.token_urlsafe(32)}
+                outcome = await _outcome(bench, form, mine, **code)
                 expect(
                     _refused(outcome), f"{form.name}: a code of nobody's is answered with {outcome}"
                 )
@@ -76,7 +75,7 @@ async def _with_name(bench: Bench, form: Form, name: str, session: Session) -> s
 
     :raises BrokenPromise: it is not refused.
     """
-    given = {str(form.value): name}
+    given: Credentials = {str(form.value): name}
     if form.code is not None:
         given[form.code] = secrets.token_urlsafe(32)
     outcome = await _outcome(bench, form, bench.sample.good(), session, **given)
