@@ -20,7 +20,7 @@ SOURCES = [
 
 LAYERS = (
     "arrivals clock database_urls errors durations log networks patience pressure properties seals",
-    "hashing keys key_sources sealing body",
+    "hash_pool hashing keys key_sources sealing body",
     "settings",
     "greeting",
     "request",
@@ -36,7 +36,7 @@ LAYERS = (
     "background_hooks event_hooks",
     "services",
     "controllers",
-    "audit identity",
+    "audit housekeeping identity",
     "dispatch",
     "failsafe",
     "encodings http_parts proxies",

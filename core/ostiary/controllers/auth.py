@@ -186,7 +186,7 @@ async def get_current_user(services: Services, request: Request) -> msgspec.Raw:
     signed_in=True,
     strict=True,
     ignored=REWRITTEN,
-    raises=[errors.ForbiddenArgument],
+    raises=[errors.ForbiddenArgument, errors.UserTooLarge],
 )
 async def update_self(services: Services, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """Merge some properties into one's own; profiles are for administrators to give."""

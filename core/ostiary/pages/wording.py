@@ -15,6 +15,13 @@ TOO_MANY, MINUTE = 429, 60
 WORDS = {
     "api.process.too_many_requests": mark("Too many requests at once. Try again in a moment."),
     "api.process.overloaded": mark("The server has too much to do. Try again in a moment."),
+    "network.http.request_too_large": mark(
+        "That is more than this server takes at once. Go back and send less."
+    ),
+    **dict.fromkeys(
+        ("network.http.body_parse_failed", "ostiary.request.unacceptable_text"),
+        mark("What was sent cannot be read. Go back, reload the page and try again."),
+    ),
     "ostiary.storage.unavailable": mark("The database is not there at the moment. Try again soon."),
     "ostiary.login.flow_over": mark("That took too long, or was begun elsewhere. Begin again."),
     "ostiary.plugin.logins_closed": mark(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ostiary import errors
-from ostiary.pages.account.held import Way, way
 from ostiary.pages.account.parts import CREDENTIALS, draw
 from ostiary.pages.account.proving import read_proof
 from ostiary.pages.account.values import Kind, Written, read, write
@@ -14,6 +13,7 @@ from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.mistakes import Mistaken
 from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.ways import Way, way
 from ostiary.pages.wording import explained
 from ostiary.request import Answer
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ostiary.pages.account.held import ways
 from ostiary.pages.account.parts import CREDENTIALS, draw, within
 from ostiary.pages.account.verifying import verifiable
 from ostiary.pages.declaring import Pages
 from ostiary.pages.visit import Visit
+from ostiary.pages.ways import ways
 from ostiary.request import Answer
 
 pages = Pages()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ostiary import errors
-from ostiary.pages.account.held import Way, is_last, way
 from ostiary.pages.account.parts import CREDENTIALS, draw
 from ostiary.pages.account.proving import read_proof
 from ostiary.pages.credentials import at_fault
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.ways import Way, is_last, way
 from ostiary.pages.wording import explained
 from ostiary.request import Answer
 

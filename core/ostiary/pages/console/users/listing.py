@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ostiary.pages.console.users_forms import (
+from ostiary.pages.console.users.forms import (
     Profiles,
     credentials_of,
     offered_strategies,
@@ -13,7 +13,7 @@ from ostiary.pages.console.users_forms import (
     told,
     typed_properties,
 )
-from ostiary.pages.console.users_search import LONGEST, MANY, Wanted, find, glimpse
+from ostiary.pages.console.users.search import LONGEST, MANY, Wanted, find, glimpse
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.mistakes import Mistaken

@@ -7,33 +7,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from ostiary.pages.credentials import Field, Shown, asked_for, look_at, shown
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Visit
+from ostiary.pages.ways import Way, ways_of
 
 MOST_KEYS = 200
-
-
-class Held(Struct, frozen=True):
-    """The credentials of one strategy.
-
-    :ivar strategy: as ``auth:describeStrategies`` describes it.
-    :ivar seen: what may be seen of them; None if there are none.
-    :ivar failed: why that cannot be told now; None if it can.
-    """
-
-    strategy: Mapping[str, Any]
-    seen: Mapping[str, Any] | None
-    failed: Refused | None = None
-
-    @property
-    def fields(self) -> list[Field]:
-        """What is typed when they are made or changed."""
-        return asked_for(self.strategy, "registration")
-
-    @property
-    def shown(self) -> list[Shown]:
-        """What is seen of them."""
-        return shown(self.strategy, self.seen or {})
 
 
 class Parts(Struct, frozen=True):
@@ -42,7 +19,7 @@ class Parts(Struct, frozen=True):
     :ivar credentials: of every strategy that is installed.
     """
 
-    credentials: list[Held] | None
+    credentials: list[Way] | None
     sessions: list[Mapping[str, Any]] | None
     keys: list[Mapping[str, Any]] | None
 
@@ -58,27 +35,17 @@ class Parts(Struct, frozen=True):
     @property
     def ways_in(self) -> int:
         """How many strategies the user holds credentials of; what is not known may be one."""
-        return sum(one.seen is not None or one.failed is not None for one in self.credentials or ())
+        return sum(one.held for one in self.credentials or ())
 
-    def held(self, strategy: str) -> Held | None:
-        """Return the credentials of a strategy, if it is installed."""
-        return next(
-            (one for one in self.credentials or () if one.strategy["name"] == strategy), None
-        )
+    def way(self, strategy: str) -> Way | None:
+        """Return what is held of a strategy, if it is installed."""
+        return next((one for one in self.credentials or () if one.name == strategy), None)
 
 
-async def _credentials(visit: Visit, kuid: str) -> list[Held] | None:
+async def _credentials(visit: Visit, kuid: str) -> list[Way] | None:
     if not visit.may_run("security:getCredentials"):
         return None
-    return [
-        Held(
-            strategy,
-            *await look_at(
-                visit, "security", "getCredentials", strategy=strategy["name"], _id=kuid
-            ),
-        )
-        for strategy in await visit.strategies()
-    ]
+    return await ways_of(visit, kuid)
 
 
 async def _sessions(visit: Visit, kuid: str) -> list[Mapping[str, Any]] | None:

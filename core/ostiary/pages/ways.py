@@ -1,4 +1,4 @@
-"""The strategies of a server, and what I hold of each."""
+"""Ways to sign in: the strategies of a server, and what somebody holds of each."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ostiary.pages.visit import Refused, Visit
 
 
 class Way(Struct, frozen=True):
-    """A strategy, and what may be seen of my credentials of it.
+    """A strategy, and what may be seen of somebody's credentials of it.
 
     :ivar about: as ``auth:describeStrategies`` describes it.
-    :ivar held: I have credentials of it.
-    :ivar seen: what they show, without the kuid; None if I may not see them, or have none.
+    :ivar held: they have credentials of it, or may have some.
+    :ivar seen: what those show, without the kuid; None if they may not be seen, or there are none.
     :ivar refused: why the strategy does not say what they show; the others do.
     """
 
@@ -33,9 +33,12 @@ class Way(Struct, frozen=True):
 
     @property
     def fields(self) -> list[dict[str, Any]]:
-        """What is filled in to make or change them; where one is sent elsewhere, nothing is."""
-        if self.about["redirects"]:
-            return []
+        """What their owner fills in to have or change them; who is sent elsewhere fills in nothing."""
+        return [] if self.about["redirects"] else self.given
+
+    @property
+    def given(self) -> list[dict[str, Any]]:
+        """What is filled in by who gives them to somebody else, or changes them for them."""
         return asked_for(self.about, "registration")
 
     @property
@@ -60,8 +63,13 @@ class Way(Struct, frozen=True):
 
 
 async def ways(visit: Visit) -> list[Way]:
-    """Return every strategy, in the order of the server."""
+    """Return every strategy with what I hold of it, in the order of the server."""
     return [await _way(visit, about) for about in await visit.strategies()]
+
+
+async def ways_of(visit: Visit, kuid: str) -> list[Way]:
+    """Return every strategy with what a user holds of it; what cannot be told may be held."""
+    return [await _way_of(visit, about, kuid) for about in await visit.strategies()]
 
 
 async def way(visit: Visit) -> Way:
@@ -92,3 +100,9 @@ async def _way(visit: Visit, about: Mapping[str, Any]) -> Way:
     if refused is not None:
         return Way(about, held=told is not None, refused=refused)
     return Way(about, held=seen is not None, seen=seen)
+
+
+async def _way_of(visit: Visit, about: Mapping[str, Any], kuid: str) -> Way:
+    args = {"strategy": about["name"], "_id": kuid}
+    seen, refused = await look_at(visit, "security", "getCredentials", **args)
+    return Way(about, seen is not None or refused is not None, seen, refused)

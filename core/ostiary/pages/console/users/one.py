@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 from ostiary import errors
-from ostiary.pages.console.users_editing import Edited, merged
-from ostiary.pages.console.users_forms import (
+from ostiary.pages.console.users.editing import Edited, merged
+from ostiary.pages.console.users.forms import (
     Profiles,
     profiles_of,
     read_properties,
     told,
 )
-from ostiary.pages.console.users_parts import Parts
+from ostiary.pages.console.users.parts import Parts
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.mistakes import Mistaken

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console.users_forms import credentials_of, told
-from ostiary.pages.console.users_one import ONE, address, run, shown
-from ostiary.pages.console.users_parts import Parts
+from ostiary.pages.console.users.forms import credentials_of, told
+from ostiary.pages.console.users.one import ONE, address, run, shown
+from ostiary.pages.console.users.parts import Parts
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.mistakes import Mistaken
@@ -21,11 +21,11 @@ MISSING = 404
 async def write_credentials(visit: Visit) -> Answer:
     """Give a user credentials of a strategy, or change some fields of theirs."""
     kuid, name = visit.values["id"], visit.values["strategy"]
-    held = (await Parts.of(visit, kuid)).held(name)
-    if held is None:
+    way = (await Parts.of(visit, kuid)).way(name)
+    if way is None:
         return await shown(visit, Mistaken(mark("There is no such strategy.")))
-    action = "createCredentials" if held.seen is None else "updateCredentials"
-    fields = credentials_of(visit, held.strategy)
+    action = "createCredentials" if way.seen is None else "updateCredentials"
+    fields = credentials_of(visit, way.about)
     if not fields:
         return await shown(visit, Mistaken(mark("Nothing was filled in.")))
     return await run(visit, "saved", action, fields, strategy=name, _id=kuid)
@@ -89,15 +89,15 @@ async def delete_key(visit: Visit) -> Answer:
 async def _ask(visit: Visit, problem: Refused | None = None) -> Answer:
     kuid, name = visit.values["id"], visit.values["strategy"]
     parts = await Parts.of(visit, kuid)
-    held = parts.held(name)
-    if held is None:
+    way = parts.way(name)
+    if way is None:
         return await shown(visit, Mistaken(mark("There is no such strategy.")))
     return visit.page(
         "console/users/credentials_delete.html",
         status_of(problem),
         kuid=kuid,
         here=address(visit),
-        held=held,
+        way=way,
         last=parts.ways_in <= 1,
         problem=told(visit, problem),
     )

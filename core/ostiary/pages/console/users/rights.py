@@ -22,7 +22,7 @@ async def user_rights(visit: Visit) -> Answer:
     text = visit.query.text("q").strip()
     shown = [hit for hit in told["hits"] if text.lower() in _name(hit).lower()]
     return visit.page(
-        "console/user_rights.html",
+        "console/users/rights.html",
         id=visit.values["id"],
         told=told,
         controllers=_by_controller(shown),
