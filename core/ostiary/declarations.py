@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from ostiary.errors import CATALOGUE
-from ostiary.strategies import CredentialField, Factor, Form, Kind, Strategy, described
+from ostiary.strategies import CredentialField, Each, Factor, Form, Kind, Strategy, described
 
 STRATEGY_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -25,6 +25,7 @@ WITHHELD = {"cookie", "x-ostiary-setup"}
 """Headers that no strategy is given."""
 
 AUTHORIZATION = "authorization"
+FORCE = "force"
 
 
 def fault_of(strategy: Any) -> str | None:
@@ -85,7 +86,22 @@ def _faults(strategy: Strategy) -> Iterator[str]:
             yield f"header {name!r} is asked for twice"
     if AUTHORIZATION in strategy.proxy_headers:
         yield f"header {AUTHORIZATION!r} is no header of a proxy"
+    yield from _faults_of_each(strategy)
     yield from _faults_of_forms(strategy)
+
+
+def _faults_of_each(strategy: Strategy) -> Iterator[str]:
+    each: Any = strategy.each
+    if each is None:
+        return
+    if not isinstance(each, Each):
+        yield f"each: {each!r} is no Each"
+    elif not strategy.several:
+        yield "each: there are never several"
+    elif fault := fault_of_fields(each.named_by):
+        yield f"each: {fault}"
+    elif not each.named_by or FORCE in [one.name for one in described(each.named_by)]:
+        yield "each: something has to name one, and it is not called 'force'"
 
 
 def _faults_of_forms(strategy: Strategy) -> Iterator[str]:

@@ -99,11 +99,9 @@ class Form:
 
     def to_json(self) -> dict[str, Any]:
         """Return what a page needs to draw it."""
-        controller, _, action = self.action.rpartition(":")
         return {
             "name": self.name,
-            "controller": controller,
-            "action": action,
+            **named(self.action),
             "label": self.label,
             "help": self.help,
             "done": self.done,
@@ -113,6 +111,46 @@ class Form:
             "beside": list(self.beside),
             "value": self.value,
             "signedIn": self.signed_in,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Each:
+    """How each of several credentials of one user is listed and given up: actions of the plugin.
+
+    Those that list answer an object with a list of objects, one for each. Of such an object pages
+    read the members in ``named_by``, which are texts; ``attributes``, an object of whatever a
+    person knows it by, under names of fields; ``createdAt``, since when it is theirs, in ms; and
+    ``strategy``, if there are others' among them. Those that give up one take the ``strategy``,
+    what names it, and ``force``, which is needed for the last way in (412
+    ``ostiary.credentials.last_way_in``); as their body they get what was typed as a ``proof``, if
+    they take one.
+
+    :param member: of the answer, where the list stands.
+    :param named_by: what names one of them: members of each, and arguments of the actions that
+        give it up.
+    :param mine: lists one's own; ``controller:action``, as are the others.
+    :param give_up: gives up one of one's own.
+    :param theirs: lists those of the user whose kuid is ``_id``.
+    :param take: takes one off that user.
+    """
+
+    member: str
+    named_by: tuple[CredentialField | str, ...]
+    mine: str
+    give_up: str
+    theirs: str
+    take: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a page needs to list them."""
+        return {
+            "member": self.member,
+            "namedBy": [one.to_json() for one in described(self.named_by)],
+            "mine": named(self.mine),
+            "giveUp": named(self.give_up),
+            "theirs": named(self.theirs),
+            "take": named(self.take),
         }
 
 
@@ -141,6 +179,7 @@ class Strategy:
     :param several: a user may hold several credentials of it, such as two accounts of one provider:
         ``ostiary_link_credentials`` and then ``ostiary_create_credentials`` are called for who
         holds some already.
+    :param each: how pages list each of several and give it up; None, and they give up all at once.
     :param keeps_last: credentials of it are not given up, nor taken, when nothing else would let
         their user in, unless that is forced.
     :param redirects: a login leads the browser elsewhere, and back: a page draws a button for it,
@@ -162,6 +201,7 @@ class Strategy:
     headers: tuple[str, ...] = ()
     proxy_headers: tuple[str, ...] = ()
     several: bool = False
+    each: Each | None = None
     keeps_last: bool = False
     redirects: bool = False
     forms: tuple[Form, ...] = ()
@@ -193,6 +233,7 @@ class Strategy:
             ],
             "proof": [field.to_json() for field in described(self.proof)],
             "several": self.several,
+            "each": None if self.each is None else self.each.to_json(),
             "keepsLast": self.keeps_last,
             "factors": list(self.factors),
             "phishingResistant": self.phishing_resistant,
@@ -343,6 +384,12 @@ class FoundCredentials:
 def described(fields: Iterable[CredentialField | str]) -> tuple[CredentialField, ...]:
     """Return fields as their descriptions: a name alone stands for a text that is no secret."""
     return tuple(CredentialField(one) if isinstance(one, str) else one for one in fields)
+
+
+def named(action: str) -> dict[str, str]:
+    """Return an action that is written ``controller:action`` as clients name it."""
+    controller, _, name = action.rpartition(":")
+    return {"controller": controller, "action": name}
 
 
 def mark(text: str) -> str:

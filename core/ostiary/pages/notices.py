@@ -17,6 +17,7 @@ NOTICES = {
     "way-changed": mark("Saved. If it opens your account, your other sessions have ended."),
     "verified": mark("Verified: it is known now to be yours."),
     "way-removed": mark("Removed. Your other sessions have ended."),
+    "one-removed": mark("Removed: it lets nobody in any more."),
     "session-ended": mark("The session is ended."),
     "deleted": mark("Deleted."),
     "ended": mark("Ended."),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ostiary import errors
 from ostiary.pages.credentials import Shown, asked_for, look_at, names_in, shown
+from ostiary.pages.linked import Linked, linked
 from ostiary.pages.visit import Refused, Visit
 
 
@@ -19,12 +20,14 @@ class Way(Struct, frozen=True):
     :ivar held: they have credentials of it, or may have some.
     :ivar seen: what those show, without the kuid; None if they may not be seen, or there are none.
     :ivar refused: why the strategy does not say what they show; the others do.
+    :ivar each: each of them by itself, where there may be several and who looks may see that.
     """
 
     about: Mapping[str, Any]
     held: bool
     seen: Mapping[str, Any] | None = None
     refused: Refused | None = None
+    each: tuple[Linked, ...] = ()
 
     @property
     def name(self) -> str:
@@ -99,10 +102,24 @@ async def _way(visit: Visit, about: Mapping[str, Any]) -> Way:
     seen, refused = await look_at(visit, "auth", "getMyCredentials", strategy=name)
     if refused is not None:
         return Way(about, held=told is not None, refused=refused)
-    return Way(about, held=seen is not None, seen=seen)
+    return await _with_each(visit, Way(about, held=seen is not None, seen=seen))
 
 
 async def _way_of(visit: Visit, about: Mapping[str, Any], kuid: str) -> Way:
     args = {"strategy": about["name"], "_id": kuid}
     seen, refused = await look_at(visit, "security", "getCredentials", **args)
-    return Way(about, seen is not None or refused is not None, seen, refused)
+    way = Way(about, seen is not None or refused is not None, seen, refused)
+    return await _with_each(visit, way, kuid)
+
+
+async def _with_each(visit: Visit, way: Way, kuid: str | None = None) -> Way:
+    """Return what is held with each of several by itself.
+
+    :param kuid: whose; None for mine.
+    """
+    if way.seen is None:
+        return way
+    try:
+        return structs.replace(way, each=await linked(visit, way.about, kuid))
+    except Refused as refused:
+        return structs.replace(way, refused=refused)
