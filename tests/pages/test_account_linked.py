@@ -231,6 +231,28 @@ def test_what_each_shows_is_text(site: Site) -> None:
         assert passes_of(site, kuid) == [f"{kuid}-1"]
 
 
+def test_the_console_takes_one_of_them_away(site: Site) -> None:
+    kuid = person(site, 2)
+    site.call("security:deleteCredentials", strategy="local", _id=kuid)
+    there = f"/-/console/users/{kuid}"
+    take = f"{there}/credentials/pass/take"
+    with visiting(site, "root") as visitor:
+        visitor.open(there)
+        links = [str(one["href"]) for one in visitor.soup.select("main li a")]
+        assert links == [f"{take}?one.number={kuid}-{one}" for one in (1, 2)]
+        visitor.open(links[0]).send(take)
+        assert visitor.path.startswith(there)
+        assert passes_of(site, kuid) == [f"{kuid}-2"]
+        assert visitor.open(links[0]).status == 404
+        visitor.open(links[1])
+        assert "This is the last way in of this user" in visitor.text
+        visitor.send(take)
+        assert visitor.status == 412
+        assert passes_of(site, kuid) == [f"{kuid}-2"]
+        visitor.send(take, last="yes")
+        assert passes_of(site, kuid) == []
+
+
 def test_one_of_several_on_a_screen(screen: Screen, site: Site) -> None:
     kuid = person(site, 2)
     page = screen.sign_in("local", username=kuid, password=PASSWORD)

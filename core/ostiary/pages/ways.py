@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from ostiary import errors
 from ostiary.pages.credentials import Shown, asked_for, look_at, names_in, shown
+from ostiary.pages.fields import Fields
 from ostiary.pages.linked import Linked, linked
 from ostiary.pages.visit import Refused, Visit
 
@@ -43,6 +44,10 @@ class Way(Struct, frozen=True):
     def given(self) -> list[dict[str, Any]]:
         """What is filled in by who gives them to somebody else, or changes them for them."""
         return asked_for(self.about, "registration")
+
+    def meant(self, fields: Fields) -> Linked | None:
+        """Return the one of several that a form, or a query, names; None if it is none of them."""
+        return next((one for one in self.each if one.is_meant(fields)), None)
 
     @property
     def names(self) -> list[dict[str, Any]]:

@@ -109,14 +109,13 @@ async def _one(visit: Visit) -> Target:
     :raises Refused: I may give none up.
     """
     held = await _held(visit)
-    fields = visit.form if visit.verb == "POST" else visit.query
-    for one in held.each:
-        if one.is_meant(fields):
-            if visit.may(**held.about["each"]["giveUp"]):
-                return Target(held, one)
-            sorry = visit.say("You do not have the right to see this page.")
-            raise Refused(FORBIDDEN, {"message": sorry}, {})
-    raise errors.UrlNotFound(visit.path)
+    one = held.meant(visit.fields)
+    if one is None:
+        raise errors.UrlNotFound(visit.path)
+    if not visit.may(**held.about["each"]["giveUp"]):
+        sorry = visit.say("You do not have the right to see this page.")
+        raise Refused(FORBIDDEN, {"message": sorry}, {})
+    return Target(held, one)
 
 
 async def _asked(visit: Visit, target: Target) -> Answer:
