@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 from ostiary import errors
 from ostiary.body import decode
 from ostiary.pages.fields import Fields
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.problems import Refused
+from ostiary.pages.visit import Visit
 
 Field = dict[str, Any]
 """As ``auth:describeStrategies`` describes it."""

@@ -9,8 +9,9 @@ from ostiary.pages import strategy_forms
 from ostiary.pages.credentials import asked_for, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward, leave, onward
+from ostiary.pages.problems import Refused, status_of
 from ostiary.pages.steps import CHALLENGE, asked, read_answer
-from ostiary.pages.visit import Refused, Told, Visit, status_of
+from ostiary.pages.visit import Told, Visit
 from ostiary.request import Answer
 
 pages = Pages()

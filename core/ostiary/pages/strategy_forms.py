@@ -12,7 +12,8 @@ from typing import Any
 from ostiary.pages.credentials import at_fault, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward, leave, onward
-from ostiary.pages.visit import Refused, Told, Visit, status_of
+from ostiary.pages.problems import Refused, status_of
+from ostiary.pages.visit import Told, Visit
 from ostiary.request import Answer
 from ostiary.settings import FORMS
 

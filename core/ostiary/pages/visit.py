@@ -7,7 +7,7 @@ looks at it, by the actions of the API and with the rights, the limits and the a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +15,7 @@ from ostiary import errors
 from ostiary.dispatch import Dispatcher
 from ostiary.pages.fields import Fields
 from ostiary.pages.languages import said
+from ostiary.pages.problems import Refused
 from ostiary.request import Answer, Connection, Request
 
 if TYPE_CHECKING:
@@ -22,38 +23,9 @@ if TYPE_CHECKING:
     from ostiary.services.accounts import Account
 
 DECODER = msgspec.json.Decoder()
-OK, FORBIDDEN = 200, 403
+FORBIDDEN = 403
 ENDED = "security.token."
 """How the ids of errors begin that say that a session is over."""
-
-
-class Refused(Exception):
-    """The server has refused what a page has asked for.
-
-    :ivar id: of the error, such as ``security.rights.forbidden``.
-    :ivar props: what fills the message.
-    :ivar error: the whole, as clients get it.
-    """
-
-    def __init__(self, status: int, error: Mapping[str, Any], headers: Mapping[str, str]) -> None:
-        super().__init__(error.get("id"))
-        self.status, self.error, self.headers = status, error, headers
-        self.id = str(error.get("id") or "")
-        self.message = str(error.get("message") or "")
-        self.props: tuple[Any, ...] = tuple(error.get("props") or ())
-
-
-class Failure(Protocol):
-    """What has kept something from being done."""
-
-    @property
-    def status(self) -> int:
-        """What the page is answered with that says so."""
-
-
-def status_of(problem: Failure | None) -> int:
-    """Return what a page is answered with: that of what has gone wrong, if anything has."""
-    return OK if problem is None else problem.status
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -11,7 +11,8 @@ from ostiary import errors
 from ostiary.pages.credentials import Shown, asked_for, look_at, names_in, shown
 from ostiary.pages.fields import Fields
 from ostiary.pages.linked import Linked, linked
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.problems import Refused
+from ostiary.pages.visit import Visit
 
 
 class Way(Struct, frozen=True):

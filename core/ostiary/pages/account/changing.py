@@ -11,17 +11,15 @@ from ostiary.pages.account.values import Kind, Written, read, write
 from ostiary.pages.credentials import at_fault
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
-from ostiary.pages.mistakes import Mistaken
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
+from ostiary.pages.visit import Visit
 from ostiary.pages.ways import Way, way
-from ostiary.pages.wording import explained
 from ostiary.request import Answer
 
 pages = Pages()
 
 PATH = CREDENTIALS.path + "/{strategy}/change"
 NEEDS = "auth:updateMyCredentials"
-UNPROCESSABLE = 422
 
 UNCHANGED = mark("You have changed nothing.")
 KEPT = mark("Left empty, it stays as it is.")
@@ -40,17 +38,16 @@ async def change(visit: Visit) -> Answer:
     one = await _held(visit)
     try:
         body = _wanted(visit, one)
-    except Mistaken as fault:
-        return _shown(visit, one, UNPROCESSABLE, fault.field, visit.say(fault.text))
+    except Mistaken as mistake:
+        return _shown(visit, one, mistake, mistake.field)
     if not body:
-        return _shown(visit, one, UNPROCESSABLE, None, visit.say(UNCHANGED))
+        return _shown(visit, one, Mistaken(UNCHANGED))
     body |= read_proof(visit, [one.about])
     try:
         await visit.call("auth", "updateMyCredentials", body, strategy=one.name)
     except Refused as refused:
         names = [field["name"] for field in [*one.fields, *one.about["proof"]]]
-        text = explained(visit, refused)
-        return _shown(visit, one, refused.status, at_fault(refused, names), text)
+        return _shown(visit, one, refused, at_fault(refused, names))
     return visit.redirect(CREDENTIALS.path, done="way-changed")
 
 
@@ -103,12 +100,12 @@ def _drawn(visit: Visit, field: dict[str, Any], before: Written) -> dict[str, An
 
 
 def _shown(
-    visit: Visit, one: Way, status: int = 200, fault: str | None = None, text: str = ""
+    visit: Visit, one: Way, problem: Problem | None = None, fault: str | None = None
 ) -> Answer:
     """Show the form.
 
-    :param fault: the field that something is wrong with; None if it is none of them.
-    :param text: what is wrong.
+    :param problem: why nothing was changed.
+    :param fault: the field that it is about; None if it is none of them.
     """
     again = visit.verb == "POST"
     fields = []
@@ -116,5 +113,11 @@ def _shown(
         typed = visit.form.text(before.name) if again else before.text
         fields.append((_drawn(visit, field, before), "" if field["secret"] else typed))
     return draw(
-        visit, "account/change.html", status, way=one, fields=fields, fault=fault, text=text
+        visit,
+        "account/change.html",
+        status_of(problem),
+        way=one,
+        fields=fields,
+        fault=fault,
+        problem=problem,
     )

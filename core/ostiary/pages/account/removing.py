@@ -13,10 +13,10 @@ from ostiary.pages.credentials import at_fault
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.linked import Linked
+from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
 from ostiary.pages.rendering import segment
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Visit
 from ostiary.pages.ways import Way, is_last, way
-from ostiary.pages.wording import explained
 from ostiary.request import Answer
 
 pages = Pages()
@@ -24,7 +24,7 @@ pages = Pages()
 PATH = CREDENTIALS.path + "/{strategy}/remove"
 NEEDS, NEEDS_ONE = "auth:deleteMyCredentials", "auth:getMyCredentials"
 ONE = CREDENTIALS.path + "/{strategy}/remove-one"
-FORBIDDEN, UNPROCESSABLE = 403, 422
+FORBIDDEN = 403
 
 CONFIRMED = "confirm.last"
 """The box that is ticked by who gives up the last way in."""
@@ -125,8 +125,7 @@ async def _asked(visit: Visit, target: Target) -> Answer:
 async def _removed(visit: Visit, target: Target, done: str) -> Answer:
     confirmed = CONFIRMED in visit.form
     if not confirmed and await target.is_last(visit):
-        text = visit.say(UNCONFIRMED)
-        return _shown(visit, target, UNPROCESSABLE, CONFIRMED, text, last=True)
+        return _shown(visit, target, Mistaken(UNCONFIRMED), CONFIRMED, last=True)
     try:
         await target.give_up(visit, force=confirmed)
     except Refused as refused:
@@ -137,27 +136,25 @@ async def _removed(visit: Visit, target: Target, done: str) -> Answer:
 async def _refused(visit: Visit, target: Target, refused: Refused) -> Answer:
     names = [field["name"] for field in target.way.about["proof"]]
     last = refused.id == errors.LastWayIn.id or await target.is_last(visit)
-    text = explained(visit, refused)
-    return _shown(visit, target, refused.status, at_fault(refused, names), text, last=last)
+    return _shown(visit, target, refused, at_fault(refused, names), last=last)
 
 
 def _shown(
     visit: Visit,
     target: Target,
-    status: int = 200,
+    problem: Problem | None = None,
     fault: str | None = None,
-    text: str = "",
     *,
     last: bool,
 ) -> Answer:
     return draw(
         visit,
         "account/remove.html",
-        status,
+        status_of(problem),
         target=target,
         way=target.way,
         last=last,
         confirmed=CONFIRMED,
         fault=fault,
-        text=text,
+        problem=problem,
     )

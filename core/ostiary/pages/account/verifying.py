@@ -11,9 +11,10 @@ from ostiary import errors
 from ostiary.pages.account.parts import CREDENTIALS, draw
 from ostiary.pages.credentials import at_fault, is_verified
 from ostiary.pages.declaring import Pages
+from ostiary.pages.problems import Refused, status_of
 from ostiary.pages.rendering import segment
 from ostiary.pages.strategy_forms import code_in, open_beside, run, session_in
-from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.pages.visit import Visit
 from ostiary.pages.ways import Way, way
 from ostiary.request import Answer
 

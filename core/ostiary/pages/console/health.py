@@ -12,8 +12,9 @@ from ostiary.durations import HOUR, MINUTE
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.plots import WIDTH, Linear, Logarithmic, Scale, Value, across, bars, line
+from ostiary.pages.problems import Refused
 from ostiary.pages.quantities import age, count, day_and_hour, duration, hour
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Visit
 from ostiary.request import Answer
 
 pages = Pages(

@@ -7,7 +7,7 @@ from typing import Any
 
 from ostiary.pages.console.listing import listed
 from ostiary.pages.console.profile_form import ProfileForm
-from ostiary.pages.console.saving import Editing, drawn, edited, finish
+from ostiary.pages.console.saving import Editing, draft, drawn, finish
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Visit
@@ -40,7 +40,7 @@ async def new_profile(visit: Visit) -> Answer:
 async def create_profile(visit: Visit) -> Answer:
     """Create a profile, or show what it would grant."""
     form = ProfileForm.sent(visit.form)
-    wanted = edited(visit, "profile", visit.form.text("id"), form.body)
+    wanted = draft("profile", visit.form.text("id"), form.body)
     return await finish(visit, wanted, None, partial(_editor, visit, form))
 
 
@@ -56,7 +56,7 @@ async def update_profile(visit: Visit) -> Answer:
     """Save a profile, or show what saving would change; what the editor does not show stays."""
     id, form = visit.values["id"], ProfileForm.sent(visit.form)
     source = (await visit.call("security", "getProfile", _id=id))["_source"]
-    wanted = edited(visit, "profile", id, form.body)
+    wanted = draft("profile", id, form.body)
     return await finish(visit, wanted, source, partial(_editor, visit, form))
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ostiary import errors
-from ostiary.pages.console.users.forms import credentials_of, told
+from ostiary.pages.console.users.forms import credentials_of
 from ostiary.pages.console.users.one import ONE, address, run, shown
 from ostiary.pages.console.users.parts import Parts
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.linked import Linked
-from ostiary.pages.mistakes import Mistaken
-from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.pages.problems import Mistaken, Refused, status_of
+from ostiary.pages.visit import Visit
 from ostiary.pages.ways import Way
 from ostiary.request import Answer
 
@@ -27,6 +27,9 @@ async def write_credentials(visit: Visit) -> Answer:
     way = (await Parts.of(visit, kuid)).way(name)
     if way is None:
         return await shown(visit, Mistaken(mark("There is no such strategy.")))
+    if way.refused is not None:
+        # Whether there are any, and so what is to be done, is not known.
+        return await shown(visit, way.refused)
     action = "createCredentials" if way.seen is None else "updateCredentials"
     fields = credentials_of(visit, way.about)
     if not fields:
@@ -150,5 +153,5 @@ def _asked(
         way=way,
         one=one,
         last=last,
-        problem=told(visit, problem),
+        problem=problem,
     )

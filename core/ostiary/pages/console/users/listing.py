@@ -10,15 +10,14 @@ from ostiary.pages.console.users.forms import (
     credentials_of,
     offered_strategies,
     profiles_of,
-    told,
     typed_properties,
 )
 from ostiary.pages.console.users.search import LONGEST, MANY, Wanted, find, glimpse
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
-from ostiary.pages.mistakes import Mistaken
+from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
 from ostiary.pages.rendering import segment
-from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.pages.visit import Visit
 from ostiary.request import Answer
 
 LIST = "/-/console/users"
@@ -126,12 +125,12 @@ async def _delete(visit: Visit, _what: str, kuids: list[str]) -> list[Refused]:
     return []
 
 
-async def _form(visit: Visit, problem: Refused | Mistaken | None = None) -> Answer:
+async def _form(visit: Visit, problem: Problem | None = None) -> Answer:
     strategies = await offered_strategies(visit)
     return visit.page(
         "console/users/new.html",
         status_of(problem),
-        problem=told(visit, problem),
+        problem=problem,
         strategies=strategies,
         profiles=await Profiles.of(visit),
         chosen=profiles_of(visit) if visit.verb == "POST" else [DEFAULT],

@@ -11,14 +11,13 @@ from ostiary.pages.console.users.forms import (
     Profiles,
     profiles_of,
     read_properties,
-    told,
 )
 from ostiary.pages.console.users.parts import Parts
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
-from ostiary.pages.mistakes import Mistaken
+from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
 from ostiary.pages.rendering import segment
-from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.pages.visit import Visit
 from ostiary.properties import properties_of
 from ostiary.request import Answer
 
@@ -28,6 +27,9 @@ READ, UPDATE = "security:getUser", "security:updateUser"
 ONE = "/-/console/users/{id}"
 LARGE = 8_192
 """Characters of properties, as JSON, that have a page of their own."""
+
+LISTED = 10
+"""Sessions, and API keys, that stand on the page of a user."""
 
 TRIES = 3
 """Times that a change is merged with what others have changed in the same moment."""
@@ -106,7 +108,7 @@ async def run(visit: Visit, done: str, action: str, body: Any = None, **args: An
 
 async def shown(
     visit: Visit,
-    problem: Refused | Mistaken | None = None,
+    problem: Problem | None = None,
     *,
     typed: str | None = None,
     made: dict[str, Any] | None = None,
@@ -133,11 +135,12 @@ async def shown(
         content=content,
         held=source["profileIds"],
         profiles=await Profiles.of(visit),
-        problem=told(visit, problem),
+        problem=problem,
         typed=typed,
         written=written,
         large=len(written) > LARGE,
         made=made,
+        most=LISTED,
         parts=None if whole else await Parts.of(visit, visit.values["id"]),
     )
 
@@ -165,7 +168,7 @@ async def _save(visit: Visit, edited: Edited) -> None:
             return
 
 
-async def _ask_to_delete(visit: Visit, problem: Refused | Mistaken | None = None) -> Answer:
+async def _ask_to_delete(visit: Visit, problem: Problem | None = None) -> Answer:
     kuid = visit.values["id"]
     await visit.call("security", "getUser", _id=kuid)
     return visit.page(
@@ -174,6 +177,6 @@ async def _ask_to_delete(visit: Visit, problem: Refused | Mistaken | None = None
         kuid=kuid,
         here=address(visit),
         parts=await Parts.of(visit, kuid),
-        problem=told(visit, problem),
+        problem=problem,
         mine=visit.me is not None and visit.me.get("_id") == kuid,
     )
