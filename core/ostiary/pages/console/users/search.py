@@ -118,7 +118,7 @@ class Found(Struct, frozen=True):
 
 async def find(visit: Visit, wanted: Wanted) -> Found:
     """Return the page of the list that an address asks for."""
-    named, cut = await _named(visit, wanted.text)
+    named, cut = await named_so(visit, wanted.text, clause_of(wanted.text))
     body: Query = {"query": query_of(wanted, named)}
     if wanted.bounded:
         body["track_total_hits"] = MANY + 1
@@ -210,13 +210,20 @@ def _place(name: str, user: User) -> dict[str, Any]:
     return {name: user["_id"], "at": info.get("createdAt", 0)}
 
 
-async def _named(visit: Visit, text: str) -> tuple[list[str], bool]:
-    """Return the kuids of who has a name in their credentials that begins so, and whether all."""
+def clause_of(text: str) -> str:
+    """Return how names in credentials are searched for a text: by how they begin, or as a whole."""
+    return "prefix" if len(text) >= FEWEST else "term"
+
+
+async def named_so(visit: Visit, text: str, clause: str) -> tuple[list[str], bool]:
+    """Return the kuids of who has such a name in their credentials, and whether there are more.
+
+    :param clause: ``term`` or ``prefix``; see ``clause_of``.
+    """
     kuids: dict[str, None] = {}
     cut = False
     if not text:
         return [], cut
-    clause = "prefix" if len(text) >= FEWEST else "term"
     for strategy in await visit.strategies():
         name = strategy["name"]
         if not visit.may("security", "searchUsersByCredentials", strategy=name):
