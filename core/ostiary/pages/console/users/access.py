@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
+from ostiary import errors
 from ostiary.pages.console.users.forms import credentials_of
 from ostiary.pages.console.users.one import run, shown
-from ostiary.pages.console.users.parts import Parts
 from ostiary.pages.console.users.paths import ONE, address_of
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
-from ostiary.pages.problems import Mistaken, Refused, status_of
+from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
 from ostiary.pages.visit import Visit
+from ostiary.pages.ways import Way, ways_of
 from ostiary.request import Answer
 
 pages = Pages()
 
 CREDENTIALS = f"{ONE}/credentials/{{strategy}}"
-MISSING = 404
 
 
 @pages.post(CREDENTIALS, needs="security:getCredentials")
 async def write_credentials(visit: Visit) -> Answer:
     """Give a user credentials of a strategy, or change some fields of theirs."""
-    kuid, name = visit.values["id"], visit.values["strategy"]
-    way = (await Parts.of(visit, kuid)).way(name)
-    if way is None:
-        return await shown(visit, Mistaken(mark("There is no such strategy.")))
+    way, _ = await _held(visit)
     if way.refused is not None:
         # Whether there are any, and so what is to be done, is not known.
         return await shown(visit, way.refused)
@@ -32,7 +29,7 @@ async def write_credentials(visit: Visit) -> Answer:
     fields = credentials_of(visit, way.about)
     if not fields:
         return await shown(visit, Mistaken(mark("Nothing was filled in.")))
-    return await run(visit, "saved", action, fields, strategy=name, _id=kuid)
+    return await run(visit, "saved", action, fields, strategy=way.name, _id=visit.values["id"])
 
 
 @pages.get(f"{CREDENTIALS}/delete", needs="security:deleteCredentials")
@@ -44,18 +41,18 @@ async def ask_to_delete_credentials(visit: Visit) -> Answer:
 @pages.post(f"{CREDENTIALS}/delete", needs="security:deleteCredentials")
 async def delete_credentials(visit: Visit) -> Answer:
     """Take credentials away; the last way in only from who was told so."""
-    last = visit.form.text("last") == "yes"
+    way, others = await _held(visit)
+    confirmed = visit.form.text("last") == "yes"
+    if not confirmed and _is_last(others):
+        return await _ask(visit, Mistaken(mark("Nothing else would let this user in.")))
+    kuid = visit.values["id"]
     try:
         await visit.call(
-            "security",
-            "deleteCredentials",
-            strategy=visit.values["strategy"],
-            _id=visit.values["id"],
-            force=last or None,
+            "security", "deleteCredentials", strategy=way.name, _id=kuid, force=confirmed or None
         )
     except Refused as problem:
         return await _ask(visit, problem)
-    return visit.redirect(address_of(visit.values["id"]), done="deleted")
+    return visit.redirect(address_of(kuid), done="deleted")
 
 
 @pages.post(f"{ONE}/sessions", needs="security:getSessions")
@@ -90,18 +87,35 @@ async def delete_key(visit: Visit) -> Answer:
     return await run(visit, "deleted", "deleteApiKey", userId=kuid, _id=key)
 
 
-async def _ask(visit: Visit, problem: Refused | None = None) -> Answer:
-    kuid, name = visit.values["id"], visit.values["strategy"]
-    parts = await Parts.of(visit, kuid)
-    way = parts.way(name)
-    if way is None:
-        return await shown(visit, Mistaken(mark("There is no such strategy.")))
+async def _ask(visit: Visit, problem: Problem | None = None) -> Answer:
+    way, others = await _held(visit)
+    kuid = visit.values["id"]
+    # What else there is may be hidden from who asks; the server has looked.
+    refused = isinstance(problem, Refused) and problem.id == errors.LastWayIn.id
     return visit.page(
         "console/users/credentials_delete.html",
         status_of(problem),
         kuid=kuid,
-        here=address_of(visit.values["id"]),
+        here=address_of(kuid),
         way=way,
-        last=parts.ways_in <= 1,
+        last=refused or _is_last(others),
         problem=problem,
     )
+
+
+def _is_last(others: list[Way]) -> bool:
+    """Tell whether nothing else would let the user in."""
+    return not any(one.held for one in others)
+
+
+async def _held(visit: Visit) -> tuple[Way, list[Way]]:
+    """Return what the user holds of the strategy in the path, and of the others.
+
+    :raises errors.UrlNotFound: it is not installed.
+    """
+    name = visit.values["strategy"]
+    ways = await ways_of(visit, visit.values["id"])
+    for way in ways:
+        if way.name == name:
+            return way, [one for one in ways if one is not way]
+    raise errors.UrlNotFound(visit.path)
