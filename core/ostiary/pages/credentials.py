@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ostiary import errors
 from ostiary.body import decode
@@ -21,6 +21,20 @@ Field = dict[str, Any]
 NAMES = "identifiers"
 """The member of what credentials show that lists the names they open an account by: objects with
 ``kind``, which is the name of a field, ``value`` and ``verified`` (docs/plugins.md)."""
+
+
+class Shown(NamedTuple):
+    """A value that credentials show.
+
+    :ivar label: what it is called.
+    :ivar verified: it is a name that is its user's for sure.
+    :ivar place: of a name, among the names that they list; None for what is none.
+    """
+
+    label: str
+    value: Any
+    verified: bool = False
+    place: int | None = None
 
 
 def asked_for(strategy: Mapping[str, Any], what: Literal["login", "registration"]) -> list[Field]:
@@ -63,18 +77,25 @@ def names_in(seen: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [one for one in listed if isinstance(one, dict) and {"kind", "value"} <= one.keys()]
 
 
-def shown(strategy: Mapping[str, Any], seen: Mapping[str, Any]) -> list[tuple[str, Any, bool]]:
-    """Return what credentials show: what it is called, the value, and whether it is verified."""
+def is_verified(name: Mapping[str, Any]) -> bool:
+    """Tell whether a name that credentials list is its user's for sure."""
+    return name.get("verified") is True
+
+
+def shown(strategy: Mapping[str, Any], seen: Mapping[str, Any]) -> list[Shown]:
+    """Return what credentials show, their names last."""
     labels = {field["name"]: str(field["label"]) for field in strategy["fields"]}
     names = names_in(seen)
     known = [one["value"] for one in names]
     rows = [
-        (labels.get(name, name), value, False)
+        Shown(labels.get(name, name), value)
         for name, value in seen.items()
         if not names or (name != NAMES and value not in known)
     ]
-    verified = [(one["kind"], one["value"], one.get("verified") is True) for one in names]
-    return rows + [(labels.get(kind, kind), value, sure) for kind, value, sure in verified]
+    return rows + [
+        Shown(labels.get(one["kind"], one["kind"]), one["value"], is_verified(one), place)
+        for place, one in enumerate(names)
+    ]
 
 
 def read_fields(form: Fields, fields: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

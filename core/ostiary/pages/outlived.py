@@ -41,6 +41,10 @@ async def _secrets(visit: Visit) -> set[str]:
     return {
         field["name"]
         for strategy in await visit.strategies()
-        for field in (*strategy["fields"], *strategy["proof"])
+        for field in (
+            *strategy["fields"],
+            *strategy["proof"],
+            *(field for form in strategy["forms"] for field in form["fields"]),
+        )
         if is_secret(field)
     }

@@ -76,6 +76,11 @@ class Visit:
         return self.connection.header("hx-request") == "true"
 
     @property
+    def fields(self) -> Fields:
+        """What the form says that was sent; of a page that is looked at, the query."""
+        return self.form if self.verb == "POST" else self.query
+
+    @property
     def called(self) -> str:
         """What to call who is signed in."""
         me = self.me or {}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ostiary.pages.console.looking import address, given
+from ostiary.pages.console.meaning import Meant, resolved
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.problems import Refused, status_of
@@ -33,7 +34,8 @@ pages = Pages(Section(PATH, mark("Limits"), "security:searchHeldBack"))
 @pages.get(PATH)
 async def limits(visit: Visit) -> Answer:
     """Show who is held back, and by which limits."""
-    return await _shown(visit, given(visit.query, FILTERS), visit.query.number("from"))
+    sought, meant = await resolved(visit, PATH, given(visit.query, FILTERS), FILTERS)
+    return await _shown(visit, sought, visit.query.number("from"), meant=meant)
 
 
 @pages.post(f"{PATH}/release", needs="security:releaseHeldBack")
@@ -48,7 +50,12 @@ async def release(visit: Visit) -> Answer:
 
 
 async def _shown(
-    visit: Visit, sought: dict[str, str], start: int = 0, refused: Refused | None = None
+    visit: Visit,
+    sought: dict[str, str],
+    start: int = 0,
+    *,
+    meant: Sequence[Meant] = (),
+    refused: Refused | None = None,
 ) -> Answer:
     found = await visit.call("security", "searchHeldBack", sought, size=SIZE, **{"from": start})
     later = start + SIZE
@@ -56,6 +63,7 @@ async def _shown(
         "console/limits.html",
         status_of(refused),
         sought=sought,
+        meant=meant,
         found=found,
         kinds=KINDS,
         refused=refused,

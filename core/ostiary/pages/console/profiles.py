@@ -11,7 +11,6 @@ from ostiary.pages.console.profile_form import ProfileForm
 from ostiary.pages.console.saving import Editing, draft, drawn, finish, unconfirmed
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
-from ostiary.pages.problems import Problem
 from ostiary.pages.visit import Visit
 from ostiary.request import Answer
 
@@ -73,9 +72,8 @@ async def delete_profile(visit: Visit) -> Answer:
     """Delete a profile, and take it off who holds it if the form says so."""
     taken_off = "remove" if "takeOff" in visit.form else None
     # Off nobody it is taken by mistake: the server refuses to.
-    problem: Problem | None = None if taken_off is None else unconfirmed(visit, await lost(visit))
-    if problem is None:
-        problem = await delete(visit, "profile", onAssignedUsers=taken_off)
+    unsure = None if taken_off is None else unconfirmed(visit, await lost(visit))
+    problem = unsure or await delete(visit, "profile", onAssignedUsers=taken_off)
     if problem is not None:
         return await ask(visit, "profile", problem, seen=await lost(visit))
     return visit.redirect(PATH, done="deleted")

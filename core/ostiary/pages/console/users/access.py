@@ -8,6 +8,7 @@ from ostiary.pages.console.users.one import run, shown
 from ostiary.pages.console.users.paths import ONE, address_of
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
+from ostiary.pages.linked import Linked
 from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
 from ostiary.pages.visit import Visit
 from ostiary.pages.ways import Way, ways_of
@@ -16,6 +17,7 @@ from ostiary.request import Answer
 pages = Pages()
 
 CREDENTIALS = f"{ONE}/credentials/{{strategy}}"
+UNCONFIRMED = mark("Nothing else would let this user in.")
 
 
 @pages.post(CREDENTIALS, needs="security:getCredentials")
@@ -44,7 +46,7 @@ async def delete_credentials(visit: Visit) -> Answer:
     way, others = await _held(visit)
     confirmed = visit.form.text("last") == "yes"
     if not confirmed and _is_last(others):
-        return await _ask(visit, Mistaken(mark("Nothing else would let this user in.")))
+        return await _ask(visit, Mistaken(UNCONFIRMED))
     kuid = visit.values["id"]
     try:
         await visit.call(
@@ -52,6 +54,28 @@ async def delete_credentials(visit: Visit) -> Answer:
         )
     except Refused as problem:
         return await _ask(visit, problem)
+    return visit.redirect(address_of(kuid), done="deleted")
+
+
+@pages.get(f"{CREDENTIALS}/take", needs="security:getCredentials")
+async def ask_to_take_one(visit: Visit) -> Answer:
+    """Say what taking one of several credentials away does to their user."""
+    return await _ask_of_one(visit)
+
+
+@pages.post(f"{CREDENTIALS}/take", needs="security:getCredentials")
+async def take_one(visit: Visit) -> Answer:
+    """Take one of several away; the last way in only from who was told so."""
+    way, others = await _held(visit)
+    one, kuid = _meant(visit, way), visit.values["id"]
+    confirmed = visit.form.text("last") == "yes"
+    if not confirmed and _is_last(others, way):
+        return await _ask_of_one(visit, Mistaken(UNCONFIRMED))
+    args = {"strategy": way.name, "_id": kuid, **one.named}
+    try:
+        await visit.call(**way.about["each"]["take"], force=confirmed or None, **args)
+    except Refused as problem:
+        return await _ask_of_one(visit, problem)
     return visit.redirect(address_of(kuid), done="deleted")
 
 
@@ -89,6 +113,21 @@ async def delete_key(visit: Visit) -> Answer:
 
 async def _ask(visit: Visit, problem: Problem | None = None) -> Answer:
     way, others = await _held(visit)
+    return _asked(visit, way, None, problem, last=_is_last(others))
+
+
+async def _ask_of_one(visit: Visit, problem: Problem | None = None) -> Answer:
+    way, others = await _held(visit)
+    return _asked(visit, way, _meant(visit, way), problem, last=_is_last(others, way))
+
+
+def _asked(
+    visit: Visit, way: Way, one: Linked | None, problem: Problem | None, *, last: bool
+) -> Answer:
+    """Ask whether it is meant to take credentials away.
+
+    :param one: one of several; None for all of the strategy.
+    """
     kuid = visit.values["id"]
     # What else there is may be hidden from who asks; the server has looked.
     refused = isinstance(problem, Refused) and problem.id == errors.LastWayIn.id
@@ -98,14 +137,10 @@ async def _ask(visit: Visit, problem: Problem | None = None) -> Answer:
         kuid=kuid,
         here=address_of(kuid),
         way=way,
-        last=refused or _is_last(others),
+        one=one,
+        last=last or refused,
         problem=problem,
     )
-
-
-def _is_last(others: list[Way]) -> bool:
-    """Tell whether nothing else would let the user in."""
-    return not any(one.held for one in others)
 
 
 async def _held(visit: Visit) -> tuple[Way, list[Way]]:
@@ -119,3 +154,23 @@ async def _held(visit: Visit) -> tuple[Way, list[Way]]:
         if way.name == name:
             return way, [one for one in ways if one is not way]
     raise errors.UrlNotFound(visit.path)
+
+
+def _meant(visit: Visit, way: Way) -> Linked:
+    """Return which one of several the form names, or the address.
+
+    :raises errors.UrlNotFound: the user has none such.
+    """
+    one = way.meant(visit.fields)
+    if one is None:
+        raise errors.UrlNotFound(visit.path)
+    return one
+
+
+def _is_last(others: list[Way], way: Way | None = None) -> bool:
+    """Tell whether nothing else would let the user in.
+
+    :param way: of which one of several goes; None where all of it does.
+    """
+    several = way is not None and len(way.each) > 1
+    return not several and not any(one.held for one in others)
