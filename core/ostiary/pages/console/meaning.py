@@ -8,16 +8,9 @@ from typing import Any
 from msgspec import Struct
 
 from ostiary.pages.console.looking import address
-from ostiary.pages.console.users.search import (
-    LONGEST,
-    Query,
-    User,
-    Wanted,
-    clause_of,
-    glimpse,
-    named_so,
-    query_of,
-)
+from ostiary.pages.console.users.names import clause_of, named_so
+from ostiary.pages.console.users.search import User, glimpse
+from ostiary.pages.console.users.wanted import LONGEST, Query, Wanted, query_of
 from ostiary.pages.visit import Visit
 
 TYPED, NAME = "find", "name"
