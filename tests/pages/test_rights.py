@@ -126,6 +126,7 @@ def test_a_name_that_is_mistyped_is_told(root: Visitor, site: Site, new: str) ->
     for line in ("no colon", '["a", 1]'):
         root.send(f"{ROLES}.new", others=line, do="save")
         assert (root.status, line in root.text) == (422, True)
+        assert root.soup.select("[role=alert] a") == [], "nothing was previewed to be led to"
     root.send(f"{ROLES}.new", others="iot:blink", force="yes", do="save")
     assert controllers(site, new) == {"iot": {"actions": {"blink": True}}}
 
@@ -137,6 +138,7 @@ def test_what_is_taken_from_many_is_confirmed(root: Visitor, site: Site, new: st
     path = f"{ROLES}/{new}"
     root.open(path).send(path, grant=["auth:login"], do="save")
     assert (root.status, "Users whom it reaches 10" in root.text) == (422, True)
+    assert root.one("[role=alert] a")["href"] == "#preview-title"
     holders = root.soup.select_one("#preview a[href^='/-/console/users?']")
     assert holders
     assert holders["href"] == f"/-/console/users?profile={new}"

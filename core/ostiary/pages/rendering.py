@@ -11,6 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ostiary.pages.credentials import is_secret
 from ostiary.pages.devices import device
 from ostiary.pages.languages import own_names, said, translations
 from ostiary.pages.quantities import count, measured
@@ -43,6 +44,7 @@ def environment(language: str, packages: tuple[str, ...]) -> Environment:
         catalogue.gettext, catalogue.ngettext, newstyle=True
     )
     made.globals |= {"asset": address_of, "languages": own_names()}
+    made.tests["secret"] = is_secret
     made.filters |= {
         "device": partial(device, catalogue.gettext),
         "iso": iso,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,9 +29,10 @@ from ostiary.pages.fields import Fields
 from ostiary.pages.forms import FIELD, Forms
 from ostiary.pages.languages import wanted
 from ostiary.pages.notices import NOTICES
+from ostiary.pages.problems import Refused
 from ostiary.pages.rendering import draw
 from ostiary.pages.theme import Theme
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Visit
 from ostiary.pages.wording import explained
 from ostiary.request import Answer, Connection, Request
 from ostiary.routes import Routes
@@ -125,7 +127,7 @@ class Site:
             "sections": [one for one in self.sections if visit.may_run(one.needs)],
             "notice": None if notice is None else visit.say(notice),
             "form_token": token,
-            "explained": lambda refused: explained(visit, refused),
+            "explained": partial(explained, visit),
             **values,
         }
         drawn = draw(visit.language, self.behind.packages, template, given)
@@ -155,7 +157,6 @@ class Site:
     def _visit(self, verb: str, path: bytes, query: bytes, content: Any, request: Request) -> Visit:
         return Visit(
             self,
-            self.behind.dispatcher,
             request,
             verb=verb,
             path=path.decode("latin-1"),

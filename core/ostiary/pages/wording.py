@@ -8,7 +8,8 @@ from typing import Any
 
 from ostiary.errors import CATALOGUE
 from ostiary.pages.languages import mark
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.problems import Mistaken, Problem, Refused
+from ostiary.pages.visit import Visit
 
 TOO_MANY, MINUTE = 429, 60
 
@@ -58,8 +59,15 @@ WORDS = {
 SENTENCES = re.compile(r"(?<=[.!?]) ")
 
 
-def explained(visit: Visit, refused: Refused) -> str:
-    """Return what to tell a person of an error.
+def explained(visit: Visit, problem: Problem) -> str:
+    """Return what to tell a person of what has kept something from being done."""
+    if isinstance(problem, Mistaken):
+        return visit.say(problem.text, *problem.values)
+    return _refusal(visit, problem)
+
+
+def _refusal(visit: Visit, refused: Refused) -> str:
+    """Return what to tell of an error.
 
     What it says beyond its declaration, such as what an operator has written, is told as it is where
     no catalogue has it.

@@ -10,8 +10,9 @@ from ostiary.pages.account.proving import NEEDED, OF, read_proof, takers, told_o
 from ostiary.pages.credentials import at_fault, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward, leave
+from ostiary.pages.problems import Refused, status_of
 from ostiary.pages.steps import asked
-from ostiary.pages.visit import Refused, Told, Visit, status_of
+from ostiary.pages.visit import Told, Visit
 from ostiary.pages.ways import Way, way
 from ostiary.request import Answer
 

@@ -52,8 +52,6 @@ async def entries(visit: Visit) -> Answer:
     sought = Sought(fields)
     before = visit.query.number("before") or None
     live = before is None and "live" in visit.query
-    # Before the page: what is written in between is shown by it, and not lost.
-    last = await _last(visit) if live else 0
     body = sought.body | ({} if before is None else {"search_after": before})
     found = await visit.call(*SEARCH, body, size=SIZE)
     hits = found["hits"]
@@ -66,7 +64,7 @@ async def entries(visit: Visit) -> Answer:
         hits=hits,
         total=found["total"],
         live=live,
-        after=max(last, _newest(hits)),
+        after=found["position"],
         group=0,
         at=lambda **also: address(PATH, sought.fields, also),
         tail=address(TAIL, sought.fields),
@@ -88,14 +86,15 @@ async def tail(visit: Visit) -> Answer:
     found = await visit.call(*SEARCH, sought.body | {"newerThan": after}, size=SIZE)
     hits, skipped = found["hits"][::-1], found["total"] - len(found["hits"])
     if skipped > 0:
-        hits = (await visit.call(*SEARCH, sought.body, size=SIZE))["hits"]
+        found = await visit.call(*SEARCH, sought.body, size=SIZE)
+        hits = found["hits"]
     return visit.page(
         "console/audit_tail.html",
         hits=hits,
         names=NAMES,
         at=lambda **also: address(PATH, sought.fields, also),
         skipped=max(0, skipped),
-        after=_newest(hits) or after,
+        after=found["position"],
         former=group,
         group=group + bool(hits),
         gone=group + 1 - KEPT,
@@ -115,15 +114,6 @@ async def position(visit: Visit) -> Answer:
         position=address(POSITION, sought.fields),
         at=lambda **also: address(PATH, sought.fields, also),
     )
-
-
-async def _last(visit: Visit) -> int:
-    """Return the number of the last entry of all, near which with a filter none may be."""
-    return _newest((await visit.call(*SEARCH, {}, size=1))["hits"])
-
-
-def _newest(hits: list[dict[str, Any]]) -> int:
-    return int(hits[0]["_id"]) if hits else 0
 
 
 def _sought(visit: Visit) -> Sought:

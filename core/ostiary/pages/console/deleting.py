@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ostiary.pages.console.saving import (
-    KINDS,
-    STRANGERS,
-    UNSEEN,
-    Edited,
-    Preview,
-    Trouble,
-    preview,
-)
+from ostiary.pages.console.saving import KINDS, STRANGERS, Draft, Preview, preview
+from ostiary.pages.problems import Problem, Refused, status_of
 from ostiary.pages.rendering import segment
-from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.pages.visit import Visit
 from ostiary.request import Answer
 
 LEFT = {"policies": [{"roleId": STRANGERS}]}
@@ -24,11 +17,11 @@ NAMED = 20
 """Profiles that are named."""
 
 
-async def ask(visit: Visit, kind: str, trouble: Trouble | None = None, **told: Any) -> Answer:
+async def ask(visit: Visit, kind: str, problem: Problem | None = None, **told: Any) -> Answer:
     """Return the page that says what would be lost, and asks.
 
     :param kind: ``role`` or ``profile``.
-    :param trouble: why it is not deleted.
+    :param problem: why it is not deleted.
     """
     id, action = visit.values["id"], f"get{KINDS[kind]}"
     if visit.may("security", action):
@@ -36,20 +29,20 @@ async def ask(visit: Visit, kind: str, trouble: Trouble | None = None, **told: A
         await visit.call("security", action, _id=id)
     return visit.page(
         f"console/{kind}_delete.html",
-        status_of(trouble),
+        status_of(problem),
         id=id,
         here=f"/-/console/{kind}s/{segment(id)}",
-        trouble=trouble,
+        problem=problem,
         **told,
     )
 
 
-async def delete(visit: Visit, kind: str, **args: Any) -> Trouble | None:
+async def delete(visit: Visit, kind: str, **args: Any) -> Refused | None:
     """Delete a role or a profile; return why not, if it is not deleted."""
     try:
         await visit.call("security", f"delete{KINDS[kind]}", _id=visit.values["id"], **args)
     except Refused as refused:
-        return Trouble.of(refused)
+        return refused
     return None
 
 
@@ -64,12 +57,5 @@ async def naming(visit: Visit) -> dict[str, Any] | None:
 
 async def lost(visit: Visit) -> Preview | None:
     """Return who would lose what with a profile; None without the right to know."""
-    seen, _ = await preview(visit, Edited("profile", visit.values["id"], LEFT))
+    seen, _ = await preview(visit, Draft("profile", visit.values["id"], LEFT))
     return seen
-
-
-def unconfirmed(visit: Visit, seen: Preview | None) -> Trouble | None:
-    """Return why nothing is deleted as long as what would be lost is not confirmed."""
-    if seen is None or seen.sign in (None, visit.form.text("sure")):
-        return None
-    return Trouble(visit.say(UNSEEN))

@@ -9,7 +9,8 @@ from ostiary.pages.console.looking import address, given
 from ostiary.pages.console.meaning import Meant, resolved
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
-from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.pages.problems import Refused, status_of
+from ostiary.pages.visit import Visit
 from ostiary.request import Answer
 from ostiary.settings.declaring import declarations
 from ostiary.settings.sections import Limits

@@ -72,7 +72,7 @@ async def resolved(
 
 async def _meant(visit: Visit, path: str, sought: Sought, name: str) -> Meant:
     text = sought[name]
-    named, _ = await named_so(visit, text, "term")
+    named = (await named_so(visit, text, "term")).kuids
     known = text in named or await _is_kuid(visit, text)
     if known is False and len(named) == 1:
         return Meant(text, named[0])
@@ -81,7 +81,7 @@ async def _meant(visit: Visit, path: str, sought: Sought, name: str) -> Meant:
     if others:
         users = await _users(visit, {"ids": {"values": others}}, others)
     elif not known:
-        begun, _ = await named_so(visit, text, clause_of(text))
+        begun = (await named_so(visit, text, clause_of(text))).kuids
         users = await _users(visit, query_of(Wanted(text), begun), begun)
     offers = [_offer(user, address(path, sought, {name: user["_id"]})) for user in users]
     return Meant(text, text, offers)
