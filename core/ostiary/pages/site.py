@@ -78,7 +78,7 @@ class Site:
             verb = "GET"
         if path.startswith(static.PATH.encode()) and verb == "GET":
             name = path.decode("latin-1").removeprefix(static.PATH)
-            version = Fields(_query(query)).text("v")
+            version = query_fields(query).text("v")
             file = static.served(name, version) or self._theme.served(name, version)
             if file is not None:
                 return file

@@ -225,7 +225,9 @@ async def test_what_takes_too_long_is_broken_off_and_told_as_that(
     """Nobody waits for ever, nor is told that the database is not there."""
     monkeypatch.setattr(apart, "LONGEST_SECONDS", 0.2)
     store = await house.store()
-    endless = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT count(i) FROM n")
+    endless = text(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT count(i) FROM n"
+    )
     with pytest.raises(errors.TookTooLong):
         await store.search(lambda db: db.scalar(endless))
     assert await store.search(lambda db: db.scalar(text("SELECT 1"))) == 1
