@@ -12,6 +12,9 @@ from ostiary.pages.fields import Fields
 from ostiary.pages.problems import Refused
 from ostiary.pages.visit import Visit
 
+TYPED_UNSEEN = ("password", "one-time-code")
+"""The kinds of fields in which nobody finds again what they have typed."""
+
 Field = dict[str, Any]
 """As ``auth:describeStrategies`` describes it."""
 
@@ -37,6 +40,14 @@ class Shown(NamedTuple):
 def asked_for(strategy: Mapping[str, Any], what: Literal["login", "registration"]) -> list[Field]:
     """Return the fields of a strategy that are filled in to sign in, or to have credentials."""
     return [field for field in strategy["fields"] if field[what]]
+
+
+def is_secret(field: Mapping[str, Any]) -> bool:
+    """Tell whether what is typed into a field is shown to nobody.
+
+    A password is not, whether its strategy has thought of saying so or not.
+    """
+    return field["secret"] or field["kind"] in TYPED_UNSEEN
 
 
 async def labels(visit: Visit) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ostiary.pages.credentials import is_secret
 from ostiary.pages.forms import FIELD
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Visit
@@ -45,5 +46,5 @@ async def _secrets(visit: Visit) -> set[str]:
             *strategy["proof"],
             *(field for form in strategy["forms"] for field in form["fields"]),
         )
-        if field["secret"] or field["kind"] in ("password", "one-time-code")
+        if is_secret(field)
     }

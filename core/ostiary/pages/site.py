@@ -157,7 +157,6 @@ class Site:
     def _visit(self, verb: str, path: bytes, query: bytes, content: Any, request: Request) -> Visit:
         return Visit(
             self,
-            self.behind.dispatcher,
             request,
             verb=verb,
             path=path.decode("latin-1"),

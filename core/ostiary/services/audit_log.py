@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from ostiary.services.audit_filters import SEQUENCE, Part, Wanted
 from ostiary.services.audit_lookups import count_all, look_up, look_up_older, page_of
@@ -27,7 +27,7 @@ MARGIN = 600_000
 """The clock of the database may be slow, and it is its own by which it keeps rows for a day."""
 
 
-LAST = select(audit.c.sequence).order_by(audit.c.sequence.desc()).limit(1)
+LAST = select(func.max(audit.c.sequence))
 
 
 @dataclass(frozen=True, slots=True)

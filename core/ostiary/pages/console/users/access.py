@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ostiary import errors
 from ostiary.pages.console.users.forms import credentials_of
-from ostiary.pages.console.users.one import ONE, address, run, shown
+from ostiary.pages.console.users.one import run, shown
 from ostiary.pages.console.users.parts import Parts
+from ostiary.pages.console.users.paths import ONE, address_of
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.linked import Linked
@@ -57,7 +58,7 @@ async def delete_credentials(visit: Visit) -> Answer:
         )
     except Refused as problem:
         return await _ask(visit, problem)
-    return visit.redirect(address(visit), done="deleted")
+    return visit.redirect(address_of(visit.values["id"]), done="deleted")
 
 
 @pages.get(f"{CREDENTIALS}/take", needs="security:getCredentials")
@@ -76,7 +77,7 @@ async def take_one(visit: Visit) -> Answer:
         await visit.call(**way.about["each"]["take"], force=last or None, **args)
     except Refused as problem:
         return await _ask_of_one(visit, problem)
-    return visit.redirect(address(visit), done="deleted")
+    return visit.redirect(address_of(visit.values["id"]), done="deleted")
 
 
 @pages.post(f"{ONE}/sessions", needs="security:getSessions")
@@ -149,7 +150,7 @@ def _asked(
         "console/users/credentials_delete.html",
         status_of(problem),
         kuid=visit.values["id"],
-        here=address(visit),
+        here=address_of(visit.values["id"]),
         way=way,
         one=one,
         last=last,

@@ -134,7 +134,7 @@ class Found(Struct, frozen=True):
 
 async def find(visit: Visit, wanted: Wanted) -> Found:
     """Return the page of the list that an address asks for."""
-    named = await _named(visit, wanted.text)
+    named = await named_so(visit, wanted.text, clause_of(wanted.text))
     body: Query = {"query": query_of(wanted, named.kuids)}
     if wanted.bounded:
         body["track_total_hits"] = MANY + 1
@@ -226,15 +226,23 @@ def _place(name: str, user: User) -> dict[str, Any]:
     return {name: user["_id"], "at": info.get("createdAt", 0)}
 
 
-async def _named(visit: Visit, text: str) -> Named:
-    """Return who has a name in their credentials that begins so."""
+def clause_of(text: str) -> str:
+    """Return how names in credentials are searched for a text: by how they begin, or as a whole."""
+    return "prefix" if len(text) >= FEWEST else "term"
+
+
+async def named_so(visit: Visit, text: str, clause: str) -> Named:
+    """Return who has such a name in their credentials.
+
+    :param clause: ``term`` or ``prefix``; see ``clause_of``.
+    """
     kuids: dict[str, None] = {}
     cut, silent = False, []
     for strategy in await visit.strategies() if text else ():
         if not visit.may("security", "searchUsersByCredentials", strategy=strategy["name"]):
             continue
         try:
-            async for found in _searched(visit, strategy, text):
+            async for found in _searched(visit, strategy, text, clause):
                 kuids |= dict.fromkeys(one["kuid"] for one in found["hits"])
                 cut = cut or found["total"] > len(found["hits"])
         except Refused as refused:
@@ -246,10 +254,9 @@ async def _named(visit: Visit, text: str) -> Named:
 
 
 async def _searched(
-    visit: Visit, strategy: Mapping[str, Any], text: str
+    visit: Visit, strategy: Mapping[str, Any], text: str, clause: str
 ) -> AsyncIterator[Mapping[str, Any]]:
     """Yield what is found in each field of a strategy that can be searched."""
-    clause = "prefix" if len(text) >= FEWEST else "term"
     for field in strategy["fields"]:
         if field["secret"] or field["kind"] in ("json", "password", "one-time-code"):
             continue
