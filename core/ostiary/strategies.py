@@ -2,104 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 from ostiary import errors
-
-Kind = Literal["text", "password", "email", "tel", "number", "url", "one-time-code", "json"]
-"""What is typed into a field; ``json`` is made by a script, such as an assertion of WebAuthn."""
+from ostiary.fields import CredentialField, Each, Form, described
 
 Factor = Literal["knowledge", "possession", "inherence"]
 """What is proved: that one knows, has or is something (NIST SP 800-63B-4, 2)."""
 
 FIVE_MINUTES = 300_000
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialField:
-    """A field of credentials, described once: pages, commands, OpenAPI and clients draw it.
-
-    :param name: on the wire; ``[A-Za-z][A-Za-z0-9_]*``.
-    :param label: what a person reads beside it; by default made from the name.
-    :param secret: it is shown to nobody and kept out of everything that is written.
-    :param login: it is asked for at a login.
-    :param registration: it is asked for when credentials are made or changed.
-    :param required: whether it has to be there where it is asked for.
-    :param help: a sentence for who fills it in.
-    """
-
-    name: str
-    label: str = ""
-    kind: Kind = "text"
-    secret: bool = False
-    login: bool = True
-    registration: bool = True
-    required: bool = True
-    help: str = ""
-
-    @property
-    def title(self) -> str:
-        """The label, or the name as words: ``pinCode`` is ``Pin code``."""
-        words = "".join(f" {one.lower()}" if one.isupper() else one for one in self.name)
-        words = " ".join(words.replace("_", " ").split())
-        return self.label or words[:1].upper() + words[1:]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what a client needs to draw it."""
-        return {
-            "name": self.name,
-            "label": self.title,
-            "kind": self.kind,
-            "secret": self.secret,
-            "required": self.required,
-            "help": self.help,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """What somebody can do who has not signed in: an action of the plugin, which pages draw.
-
-    :param name: what the address of its page ends with; ``[a-z][a-z0-9-]*``.
-    :param action: one of the plugin's own, as ``controller:action``. What is filled in is sent as
-        its body; who it signs in, by answering as ``Directory.open_session`` does, is signed in.
-    :param label: what a person reads on a link to it, and above it.
-    :param fields: what is filled in: members of the body.
-    :param help: a sentence above the fields.
-    :param done: a sentence for who has done it, and was not signed in by it.
-    :param code: the member of the body that takes what proves who one is. A mail opens the page
-        with it, behind a ``#``: ``#token=…`` where it is ``token``. A form with a code is offered
-        to nobody who has none; one without to everybody, where they sign in.
-    :param refusals: logins that go on here, by the id of their error: the member of it that holds
-        the code.
-    """
-
-    name: str
-    action: str
-    label: str
-    fields: tuple[CredentialField | str, ...] = ()
-    help: str = ""
-    done: str = ""
-    code: str | None = None
-    refusals: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what a page needs to draw it."""
-        controller, _, action = self.action.rpartition(":")
-        return {
-            "name": self.name,
-            "controller": controller,
-            "action": action,
-            "label": self.label,
-            "help": self.help,
-            "done": self.done,
-            "fields": [one.to_json() for one in described(self.fields)],
-            "code": self.code,
-            "refusals": dict(self.refusals),
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,13 +41,15 @@ class Strategy:
     :param several: a user may hold several credentials of it, such as two accounts of one provider:
         ``ostiary_link_credentials`` and then ``ostiary_create_credentials`` are called for who
         holds some already.
+    :param each: how pages list each of several and give it up; None, and they give up all at once.
     :param keeps_last: credentials of it are not given up, nor taken, when nothing else would let
         their user in, unless that is forced.
     :param redirects: a login leads the browser elsewhere, and back: a page draws a button for it,
         and no form.
     :param proxy_headers: those that mean something only if a trusted proxy has set them, such as
         the certificate of a client; no other request has them.
-    :param forms: what who has not signed in can do beside a login, such as ask for a new password.
+    :param forms: what people can do beside a login, such as ask for a new password, or have an
+        address of theirs verified.
     """
 
     name: str
@@ -147,6 +63,7 @@ class Strategy:
     headers: tuple[str, ...] = ()
     proxy_headers: tuple[str, ...] = ()
     several: bool = False
+    each: Each | None = None
     keeps_last: bool = False
     redirects: bool = False
     forms: tuple[Form, ...] = ()
@@ -178,6 +95,7 @@ class Strategy:
             ],
             "proof": [field.to_json() for field in described(self.proof)],
             "several": self.several,
+            "each": None if self.each is None else self.each.to_json(),
             "keepsLast": self.keeps_last,
             "factors": list(self.factors),
             "phishingResistant": self.phishing_resistant,
@@ -323,11 +241,6 @@ class FoundCredentials:
 
     hits: Sequence[Mapping[str, Any]]
     total: int
-
-
-def described(fields: Iterable[CredentialField | str]) -> tuple[CredentialField, ...]:
-    """Return fields as their descriptions: a name alone stands for a text that is no secret."""
-    return tuple(CredentialField(one) if isinstance(one, str) else one for one in fields)
 
 
 def mark(text: str) -> str:

@@ -110,6 +110,9 @@ class New(TypedDict):
     phrase: str
     code: str
 
+class Name(TypedDict):
+    name: str
+
 lost = Controller("lost")
 
 @lost.action()
@@ -118,6 +121,10 @@ async def reset(body: New):
 
 @lost.action(signed_in=True)
 async def mine(body: New):
+    return {}
+
+@lost.action(signed_in=True)
+async def verify(body: Name):
     return {}
 
 @lost.action()
@@ -138,15 +145,91 @@ def ostiary_controllers():
         ("'lost:listed'", "more than a body, or none"),
         ("'lost:reset', fields=('phrase', 'name'), code='code'", "has no 'name'"),
         ("'lost:reset', fields=('phrase',)", "lacks 'code'"),
+        ("'lost:reset', fields=('phrase',), code='code', **MINE", "for everybody"),
+        ("'lost:verify', **MINE", "lacks 'name'"),
+        ("'lost:verify', **MINE, value='badge'", "has no 'badge'"),
     ],
 )
 def test_a_form_that_its_action_could_not_answer_stops_the_start(
     install: Install, form: str, told: str
 ) -> None:
     wrong = ("Strategy(", f"Strategy(forms=(Form(name='lost', label='Lost', action={form}),), ")
-    source = badge().source.replace(*wrong) + FORMS
+    mine = "MINE = {'beside': ('badge',), 'signed_in': True}"
+    source = badge().source.replace(*wrong) + FORMS + mine
     with pytest.raises(PluginError, match=f"form 'lost': .*{told}"):
         install(Package(name="badge", source=source))
+
+
+EACH = """
+from ostiary import Controller, Each
+
+held = Controller("held")
+
+@held.action(signed_in=True)
+async def mine():
+    return {}
+
+@held.action(signed_in=True)
+async def give_up(strategy: str, badge: str, force: bool = False):
+    return {}
+
+@held.action()
+async def anybodys(strategy: str, badge: str, force: bool = False):
+    return {}
+
+@held.action()
+async def theirs(id: str):
+    return {}
+
+@held.action()
+async def take(id: str, strategy: str, badge: str, force: bool = False):
+    return {}
+
+@hookimpl
+def ostiary_controllers():
+    return [held]
+
+NAMED = {"member": "held", "named_by": ("badge",), "mine": "held:mine", "give_up": "held:giveUp",
+         "theirs": "held:theirs", "take": "held:take"}
+"""
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ("'take': 'held:find'", "there is no action 'held:find'"),
+        ("'mine': 'held:theirs'", "held:theirs wants '_id'"),
+        ("'give_up': 'held:take'", "held:take wants '_id'"),
+        ("'take': 'held:giveUp'", "held:giveUp takes no '_id'"),
+        ("'named_by': ('number',)", "held:giveUp takes no 'number'"),
+        ("'give_up': 'held:anybodys'", "held:anybodys is for everybody"),
+    ],
+)
+def test_actions_that_could_give_up_none_of_several_stop_the_start(
+    install: Install, change: str, told: str
+) -> None:
+    def declared(named: str) -> Package:
+        source = badge().source.replace(
+            "Strategy(", f"Strategy(several=True, each=Each(**{named}), "
+        )
+        return Package(name="badge", source=source + EACH)
+
+    with pytest.raises(PluginError, match=f"each: {told}"):
+        install(declared(f"{{**NAMED, {change}}}"))
+
+
+def test_each_of_several_is_given_up_by_actions_of_the_plugin(install: Install) -> None:
+    source = badge().source.replace("Strategy(", "Strategy(several=True, each=Each(**NAMED), ")
+    plugins = install(Package(name="badge", source=source + EACH))
+    assert [one.name for one in plugins.loaded] == ["badge"]
+
+
+def test_a_form_may_be_for_who_is_signed_in(install: Install) -> None:
+    form = "name='it', action='lost:verify', label='It', value='name', **MINE"
+    source = badge().source.replace("Strategy(", f"Strategy(forms=(Form({form}),), ")
+    source += FORMS + "MINE = {'beside': ('badge',), 'signed_in': True}"
+    plugins = install(Package(name="badge", source=source))
+    assert [one.name for one in plugins.loaded] == ["badge"]
 
 
 def test_a_wrong_setting_stops_the_start_and_is_named_with_its_table(install: Install) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ostiary.pages.credentials import is_secret
 from ostiary.pages.forms import FIELD
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Visit
@@ -40,6 +41,10 @@ async def _secrets(visit: Visit) -> set[str]:
     return {
         field["name"]
         for strategy in await visit.strategies()
-        for field in (*strategy["fields"], *strategy["proof"])
-        if field["secret"] or field["kind"] in ("password", "one-time-code")
+        for field in (
+            *strategy["fields"],
+            *strategy["proof"],
+            *(field for form in strategy["forms"] for field in form["fields"]),
+        )
+        if is_secret(field)
     }

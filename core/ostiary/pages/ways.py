@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ostiary import errors
-from ostiary.pages.credentials import asked_for, look_at, names_in, shown
+from ostiary.pages.credentials import Shown, asked_for, look_at, names_in, shown
+from ostiary.pages.fields import Fields
+from ostiary.pages.linked import Linked, linked
 from ostiary.pages.problems import Refused
 from ostiary.pages.visit import Visit
 
@@ -20,12 +22,14 @@ class Way(Struct, frozen=True):
     :ivar held: they have credentials of it, or may have some.
     :ivar seen: what those show, without the kuid; None if they may not be seen, or there are none.
     :ivar refused: why the strategy does not say what they show; the others do.
+    :ivar each: each of them by itself, where there may be several and who looks may see that.
     """
 
     about: Mapping[str, Any]
     held: bool
     seen: Mapping[str, Any] | None = None
     refused: Refused | None = None
+    each: tuple[Linked, ...] = ()
 
     @property
     def name(self) -> str:
@@ -42,14 +46,18 @@ class Way(Struct, frozen=True):
         """What is filled in by who gives them to somebody else, or changes them for them."""
         return asked_for(self.about, "registration")
 
+    def meant(self, fields: Fields) -> Linked | None:
+        """Return the one of several that a form, or a query, names; None if it is none of them."""
+        return next((one for one in self.each if one.is_meant(fields)), None)
+
     @property
     def names(self) -> list[dict[str, Any]]:
         """The names that they open an account by, where they list them."""
         return names_in(self.seen or {})
 
     @property
-    def shown(self) -> list[tuple[str, Any, bool]]:
-        """What they show: what it is called, the value, and whether it is verified."""
+    def shown(self) -> list[Shown]:
+        """What they show."""
         return shown(self.about, self.seen or {})
 
     def value_of(self, field: str) -> Any:
@@ -100,10 +108,24 @@ async def _way(visit: Visit, about: Mapping[str, Any]) -> Way:
     seen, refused = await look_at(visit, "auth", "getMyCredentials", strategy=name)
     if refused is not None:
         return Way(about, held=told is not None, refused=refused)
-    return Way(about, held=seen is not None, seen=seen)
+    return await _with_each(visit, Way(about, held=seen is not None, seen=seen))
 
 
 async def _way_of(visit: Visit, about: Mapping[str, Any], kuid: str) -> Way:
     args = {"strategy": about["name"], "_id": kuid}
     seen, refused = await look_at(visit, "security", "getCredentials", **args)
-    return Way(about, seen is not None or refused is not None, seen, refused)
+    way = Way(about, seen is not None or refused is not None, seen, refused)
+    return await _with_each(visit, way, kuid)
+
+
+async def _with_each(visit: Visit, way: Way, kuid: str | None = None) -> Way:
+    """Return what is held with each of several by itself.
+
+    :param kuid: whose; None for mine.
+    """
+    if way.seen is None:
+        return way
+    try:
+        return structs.replace(way, each=await linked(visit, way.about, kuid))
+    except Refused as refused:
+        return structs.replace(way, refused=refused)

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from ostiary.database_urls import alternatives
 from ostiary.durations import ENDLESS, duration
-from ostiary.settings.declaring import Kind
+from ostiary.settings.declaring import Kind, Unit
 
 EVERY_ORIGIN = "*"
 
@@ -164,9 +164,11 @@ def _text(value: Any) -> str:
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
-Lifetime = Annotated[int, Kind(duration, 'a duration such as "2h" or 7200000, or -1 for no end')]
-Span = Annotated[int, Kind(span, 'a duration such as "1s", 1000 or 0')]
-Size = Annotated[int, Kind(size, 'a size such as "1MB" or 1048576')]
+Lifetime = Annotated[
+    int, Kind(duration, 'a duration such as "2h" or 7200000, or -1 for no end'), Unit("ms")
+]
+Span = Annotated[int, Kind(span, 'a duration such as "1s", 1000 or 0'), Unit("ms")]
+Size = Annotated[int, Kind(size, 'a size such as "1MB" or 1048576'), Unit("B")]
 Origins = Annotated[
     tuple[str, ...],
     Kind(origins, '"*", or a list of origins such as "https://app.example.com", as browsers send'),

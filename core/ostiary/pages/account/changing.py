@@ -8,7 +8,7 @@ from ostiary import errors
 from ostiary.pages.account.parts import CREDENTIALS, draw
 from ostiary.pages.account.proving import read_proof
 from ostiary.pages.account.values import Kind, Written, read, write
-from ostiary.pages.credentials import at_fault
+from ostiary.pages.credentials import at_fault, is_secret
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
@@ -73,7 +73,7 @@ def _wanted(visit: Visit, one: Way) -> dict[str, Any]:
         if text == before.text:
             continue
         wanted = Written(before.name, before.kind, text)
-        found[before.name] = read(wanted) if text or field["secret"] else None
+        found[before.name] = read(wanted) if text or is_secret(field) else None
     return found
 
 
@@ -84,7 +84,7 @@ def _written(one: Way) -> list[tuple[dict[str, Any], Written]]:
 
 def _before(field: dict[str, Any], value: Any) -> Written:
     name = field["name"]
-    if value is not None and not field["secret"]:
+    if value is not None and not is_secret(field):
         return write(name, value)
     kind: Kind = "json" if field["kind"] in ("json", "number") else "text"
     return Written(name, kind, "")
@@ -92,7 +92,7 @@ def _before(field: dict[str, Any], value: Any) -> Written:
 
 def _drawn(visit: Visit, field: dict[str, Any], before: Written) -> dict[str, Any]:
     """Return how a field is drawn in this form: what shows nothing may be left out."""
-    more = KEPT if field["secret"] else LINES if before.kind == "lines" else None
+    more = KEPT if is_secret(field) else LINES if before.kind == "lines" else None
     words = " ".join(visit.say(one) for one in (field["help"], more) if one)
     kind = "json" if before.long else field["kind"]
     required = field["required"] and before.text != ""
@@ -111,7 +111,7 @@ def _shown(
     fields = []
     for field, before in _written(one):
         typed = visit.form.text(before.name) if again else before.text
-        fields.append((_drawn(visit, field, before), "" if field["secret"] else typed))
+        fields.append((_drawn(visit, field, before), "" if is_secret(field) else typed))
     return draw(
         visit,
         "account/change.html",

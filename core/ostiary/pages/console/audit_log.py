@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ostiary.pages.console.happenings import NAMES
 from ostiary.pages.console.looking import address, beginning, end, given
+from ostiary.pages.console.meaning import resolved
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Visit
@@ -23,6 +24,7 @@ KEPT = 10
 
 FILTERS = ("event", "user", "author", "strategy", "address")
 DAYS = ("since", "until")
+PEOPLE = ("user", "author")
 
 pages = Pages(Section(PATH, mark("Audit log"), "security:searchAuditLog"))
 
@@ -46,7 +48,8 @@ class Sought(Struct, frozen=True):
 @pages.get(PATH)
 async def entries(visit: Visit) -> Answer:
     """Show a page of entries, the newest first; ``before`` goes back, ``live`` follows."""
-    sought = _sought(visit)
+    fields, meant = await resolved(visit, PATH, given(visit.query, (*FILTERS, *DAYS)), PEOPLE)
+    sought = Sought(fields)
     before = visit.query.number("before") or None
     live = before is None and "live" in visit.query
     body = sought.body | ({} if before is None else {"search_after": before})
@@ -55,6 +58,7 @@ async def entries(visit: Visit) -> Answer:
     return visit.page(
         "console/audit_log.html",
         sought=sought.fields,
+        meant=meant,
         names=NAMES,
         strategies=await visit.strategies(),
         hits=hits,

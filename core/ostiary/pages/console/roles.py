@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from ostiary.pages.console.deleting import ask, delete, naming
 from ostiary.pages.console.listing import listed
 from ostiary.pages.console.role_form import RoleForm, groups, known_names
 from ostiary.pages.console.saving import Editing, draft, drawn, finish
@@ -59,10 +60,18 @@ async def update_role(visit: Visit) -> Answer:
     return await finish(visit, wanted, source, partial(_editor, visit, form))
 
 
+@pages.get(f"{PATH}/{{id}}/delete", needs="security:deleteRole")
+async def ask_to_delete_role(visit: Visit) -> Answer:
+    """Say which profiles name a role, and ask."""
+    return await ask(visit, "role", naming=await naming(visit))
+
+
 @pages.post(f"{PATH}/{{id}}/delete", needs="security:deleteRole")
 async def delete_role(visit: Visit) -> Answer:
     """Delete a role."""
-    await visit.call("security", "deleteRole", _id=visit.values["id"])
+    problem = await delete(visit, "role")
+    if problem is not None:
+        return await ask(visit, "role", problem, naming=await naming(visit))
     return visit.redirect(PATH, done="deleted")
 
 

@@ -137,7 +137,7 @@ async def finish(visit: Visit, wanted: Draft, stored: Source | None, editor: Edi
         if visit.by_htmx:
             return visit.page("console/preview.html", seen=seen, problem=problem)
         return await editor(Editing(stored, since, problem, seen))
-    problem = await _unconfirmed(visit, wanted, stored, since) or await _save(visit, wanted, since)
+    problem = await _unseen(visit, wanted, stored, since) or await _save(visit, wanted, since)
     if problem is None:
         done = "created" if stored is None else "saved"
         return visit.redirect(f"/-/console/{wanted.kind}s/{segment(wanted.id)}", done=done)
@@ -148,13 +148,20 @@ async def finish(visit: Visit, wanted: Draft, stored: Source | None, editor: Edi
     return await editor(Editing(stored, since, problem, seen))
 
 
+def unconfirmed(visit: Visit, seen: Preview | None) -> Mistaken | None:
+    """Return why nothing is done as long as what would be taken away is not confirmed."""
+    if seen is None or seen.sign in (None, visit.form.text("sure")):
+        return None
+    return Mistaken(UNSEEN)
+
+
 def changed_at(source: Source) -> int:
     """Return when a role or a profile was changed last."""
     history = source["_kuzzle_info"]
     return int(history["updatedAt"] or history["createdAt"])
 
 
-async def _unconfirmed(
+async def _unseen(
     visit: Visit, wanted: Draft, stored: Source | None, since: int | None
 ) -> Mistaken | None:
     """Return why nothing is saved as long as what it would take away is not confirmed."""
@@ -162,9 +169,7 @@ async def _unconfirmed(
     if stored is None or since != changed_at(stored):
         return None
     seen, _ = await preview(visit, wanted)
-    if seen is None or seen.sign in (None, visit.form.text("sure")):
-        return None
-    return Mistaken(UNSEEN)
+    return unconfirmed(visit, seen)
 
 
 async def _save(visit: Visit, wanted: Draft, since: int | None) -> Problem | None:
