@@ -78,7 +78,8 @@ class Site:
             verb = "GET"
         if path.startswith(static.PATH.encode()) and verb == "GET":
             name = path.decode("latin-1").removeprefix(static.PATH)
-            file = static.served(name) or self._theme.served(name)
+            version = query_fields(query).text("v")
+            file = static.served(name, version) or self._theme.served(name, version)
             if file is not None:
                 return file
         visit = self._visit(verb, path, query, content, request)

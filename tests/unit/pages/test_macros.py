@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup, Tag
 
+from ostiary.fields import CredentialField, Kind
 from ostiary.pages.rendering import environment
-from ostiary.strategies import CredentialField, Kind
 
 MACROS: Any = environment("en", ()).get_template("macros.html").module
 
