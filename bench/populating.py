@@ -21,7 +21,8 @@ from driving import post
 
 from ostiary.clock import now
 from ostiary.composition import make_backend
-from ostiary.hashing import Argon2Parameters, Hasher, HashPool
+from ostiary.hash_pool import HashPool
+from ostiary.hashing import Argon2Parameters, Hasher
 from ostiary.key_settings import load_master_key
 from ostiary.services.minting import fingerprint_of
 from ostiary.services.signing import SESSION, SigningKeys

@@ -23,7 +23,8 @@ from typing import Any
 import asyncpg
 from sqlalchemy import insert
 
-from ostiary.hashing import Argon2Parameters, Hasher, HashPool
+from ostiary.hash_pool import HashPool
+from ostiary.hashing import Argon2Parameters, Hasher
 from ostiary.keys import MasterKey
 from ostiary.services.search import Page, Search
 from ostiary.services.search.scrolls import Scrolls

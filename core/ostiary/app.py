@@ -1,4 +1,4 @@
-"""The ASGI application of one process: the services behind adapters, and the housekeeping."""
+"""The ASGI application of one process: the services behind adapters."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
@@ -27,6 +27,7 @@ from ostiary.controllers.auth import describe_strategies
 from ostiary.dispatch import Dispatcher
 from ostiary.failsafe import FailsafeDispatcher
 from ostiary.front import Front
+from ostiary.housekeeping import keep_house, watch_tokens
 from ostiary.http import Http
 from ostiary.http_answers import CONNECTIONS, Answers
 from ostiary.key_settings import load_master_key
@@ -37,7 +38,6 @@ from ostiary.proxies import Proxies
 from ostiary.request import Protocol
 from ostiary.routes import Routes
 from ostiary.services import Services
-from ostiary.services.batches import Batch
 from ostiary.services.inventory import disabled
 from ostiary.services.kuid import ADJECTIVES, ANIMALS
 from ostiary.services.rights import Grant, Rights
@@ -46,17 +46,6 @@ from ostiary.watchdog import Watchdog
 from ostiary.websocket import WebSockets
 
 logger = logging.getLogger(__name__)
-
-HOUSEKEEPING = 10
-"""Seconds between two rounds of sweeping and purging."""
-
-Work = Callable[[Batch], Awaitable[int]]
-
-LAST = 200
-"""Tokens whose last use is written at once when the process ends."""
-
-SHARE = 3
-"""How many times as long as a batch has taken the next one waits: the writer is for others."""
 
 FROZEN = 70
 """Exit status of a process that a plugin has frozen (EX_SOFTWARE)."""
@@ -272,74 +261,6 @@ def _leave(status: int) -> None:
     """End this process now, and whatever goes on in it."""
     log.finish()
     os._exit(status)
-
-
-async def keep_house(services: Services, stopping: asyncio.Event) -> None:
-    """Undo what ended processes left half done and remove what has expired, until told to stop."""
-    works = [
-        (services.activity.flush, Batch()),
-        (services.minutes.flush, Batch()),
-        (services.tokens.purge, Batch()),
-        (services.api_keys.purge, Batch()),
-        (services.login_limits.purge, Batch()),
-        (services.flows.purge, Batch()),
-        (services.search.purge, Batch()),
-        (services.audit_log.purge, Batch()),
-        (services.minutes.purge, Batch()),
-        (services.changes.purge, Batch()),
-    ]
-    while not stopping.is_set():
-        with going_on("housekeeping"):
-            await services.journal.sweep()
-            await work_off(works, stopping)
-            services.strategies.stored.retry()
-            await services.refusals.sweep()
-            await services.key_ring.purge()
-        await pause(stopping, HOUSEKEEPING)
-    with going_on("writing when tokens were used"):
-        while await services.activity.flush(Batch(LAST)):
-            pass
-    with going_on("writing what the last minute brought"):
-        await services.minutes.finish()
-
-
-async def work_off(works: Iterable[tuple[Work, Batch]], stopping: asyncio.Event) -> None:
-    """Do a batch of each work in turn until nothing is left; others write in between."""
-    left = list(works)
-    while left:
-        for one in tuple(left):
-            if stopping.is_set():
-                return
-            work, batch = one
-            size = batch.size
-            if await work(batch) < size:
-                left.remove(one)
-            else:
-                await pause(stopping, SHARE * batch.seconds)
-
-
-async def pause(stopping: asyncio.Event, seconds: float) -> None:
-    """Do nothing for a while, or until told to stop."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stopping.wait(), seconds)
-
-
-async def watch_tokens(services: Services, stopping: asyncio.Event) -> None:
-    """Tell WebSockets when their tokens expire, until told to stop."""
-    while not stopping.is_set():
-        with going_on("watching over tokens"):
-            await services.connections.watch()
-
-
-@contextmanager
-def going_on(work: str) -> Iterator[None]:
-    """Log what goes wrong with a round of some work; the next round may do better."""
-    try:
-        yield
-    except errors.OstiaryError as error:
-        logger.warning("%s is put off: %s", work, error.id)
-    except Exception as error:  # noqa: BLE001 - it would end the whole process
-        logger.error("%s failed: %s", work, log.origin(error))  # noqa: TRY400
 
 
 def _origins(settings: Settings) -> Origins:

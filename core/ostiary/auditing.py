@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from ostiary.explaining import named
 from ostiary.operations import existing
-from ostiary.services.audit_log import Entry, Wanted
+from ostiary.services.audit_filters import Wanted
+from ostiary.services.audit_log import Entry
 from ostiary.settings import Settings
 from ostiary.storage import StorageError
 
@@ -31,8 +32,8 @@ async def search(
         if login is not None:
             who = await named(core.services, strategy, login)
             wanted = replace(wanted, user=who.kuid, accounts=who.accounts)
-        entries, _ = await core.services.audit_log.search(wanted, size=size)
-    return entries[::-1]
+        found = await core.services.audit_log.search(wanted, size=size)
+    return found.entries[::-1]
 
 
 async def export(settings: Settings, file: Path, since: int | None) -> int:
@@ -46,7 +47,7 @@ async def export(settings: Settings, file: Path, since: int | None) -> int:
         try:
             with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as lines:
                 after = _go_on(lines, file)
-                read = core.services.audit_log.read(Wanted(since=since), after=after)
+                read = core.services.audit_log.read(since=since, after=after)
                 async for entry in read:
                     lines.write(json.dumps(entry.to_json()).encode() + b"\n")
                     count += 1

@@ -16,7 +16,8 @@ from ostiary.calling import Calls
 from ostiary.clock import now
 from ostiary.controllers import CONTROLLERS
 from ostiary.event_hooks import listeners
-from ostiary.hashing import Argon2Parameters, Hasher, HashPool
+from ostiary.hash_pool import HashPool
+from ostiary.hashing import Argon2Parameters, Hasher
 from ostiary.key_settings import load_master_key
 from ostiary.keys import MasterKey
 from ostiary.plugin_controllers import check_names

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from ostiary.errors import CATALOGUE
-from ostiary.strategies import CredentialField, Factor, Form, Kind, Strategy, described
+from ostiary.strategies import CredentialField, Each, Factor, Form, Kind, Strategy, described
 
 STRATEGY_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -25,6 +25,7 @@ WITHHELD = {"cookie", "x-ostiary-setup"}
 """Headers that no strategy is given."""
 
 AUTHORIZATION = "authorization"
+FORCE = "force"
 
 
 def fault_of(strategy: Any) -> str | None:
@@ -85,23 +86,39 @@ def _faults(strategy: Strategy) -> Iterator[str]:
             yield f"header {name!r} is asked for twice"
     if AUTHORIZATION in strategy.proxy_headers:
         yield f"header {AUTHORIZATION!r} is no header of a proxy"
-    yield from _faults_of_forms(strategy.forms)
+    yield from _faults_of_each(strategy)
+    yield from _faults_of_forms(strategy)
 
 
-def _faults_of_forms(forms: Iterable[Any]) -> Iterator[str]:
+def _faults_of_each(strategy: Strategy) -> Iterator[str]:
+    each: Any = strategy.each
+    if each is None:
+        return
+    if not isinstance(each, Each):
+        yield f"each: {each!r} is no Each"
+    elif not strategy.several:
+        yield "each: there are never several"
+    elif fault := fault_of_fields(each.named_by):
+        yield f"each: {fault}"
+    elif not each.named_by or FORCE in [one.name for one in described(each.named_by)]:
+        yield "each: something has to name one, and it is not called 'force'"
+
+
+def _faults_of_forms(strategy: Strategy) -> Iterator[str]:
     seen = set[str]()
+    forms: Iterable[Any] = strategy.forms
     for form in forms:
         if not isinstance(form, Form) or not _named(form.name, FORM_NAME):
             yield f"{form!r} is no Form with a name such as new-password"
         elif form.name in seen:
             yield f"two forms are named {form.name!r}"
-        elif fault := next(_faults_of_form(form), None):
+        elif fault := next(_faults_of_form(form, strategy.field_names), None):
             yield f"form {form.name!r}: {fault}"
         else:
             seen.add(form.name)
 
 
-def _faults_of_form(form: Form) -> Iterator[str]:
+def _faults_of_form(form: Form, kinds: tuple[str, ...]) -> Iterator[str]:
     label: Any = form.label
     refusals: Any = form.refusals
     if fault := fault_of_fields(form.fields):
@@ -118,6 +135,31 @@ def _faults_of_form(form: Form) -> Iterator[str]:
         yield "without a code no refused login goes on with it"
     elif unknown := [id for id in refusals if id not in CATALOGUE]:
         yield f"there is no error {unknown[0]!r}"
+    yield from _faults_of_place(form, kinds)
+
+
+def _faults_of_place(form: Form, kinds: tuple[str, ...]) -> Iterator[str]:
+    """Yield what is wrong with where a form stands in my account.
+
+    :param kinds: the fields of the strategy.
+    """
+    beside: Any = form.beside
+    if isinstance(beside, str) or not isinstance(beside, Iterable):
+        yield "what it stands beside is a tuple of fields"
+    elif unknown := [one for one in beside if one not in kinds]:
+        yield f"there is no field {unknown[0]!r} that it could stand beside"
+    if form.signed_in and not form.beside:
+        yield "who is signed in is offered it beside a name alone"
+    if form.signed_in and form.refusals:
+        yield "who is refused a login is not signed in"
+    if form.value is None:
+        return
+    if not _named(form.value, FIELD_NAME):
+        yield f"{form.value!r} cannot name a field"
+    if form.value in (form.code, *(one.name for one in described(form.fields))):
+        yield f"{form.value!r} takes a name, and nothing that is filled in"
+    if not form.signed_in:
+        yield "only who is signed in sends a name of theirs"
 
 
 def _named(name: Any, pattern: re.Pattern[str]) -> bool:

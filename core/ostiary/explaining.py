@@ -11,7 +11,8 @@ from msgspec import Struct
 from ostiary import errors
 from ostiary.operations import existing
 from ostiary.services import Services
-from ostiary.services.audit_log import Entry, Wanted
+from ostiary.services.audit_filters import Wanted
+from ostiary.services.audit_log import Entry
 from ostiary.services.user_rows import StoredUser
 from ostiary.settings import Settings
 
@@ -137,8 +138,8 @@ async def _kuid(
     for wanted in (Wanted(accounts=accounts), Wanted(about=name)):
         if wanted.about is None and not wanted.accounts:
             continue
-        found, _ = await services.audit_log.search(wanted, size=MOST)
-        for entry in found:
+        found = await services.audit_log.search(wanted, size=MOST)
+        for entry in found.entries:
             if entry.about is not None:
                 return entry.about
     return None
@@ -149,13 +150,13 @@ async def _entries(services: Services, who: Who) -> list[Entry]:
     mine = Wanted(events=tuple(TOLD), user=who.kuid, accounts=who.accounts)
     found: list[Entry] = []
     if who.kuid is not None or who.accounts:
-        found, _ = await services.audit_log.search(mine, size=MOST)
+        found = (await services.audit_log.search(mine, size=MOST)).entries
     # What somebody did to others is another story.
     found = [one for one in found if one.about == who.kuid or one.account in who.accounts]
     if found:
         all_of_us = Wanted(events=OF_EVERYBODY, since=found[-1].at)
-        everybody, _ = await services.audit_log.search(all_of_us, size=MOST)
-        found += [one for one in everybody if _concerns_all(one)]
+        everybody = await services.audit_log.search(all_of_us, size=MOST)
+        found += [one for one in everybody.entries if _concerns_all(one)]
     return sorted(found, key=lambda one: (one.at, one.sequence))
 
 

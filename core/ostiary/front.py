@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ostiary import errors
 from ostiary.pages.behind import Behind
 from ostiary.request import Answer, Request
 
@@ -32,14 +33,29 @@ class Front:
             return verb == "GET" and b"text/html" in headers.get(b"accept", b"")
         return path.startswith(PREFIX)
 
+    def explains(self, path: bytes, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether a page says why a request could not be read: to browsers, below the prefix."""
+        return path.startswith(PREFIX) and b"text/html" in headers.get(b"accept", b"")
+
     async def answer(
         self, verb: str, path: bytes, query: bytes, content: Any, request: Request
     ) -> Answer:
         """Return a page."""
+        site = await self._there()
+        return await site.answer(verb, path, query, content, request)
+
+    async def explain(
+        self, error: errors.OstiaryError, verb: str, path: bytes, request: Request
+    ) -> Answer:
+        """Return the page that says why a request could not be read."""
+        site = await self._there()
+        return site.explain(error, verb, path, request)
+
+    async def _there(self) -> Site:
+        """Return the pages, loaded by the first one who asks for any."""
         if self._site is None:
             self._site = asyncio.create_task(asyncio.to_thread(self._load))
-        site = await asyncio.shield(self._site)
-        return await site.answer(verb, path, query, content, request)
+        return await asyncio.shield(self._site)
 
     def _load(self) -> Site:
         from ostiary.pages.site import Site

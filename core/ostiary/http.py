@@ -119,8 +119,14 @@ class Http:
         request: Request,
         began: float,
     ) -> None:
-        """Answer a request that cannot be read."""
-        size = await self._answers.send_bare(send, request, error)
+        """Answer a request that cannot be read; a browser that asked for a page gets one."""
+        path, headers = scope["raw_path"], request.connection.headers
+        if self._front is not None and self._front.explains(path, headers):
+            page = await self._front.explain(error, scope["method"], path, request)
+            await self._answers.send_last(scope, send, request, page)
+            size = len(page.body)
+        else:
+            size = await self._answers.send_bare(send, request, error)
         if self._logged:
             self._log(scope, request, (error.status, size), began)
 

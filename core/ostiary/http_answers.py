@@ -125,6 +125,12 @@ class Answers:
             out += self._sharing(headers)
         await _send_parts(send, answer.status, _ended(scope, out), answer.body)
 
+    async def send_last(self, scope: Scope, send: Send, request: Request, answer: Answer) -> None:
+        """Send an answer with headers of its own, and close the connection after it."""
+        name, value = CLOSE
+        answer.headers = {**answer.headers, name.decode(): value.decode()}
+        await self._send_special(scope, send, request, answer)
+
     async def send_bare(self, send: Send, request: Request, error: errors.OstiaryError) -> int:
         """Send an error found before routing as the whole body; return how many bytes it has."""
         content = msgspec.json.encode(error.to_json())

@@ -17,7 +17,7 @@ from ostiary.actions import WrongDeclaration
 from ostiary.declarations import fault_of
 from ostiary.errors import DeclaredTwice
 from ostiary.log import origin
-from ostiary.offering import fault_of_forms
+from ostiary.offering import fault_of_actions
 from ostiary.plugin_controllers import named_on_the_wire
 from ostiary.plugin_names import (
     check_errors,
@@ -250,7 +250,7 @@ def _declared(
     declared = ask("ostiary_controllers", listed=True) or ()
     plugin = replace(plugin, controllers=named_on_the_wire(plugin, declared))
     for strategy in strategies:
-        if (fault := fault_of_forms(plugin, strategy)) is not None:
+        if (fault := fault_of_actions(plugin, strategy)) is not None:
             raise PluginError(f"plugin {plugin.name}: ostiary_strategies: {fault}")
     return plugin
 

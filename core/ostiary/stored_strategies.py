@@ -15,7 +15,7 @@ from ostiary import errors
 from ostiary.calling import Calls
 from ostiary.declarations import fault_of, name_of
 from ostiary.log import origin
-from ostiary.offering import fault_of_forms
+from ostiary.offering import fault_of_actions
 from ostiary.storage import OwnStore
 from ostiary.strategies import Strategy
 
@@ -131,7 +131,7 @@ class StoredStrategies:
     def _check(self, plugin: Plugin, named: Sequence[Strategy]) -> None:
         names: set[str] = set()
         for strategy in named:
-            fault = fault_of(strategy) or fault_of_forms(plugin, strategy)
+            fault = fault_of(strategy) or fault_of_actions(plugin, strategy)
             if fault is None and strategy.name in names:
                 fault = "it is named twice"
             if fault is not None:

@@ -61,7 +61,9 @@ class CredentialField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What somebody can do who has not signed in: an action of the plugin, which pages draw.
+    """What somebody can do beside signing in: an action of the plugin, which pages draw.
+
+    It is for who has not signed in, or for who sees a name of theirs that is not verified.
 
     :param name: what the address of its page ends with; ``[a-z][a-z0-9-]*``.
     :param action: one of the plugin's own, as ``controller:action``. What is filled in is sent as
@@ -75,6 +77,12 @@ class Form:
         to nobody who has none; one without to everybody, where they sign in.
     :param refusals: logins that go on here, by the id of their error: the member of it that holds
         the code.
+    :param beside: fields of the strategy. My account offers the form beside each name of these
+        kinds that one's credentials list and that is not verified; see ``value``. Whoever has sent
+        it stays there, until the name is verified or gone.
+    :param value: the member of the body that takes the name beside which the form stands.
+    :param signed_in: it is for who is signed in alone, as its action wants it, and is offered
+        nowhere else.
     """
 
     name: str
@@ -85,20 +93,64 @@ class Form:
     done: str = ""
     code: str | None = None
     refusals: Mapping[str, str] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
+    value: str | None = None
+    signed_in: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return what a page needs to draw it."""
-        controller, _, action = self.action.rpartition(":")
         return {
             "name": self.name,
-            "controller": controller,
-            "action": action,
+            **named(self.action),
             "label": self.label,
             "help": self.help,
             "done": self.done,
             "fields": [one.to_json() for one in described(self.fields)],
             "code": self.code,
             "refusals": dict(self.refusals),
+            "beside": list(self.beside),
+            "value": self.value,
+            "signedIn": self.signed_in,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Each:
+    """How each of several credentials of one user is listed and given up: actions of the plugin.
+
+    Those that list answer an object with a list of objects, one for each. Of such an object pages
+    read the members in ``named_by``, which are texts; ``attributes``, an object of whatever a
+    person knows it by, under names of fields; ``createdAt``, since when it is theirs, in ms; and
+    ``strategy``, if there are others' among them. Those that give up one take the ``strategy``,
+    what names it, and ``force``, which is needed for the last way in (412
+    ``ostiary.credentials.last_way_in``); as their body they get what was typed as a ``proof``, if
+    they take one.
+
+    :param member: of the answer, where the list stands.
+    :param named_by: what names one of them: members of each, and arguments of the actions that
+        give it up.
+    :param mine: lists one's own; ``controller:action``, as are the others.
+    :param give_up: gives up one of one's own.
+    :param theirs: lists those of the user whose kuid is ``_id``.
+    :param take: takes one off that user.
+    """
+
+    member: str
+    named_by: tuple[CredentialField | str, ...]
+    mine: str
+    give_up: str
+    theirs: str
+    take: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a page needs to list them."""
+        return {
+            "member": self.member,
+            "namedBy": [one.to_json() for one in described(self.named_by)],
+            "mine": named(self.mine),
+            "giveUp": named(self.give_up),
+            "theirs": named(self.theirs),
+            "take": named(self.take),
         }
 
 
@@ -127,13 +179,15 @@ class Strategy:
     :param several: a user may hold several credentials of it, such as two accounts of one provider:
         ``ostiary_link_credentials`` and then ``ostiary_create_credentials`` are called for who
         holds some already.
+    :param each: how pages list each of several and give it up; None, and they give up all at once.
     :param keeps_last: credentials of it are not given up, nor taken, when nothing else would let
         their user in, unless that is forced.
     :param redirects: a login leads the browser elsewhere, and back: a page draws a button for it,
         and no form.
     :param proxy_headers: those that mean something only if a trusted proxy has set them, such as
         the certificate of a client; no other request has them.
-    :param forms: what who has not signed in can do beside a login, such as ask for a new password.
+    :param forms: what people can do beside a login, such as ask for a new password, or have an
+        address of theirs verified.
     """
 
     name: str
@@ -147,6 +201,7 @@ class Strategy:
     headers: tuple[str, ...] = ()
     proxy_headers: tuple[str, ...] = ()
     several: bool = False
+    each: Each | None = None
     keeps_last: bool = False
     redirects: bool = False
     forms: tuple[Form, ...] = ()
@@ -178,6 +233,7 @@ class Strategy:
             ],
             "proof": [field.to_json() for field in described(self.proof)],
             "several": self.several,
+            "each": None if self.each is None else self.each.to_json(),
             "keepsLast": self.keeps_last,
             "factors": list(self.factors),
             "phishingResistant": self.phishing_resistant,
@@ -328,6 +384,12 @@ class FoundCredentials:
 def described(fields: Iterable[CredentialField | str]) -> tuple[CredentialField, ...]:
     """Return fields as their descriptions: a name alone stands for a text that is no secret."""
     return tuple(CredentialField(one) if isinstance(one, str) else one for one in fields)
+
+
+def named(action: str) -> dict[str, str]:
+    """Return an action that is written ``controller:action`` as clients name it."""
+    controller, _, name = action.rpartition(":")
+    return {"controller": controller, "action": name}
 
 
 def mark(text: str) -> str:

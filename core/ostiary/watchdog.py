@@ -40,7 +40,14 @@ GIVING_UP = 30.0
 INTERRUPT = signal.SIGURG
 """Ignored where nobody handles it, and sent by nobody else."""
 
-PROTECTED = ("ostiary.storage", "ostiary.services", "ostiary.hashing", "ostiary.keys", "uvicorn")
+PROTECTED = (
+    "ostiary.storage",
+    "ostiary.services",
+    "ostiary.hashing",
+    "ostiary.hash_pool",
+    "ostiary.keys",
+    "uvicorn",
+)
 """Work of the core for a hook: it is bounded by itself, and is not to be torn in the middle. Nor is
 what uvicorn does in a signal handler, which runs on top of whatever was running."""
 

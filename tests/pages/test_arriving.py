@@ -13,37 +13,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
-from ostiary.testing.packages import badge, installed
+from ostiary.testing.door import door
+from ostiary.testing.packages import installed
 
 from .conftest import Site, running
 from .visitors import SCREENS, Screen
-
-DECLARED = """
-        fields=("badge", CredentialField("code", registration=False, required=False)),
-        redirects=True,
-"""
-VERIFY = """
-if call.state is None:
-    return Redirect(given["provider"], state={"way": "out"})
-code = credentials.get("code") or call.state.get("badge")
-if code.endswith("+pin"):
-    pin = (CredentialField("pin", label="PIN", kind="one-time-code", secret=True),)
-    return Challenge(pin, question={"text": "And the PIN?"}, state={"badge": code[:-4]})
-if "badge" in call.state and credentials.get("pin") != "2468":
-    raise errors.LoginRefused(strategy.refusal)
-async with store.read() as db:
-    kuid = await db.scalar(select(badges.c.kuid).where(badges.c.badge == code))
-if kuid is None:
-    raise errors.LoginRefused(strategy.refusal)
-return Verified(kuid)
-"""
-LINK = """
-@hookimpl
-async def ostiary_link_credentials(strategy, store, kuid, credentials, call):
-    if call.state is None:
-        return Redirect(given["provider"], state={"way": "link"})
-    return {"badge": credentials["code"]}
-"""
 
 numbers = itertools.count(1)
 
@@ -97,9 +71,8 @@ def provider() -> Provider:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[Site]:
-    door = badge("door", LINK, DECLARED, verify=VERIFY)
     folders = (tmp_path_factory.mktemp(name) for name in ("packages", "site"))
-    with providing(provider) as address, installed(next(folders), door):
+    with providing(provider) as address, installed(next(folders), door()):
         changes: dict[str, Any] = {
             "plugins__allow": ["local", "door"],
             "plugins__<name>": {"door": {"provider": address}},
@@ -151,7 +124,7 @@ def test_what_is_asked_behind_the_provider_is_answered(
     provider.code = f"{ann}+pin"
     page = screen.open("/")
     leave(page)
-    page.get_by_text("And the PIN?").wait_for()
+    page.get_by_text("What is the <i>number</i>?").wait_for()
     screen.look("asked-behind-a-provider")
     assert "#" not in page.url
     page.get_by_label("PIN").fill("2468")

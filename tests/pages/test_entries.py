@@ -14,7 +14,7 @@ from ostiary.pages.console.entries import (
     restriction_lines,
     restrictions_of,
 )
-from ostiary.pages.mistakes import Mistaken
+from ostiary.pages.problems import Mistaken
 
 # What requests can hold, and so roles.
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1) | st.text(

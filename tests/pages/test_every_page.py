@@ -53,6 +53,24 @@ WITHOUT_FOCUS = f"""() => [...document.querySelectorAll({FOCUSABLE!r})].filter(o
     return document.activeElement !== one || style.outlineStyle === "none"
 }}).map(one => one.outerHTML.slice(0, 200))"""
 
+PARTS = {
+    "thead, tbody": "rowgroup",
+    "tr": "row",
+    "thead th": "columnheader",
+    "tbody th": "rowheader",
+    "td": "cell",
+}
+LOST_IN_CARDS = """parts => [...document.querySelectorAll("table.cards")].flatMap(table => {
+    const heads = [...table.querySelectorAll("thead th")].map(
+        one => one.querySelector(".hidden") ? undefined : one.textContent)
+    const cells = [...table.tBodies].flatMap(body => [...body.rows]).flatMap(row => [...row.cells]
+        .filter((cell, at) => cell.colSpan === 1 && cell.dataset.label !== heads[at]))
+    const silent = Object.entries(parts).flatMap(([part, role]) => [...table.querySelectorAll(part)]
+        .filter(one => one.getAttribute("role") !== role))
+    return [...cells, ...silent]
+}).map(one => one.outerHTML.slice(0, 200))"""
+"""What is not called as its column is where rows are cards, or has not the role that a table gives."""
+
 
 @dataclass
 class Hostile:
@@ -143,6 +161,7 @@ def test_whatever_stands_in_it_a_page_is_one_and_can_be_used(
     assert screen._judged(EVERY_RULE) == []
     assert screen.overflows() == []
     assert page.evaluate(WITHOUT_FOCUS) == []
+    assert page.evaluate(LOST_IN_CARDS, PARTS) == []
 
 
 @pytest.mark.parametrize("path", ["/-/console/roles/", "/-/console/profiles/", "/-/"])

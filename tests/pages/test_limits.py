@@ -77,6 +77,22 @@ def test_who_is_held_back_is_shown_and_let_try_again(
     assert "Released from waiting" in rows(warden)[0]
 
 
+def test_a_name_leads_to_who_is_held_back(
+    site: Site, warden: Visitor, hold_back: Callable[..., None]
+) -> None:
+    body = {
+        "content": {"profileIds": ["default"]},
+        "credentials": {"local": site.credentials("zoe")},
+    }
+    site.call("security:createUser", body, _id="kuid-of-zoe")
+    hold_back("zoe")
+    warden.open("/-/console/limits?user=zoe&find=name")
+    (row,) = rows(warden)
+    assert row.startswith("kuid-of-zoe Account")
+    warden.send(RELEASE)
+    assert warden.path == "/-/console/limits?user=kuid-of-zoe&done=released"
+
+
 def test_what_was_typed_as_a_name_is_not_shown(
     warden: Visitor, hold_back: Callable[..., None]
 ) -> None:
@@ -118,7 +134,8 @@ def test_who_may_do_less_lets_nobody_guess_on(
 
 def test_the_configured_limits_are_shown(warden: Visitor) -> None:
     warden.open("/-/console/limits")
-    assert f"limits.loginFailuresPerAccount {FREE}" in warden.text
+    assert f"limits.loginFailuresPerAccount {FREE} limits.loginFailuresPerAddress" in warden.text
+    assert "limits.loginWindow 900000 (15 min)" in warden.text
     assert f"After {FREE} failed sign-ins to one account" in warden.text
 
 

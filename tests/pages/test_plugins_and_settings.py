@@ -37,6 +37,17 @@ def test_every_setting_is_shown_with_where_it_was_given(admin: Visitor) -> None:
     assert "********" in admin.text
 
 
+def test_durations_and_sizes_are_told_in_units(admin: Visitor) -> None:
+    admin.open(f"{SETTINGS}?q=expiresIn")
+    assert "Value 7200000 (2 h) Given" in admin.text
+    admin.open(f"{SETTINGS}?q=maxRequestSize")
+    assert "Value 1048576 (1.0 MiB) Given" in admin.text
+    admin.open(f"{SETTINGS}?q=authToken.maxTTL")
+    assert "Value -1 (without end) Given" in admin.text
+    admin.open(f"{SETTINGS}?q=server.port")
+    assert "Value 0 Given" in admin.text
+
+
 def test_settings_are_found_by_words_and_by_whether_they_were_given(admin: Visitor) -> None:
     admin.open(f"{SETTINGS}?q=hashing+MEMORY")
     assert "security.hashing.memoryCost" in keys(admin)

@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
+from ostiary.pages.console.saving import MANY
+
 from .conftest import PASSWORD, Site
 from .visitors import Screen, Visitor
 
@@ -83,8 +85,17 @@ def test_a_role_is_made_previewed_changed_and_deleted(root: Visitor, site: Site,
     root.send(path, do="save")
     assert "Saved." in root.text
     assert controllers(site, new) == {"server": {"actions": {"now": True, "info": True}}}
+    site.call("security:createOrReplaceProfile", {"policies": [{"roleId": new}]}, _id=new)
+    root.open(f"{path}/delete")
+    assert "1 profile names it." in root.text
+    root.send(f"{path}/delete")
+    assert (root.status, "is in use" in root.text) == (412, True)
+    site.call("security:deleteProfile", _id=new)
+    root.open(f"{path}/delete")
+    assert "nobody loses a right" in root.text
     root.send(f"{path}/delete")
     assert (root.path, "Deleted." in root.text) == (f"{ROLES}?done=deleted", True)
+    assert root.open(f"{path}/delete").status == 404
 
 
 def test_what_the_editor_does_not_know_is_kept(root: Visitor, site: Site, new: str) -> None:
@@ -115,6 +126,7 @@ def test_a_name_that_is_mistyped_is_told(root: Visitor, site: Site, new: str) ->
     for line in ("no colon", '["a", 1]'):
         root.send(f"{ROLES}.new", others=line, do="save")
         assert (root.status, line in root.text) == (422, True)
+        assert root.soup.select("[role=alert] a") == [], "nothing was previewed to be led to"
     root.send(f"{ROLES}.new", others="iot:blink", force="yes", do="save")
     assert controllers(site, new) == {"iot": {"actions": {"blink": True}}}
 
@@ -126,6 +138,7 @@ def test_what_is_taken_from_many_is_confirmed(root: Visitor, site: Site, new: st
     path = f"{ROLES}/{new}"
     root.open(path).send(path, grant=["auth:login"], do="save")
     assert (root.status, "Users whom it reaches 10" in root.text) == (422, True)
+    assert root.one("[role=alert] a")["href"] == "#preview-title"
     holders = root.soup.select_one("#preview a[href^='/-/console/users?']")
     assert holders
     assert holders["href"] == f"/-/console/users?profile={new}"
@@ -237,11 +250,29 @@ def test_a_profile_is_made_previewed_changed_and_deleted(
     root.send(path, rateLimit="0", do="save")
     assert stored(site, "Profile", new)["policies"] == made["policies"]
     site.person(new, new)
-    root.send(f"{path}/delete")
-    assert root.status == 412
-    root.open(path).send(f"{path}/delete", takeOff="yes")
-    assert "Deleted." in root.text
+    root.open(f"{path}/delete")
+    assert f"1 user holds it: {new}" in root.text
+    assert re.search(r"rights are lost by who has them from no other profile .*logout", root.text)
+    assert root.send(f"{path}/delete").status == 412
+    root.send(f"{path}/delete", takeOff="yes")
+    assert (root.path, "Deleted." in root.text) == (f"{PROFILES}?done=deleted", True)
     assert site.call("security:getUser", _id=new)["_source"]["profileIds"] == ["anonymous"]
+
+
+def test_what_many_would_lose_is_confirmed_before_a_profile_is_deleted(
+    root: Visitor, site: Site, new: str
+) -> None:
+    path = f"{PROFILES}/{site.role(new, server=['now'])}"
+    assert "Nobody holds it" in root.open(f"{path}/delete").text
+    for _ in range(MANY):
+        site.call("security:createUser", {"content": {"profileIds": [new]}})
+    root.open(f"{path}/delete").send(f"{path}/delete", takeOff="yes")
+    assert (root.status, "confirm it" in root.text) == (422, True)
+    sign = str(root.one("[name=sure]")["value"])
+    site.role(new, server=["now", "info"])
+    assert root.send(f"{path}/delete", takeOff="yes", sure=sign).status == 422
+    root.send(f"{path}/delete", takeOff="yes", sure=str(root.one("[name=sure]")["value"]))
+    assert "Deleted." in root.text
 
 
 def test_odd_places_and_other_members_come_back(root: Visitor, site: Site, new: str) -> None:
@@ -319,8 +350,8 @@ def test_hostile_names_stay_text(root: Visitor, site: Site) -> None:
         assert "<script>alert" not in root.answer.text
         root.send(path, do="save")
         assert root.path == f"{path}?done=saved"
-    root.open(f"{PROFILES}/{segment}").send(f"{PROFILES}/{segment}/delete", takeOff="yes")
-    root.open(f"{ROLES}/{segment}").send(f"{ROLES}/{segment}/delete")
+    root.open(f"{PROFILES}/{segment}/delete").send(f"{PROFILES}/{segment}/delete", takeOff="yes")
+    root.open(f"{ROLES}/{segment}/delete").send(f"{ROLES}/{segment}/delete")
     assert "Deleted." in root.text
 
 

@@ -31,14 +31,27 @@ allow = ["local"]
 access = true
 """
 
+MAIL: dict[str, Any] = {
+    "plugins__<name>": {
+        "local": {
+            "mail": {
+                "host": "127.0.0.1",
+                "port": 9,
+                "security": "none",
+                "from": "no-reply@example.com",
+                "verifyUrl": "https://app.example/verify",
+            }
+        }
+    }
+}
 UNCHECKED: dict[str, Any] = {"setup.own": []}
 ADA = {"username": "ada", "password": PASSWORD}
 
 
 @pytest.fixture
 def fresh(new_site: NewSite) -> Site:
-    """A server without an administrator."""
-    return new_site()
+    """A server without an administrator, which could send mail."""
+    return new_site(**MAIL)
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +104,17 @@ def test_who_holds_the_secret_becomes_the_administrator_and_is_signed_in(
     # Nor is who cannot sign in left alone: strangers may send what strategies declare for them.
     described = fresh.api.call("auth:describeStrategies", jwt=me["jwt"]).result
     forms = [form for strategy in described for form in strategy["forms"]]
-    role = fresh.api.call("security:getRole", jwt=me["jwt"], _id="anonymous").result["_source"]
-    assert forms
+    roles = {
+        id: fresh.api.call("security:getRole", jwt=me["jwt"], _id=id).result["_source"][
+            "controllers"
+        ]
+        for id in ("anonymous", "default")
+    }
+    assert {form["signedIn"] for form in forms} == {True, False}
     for form in forms:
-        assert role["controllers"][form["controller"]]["actions"][form["action"]] is True
-    assert role["controllers"]["auth"]["actions"]["login"] is True
+        role = roles["default" if form["signedIn"] else "anonymous"]
+        assert role[form["controller"]]["actions"][form["action"]] is True
+    assert roles["anonymous"]["auth"]["actions"]["login"] is True
     assert newcomer.open("/-/console").status == 200
     fresh.jwt = me["jwt"]
     with Visitor(fresh.url) as user:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx2
 import pytest
 
+from ostiary.testing.door import door
 from ostiary.testing.packages import badge, installed, steps
 
 from .conftest import PASSWORD, NewSite, Site, running
@@ -22,42 +23,13 @@ APP = "https://app.example/signed-in"
 ARRIVAL = "/-/signed-in/door"
 FROM_ELSEWHERE = {"Sec-Fetch-Site": "cross-site"}
 
-DOOR = """
-        label="The <b>door</b>",
-        fields=(
-            "badge",
-            CredentialField("code", registration=False, required=False),
-            CredentialField(
-                "pass", label="Invitation", kind="password", secret=True, registration=False,
-                required=False,
-            ),
-        ),
-        redirects=True,
-"""
-AT_THE_DOOR = """
-if call.state is None:
-    return Redirect("https://door.example/in", state={"way": "out"})
-code = credentials.get("code") or call.state.get("badge")
-if code.endswith("+pin"):
-    pin = (CredentialField("pin", label="PIN", kind="one-time-code", secret=True),)
-    text = "What is the <i>number</i>?"
-    return Challenge(pin, question={"message": text}, state={"badge": code[:-4]})
-if "badge" in call.state and credentials.get("pin") != "2468":
-    raise errors.LoginRefused(strategy.refusal)
-async with store.read() as db:
-    kuid = await db.scalar(select(badges.c.kuid).where(badges.c.badge == code))
-if kuid is None:
-    raise errors.LoginRefused(strategy.refusal)
-return Verified(kuid)
-"""
-
 numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server with a strategy of several steps, one at a provider, and one that is not offered."""
-    toys = (steps(), badge("door", declared=DOOR, verify=AT_THE_DOOR), badge("card"))
+    toys = (steps(), door(label="The <b>door</b>"), badge("card"))
     changes: dict[str, Any] = {
         "plugins__allow": ["local", "steps", "door", "card"],
         "pages__strategies": ["steps", "-card", "door"],
@@ -107,8 +79,9 @@ def led_to(visitor: Visitor) -> str:
 def test_strategies_are_offered_in_the_order_of_the_operator(visitor: Visitor) -> None:
     forms = [str(one["action"]) for one in visitor.open("/").soup.select("main form")]
     assert forms == ["/-/sign-in/steps", "/-/sign-in/door", "/-/sign-in/local"]
-    (extra,) = visitor.form("/-/sign-in/door").select("input:not([type=hidden])")
-    assert (extra["name"], extra["autocomplete"]) == ("pass", "off")
+    extra = visitor.form("/-/sign-in/door").select("input:not([type=hidden])")
+    typed = [(one["name"], one["autocomplete"]) for one in extra]
+    assert typed == [("phrase", "off"), ("pin", "one-time-code")]
 
 
 def test_a_strategy_that_is_not_offered_can_be_used(visitor: Visitor, site: Site, ann: str) -> None:

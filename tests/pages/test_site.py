@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from bs4 import BeautifulSoup
 
 from .conftest import PASSWORD, NewSite, Site, running
 from .visitors import Screen, Visitor
@@ -70,6 +71,37 @@ def test_a_form_from_elsewhere_is_not_heard(visitor: Visitor) -> None:
     assert visitor.open("/-/account").path.startswith("/?then=")
 
 
+FORM = ("Content-Type", "application/x-www-form-urlencoded")
+UNREADABLE = [
+    ([FORM], b"a=" + b"x" * 1_100_000, 413),
+    ([FORM], b"a=%ff", 400),
+    ([FORM], b"a=%00", 400),
+    ([("Content-Type", f"{FORM[1]}; charset=latin1")], b"a=b", 400),
+    ([("Content-Type", "text/plain")], b"a=b", 400),
+    ([FORM, ("Content-Encoding", "br")], b"a=b", 400),
+    ([FORM, ("Content-Encoding", "gzip")], b"a=b", 400),
+    ([FORM, FORM], b"a=b", 400),
+]
+
+
+@pytest.mark.parametrize("headers, content, status", UNREADABLE, ids=range(len(UNREADABLE)))
+def test_a_browser_reads_why_its_form_could_not_be_read(
+    site: Site, headers: list[tuple[str, str]], content: bytes, status: int
+) -> None:
+    def sent(path: str, accept: str) -> httpx2.Response:
+        given = [*headers, ("Accept", accept), ("Accept-Language", "fr")]
+        answer = httpx2.post(f"{site.url}{path}", content=content, headers=given)
+        assert (answer.status_code, answer.headers["connection"]) == (status, "close")
+        return answer
+
+    page = sent("/-/sign-in/local", "text/html")
+    soup = BeautifulSoup(page.text, "html.parser")
+    assert soup.select("html[lang=fr] [role=alert]")
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    for bare in (sent("/-/sign-in/local", "*/*"), sent("/_login/local", "text/html")):
+        assert bare.json()["status"] == status
+
+
 def test_a_form_without_its_token_is_not_heard(visitor: Visitor) -> None:
     visitor.open("/").send("/-/sign-in/local", formToken="0" * 64, **LOCAL)
     assert visitor.status == 403
@@ -80,6 +112,49 @@ def test_the_token_of_another_browser_is_not_heard(visitor: Visitor, site: Site)
         token = other.open("/").filled("/-/sign-in/local")["formToken"]
         visitor.open("/").send("/-/sign-in/local", formToken=token, **LOCAL)
     assert visitor.status == 403
+
+
+def test_what_was_typed_outlives_the_session(visitor: Visitor, site: Site) -> None:
+    credentials = {"username": site.person("long-at-it", "admin"), "password": PASSWORD}
+    visitor.sign_in("local", **credentials).open("/-/console/new-user")
+    typed = {"kuid": "typed", "properties": '{"note":\r\n "<b>"}', "profile": ["default", "admin"]}
+    site.call("security:revokeTokens", _id="long-at-it")
+    new_user = "/-/console/new-user"
+    visitor.send(new_user, **typed, **{"local.username": "typed", "local.password": PASSWORD})
+    assert visitor.status == 403
+    assert "Your session has ended" in visitor.text
+    assert visitor.soup.select("a[href='/'][target=_blank]")
+    assert PASSWORD not in visitor.answer.text
+    with Visitor(site.url) as other_tab:
+        other_tab._client.cookies = visitor._client.cookies
+        other_tab.sign_in("local", **credentials)
+        visitor._client.cookies = other_tab._client.cookies
+    visitor.send(new_user)
+    assert "in another session" in visitor.text
+    assert "Send it as long-at-it" in visitor.text
+    visitor.send(new_user, **{"local.password": PASSWORD})
+    assert visitor.path == "/-/console/users/typed?done=created"
+    made = site.call("security:getUser", _id="typed")["_source"]
+    assert made["note"] == "<b>"
+    assert made["profileIds"] == typed["profile"]
+
+
+def test_a_script_is_told_that_the_session_is_over(visitor: Visitor, site: Site) -> None:
+    name = site.person("previewing", "admin")
+    visitor.sign_in("local", username=name, password=PASSWORD).open("/-/console/roles.new")
+    data, asked = visitor.filled("/-/console/roles.new"), {"HX-Request": "true"}
+    site.call("security:revokeTokens", _id=name)
+    answer = visitor._client.post(
+        "/-/console/roles.new", data=data, headers={"Origin": site.url, **asked}
+    )
+    assert (answer.status_code, "Your session has ended" in answer.text) == (403, True)
+
+
+def test_a_search_outlives_the_session(visitor: Visitor) -> None:
+    visitor.open("/-/console/audit?user=root&event=SignedIn")
+    assert visitor.send("/-/sign-in/local", **LOCAL).path == (
+        "/-/console/audit?user=root&event=SignedIn"
+    )
 
 
 def test_no_address_leads_elsewhere_after_signing_in(visitor: Visitor) -> None:
@@ -109,6 +184,16 @@ def test_what_a_script_is_refused_fits_into_the_page_that_is_there(visitor: Visi
     assert (answer.status_code, visitor.soup.select("html, [id]")) == (404, [])
     assert visitor.soup.select(answer.headers["hx-reselect"])
     assert answer.headers["hx-reswap"] == "innerHTML"
+
+
+@pytest.mark.parametrize("path", ["/", "/-/account", "/-/setup", "/-/forms/local/new-password"])
+def test_what_comes_with_a_look_at_a_page_is_no_form(path: str, visitor: Visitor) -> None:
+    odd = {"go.then": 5, "text.name": None}
+    answers = [visitor._client.request("GET", path, json=one) for one in ({}, odd)]
+    visitor.sign_in("local", **LOCAL)
+    answers.append(visitor._client.request("GET", path, json=odd))
+    assert [one.status_code for one in answers[:2]] == [answers[0].status_code] * 2
+    assert max(one.status_code for one in answers) < 500
 
 
 def test_a_page_that_does_not_exist_says_so(visitor: Visitor) -> None:

@@ -47,6 +47,62 @@ def test_a_session_is_shown_and_ended(site: Site, warden: Visitor) -> None:
     assert "Sessions ended" in rows(warden)[0]
 
 
+@pytest.fixture(scope="module")
+def named(site: Site) -> None:
+    """Users whose names are not their kuids, and one whose name is the kuid of another."""
+    for kuid, name in (("kuid-1", "zoe-a"), ("kuid-2", "zoe-b"), ("kuid-3", "kuid-1")):
+        body = {
+            "content": {"profileIds": ["default"], "city": "Faro"},
+            "credentials": {"local": site.credentials(name)},
+        }
+        site.call("security:createUser", body, _id=kuid)
+        site.api.call("auth:login", site.credentials(name), strategy="local")
+
+
+@pytest.mark.usefixtures("named")
+@pytest.mark.parametrize("path", ["/-/console/tokens?", "/-/console/audit?event=SignedIn&"])
+def test_lists_are_narrowed_down_by_names(warden: Visitor, path: str) -> None:
+    page = path.partition("?")[0]
+    warden.open(f"{path}user=zoe-a&find=name")
+    (row,) = rows(warden)
+    assert "kuid-1" in row
+    assert "By zoe-a signs in: kuid-1" in warden.text
+    filled = warden.filled(page)
+    assert (filled["user"], filled["find"]) == (["kuid-1"], ["name"])
+    warden.open(f"{path}user=zoe&find=name")
+    assert rows(warden) == []
+    assert "Who may be meant by zoe: kuid-1 city Faro kuid-2 city Faro" in warden.text
+    (link,) = [one for one in warden.soup.select(".notice a") if one.get_text() == "kuid-2"]
+    (row,) = rows(warden.open(str(link["href"])))
+    assert "kuid-2" in row
+    assert warden.soup.select(".notice") == []
+    # A kuid goes before a name, and nobody else is meant by a link.
+    warden.open(f"{path}user=kuid-1&find=name")
+    assert "Who may be meant by kuid-1: kuid-3" in warden.text
+    assert [row for row in rows(warden) if "kuid-3" in row] == []
+    warden.open(f"{path}user=kuid-1")
+    assert warden.soup.select(".notice") == []
+    assert rows(warden.open(f"{path}user=nobody-at-all&find=name")) == []
+    assert warden.soup.select(".notice") == []
+
+
+@pytest.mark.usefixtures("named")
+def test_authors_are_named_as_well(warden: Visitor) -> None:
+    warden.open("/-/console/audit?author=zoe-b&user=zoe-a&find=name")
+    filled = warden.filled("/-/console/audit")
+    assert (filled["author"], filled["user"]) == (["kuid-2"], ["kuid-1"])
+
+
+@pytest.mark.usefixtures("named")
+def test_who_may_not_search_by_names_does_not(site: Site, visitor: Visitor) -> None:
+    site.person("gil", site.role("keepers", security=["searchSessions"], auth=["*"]))
+    visitor.sign_in("local", username="gil", password=PASSWORD)
+    visitor.open("/-/console/tokens?user=zoe-a&find=name")
+    assert (visitor.status, rows(visitor)) == (200, [])
+    assert visitor.soup.select(".notice") == []
+    assert "signs in by" not in visitor.text
+
+
 def test_all_sessions_of_a_user_are_ended_at_once(site: Site, warden: Visitor) -> None:
     signed_in(site, "bob", "one", "two", "three")
     warden.open("/-/console/tokens?user=bob")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from .conftest import PASSWORD, Site
+from ostiary.testing.packages import badge, installed
+
+from .conftest import PASSWORD, Site, running
 from .visitors import Screen, Visitor
 
 LIST, NEW, SEVERAL = "/-/console/users", "/-/console/new-user", "/-/console/several-users"
@@ -120,6 +123,55 @@ def test_a_script_gets_the_part_of_the_page_that_changes(root: Visitor, people: 
     root.open(f"{LIST}?q=find-ada", **{"HX-Request": "true"})
     assert listed(root) == people[:1]
     assert root.soup.select("header, form[role=search]") == []
+
+
+@pytest.mark.parametrize("fault", ["raise RuntimeError", "return 5"])
+def test_a_strategy_that_fails_keeps_nobody_from_being_found(fault: str, tmp_path: Path) -> None:
+    failing = badge(
+        "failing",
+        f"""
+@hookimpl
+async def ostiary_search_credentials(strategy, store, filter, sort, offset, limit):
+    {fault}
+
+async def at(step, kuid):
+    if step == "get":
+        raise RuntimeError
+""",
+    )
+    with (
+        installed(tmp_path, failing),
+        running(tmp_path, plugins__allow=["local", "failing"]) as site,
+        Visitor(site.administer().url) as root,
+    ):
+        site.person("found", name="Ada")
+        root.sign_in("local", username="root", password=PASSWORD)
+        assert listed(root.open(f"{LIST}?q=found")) == ["found"]
+        assert "Names could not be searched for in Failing" in root.text
+        root.open(at("found"))
+        path = f"{at('found')}/credentials/failing"
+        assert root.soup.select(f'form[action="{path}"]') == []
+        token = root.filled("/-/sign-out")["formToken"]
+        sent = {"formToken": token, "failing.badge": "b1"}
+        answer = root._client.post(path, data=sent, headers={"Origin": site.url})
+        assert answer.status_code == 500
+        assert "This does not work at the moment" in answer.text
+
+
+def test_however_many_sessions_and_keys_a_user_has_their_page_is_small(
+    root: Visitor, site: Site
+) -> None:
+    credentials = site.credentials(site.person("many-at-once"))
+    for _ in range(12):
+        site.api.send("POST", "/_login/local", credentials, {"User-Agent": "<" * 1000})
+        site.call("security:createApiKey", {"description": "&" * 1024}, userId="many-at-once")
+    root.open(at("many-at-once"))
+    assert len(root.answer.content) < 50_000
+    assert root.text.count("10 of 12 are listed.") == 2
+    assert len(root.soup.select("#sessions ~ .scroll tbody tr")) == 10
+    links = [str(one["href"]) for one in root.soup("a") if one.get_text() == "All of them"]
+    assert [root.open(one).status for one in links] == [200, 200]
+    assert len(root.answer.content) < 50_000
 
 
 @pytest.mark.parametrize("kuid", HOSTILE)
@@ -257,7 +309,7 @@ def test_who_edits_what_somebody_else_has_changed_is_told(root: Visitor, site: S
     root.open(at("fought-over"))
     site.call("security:updateUser", {"name": "Theirs"}, _id="fought-over")
     root.send(f"{at('fought-over')}/edit", properties='{"name": "Mine"}')
-    assert root.status == 400
+    assert root.status == 422
     assert 'changed "name" meanwhile' in root.text
     assert "Mine" in root.soup.select("textarea[name=properties]")[0].get_text()
     assert site.call("security:getUser", _id="fought-over")["_source"]["name"] == "Theirs"
@@ -270,7 +322,7 @@ def test_properties_that_are_large_have_a_page_of_their_own(root: Visitor, site:
     typed = root.open(f"{at('large')}/properties").filled(f"{at('large')}/edit")["properties"]
     changed = json.loads(typed[0]) | {"name7": "changed"}
     root.send(f"{at('large')}/edit", properties=f"{json.dumps(changed)}}}")
-    assert root.status == 400
+    assert root.status == 422
     assert "not JSON" in root.text
     root.send(f"{at('large')}/edit", properties=json.dumps(changed))
     assert root.path.endswith("done=saved")
@@ -349,7 +401,7 @@ def test_a_new_key_is_shown_once_and_a_deleted_one_opens_nothing(root: Visitor, 
 def test_who_is_deleted_is_named_before(root: Visitor, site: Site) -> None:
     site.person("doomed")
     root.open(f"{at('doomed')}/delete").send(f"{at('doomed')}/delete", typed="domed")
-    assert root.status == 400
+    assert root.status == 422
     assert site.call("security:getUser", _id="doomed")
     root.send(f"{at('doomed')}/delete", typed="doomed")
     assert site.api.call("security:getUser", jwt=site.jwt, _id="doomed").status == 404

@@ -38,6 +38,10 @@ TOO_WIDE = """() => {
         .map(one => one.outerHTML.slice(0, 200))
 }"""
 
+SIDEWAYS = """() => [...document.querySelectorAll(".scroll")]
+    .filter(one => one.checkVisibility() && one.scrollWidth > one.clientWidth)
+    .map(one => one.outerHTML.slice(0, 200))"""
+
 FAULTS = """async options => (await axe.run(options)).violations.map(
     rule => `${rule.id}: ${rule.help}: ${rule.nodes.map(one => one.html).join(" | ")}`
 )"""
@@ -182,12 +186,16 @@ class Screen:
         assert self.troubles == []
 
     def overflows(self) -> list[str]:
-        """Return what makes the page be scrolled sideways, on this screen or a smaller one."""
+        """Return what makes the page be scrolled sideways, on this screen or a smaller one.
+
+        On the smaller one no table is scrolled either.
+        """
         before = self.page.viewport_size
         assert before is not None
         found: list[str] = self.page.evaluate(TOO_WIDE)
         self.page.set_viewport_size({"width": NARROW, "height": before["height"]})
         found += self.page.evaluate(TOO_WIDE)
+        found += self.page.evaluate(SIDEWAYS)
         self.page.set_viewport_size(before)
         return found
 

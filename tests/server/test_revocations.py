@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -30,6 +32,8 @@ BOUND = 1.0
 
 BATCH = 40
 HANDS = 4
+BESIDE = 4
+"""Clients that ask meanwhile, in two parts."""
 
 THINGS = (("logged out", 20), ("disabled", 10), ("fewer rights", 9), ("weaker role", 1))
 """How many revocations of each kind a batch has."""
@@ -221,6 +225,44 @@ def test_two_servers_on_one_file_refuse_at_the_next_request(
             group.share(group.give)
             group.share(group.know_all)
             group.share(lose)
+
+
+def test_late_bodies_of_others_hide_nothing(
+    serve: Serve, administer: Callable[[HttpApi], str]
+) -> None:
+    """REL-04: uvloop reads sockets after its tasks, and so after one has looked for changes."""
+    first, second = serve(started=False), serve(started=False)
+    second.data = first.data
+    for server in (first, second):
+        server.start()
+    with ExitStack() as stack:
+        here, there = (stack.enter_context(closing(HttpApi(one.port))) for one in (first, second))
+        admin = administer(here)
+        threads, stop = stack.enter_context(ThreadPoolExecutor(BESIDE)), threading.Event()
+        stack.callback(stop.set)
+        beside = [threads.submit(ask_in_two_parts, second, stop) for _ in range(BESIDE)]
+        for _ in range(100):
+            token = here.call("auth:createToken", jwt=admin).result["token"]
+            assert there.call("auth:getCurrentUser", jwt=token).status == 200
+            done(here.call("auth:logout", jwt=token))
+            assert there.call("auth:getCurrentUser", jwt=token).status == 401
+        stop.set()
+        assert all(one.result() for one in beside)
+
+
+def ask_in_two_parts(server: ThrowAwayServer, stop: threading.Event) -> int:
+    """Send requests whose body comes after their head; return how many were answered."""
+    body = b'{"token": "none"}'
+    head = b"POST /_checkToken HTTP/1.1\r\nHost: it\r\nContent-Length: %d\r\n\r\n" % len(body)
+    answered = 0
+    with socket.create_connection(("127.0.0.1", server.port)) as peer:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while not stop.is_set():
+            peer.send(head)
+            sleep(0.0002)
+            peer.send(body)
+            answered += bool(peer.recv(65536))
+    return answered
 
 
 def revoke(cluster: Cluster, numbers: dict[Fate, int]) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from ostiary import Call, errors
 from ostiary.calling import Calls, copied
-from ostiary.hashing import HashPool
+from ostiary.hash_pool import HashPool
 from ostiary.strategies import User
 from ostiary.watchdog import Interrupted, Step, Watchdog
 

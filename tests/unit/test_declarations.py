@@ -12,6 +12,8 @@ from ostiary.openapi import document
 from ostiary.openapi_logins import LOGIN, with_logins
 
 PIN = CredentialField("pin", label="PIN", kind="password", secret=True, registration=False)
+MINE = {"beside": ("pin",), "signed_in": True}
+REFUSED = {errors.LoginRefused.id: "token"}
 
 
 def test_a_name_alone_stands_for_a_text_that_is_no_secret() -> None:
@@ -85,7 +87,24 @@ def test_a_page_gets_all_it_needs_to_draw_a_form() -> None:
         "fields": [PIN.to_json()],
         "code": "token",
         "refusals": {"plugin.strategy.missing_user": "resetToken"},
+        "beside": [],
+        "value": None,
+        "signedIn": False,
     }
+
+
+def test_a_page_is_told_beside_what_a_form_stands() -> None:
+    verify = Form(
+        name="verify",
+        action="pin:ask",
+        label="Verify",
+        beside=("badge",),
+        value="name",
+        signed_in=True,
+    )
+    assert fault_of(Strategy(name="pin", fields=("badge",), forms=(verify,))) is None
+    told = verify.to_json()
+    assert (told["beside"], told["value"], told["signedIn"]) == (["badge"], "name", True)
 
 
 def test_the_address_of_a_form_is_known_where_the_pages_are() -> None:
@@ -106,11 +125,19 @@ def test_the_address_of_a_form_is_known_where_the_pages_are() -> None:
         ({"refusals": {errors.LoginRefused.id: "token"}}, "without a code"),
         ({"refusals": {"plugin.pin.lsot": "token"}, "code": "token"}, "no error 'plugin.pin.lsot'"),
         ({"refusals": ("plugin.pin.lost",), "code": "token"}, "a mapping"),
+        ({"beside": "pin"}, "a tuple of fields"),
+        ({"beside": ("card",)}, "no field 'card'"),
+        ({"signed_in": True}, "beside a name alone"),
+        ({**MINE, "code": "token", "refusals": REFUSED}, "not signed in"),
+        ({**MINE, "value": "a-b"}, "cannot name a field"),
+        ({**MINE, "value": "pin", "fields": ("pin",)}, "nothing that is filled in"),
+        ({**MINE, "value": "token", "code": "token"}, "nothing that is filled in"),
+        ({"beside": ("pin",), "value": "name"}, "only who is signed in"),
     ],
 )
 def test_a_form_that_nobody_could_draw_is_refused(declared: Any, told: str) -> None:
     form = Form(**{"name": "lost", "action": "pin:reset", "label": "Lost", **declared})
-    assert told in str(fault_of(Strategy(name="pin", forms=(form,))))
+    assert told in str(fault_of(Strategy(name="pin", fields=(PIN,), forms=(form,))))
 
 
 def test_what_is_no_form_is_refused_and_so_are_two_of_one_name() -> None:

@@ -110,6 +110,9 @@ class New(TypedDict):
     phrase: str
     code: str
 
+class Name(TypedDict):
+    name: str
+
 lost = Controller("lost")
 
 @lost.action()
@@ -118,6 +121,10 @@ async def reset(body: New):
 
 @lost.action(signed_in=True)
 async def mine(body: New):
+    return {}
+
+@lost.action(signed_in=True)
+async def verify(body: Name):
     return {}
 
 @lost.action()
@@ -138,15 +145,27 @@ def ostiary_controllers():
         ("'lost:listed'", "more than a body, or none"),
         ("'lost:reset', fields=('phrase', 'name'), code='code'", "has no 'name'"),
         ("'lost:reset', fields=('phrase',)", "lacks 'code'"),
+        ("'lost:reset', fields=('phrase',), code='code', **MINE", "for everybody"),
+        ("'lost:verify', **MINE", "lacks 'name'"),
+        ("'lost:verify', **MINE, value='badge'", "has no 'badge'"),
     ],
 )
 def test_a_form_that_its_action_could_not_answer_stops_the_start(
     install: Install, form: str, told: str
 ) -> None:
     wrong = ("Strategy(", f"Strategy(forms=(Form(name='lost', label='Lost', action={form}),), ")
-    source = badge().source.replace(*wrong) + FORMS
+    mine = "MINE = {'beside': ('badge',), 'signed_in': True}"
+    source = badge().source.replace(*wrong) + FORMS + mine
     with pytest.raises(PluginError, match=f"form 'lost': .*{told}"):
         install(Package(name="badge", source=source))
+
+
+def test_a_form_may_be_for_who_is_signed_in(install: Install) -> None:
+    form = "name='it', action='lost:verify', label='It', value='name', **MINE"
+    source = badge().source.replace("Strategy(", f"Strategy(forms=(Form({form}),), ")
+    source += FORMS + "MINE = {'beside': ('badge',), 'signed_in': True}"
+    plugins = install(Package(name="badge", source=source))
+    assert [one.name for one in plugins.loaded] == ["badge"]
 
 
 def test_a_wrong_setting_stops_the_start_and_is_named_with_its_table(install: Install) -> None:

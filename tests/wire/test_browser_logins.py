@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from ostiary.settings import Settings
-from ostiary.testing.packages import badge, installed
+from ostiary.testing.door import door
+from ostiary.testing.packages import installed
 from ostiary.testing.wire import Api, HttpApi, Outcome, WebSocketApi
 
 APP, OTHER = "https://app.example/signed-in?tab=1", "http://127.0.0.1:8080/"
@@ -25,60 +26,12 @@ CROSS_SITE = "ostiary.request.cross_site"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 FROM_THE_PROVIDER = {"Sec-Fetch-Site": "cross-site"}
 
-DECLARED = """
-        fields=(
-            "badge",
-            CredentialField("code", registration=False, required=False),
-            CredentialField("phrase", kind="password", registration=False, required=False),
-            CredentialField(
-                "pin", kind="one-time-code", secret=True, registration=False, required=False
-            ),
-        ),
-        redirects=True,
-"""
-
-PROVIDER = """
-import secrets
-pin = (CredentialField("pin", kind="one-time-code", secret=True),)
-if strategy.name == "down":
-    raise errors.LoginRefused(strategy.refusal)
-if strategy.name == "torn":
-    raise RuntimeError("there is no provider")
-if call.state is None:
-    handle = secrets.token_urlsafe(32) if strategy.name == "named" else None
-    location = f"https://door.example/in?for={handle}" if handle else "https://door.example/in"
-    return Redirect(location, state={"way": "out"}, handle=handle)
-code = credentials.get("code") or call.state.get("badge")
-if code == "twice":
-    return Redirect("https://door.example/again", state={"way": "out"})
-if code is None or code == "broken":
-    raise RuntimeError("the provider is not understood")
-if code.endswith("+pin"):
-    return Challenge(pin, question={"for": "the door"}, state={"badge": code[:-4]})
-if "badge" in call.state and credentials.get("pin") != "2468":
-    raise errors.LoginRefused(strategy.refusal)
-async with store.read() as db:
-    kuid = await db.scalar(select(badges.c.kuid).where(badges.c.badge == code))
-if kuid is None:
-    raise errors.LoginRefused(strategy.refusal)
-return Verified(kuid, session=f"sid of {kuid}")
-"""
-
-LINK = """
-@hookimpl
-async def ostiary_link_credentials(strategy, store, kuid, credentials, call, directory):
-    if call.state is None:
-        return Redirect("https://door.example/in", state={"way": "link"})
-    code = credentials.get("code") or call.state.get("badge")
-    if code == "no":
-        raise errors.CredentialsRejected("the provider said no")
-    if code.endswith("+pin"):
-        pin = (CredentialField("pin", kind="one-time-code", secret=True),)
-        return Challenge(pin, state={"badge": code[:-4]})
-    return {"badge": code}
-"""
-
-STRATEGIES = ("door", "named", "down", "torn")
+TOYS = (
+    door(),
+    door("named", handle=True),
+    door("down", verify="raise errors.LoginRefused(strategy.refusal)"),
+    door("torn", verify="raise RuntimeError('there is no provider')"),
+)
 """The last two have a provider that cannot be reached."""
 
 FIRST = {"down": REFUSED, "torn": "plugin.runtime.unexpected_error"}
@@ -94,10 +47,9 @@ def house(
 ) -> Iterator[Any]:
     """A server whose users come from elsewhere; the code that they bring is their badge."""
     folder = tmp_path_factory.mktemp("packages")
-    toys = [badge(name, LINK, DECLARED, verify=PROVIDER) for name in STRATEGIES]
-    with installed(folder, *toys), ExitStack() as stack:
+    with installed(folder, *TOYS), ExitStack() as stack:
         changes = {
-            "plugins__allow": ["local", *STRATEGIES],
+            "plugins__allow": ["local", *(toy.name for toy in TOYS)],
             "security__returnAddresses": [APP, OTHER],
             "security__authToken__maxTTL": "1d",
         }
@@ -625,7 +577,7 @@ def test_what_a_person_has_typed_is_told_to_be_in_a_url(browser: Browser, name: 
 def test_two_redirections_keep_the_way_back(browser: Browser, ann: str) -> None:
     outcome = browser.come_back(browser.leave(), "twice")
     location = urlsplit(outcome.headers["location"])
-    assert location.path == "/again"
+    assert location.path == "/in/again"
     state = parse_qs(location.query)["state"][0]
     assert told(browser.come_back(state, ann), "loginCode")
 
@@ -636,7 +588,7 @@ def test_a_second_factor_is_asked_for_when_the_code_is_handed_in(
     code = browser.code(f"{ann}+pin", expiresIn="1h")
     asked = redeem(over, code, browser.verifier)
     assert asked.status == 202
-    assert asked.result["question"] == {"for": "the door"}
+    assert asked.result["question"] == {"message": "What is the <i>number</i>?"}
     assert asked.result["fields"][0]["name"] == "pin"
     answer = {"challenge": asked.result["challenge"], "pin": "2468"}
     signed = browser.send("POST", "/_login/door", answer)

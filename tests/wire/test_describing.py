@@ -70,6 +70,22 @@ def test_every_setting_is_described_once(settings: dict[str, Any], told: Any) ->
     assert all(one["description"] and one["type"] for one in told["settings"])
 
 
+def test_what_numbers_count_is_told(settings: dict[str, Any]) -> None:
+    """Durations and sizes have a unit, and say in words what they may be; nothing else has one."""
+    units = {
+        "security.authToken.expiresIn": "ms",
+        "server.drain": "ms",
+        "server.maxRequestSize": "B",
+        "security.hashing.memoryCost": "KiB",
+        "server.port": None,
+    }
+    assert {key: settings[key]["unit"] for key in units} == units
+    worded = {
+        key for key, one in settings.items() if one["type"].startswith(("a duration", "a size"))
+    }
+    assert worded == {key for key, one in settings.items() if one["unit"] in ("ms", "B")}
+
+
 def test_no_secret_is_told(told: Any, secretive: Site) -> None:
     """LEAK-05: of the server's settings and of the plugins'."""
     text = json.dumps(told)

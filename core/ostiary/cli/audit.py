@@ -50,7 +50,7 @@ def add_commands(commands: Any) -> None:
 def audit_search(settings: Settings, options: argparse.Namespace) -> None:
     """Print entries of the audit log, the newest last."""
     from ostiary import auditing
-    from ostiary.services.audit_log import Wanted
+    from ostiary.services.audit_filters import Wanted
 
     wanted = Wanted(
         user=options.user,

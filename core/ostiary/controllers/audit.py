@@ -11,7 +11,7 @@ from ostiary.controllers.auth import auth
 from ostiary.controllers.users import security
 from ostiary.request import Request
 from ostiary.services import Services
-from ostiary.services.audit_log import Wanted
+from ostiary.services.audit_filters import Wanted
 
 START, SIZE = 0, 10
 INTEGERS = ("since", "until", "search_after", "newerThan")
@@ -42,8 +42,8 @@ class AuditBody(TypedDict):
     newerThan: NotRequired[
         Annotated[
             int,
-            "Only entries that are newer than the one with this `_id`, the oldest first. Whoever "
-            "goes on from the last one of each page misses none, whoever writes meanwhile.",
+            "Only entries that were written after the one with this `_id`, the oldest first. Whoever "
+            "goes on from the `position` of each answer misses none, whoever writes meanwhile.",
         ]
     ]
 
@@ -60,7 +60,8 @@ async def search_audit_log(
 ) -> dict[str, Any]:
     """Search the audit log, the newest entries first.
 
-    `total` counts up to 10,000, and means so many at least from there on.
+    `total` counts up to 10,000, and means so many at least from there on. `position` is the `_id`
+    up to which the log was looked through: given as `newerThan` it asks for what came after that.
     """
     check_page(services, from_, size)
     asked: dict[str, Any] = {**(body or {})}
@@ -72,10 +73,14 @@ async def search_audit_log(
         raise errors.MutuallyExclusive("body.search_after", "body.newerThan")
     filters: dict[str, Any] = {name: asked.get(name) for name in FILTERS}
     wanted = Wanted(**filters)
-    entries, total = await services.audit_log.search(
+    found = await services.audit_log.search(
         wanted, size=size, start=from_, before=before, after=after
     )
-    return {"hits": [entry.to_json() for entry in entries], "total": total}
+    return {
+        "hits": [entry.to_json() for entry in found.entries],
+        "total": found.total,
+        "position": str(found.position),
+    }
 
 
 @auth.action(

@@ -155,6 +155,9 @@ async def describe_strategies(services: Services) -> list[dict[str, Any]]:
     They come in the order of the setting `pages.strategies`; those that it hides are not `offered`.
     A strategy may have forms for who cannot sign in: actions of its plugin that take what is filled
     in as their body, and perhaps a code, which comes by mail or with the error of a refused login.
+    Those that stand `beside` names are offered where a user's names are shown, for each of such a
+    kind that is not verified, which the member `value` of the body takes; those with `signedIn` are
+    for nobody else.
     """
     await services.strategies.settle()
     return offered(services.strategies, services.strategy_order)
@@ -183,7 +186,7 @@ async def get_current_user(services: Services, request: Request) -> msgspec.Raw:
     signed_in=True,
     strict=True,
     ignored=REWRITTEN,
-    raises=[errors.ForbiddenArgument],
+    raises=[errors.ForbiddenArgument, errors.UserTooLarge],
 )
 async def update_self(services: Services, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """Merge some properties into one's own; profiles are for administrators to give."""

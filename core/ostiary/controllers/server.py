@@ -94,8 +94,9 @@ async def get_config(services: Services) -> dict[str, Any]:
 async def describe_settings(services: Services) -> Mapping[str, Any]:
     """Describe every setting of the server: what it means, its value, and where that was given.
 
-    What is secret is hidden. Of plugins the keys that were given are told, and no values: which of
-    those are secret, they alone know.
+    What is secret is hidden. `unit` is `ms`, `B` or `KiB` where a number is a duration or a size. Of
+    plugins the keys that were given are told, and no values: which of those are secret, they alone
+    know.
     """
     return services.about.settings()
 

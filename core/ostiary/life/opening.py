@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from ostiary.clock import now
 from ostiary.composition import NO_STORES, find_plugins, make_backend, require_stores
-from ostiary.hashing import Argon2Parameters, Hasher, HashPool
+from ostiary.hash_pool import HashPool
+from ostiary.hashing import Argon2Parameters, Hasher
 from ostiary.key_settings import load_master_key
 from ostiary.keys import MasterKey
 from ostiary.plugins import Plugins

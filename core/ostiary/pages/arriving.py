@@ -10,8 +10,9 @@ from ostiary.errors import CATALOGUE, LoginRefused
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.onward import onward
+from ostiary.pages.problems import Refused
 from ostiary.pages.sign_in import offered, step
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Visit
 from ostiary.pages.wording import explained
 from ostiary.request import Answer
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ostiary import errors
 from ostiary.body import decode
 from ostiary.pages.fields import Fields
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.problems import Refused
+from ostiary.pages.visit import Visit
+
+TYPED_UNSEEN = ("password", "one-time-code")
+"""The kinds of fields in which nobody finds again what they have typed."""
 
 Field = dict[str, Any]
 """As ``auth:describeStrategies`` describes it."""
@@ -19,9 +23,31 @@ NAMES = "identifiers"
 ``kind``, which is the name of a field, ``value`` and ``verified`` (docs/plugins.md)."""
 
 
+class Shown(NamedTuple):
+    """A value that credentials show.
+
+    :ivar label: what it is called.
+    :ivar verified: it is a name that is its user's for sure.
+    :ivar place: of a name, among the names that they list; None for what is none.
+    """
+
+    label: str
+    value: Any
+    verified: bool = False
+    place: int | None = None
+
+
 def asked_for(strategy: Mapping[str, Any], what: Literal["login", "registration"]) -> list[Field]:
     """Return the fields of a strategy that are filled in to sign in, or to have credentials."""
     return [field for field in strategy["fields"] if field[what]]
+
+
+def is_secret(field: Mapping[str, Any]) -> bool:
+    """Tell whether what is typed into a field is shown to nobody.
+
+    A password is not, whether its strategy has thought of saying so or not.
+    """
+    return field["secret"] or field["kind"] in TYPED_UNSEEN
 
 
 async def labels(visit: Visit) -> dict[str, str]:
@@ -51,18 +77,25 @@ def names_in(seen: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [one for one in listed if isinstance(one, dict) and {"kind", "value"} <= one.keys()]
 
 
-def shown(strategy: Mapping[str, Any], seen: Mapping[str, Any]) -> list[tuple[str, Any, bool]]:
-    """Return what credentials show: what it is called, the value, and whether it is verified."""
+def is_verified(name: Mapping[str, Any]) -> bool:
+    """Tell whether a name that credentials list is its user's for sure."""
+    return name.get("verified") is True
+
+
+def shown(strategy: Mapping[str, Any], seen: Mapping[str, Any]) -> list[Shown]:
+    """Return what credentials show, their names last."""
     labels = {field["name"]: str(field["label"]) for field in strategy["fields"]}
     names = names_in(seen)
     known = [one["value"] for one in names]
     rows = [
-        (labels.get(name, name), value, False)
+        Shown(labels.get(name, name), value)
         for name, value in seen.items()
         if not names or (name != NAMES and value not in known)
     ]
-    verified = [(one["kind"], one["value"], one.get("verified") is True) for one in names]
-    return rows + [(labels.get(kind, kind), value, sure) for kind, value, sure in verified]
+    return rows + [
+        Shown(labels.get(one["kind"], one["kind"]), one["value"], is_verified(one), place)
+        for place, one in enumerate(names)
+    ]
 
 
 def read_fields(form: Fields, fields: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -16,6 +16,9 @@ from ostiary.request import Connection
 FIELD = "formToken"
 """The hidden field that holds the token of a form."""
 
+HALF = 32
+"""Hexadecimal digits of each half of a token: of the browser, and of the session."""
+
 
 class Forms:
     """Signs what forms carry, and knows again what it has signed.
@@ -33,15 +36,24 @@ class Forms:
         """
         held = self._cookies.forms_of(connection)
         secret = held or secrets.token_urlsafe(32)
-        return self._sign(secret, session), None if held else self._cookies.forms(secret)
+        token = self._sign(secret) + self._sign(f"{secret}.{session or ''}")
+        return token, None if held else self._cookies.forms(secret)
 
-    def is_ours(self, connection: Connection, session: str | None, token: str) -> bool:
-        """Tell whether a form was shown by this server, to this browser, in this session."""
+    def is_ours(self, connection: Connection, token: str) -> bool:
+        """Tell whether a form was shown by this server, to this browser, in whatever session."""
         held = self._cookies.forms_of(connection)
         if held is None or not self._origins.same_origin(connection):
             return False
-        return hmac.compare_digest(self._sign(held, session).encode(), token.encode())
+        return _same(self._sign(held), token[:HALF])
 
-    def _sign(self, secret: str, session: str | None) -> str:
-        bound = f"{secret}.{session or ''}".encode()
-        return hmac.new(self._key, bound, hashlib.sha256).hexdigest()
+    def is_of(self, connection: Connection, session: str | None, token: str) -> bool:
+        """Tell whether a form of ours was shown in this session."""
+        held = self._cookies.forms_of(connection)
+        return _same(self._sign(f"{held}.{session or ''}"), token[HALF:])
+
+    def _sign(self, bound: str) -> str:
+        return hmac.new(self._key, bound.encode(), hashlib.sha256).hexdigest()[:HALF]
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())

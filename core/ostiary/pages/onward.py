@@ -11,7 +11,8 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from msgspec import Struct
 
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.problems import Refused
+from ostiary.pages.visit import Visit
 from ostiary.request import Answer
 from ostiary.services.returning import CHALLENGE
 

@@ -11,9 +11,10 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ostiary.pages.credentials import is_secret
 from ostiary.pages.devices import device
 from ostiary.pages.languages import own_names, said, translations
-from ostiary.pages.quantities import count
+from ostiary.pages.quantities import count, measured
 from ostiary.pages.static import address_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,10 +44,12 @@ def environment(language: str, packages: tuple[str, ...]) -> Environment:
         catalogue.gettext, catalogue.ngettext, newstyle=True
     )
     made.globals |= {"asset": address_of, "languages": own_names()}
+    made.tests["secret"] = is_secret
     made.filters |= {
         "device": partial(device, catalogue.gettext),
         "iso": iso,
         "instant": instant,
+        "measured": measured,
         "moment": moment,
         "number": count,
         "segment": segment,

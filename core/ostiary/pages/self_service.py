@@ -1,7 +1,8 @@
 """Letting users look after themselves: a few rights that a closed server begins without.
 
 Users get what their own account needs, and strangers the forms that strategies declare for who
-cannot sign in. It is given through the API, by who may change roles.
+cannot sign in. Forms for who is signed in are for users, and so is looking after each of several
+credentials. It is given through the API, by who may change roles.
 """
 
 from __future__ import annotations
@@ -63,11 +64,16 @@ async def grant(visit: Visit) -> None:
 
 async def _wanted(visit: Visit) -> dict[str, Actions]:
     """Return the actions that each role has to grant, by controller."""
-    forms: dict[str, list[str]] = {}
+    users: dict[str, list[str]] = {"auth": list(OWN_ACCOUNT)}
+    strangers: dict[str, list[str]] = {}
     for strategy in await visit.strategies():
+        if (each := strategy["each"]) is not None:
+            for one in (each["mine"], each["giveUp"]):
+                users.setdefault(one["controller"], []).append(one["action"])
         for form in strategy["forms"]:
-            forms.setdefault(form["controller"], []).append(form["action"])
-    return {USERS: {"auth": OWN_ACCOUNT}, STRANGERS: forms}
+            role = users if form["signedIn"] else strangers
+            role.setdefault(form["controller"], []).append(form["action"])
+    return {USERS: users, STRANGERS: strangers}
 
 
 def _missing(controllers: Mapping[str, Any], wanted: Actions) -> dict[str, list[str]]:

@@ -12,12 +12,13 @@ from typing import Any
 from ostiary import errors
 from ostiary.dispatch import SETUP_HEADER
 from ostiary.pages import self_service
-from ostiary.pages.account.held import ways
 from ostiary.pages.credentials import asked_for, at_fault, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward
+from ostiary.pages.problems import Refused, status_of
 from ostiary.pages.sign_in import step
-from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.pages.visit import Visit
+from ostiary.pages.ways import ways
 from ostiary.request import Answer
 
 pages = Pages()

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ostiary.pages import strategy_forms
-from ostiary.pages.credentials import asked_for, read_fields
+from ostiary.pages.credentials import TYPED_UNSEEN, asked_for, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward, leave, onward
+from ostiary.pages.problems import Refused, status_of
 from ostiary.pages.steps import CHALLENGE, asked, read_answer
-from ostiary.pages.visit import Refused, Told, Visit, status_of
+from ostiary.pages.visit import Told, Visit
 from ostiary.request import Answer
 
 pages = Pages()
@@ -89,7 +90,7 @@ def _drawn(strategy: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
     """
     fields = asked_for(strategy, "login")
     if strategy["redirects"]:
-        return [], [one for one in fields if one["kind"] in ("password", "one-time-code")]
+        return [], [one for one in fields if one["kind"] in TYPED_UNSEEN]
     return [one for one in fields if one["required"]], [
         one for one in fields if not one["required"]
     ]

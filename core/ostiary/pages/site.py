@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ from ostiary.pages import (
     account,
     arriving,
     console,
+    outlived,
     setup,
     sign_in,
     speaking,
@@ -27,9 +29,10 @@ from ostiary.pages.fields import Fields
 from ostiary.pages.forms import FIELD, Forms
 from ostiary.pages.languages import wanted
 from ostiary.pages.notices import NOTICES
+from ostiary.pages.problems import Refused
 from ostiary.pages.rendering import draw
 from ostiary.pages.theme import Theme
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.visit import Visit
 from ostiary.pages.wording import explained
 from ostiary.request import Answer, Connection, Request
 from ostiary.routes import Routes
@@ -88,12 +91,24 @@ class Site:
         except errors.UrlNotFound:
             return self._problem(visit, MISSING, visit.say("There is no such page."))
         except errors.OstiaryError as error:
-            told = explained(visit, Refused(error.status, error.to_json(), {}))
-            return self._problem(visit, error.status, told)
+            return self._problem(visit, error.status, explained(visit, _refused(error)))
         except Exception as error:  # noqa: BLE001 - as of the dispatcher: nothing may pass
             logger.error("page %s failed: %s", request.id, origin(error))  # noqa: TRY400
             sorry = visit.say("Something went wrong here. The log of the server tells more.")
             return self._problem(visit, FAILED, sorry)
+
+    def explain(
+        self, error: errors.OstiaryError, verb: str, path: bytes, request: Request
+    ) -> Answer:
+        """Return the page that says why a request could not be read.
+
+        Who has sent it is not asked: what its headers say may be as broken as the rest.
+        """
+        visit = self._visit(verb, path, b"", None, request)
+        answer = self._problem(visit, error.status, explained(visit, _refused(error)))
+        if error.retry_after is not None:
+            answer.headers = {**answer.headers, "retry-after": str(error.retry_after)}
+        return answer
 
     def page(self, visit: Visit, template: str, status: int, values: Mapping[str, Any]) -> Answer:
         """Return a page, drawn from a template."""
@@ -112,7 +127,7 @@ class Site:
             "sections": [one for one in self.sections if visit.may_run(one.needs)],
             "notice": None if notice is None else visit.say(notice),
             "form_token": token,
-            "explained": lambda refused: explained(visit, refused),
+            "explained": partial(explained, visit),
             **values,
         }
         drawn = draw(visit.language, self.behind.packages, template, given)
@@ -142,12 +157,11 @@ class Site:
     def _visit(self, verb: str, path: bytes, query: bytes, content: Any, request: Request) -> Visit:
         return Visit(
             self,
-            self.behind.dispatcher,
             request,
             verb=verb,
             path=path.decode("latin-1"),
             query=Fields(_query(query)),
-            form=Fields(content if isinstance(content, dict) else {}),
+            form=Fields(_form(verb, content, request.connection)),
             language=wanted(
                 request.connection.header("accept-language"),
                 self.behind.cookies.language_of(request.connection),
@@ -172,8 +186,11 @@ class Site:
         if visit.token is None and not page.arrival and _comes_from_elsewhere(visit):
             return visit.page("reload.html", here=_address(visit))
         await visit.open()
-        if visit.verb == "POST" and not self._is_ours(visit):
-            return self._problem(visit, FORBIDDEN, self._unheard(visit))
+        if visit.verb == "POST":
+            if not self._is_ours(visit):
+                return self._problem(visit, FORBIDDEN, self._unheard(visit))
+            if not self._forms.is_of(visit.connection, visit.token, visit.form.text(FIELD)):
+                return await self._outlived(visit, page)
         if not page.public and not self._is_for(visit, page):
             if visit.me is None:
                 return visit.redirect(f"/?{urlencode({'then': _then(visit)})}")
@@ -192,8 +209,16 @@ class Site:
 
     def _is_ours(self, visit: Visit) -> bool:
         return visit.connection.sends_form and self._forms.is_ours(
-            visit.connection, visit.token, visit.form.text(FIELD)
+            visit.connection, visit.form.text(FIELD)
         )
+
+    async def _outlived(self, visit: Visit, page: Page) -> Answer:
+        """Have what was typed sent again, once it is clear who sends it: its session is over."""
+        if page.public:
+            return self._problem(visit, FORBIDDEN, self._unheard(visit))
+        if visit.by_htmx:
+            return self._problem(visit, FORBIDDEN, outlived.told(visit))
+        return await outlived.offer(visit)
 
     def _is_for(self, visit: Visit, page: Page) -> bool:
         return visit.me is not None if page.needs is None else visit.may_run(page.needs)
@@ -205,6 +230,17 @@ class Site:
         # It is put into what the script has asked for: the next answer finds its place still there.
         answer.headers = {**HEADERS, "hx-reswap": "innerHTML", "hx-reselect": "[role=alert]"}
         return answer
+
+
+def _refused(error: errors.OstiaryError) -> Refused:
+    """Return an error of our own as one that the server has answered with."""
+    return Refused(error.status, error.to_json(), {})
+
+
+def _form(verb: str, content: Any, connection: Connection) -> dict[str, Any]:
+    """Return the fields of a form: what is only looked at has none, whatever came with it."""
+    sent = verb == "POST" and connection.sends_form and isinstance(content, dict)
+    return content if sent else {}
 
 
 def _query(query: bytes) -> dict[str, Any]:
@@ -238,4 +274,4 @@ def _address(visit: Visit, *, without: str = "") -> str:
 
 def _then(visit: Visit) -> str:
     """Return where to go on after signing in; a form that was sent would have to be sent again."""
-    return visit.path if visit.verb == "GET" else "/-/account"
+    return _address(visit, without="done") if visit.verb == "GET" else "/-/account"

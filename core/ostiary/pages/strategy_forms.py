@@ -1,4 +1,4 @@
-"""The forms that strategies declare for who cannot sign in, each a page of its own.
+"""The forms that strategies declare; those for who cannot sign in are each a page of its own.
 
 A mail leads to one with a code in the fragment; a login may be refused and go on with one. Then the
 code stands in a hidden field of what answers the form, and in no address.
@@ -12,7 +12,8 @@ from typing import Any
 from ostiary.pages.credentials import at_fault, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward, leave, onward
-from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.pages.problems import Refused, status_of
+from ostiary.pages.visit import Told, Visit
 from ostiary.request import Answer
 from ostiary.settings import FORMS
 
@@ -37,20 +38,40 @@ async def send(visit: Visit) -> Answer:
     """Do what a form is for, and sign in whom that signs in."""
     where = onward(visit)
     strategy, form = await _found(visit)
-    code = visit.form.text(CODE).strip()
-    body = read_fields(visit.form, form["fields"])
-    if form["code"] is not None:
-        body[form["code"]] = code
     try:
-        told = await visit.ask(
-            form["controller"], form["action"], body, as_stranger=_strangers(visit, form)
-        )
+        told = await run(visit, form)
     except Refused as refused:
+        code = code_in(visit, form)
         return _page(visit, where, strategy, form, code=code, refused=refused)
-    result = told.result
-    if isinstance(result, dict) and isinstance(result.get("jwt"), str):
-        return await _signed_in(visit, where, strategy, form, result)
+    session = session_in(told)
+    if session is not None:
+        return await _signed_in(visit, where, strategy, form, session)
     return _done(visit, where, form)
+
+
+async def run(visit: Visit, form: Mapping[str, Any], **also: str) -> Told:
+    """Run the action of a form with what was filled in.
+
+    :param also: further members of the body.
+    :raises Refused: the server has refused.
+    """
+    body = {**read_fields(visit.form, form["fields"]), **also}
+    if form["code"] is not None:
+        body[form["code"]] = code_in(visit, form)
+    stranger = _strangers(visit, form)
+    return await visit.ask(form["controller"], form["action"], body, as_stranger=stranger)
+
+
+def code_in(visit: Visit, form: Mapping[str, Any]) -> str:
+    """Return the code that was sent with a form; whoever pastes the whole link means the code."""
+    return visit.form.text(CODE).strip().rpartition(f"#{form['code']}=")[2]
+
+
+def session_in(told: Told) -> Mapping[str, Any] | None:
+    """Return the session that the action of a form has opened; None if it has opened none."""
+    result = told.result
+    opened = isinstance(result, dict) and isinstance(result.get("jwt"), str)
+    return result if opened else None
 
 
 async def led_on(visit: Visit, where: Onward, name: str, refused: Refused) -> Answer | None:
@@ -65,7 +86,16 @@ async def led_on(visit: Visit, where: Onward, name: str, refused: Refused) -> An
 
 def open_to(visit: Visit, strategy: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the forms of a strategy that need no code, and that who looks may send."""
-    return [one for one in strategy["forms"] if one["code"] is None and _may(visit, one)]
+    return [one for one in _public(strategy) if one["code"] is None and _may(visit, one)]
+
+
+def open_beside(visit: Visit, strategy: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return the forms for a name of some kind, not verified yet, that who is signed in may send."""
+    return [one for one in strategy["forms"] if kind in one["beside"] and _may(visit, one)]
+
+
+def _public(strategy: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in strategy["forms"] if not one["signedIn"]]
 
 
 def _may(visit: Visit, form: Mapping[str, Any]) -> bool:
@@ -74,7 +104,7 @@ def _may(visit: Visit, form: Mapping[str, Any]) -> bool:
 
 
 def _strangers(visit: Visit, form: Mapping[str, Any]) -> bool:
-    return visit.stranger_may(form["controller"], form["action"])
+    return not form["signedIn"] and visit.stranger_may(form["controller"], form["action"])
 
 
 async def _found(visit: Visit) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -83,7 +113,7 @@ async def _found(visit: Visit) -> tuple[dict[str, Any], dict[str, Any]]:
     :raises Refused: there is none, or who looks may not send it.
     """
     for strategy in await visit.strategies():
-        for form in strategy["forms"]:
+        for form in _public(strategy):
             if (strategy["name"], form["name"]) == (visit.values["strategy"], visit.values["form"]):
                 if _may(visit, form):
                     return strategy, form

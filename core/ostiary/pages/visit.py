@@ -1,59 +1,27 @@
-"""One request of a page, and the way of the page to the server: that of any client.
-
-A page has no power of its own. What it shows or does it asks of the dispatcher, in the name of who
-looks at it, by the actions of the API and with the rights, the limits and the audit log of all.
-"""
+"""One request of a page: who looks at it, what they may do, and what is answered."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ostiary import errors
-from ostiary.dispatch import Dispatcher
+from ostiary.pages.client import Client
 from ostiary.pages.fields import Fields
 from ostiary.pages.languages import said
-from ostiary.request import Answer, Connection, Request
+from ostiary.pages.problems import Refused
+from ostiary.request import Answer, Request
 
 if TYPE_CHECKING:
     from ostiary.pages.site import Site
     from ostiary.services.accounts import Account
 
 DECODER = msgspec.json.Decoder()
-OK, FORBIDDEN = 200, 403
+FORBIDDEN = 403
 ENDED = "security.token."
 """How the ids of errors begin that say that a session is over."""
-
-
-class Refused(Exception):
-    """The server has refused what a page has asked for.
-
-    :ivar id: of the error, such as ``security.rights.forbidden``.
-    :ivar props: what fills the message.
-    :ivar error: the whole, as clients get it.
-    """
-
-    def __init__(self, status: int, error: Mapping[str, Any], headers: Mapping[str, str]) -> None:
-        super().__init__(error.get("id"))
-        self.status, self.error, self.headers = status, error, headers
-        self.id = str(error.get("id") or "")
-        self.message = str(error.get("message") or "")
-        self.props: tuple[Any, ...] = tuple(error.get("props") or ())
-
-
-class Failure(Protocol):
-    """What has kept something from being done."""
-
-    @property
-    def status(self) -> int:
-        """What the page is answered with that says so."""
-
-
-def status_of(problem: Failure | None) -> int:
-    """Return what a page is answered with: that of what has gone wrong, if anything has."""
-    return OK if problem is None else problem.status
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -64,8 +32,7 @@ class Told(msgspec.Struct, frozen=True):
 
     status: int
     result: Any
-    headers: Mapping[str, str]
-    signed_in: bool = False
+    signed_in: bool
 
 
 class Visit:
@@ -83,7 +50,6 @@ class Visit:
     def __init__(
         self,
         site: Site,
-        dispatcher: Dispatcher,
         request: Request,
         *,
         verb: str,
@@ -95,12 +61,11 @@ class Visit:
     ) -> None:
         self.site, self.verb, self.path = site, verb, path
         self.query, self.form, self.language, self.token = query, form, language, token
-        self.connection, self.id = request.connection, request.id
+        self.connection = request.connection
         self.values: Mapping[str, str] = {}
         self.me: dict[str, Any] | None = None
         self.cookies: list[str] = []
-        self._dispatcher = dispatcher
-        self._inner = _as_client(site, request.connection)
+        self._client = Client(site.behind, request.connection, request.id)
         self._account: Account | None = None
         self._stranger: Account | None = None
         self._strategies: list[dict[str, Any]] | None = None
@@ -109,6 +74,11 @@ class Visit:
     def by_htmx(self) -> bool:
         """A script of the page asks, for a part of it."""
         return self.connection.header("hx-request") == "true"
+
+    @property
+    def fields(self) -> Fields:
+        """What the form says that was sent; of a page that is looked at, the query."""
+        return self.form if self.verb == "POST" else self.query
 
     @property
     def called(self) -> str:
@@ -129,9 +99,7 @@ class Visit:
                 else:
                     self.me = {}
         try:
-            self._account = await self._dispatcher.account_of(
-                self._request("", "", {}, None, self.token)
-            )
+            self._account = await self._client.account_of(self.token)
         except errors.TokenInvalid:
             # It has ended just now.
             self.forget()
@@ -143,7 +111,7 @@ class Visit:
     async def _nobody(self) -> Account | None:
         """Return who has not signed in; None if such are not answered, and somebody has."""
         try:
-            return await self._dispatcher.account_of(self._request("", "", {}, None, None))
+            return await self._client.account_of(None)
         except errors.Failsafe:
             if self._account is None:
                 raise
@@ -166,15 +134,11 @@ class Visit:
 
     def may(self, controller: str, action: str, **args: Any) -> bool:
         """Tell whether who looks has the right to an action."""
-        account = self._account
-        return account is not None and account.rights.allow(
-            self._request(controller, action, args, None, self.token)
-        )
+        return self._client.allows(self._account, controller, action, args, self.token)
 
     def stranger_may(self, controller: str, action: str) -> bool:
         """Tell the same of who has not signed in."""
-        account, request = self._stranger, self._request(controller, action, {}, None, None)
-        return account is not None and account.rights.allow(request)
+        return self._client.allows(self._stranger, controller, action, {}, None)
 
     def may_run(self, name: str) -> bool:
         """Tell the same of an action as it is written: ``security:searchUsers``.
@@ -209,13 +173,12 @@ class Visit:
         """
         given = {name: value for name, value in args.items() if value is not None}
         jwt = None if as_stranger else self.token
-        request = self._with(also, self._request(controller, action, given, body, jwt))
-        answer = await self._dispatcher.answer(request)
-        kept = self._keep(answer.cookies)
+        answer = await self._client.answer(controller, action, given, body, jwt, also or {})
+        signed_in = self._keep(answer.cookies)
         told = DECODER.decode(answer.body)
         if told["error"] is not None:
             raise Refused(answer.status, told["error"], answer.headers)
-        return Told(answer.status, told["result"], answer.headers, kept)
+        return Told(answer.status, told["result"], signed_in)
 
     async def strategies(self) -> list[dict[str, Any]]:
         """Return the strategies that are installed, as ``auth:describeStrategies`` describes them.
@@ -244,19 +207,6 @@ class Visit:
             path += f"{'&' if '?' in path else '?'}done={done}"
         return self.site.redirect(self, path)
 
-    def _request(
-        self, controller: str, action: str, args: dict[str, Any], body: Any, jwt: str | None
-    ) -> Request:
-        return Request(controller, action, args, body, jwt, self._inner, self.id)
-
-    def _with(self, also: Mapping[bytes, bytes] | None, request: Request) -> Request:
-        """Return a request with further headers."""
-        if also:
-            inner = self._inner
-            headers = {**inner.headers, **also}
-            request.connection = msgspec.structs.replace(inner, headers=headers)
-        return request
-
     def _keep(self, cookies: tuple[str, ...]) -> bool:
         """Have the browser keep cookies; tell whether that of a session is among them."""
         self.cookies.extend(cookies)
@@ -264,19 +214,3 @@ class Visit:
         if tokens:
             self.token = tokens[-1]
         return bool(tokens)
-
-
-def _as_client(site: Site, connection: Connection) -> Connection:
-    """Return the connection as the API sees it: the token comes beside it, not in a cookie.
-
-    Whose page has sent a form was looked at before; to the API it is no form.
-    """
-    headers = {
-        name: value
-        for name, value in connection.headers.items()
-        if name not in (b"content-type", b"cookie", b"origin")
-    }
-    cookie = site.behind.cookies.without_session(connection.header("cookie") or "")
-    if cookie:
-        headers[b"cookie"] = cookie.encode("latin-1")
-    return msgspec.structs.replace(connection, headers=headers)

@@ -8,13 +8,21 @@ from typing import Any
 
 from ostiary.errors import CATALOGUE
 from ostiary.pages.languages import mark
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.problems import Mistaken, Problem, Refused
+from ostiary.pages.visit import Visit
 
 TOO_MANY, MINUTE = 429, 60
 
 WORDS = {
     "api.process.too_many_requests": mark("Too many requests at once. Try again in a moment."),
     "api.process.overloaded": mark("The server has too much to do. Try again in a moment."),
+    "network.http.request_too_large": mark(
+        "That is more than this server takes at once. Go back and send less."
+    ),
+    **dict.fromkeys(
+        ("network.http.body_parse_failed", "ostiary.request.unacceptable_text"),
+        mark("What was sent cannot be read. Go back, reload the page and try again."),
+    ),
     "ostiary.storage.unavailable": mark("The database is not there at the moment. Try again soon."),
     "ostiary.login.flow_over": mark("That took too long, or was begun elsewhere. Begin again."),
     "ostiary.plugin.logins_closed": mark(
@@ -51,8 +59,15 @@ WORDS = {
 SENTENCES = re.compile(r"(?<=[.!?]) ")
 
 
-def explained(visit: Visit, refused: Refused) -> str:
-    """Return what to tell a person of an error.
+def explained(visit: Visit, problem: Problem) -> str:
+    """Return what to tell a person of what has kept something from being done."""
+    if isinstance(problem, Mistaken):
+        return visit.say(problem.text, *problem.values)
+    return _refusal(visit, problem)
+
+
+def _refusal(visit: Visit, refused: Refused) -> str:
+    """Return what to tell of an error.
 
     What it says beyond its declaration, such as what an operator has written, is told as it is where
     no catalogue has it.

@@ -11,6 +11,7 @@ from ostiary import errors
 from ostiary.events import UserProfilesChanged
 from ostiary.services.changes import Changes, take_turn
 from ostiary.services.events import Events
+from ostiary.services.history import changed_at
 from ostiary.services.user_rows import overwrite_user, read_users
 from ostiary.storage import Store
 
@@ -51,8 +52,10 @@ class Assignments:
             if not found or await self._changes.since(db, since, ("user", kuid)):
                 return None
             await self._changes.record(db, "user", kuid)
-            new = replace(found[0], profile_ids=profile_ids, updater=kuid, updated_at=self._clock())
-            await overwrite_user(db, found[0], new)
+            (old,) = found
+            at = changed_at(old, self._clock())
+            new = replace(old, profile_ids=profile_ids, updater=kuid, updated_at=at)
+            await overwrite_user(db, old, new)
             told = UserProfilesChanged(kuid=kuid, profiles=profile_ids, strategy=strategy)
             await self._events.record(db, told)
             return await self._changes.last(db)

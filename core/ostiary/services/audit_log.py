@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import Select, func, select
 
+from ostiary.services.audit_filters import SEQUENCE, Part, Wanted
+from ostiary.services.audit_lookups import count_all, look_up, look_up_older, page_of
 from ostiary.services.batches import Batch, remove
-from ostiary.services.counting import count
 from ostiary.services.lifetimes import ENDLESS
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import audit
@@ -24,6 +25,9 @@ COUNTED = 10_000
 """Entries are counted so far, and no further: of millions nobody wants the number at each page."""
 MARGIN = 600_000
 """The clock of the database may be slow, and it is its own by which it keeps rows for a day."""
+
+
+LAST = select(func.max(audit.c.sequence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,49 +62,16 @@ class Entry:
         return {"_id": str(self.sequence), "_source": told}
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
-    """Which entries; None is whichever.
+class Found(Struct, frozen=True):
+    """What a search has found.
 
-    :ivar user: who did it, or whom or what it was done to.
-    :ivar since: from this instant on, in ms; ``until`` is before it.
-    :ivar accounts: also the entries about logins that named these accounts.
+    :ivar total: how many there are, up to ``COUNTED``.
+    :ivar position: the number up to which the log was looked through.
     """
 
-    event: str | None = None
-    events: Sequence[str] = ()
-    user: str | None = None
-    author: str | None = None
-    about: str | None = None
-    strategy: str | None = None
-    address: str | None = None
-    since: int | None = None
-    until: int | None = None
-    accounts: Sequence[bytes] = ()
-
-    def condition(self, after: int = 0) -> ColumnElement[bool]:
-        """Return what is true of these entries.
-
-        :param after: only those with greater numbers. It is said once: of two bounds SQLite
-            begins at the first.
-        """
-        found = audit.c.sequence > after
-        for name in ("event", "author", "about", "strategy", "address"):
-            if (value := getattr(self, name)) is not None:
-                found &= audit.c[name] == value
-        if self.events:
-            found &= audit.c.event.in_(self.events)
-        whose = []
-        if self.user is not None:
-            whose += [audit.c.author == self.user, audit.c.about == self.user]
-        if self.accounts:
-            whose.append(audit.c.account.in_(self.accounts))
-        if whose:
-            found &= or_(*whose)
-        if self.since is not None:
-            found &= audit.c.at >= self.since
-        if self.until is not None:
-            found &= audit.c.at < self.until
-        return found
+    entries: list[Entry]
+    total: int
+    position: int
 
 
 class AuditLog:
@@ -120,36 +91,36 @@ class AuditLog:
         start: int = 0,
         before: int | None = None,
         after: int | None = None,
-    ) -> tuple[list[Entry], int]:
-        """Return a page of entries, the newest first, and how many there are, up to ``COUNTED``.
+    ) -> Found:
+        """Return a page of entries, the newest first, and how many there are.
 
         :param start: how many to pass over.
         :param before: begin with the entry before the one of this number.
         :param after: those that are newer than the one of this number, the oldest first: rows
             become visible in the order of their numbers (``Events.record``), so whoever goes on
-            from the last one that was seen misses none. They are counted from there.
+            from ``position`` misses none. They are counted from there.
         """
-        condition = wanted.condition(after or 0)
-        order = audit.c.sequence.desc() if after is None else audit.c.sequence.asc()
-        page = select(audit).where(condition).order_by(order)
-        if before is not None:
-            page = page.where(audit.c.sequence < before)
+        parts = wanted.parts(after)
 
-        async def work(db: Database) -> tuple[list[Entry], int]:
-            rows: Sequence[Any] = (await db.execute(page.offset(start).limit(size))).all()
-            found = [Entry(*row) for row in rows]
+        async def work(db: Database) -> Found:
+            last = await db.scalar(LAST) or 0
+            every = [await look_up(db, part) for part in parts]
+            shown = every if before is None else await look_up_older(db, parts, before)
+            found = [Entry(*row) for row in await page_of(db, shown, start=start, size=size)]
             if before is None and len(found) < size and (found or not start):
                 # They end here: a needle is not looked for twice.
-                return found, start + len(found)
-            return found, await count(db, audit, condition, COUNTED)
+                total = start + len(found)
+            else:
+                total = await count_all(db, every, COUNTED)
+            return Found(found, total, _position(found, size, last, after))
 
         # Whoever looks for a needle has nobody else wait for it.
         return await self._store.search(work)
 
-    async def read(self, wanted: Wanted, *, after: int = 0) -> AsyncIterator[Entry]:
+    async def read(self, *, since: int | None = None, after: int = 0) -> AsyncIterator[Entry]:
         """Yield every entry, the oldest first, from the one after a number on."""
         every = select(audit).order_by(audit.c.sequence).limit(PAGE)
-        while page := await self._page(every.where(wanted.condition(after))):
+        while page := await self._read(every, Part(Wanted(since=since), after=after)):
             for entry in page:
                 yield entry
             after = page[-1].sequence
@@ -161,7 +132,14 @@ class AuditLog:
         old = audit.c.at < self._clock() - self._retention - MARGIN
         return await remove(self._store, audit, old, audit.c.at, batch)
 
-    async def _page(self, wanted: Select[Any]) -> list[Entry]:
+    async def _read(self, every: Select[Any], part: Part) -> list[Entry]:
         async with self._store.read() as db:
-            rows: Sequence[Any] = (await db.execute(wanted)).all()
+            rows: Sequence[Any] = (await db.execute(every.where(part.where(SEQUENCE)))).all()
             return [Entry(*row) for row in rows]
+
+
+def _position(found: Sequence[Entry], size: int, last: int, after: int | None) -> int:
+    """Return from where on nothing was looked at."""
+    if after is None or len(found) < size:
+        return max(last, after or 0)
+    return found[-1].sequence if found else after

@@ -37,6 +37,17 @@ def history(document: Recorded) -> dict[str, Any]:
     }
 
 
+def changed_at(old: Recorded | None, now: int) -> int:
+    """Return when a document is changed that is changed now, in ms.
+
+    It is later than its last change even where the clock has not moved on, or was put back: who
+    has read one state of a document tells it from all that come after.
+
+    :param old: the document as it was; None if there was none.
+    """
+    return now if old is None else max(now, _last_change(old) + 1)
+
+
 def check_unchanged(id: str, document: Recorded | None, since: int | None) -> None:
     """Refuse to write over what others have changed, or removed, since somebody read it.
 
@@ -45,5 +56,9 @@ def check_unchanged(id: str, document: Recorded | None, since: int | None) -> No
     """
     if since is None:
         return
-    if document is None or since != (document.updated_at or document.created_at):
+    if document is None or since != _last_change(document):
         raise errors.ChangedMeanwhile(id)
+
+
+def _last_change(document: Recorded) -> int:
+    return document.updated_at or document.created_at or 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import case, delete, func, insert, select, update
 
 from ostiary import errors
 from ostiary.events import ProfileChanged, ProfileDeleted
@@ -22,7 +22,7 @@ from ostiary.services.definitions import (
 from ostiary.services.events import Events
 from ostiary.services.existence import first_missing, rows_with
 from ostiary.services.grants import changing_rights, check_within, grants_of
-from ostiary.services.history import check_unchanged, history
+from ostiary.services.history import changed_at, check_unchanged, history
 from ostiary.services.kuid import check_id
 from ostiary.services.places import check_places
 from ostiary.services.rights import ANONYMOUS, BASE
@@ -134,6 +134,7 @@ class Profiles:
             old = await find_profile(db, id)
             check_unchanged(id, old, since)
             await check_former(db, by, old)
+            profile = replace(profile, created_at=changed_at(old, profile.created_at))
             await _write(db, profile, by, strict=strict)
             await self._events.record(db, ProfileChanged(id=id))
         return profile
@@ -158,7 +159,7 @@ class Profiles:
             check_unchanged(id, old, since)
             await check_former(db, by, old)
             new = self._read(id, {**old.body(), **body}, by)
-            author, made, now = old.author, old.created_at, self._clock()
+            author, made, now = old.author, old.created_at, changed_at(old, self._clock())
             profile = replace(
                 new, author=author, created_at=made, updater=new.author, updated_at=now
             )
@@ -262,7 +263,10 @@ async def _take_off(db: Database, id: str, updater: str | None, now: int) -> Non
     )
     holders = select(user_profiles.c.kuid).where(held)
     changed = update(users).where(users.c.kuid.in_(holders))
-    await db.execute(changed.values(updater=updater, updated_at=now))
+    # As ``changed_at`` has it.
+    last = func.coalesce(users.c.updated_at, users.c.created_at)
+    at = case((last >= now, last + 1), else_=now)
+    await db.execute(changed.values(updater=updater, updated_at=at))
     bare = update(user_profiles).where(held, ~others.correlate(user_profiles).exists())
     await db.execute(bare.values(profile_id=ANONYMOUS))
     await db.execute(delete(user_profiles).where(held))

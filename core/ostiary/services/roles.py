@@ -16,7 +16,7 @@ from ostiary.services.definitions import check_size, read_content, read_controll
 from ostiary.services.events import Events
 from ostiary.services.existence import first_missing, rows_with
 from ostiary.services.grants import changing_rights, check_within
-from ostiary.services.history import check_unchanged, history
+from ostiary.services.history import changed_at, check_unchanged, history
 from ostiary.services.kuid import check_id
 from ostiary.services.native import Names
 from ostiary.services.rights import BASE, Controllers, Grant
@@ -126,6 +126,7 @@ class Roles:
             old = await find_role(db, id)
             check_unchanged(id, old, since)
             check_former(by, old)
+            role = replace(role, created_at=changed_at(old, role.created_at))
             await write_role(db, role)
             await self._events.record(db, RoleChanged(id=id))
         return role
@@ -150,7 +151,7 @@ class Roles:
                 raise errors.DocumentNotFound(id, "kuzzle", ROLES)
             check_unchanged(id, old, since)
             check_former(by, old)
-            author, made, now = old.author, old.created_at, self._clock()
+            author, made, now = old.author, old.created_at, changed_at(old, self._clock())
             role = replace(new, author=author, created_at=made, updater=new.author, updated_at=now)
             await write_role(db, role)
             await self._events.record(db, RoleChanged(id=id))

@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, select
+from msgspec.structs import replace
+from sqlalchemy import ColumnElement, true
 
 from ostiary.plugins import Strategies
 from ostiary.services.account_hashes import AccountHashes
 from ostiary.services.accounts import Account
+from ostiary.services.audit_filters import Part, Wanted
 from ostiary.services.audit_log import Entry
+from ostiary.services.audit_lookups import look_up, look_up_older, page_of
 from ostiary.storage import Database, Store
 from ostiary.storage.tables import audit
 
@@ -71,34 +74,36 @@ class SignIns:
         :param before: begin with the one before the one of this number.
         """
         counted = await self._hashes.of(account)
-        mine = audit.c.about == account.kuid
-        here = audit.c.at >= (account.user.created_at or 0)
-        newest = audit.c.sequence.desc()
-        oldest = select(audit.c.sequence).where(mine, here)
-        oldest = oldest.order_by(newest).offset(LOOKED_THROUGH).limit(1)
-        naming = select(audit.c.sequence, audit.c.strategy, audit.c.details)
-        naming = naming.where(mine, here, audit.c.event.in_(NAMING)).order_by(newest)
-        if before is not None:
-            here &= audit.c.sequence < before
+        since, whose = account.user.created_at or 0, (("about", account.kuid),)
 
         async def work(db: Database) -> list[Entry]:
-            least: int = await db.scalar(oldest) or 0
-            named = (await db.execute(naming.where(audit.c.sequence > least))).all()
-            since = self._named_since(named, least)
-            nobodys = (
-                audit.c.account.in_(one.hashes)
-                & audit.c.about.is_(None)
-                & (audit.c.sequence > since(one.strategy))
-                for one in counted
-            )
+            mine = await look_up(db, Part(Wanted(since=since), whose))
+            oldest: Any = (await db.execute(mine.query().offset(LOOKED_THROUGH).limit(1))).first()
+            start, least = (since, 0) if oldest is None else (oldest.at, oldest.sequence)
+            naming = await look_up(db, Part(Wanted(since=start, events=NAMING), whose))
+            named = [
+                row for row in (await db.execute(naming.query())).all() if row.sequence > least
+            ]
+            theirs = self._named_since(named, least)
+            shown = Wanted(since=since, events=tuple(OUTCOMES))
+            sought: list[tuple[Part, ColumnElement[bool]]] = [(Part(shown, whose), true())]
             # Each finds its rows by an index, as all together would not.
-            each = [_newest(which & here, size) for which in (mine, *nobodys)]
-            rows: list[Any] = [row for some in each for row in (await db.execute(some)).all()]
-            return [Entry(*row) for row in rows]
+            for one in counted:
+                after = audit.c.sequence + 0 > theirs(one.strategy)
+                nobodys = audit.c.about.concat("").is_(None) & after
+                sought += [(Part(shown, (("account", hash),)), nobodys) for hash in one.hashes]
+            parts = [part for part, _ in sought]
+            if before is None:
+                lookups = [await look_up(db, part) for part in parts]
+            else:
+                lookups = await look_up_older(db, parts, before)
+            lookups = [
+                replace(one, which=one.which & also)
+                for one, (_, also) in zip(lookups, sought, strict=bool(lookups))
+            ]
+            return [Entry(*row) for row in await page_of(db, lookups, size=size)]
 
-        found = await self._store.search(work)
-        found.sort(key=lambda entry: -entry.sequence)
-        return [_shown(entry) for entry in found[:size]]
+        return [_shown(entry) for entry in await self._store.search(work)]
 
     def _named_since(self, rows: Sequence[Any], least: int) -> Callable[[str], int]:
         """Return after which number of the log the names of a strategy's accounts are the user's.
@@ -120,11 +125,6 @@ class SignIns:
         return frozenset(
             one.name for one in self._strategies.find(strategy).described if one.secret
         )
-
-
-def _newest(which: ColumnElement[bool], size: int) -> Any:
-    shown = audit.c.event.in_(OUTCOMES)
-    return select(audit).where(which, shown).order_by(audit.c.sequence.desc()).limit(size)
 
 
 def _shown(entry: Entry) -> SignIn:

@@ -13,6 +13,7 @@ from ostiary.services.access import end_sessions
 from ostiary.services.changes import Changes
 from ostiary.services.events import Events
 from ostiary.services.grants import check_reach
+from ostiary.services.history import changed_at
 from ostiary.services.user_rows import (
     DISABLED,
     ENABLED,
@@ -61,7 +62,8 @@ class Statuses:
             await check_reach(db, by, kuid, old.profile_ids)
             if status == DISABLED:
                 await keep_an_administrator(db, old)
-            new = replace(old, status=status, updater=updater, updated_at=self._clock())
+            at = changed_at(old, self._clock())
+            new = replace(old, status=status, updater=updater, updated_at=at)
             await overwrite_user(db, old, new)
             # Also those that were being made while the user was disabled.
             await end_sessions(db, kuid)

@@ -25,7 +25,7 @@ from ostiary.services.access import end_access
 from ostiary.services.changes import Changes
 from ostiary.services.events import Events
 from ostiary.services.grants import check_reach
-from ostiary.services.history import check_unchanged
+from ostiary.services.history import changed_at, check_unchanged
 from ostiary.services.journal import Journal
 from ostiary.services.kuid import check_kuid, make_kuid
 from ostiary.services.profiles import check_known
@@ -166,7 +166,7 @@ class Users:
                 profile_ids=old.profile_ids if profile_ids is None else tuple(profile_ids),
                 content={**kept, **content},
                 updater=updater,
-                updated_at=self._clock(),
+                updated_at=changed_at(old, self._clock()),
             )
             await _check_profiles(db, by, old, new)
             await self._overwrite(db, old, new)
@@ -191,7 +191,7 @@ class Users:
                 profile_ids=tuple(profile_ids),
                 content=content,
                 author=author,
-                created_at=self._clock(),
+                created_at=changed_at(old, self._clock()),
                 updater=None,
                 updated_at=None,
             )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from ostiary.settings.declaring import declarations
 from ostiary.settings.in_force import origins_in, tell, tell_of_plugins
@@ -131,8 +132,8 @@ def load(
     table = default | written | from_environment(environment, known) | from_command_line(overrides)
     everything = tuple(described.key for described in known)
     settings = read_section(table, Settings, Place("", everything=everything))
-    if file is not None:
-        settings = replace(settings, warnings=_warnings(file, written, known))
+    warnings = () if file is None else _warnings(file, written, known)
+    settings = replace(settings, warnings=(*warnings, *_warnings_of_pages(settings)))
     settings = replace(settings, failsafe=failsafe, origins=origins_in(table, Settings))
     return _opened(settings, table) if dev else settings
 
@@ -165,8 +166,6 @@ def _loopback(host: str) -> bool:
 
 
 def _host_of(url: str) -> str:
-    from urllib.parse import urlsplit
-
     return urlsplit(url).hostname or ""
 
 
@@ -198,6 +197,17 @@ def _warnings(file: Path, written: Table, known: tuple[Described, ...]) -> tuple
     if not secret:
         return ()
     return (f"{file} holds secrets ({', '.join(secret)}) and others can read it: chmod 600",)
+
+
+def _warnings_of_pages(settings: Settings) -> tuple[str, ...]:
+    """Warn of pages whose links would lead to somebody else."""
+    if not settings.serves_pages or not urlsplit(settings.server.public_url or "").path:
+        return ()
+    warning = (
+        "server.publicUrl has a path, and pages are at the root of a host alone: "
+        "give the server a name of its own, or set pages.enabled = false"
+    )
+    return (warning,)
 
 
 def _secrets(described: Described, table: Any) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 Mask = Callable[[Any], Any]
 
@@ -21,6 +21,16 @@ class Kind:
 
     read: Callable[[Any], Any]
     wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a number counts.
+
+    :param symbol: milliseconds, bytes, or 1024 bytes each.
+    """
+
+    symbol: Literal["ms", "B", "KiB"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,11 @@ class Declared:
     def kind(self) -> Kind | None:
         """How it is read, when not by its type alone."""
         return next((note for note in self.notes if isinstance(note, Kind)), None)
+
+    @property
+    def unit(self) -> str | None:
+        """What its number counts, as a symbol; None if it is none, or counts things."""
+        return next((note.symbol for note in self.notes if isinstance(note, Unit)), None)
 
     @property
     def section(self) -> bool:

@@ -46,6 +46,7 @@ def tell(
             "key": described.key,
             "type": wanted(described.declared),
             "description": described.declared.doc,
+            "unit": described.declared.unit,
             "default": _plain(described.default),
             "value": _value(described, masked),
             "secret": described.declared.masked is not None or described.declared.confidential,

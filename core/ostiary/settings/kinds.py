@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from ostiary.database_urls import alternatives
 from ostiary.durations import ENDLESS, duration
-from ostiary.settings.declaring import Kind
+from ostiary.settings.declaring import Kind, Unit
 
 EVERY_ORIGIN = "*"
 
@@ -49,7 +49,9 @@ def origins(value: Any) -> tuple[str, ...]:
         plain = f"{parts.scheme}://{parts.netloc}"
         default = _DEFAULT_PORTS.get(parts.scheme, parts.port)
         # A browser sends no default port, no capital and no path: such an origin would never match.
-        if origin != plain.lower() or "@" in origin or not parts.hostname or parts.port == default:
+        # Nor does it send a letter beyond ASCII (RFC 6454, 6.2).
+        as_sent = origin == plain.lower() and origin.isascii()
+        if not as_sent or "@" in origin or not parts.hostname or parts.port == default:
             raise ValueError("not an origin")
     return tuple(listed)
 
@@ -67,6 +69,9 @@ def web_url(value: Any) -> str:
     parts = urlsplit(text)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
         raise ValueError("not a web address")
+    # Browsers tell where a page comes from in ASCII alone: no form of such a page would be heard.
+    if not text.isascii():
+        raise ValueError("not as browsers write it")
     if parts.query or parts.fragment or (parts.port is None and parts.netloc.endswith(":")):
         raise ValueError("more than a web address")
     return text.rstrip("/")
@@ -159,9 +164,11 @@ def _text(value: Any) -> str:
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
-Lifetime = Annotated[int, Kind(duration, 'a duration such as "2h" or 7200000, or -1 for no end')]
-Span = Annotated[int, Kind(span, 'a duration such as "1s", 1000 or 0')]
-Size = Annotated[int, Kind(size, 'a size such as "1MB" or 1048576')]
+Lifetime = Annotated[
+    int, Kind(duration, 'a duration such as "2h" or 7200000, or -1 for no end'), Unit("ms")
+]
+Span = Annotated[int, Kind(span, 'a duration such as "1s", 1000 or 0'), Unit("ms")]
+Size = Annotated[int, Kind(size, 'a size such as "1MB" or 1048576'), Unit("B")]
 Origins = Annotated[
     tuple[str, ...],
     Kind(origins, '"*", or a list of origins such as "https://app.example.com", as browsers send'),
@@ -177,7 +184,12 @@ ReturnAddresses = Annotated[
         "machine; no fragment, no wildcard",
     ),
 ]
-WebUrl = Annotated[str | None, Kind(web_url, 'a URL such as "https://login.example.com"')]
+WebUrl = Annotated[
+    str | None,
+    Kind(
+        web_url, 'a URL such as "https://login.example.com", in ASCII as browsers send it (xn--…)'
+    ),
+]
 NodeName = Annotated[
     str | None, Kind(node_name, "up to 128 letters, digits and signs of ASCII, on one line")
 ]

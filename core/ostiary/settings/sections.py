@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from ostiary.settings.declaring import Kind, setting
+from ostiary.settings.declaring import Kind, Unit, setting
 from ostiary.settings.kinds import (
     Count,
     DatabaseUrl,
@@ -148,7 +148,7 @@ class Hashing:
     ] = "owasp"
     time_cost: Annotated[int, Meta(ge=0), "Passes over the memory; 0 is as the profile says."] = 0
     memory_cost: Annotated[
-        int, Meta(ge=0), "Memory of one hash, in KiB; 0 is as the profile says."
+        int, Meta(ge=0), Unit("KiB"), "Memory of one hash, in KiB; 0 is as the profile says."
     ] = 0
     parallelism: Annotated[int, Meta(ge=0), "Lanes of one hash; 0 is as the profile says."] = 0
     threads: Annotated[int, Meta(ge=0, le=256), "Hashes made at once; 0 is one for each core."] = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -70,6 +70,7 @@ class Access:
         up at each connection.
     :ivar passwords: of roles; while the master key is replaced a role may have either of two.
     :ivar patient: wait for a statement as long as it takes.
+    :ivar settings: of the session, for who is patient; no pooler takes them.
     :ivar era: a pool replaces connections that were opened in another one.
     """
 
@@ -79,6 +80,7 @@ class Access:
     passwords: Passwords | None = field(repr=False)
     prepared_statements: bool
     patient: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
     era: Callable[[], int] = int
 
     @property
@@ -89,6 +91,7 @@ class Access:
             "command_timeout": None if self.patient else COMMAND_SECONDS,
             "statement_cache_size": 256 if self.prepared_statements else 0,
             "connection_class": Connection,
+            "server_settings": dict(self.settings) or None,
         }
         if self.role is not None:
             return options | {"user": self.role}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import re
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -23,7 +23,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import column, inspect, table, update
 
-from ostiary.storage.store import Backend, Storage, StorageError
+from ostiary.storage.store import Backend, Indexes, Storage, StorageError
 from ostiary.storage.tables import metadata
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ REVISION = re.compile(r"(?P<revision>\d{4})_\w+\.py")
 
 VERSION_TABLE = "alembic_version"
 """Where Alembic keeps the revision of a store."""
+
+BEFOREHAND = "beforehand"
+"""What a revision calls the indexes that it makes and that may be built before it."""
 
 OLDEST = "oldest"
 """The column beside the revision of a store, and what a revision calls it."""
@@ -150,8 +153,11 @@ async def upgrade(backend: Backend, name: str, storage: Storage) -> str | None:
     :returns: where the copy of the store as it was is, if the database makes one.
     :raises StorageError: the store is ahead.
     """
-    if not (await status(backend, name, storage)).behind:
+    before = await status(backend, name, storage)
+    if not before.behind:
         return None
+    if before.current is not None:
+        await backend.build(name, indexes_after(storage, before.current))
 
     def work(connection: Connection) -> str | None:
         # Another process may have done it while this one waited for its turn, or more than that.
@@ -234,17 +240,34 @@ def declared(storage: Storage) -> dict[str, str]:
 
     :raises StorageError: one names a revision that does not come before it.
     """
-    from alembic.script import ScriptDirectory
-
-    with _configured(None, storage) as config:
-        scripts = list(ScriptDirectory.from_config(config).walk_revisions())
-    found = {one.revision: getattr(one.module, OLDEST, one.revision) for one in reversed(scripts)}
+    found = {one.revision: getattr(one, OLDEST, one.revision) for one in _modules(storage)}
     for revision, oldest in found.items():
         if oldest not in found or oldest > revision:
             raise StorageError(
                 f"revision {revision}: {OLDEST} is {oldest!r}, which is neither it nor one before it"
             )
     return found
+
+
+def indexes_after(storage: Storage, revision: str) -> Indexes:
+    """Return the indexes that the revisions after one name, to be built before them.
+
+    Those revisions make them with ``if_not_exists``, where nobody has.
+    """
+    found: dict[str, tuple[str, Sequence[str]]] = {}
+    for module in _modules(storage):
+        if module.revision > revision:
+            found |= getattr(module, BEFOREHAND, {})
+    return found
+
+
+def _modules(storage: Storage) -> list[Any]:
+    """Return the revisions as they were written, the oldest first."""
+    from alembic.script import ScriptDirectory
+
+    with _configured(None, storage) as config:
+        scripts = list(ScriptDirectory.from_config(config).walk_revisions())
+    return [one.module for one in reversed(scripts)]
 
 
 def _note(connection: Connection, oldest: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -15,13 +16,14 @@ from ostiary.storage import roles
 from ostiary.storage.access import Access, check_url, names_role
 from ostiary.storage.clocks import check_clock
 from ostiary.storage.hosts import Hosts
+from ostiary.storage.index_builds import build
 from ostiary.storage.installation import check_master_key
 from ostiary.storage.leases import Leases
 from ostiary.storage.listener import CHANNEL, Listener, ReadThrough
 from ostiary.storage.postgresql_errors import FAULTS, describe, state
 from ostiary.storage.postgresql_store import PostgreSQLStore, telling
 from ostiary.storage.reach import Reach
-from ostiary.storage.store import CORE, Database, StorageError
+from ostiary.storage.store import CORE, Database, Indexes, StorageError
 
 if TYPE_CHECKING:
     from ostiary.hashing import Hasher
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from ostiary.sealing import Sealer
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 SHARED_ROLE = (
     "all stores share one role of the database (database.isolation is shared-role): "
@@ -173,6 +177,27 @@ class PostgreSQL:
                 return await connection.run_sync(self._alter, name, work)
         finally:
             await engine.dispose()
+
+    async def build(self, name: str, indexes: Indexes) -> None:
+        """Build indexes as the owner of the tables, and lock nobody out; see ``Backend``."""
+        access = replace(self._access(name, roles.MIGRATOR, self._altered), patient=True)
+        settings = {"statement_timeout": "0", "lock_timeout": "0"}
+        if access.role is not None:
+            settings["role"] = roles.owner(name)
+        try:
+            connection = await replace(access, settings=settings).connect()
+        except FAULTS as fault:
+            # A pooler takes no settings, and what is set later would be another's as well.
+            log.warning(
+                "the store %s: indexes are built while its tables are locked, for here it cannot "
+                "be done before (%s)", name, describe(fault),
+            )  # fmt: skip
+            return
+        try:
+            with telling(name):
+                await build(connection, access.schema, indexes)
+        finally:
+            connection.terminate()
 
     def backup(self, _name: str, _revision: str, /) -> str | None:
         """Do nothing: backups of the database are the operator's."""

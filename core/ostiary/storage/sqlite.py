@@ -17,7 +17,7 @@ from ostiary.storage.installation import check_master_key
 from ostiary.storage.presence import LockFiles
 from ostiary.storage.sqlite_session import altering_engine_of, telling
 from ostiary.storage.sqlite_store import SQLiteStore
-from ostiary.storage.store import CORE, Database, StorageError, checked_name
+from ostiary.storage.store import CORE, Database, Indexes, StorageError, checked_name
 
 if TYPE_CHECKING:
     from ostiary.hashing import Hasher
@@ -93,6 +93,9 @@ class SQLite:
         async with files.alone(path.with_suffix(".lock")):
             with telling(name), _altering(path) as connection:
                 return work(connection)
+
+    async def build(self, _name: str, _indexes: Indexes, /) -> None:
+        """Do nothing: whoever writes waits for a revision in any case."""
 
     def backup(self, name: str, revision: str, /) -> str | None:
         """Copy the file to ``<name>.db.<revision>.<instant>.bak``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ostiary.storage.prepared import Statement
 
 T = TypeVar("T")
+
+Indexes = Mapping[str, tuple[str, Sequence[str]]]
+"""The tables and the columns of indexes, by their names."""
 
 CORE = "core"
 """The name of the core's own store."""
@@ -227,6 +230,12 @@ class Backend(Protocol):
         """Run ``work`` in one transaction with the right to change a store's tables.
 
         No other process can do so meanwhile, and Alembic can do but one in a process.
+        """
+
+    async def build(self, name: str, indexes: Indexes, /) -> None:
+        """Build indexes of a store that a revision will ask for, while others use its tables.
+
+        It may do nothing: the revision builds what is missing.
         """
 
     def backup(self, name: str, revision: str, /) -> str | None:

@@ -337,9 +337,12 @@ audit = Table(
     Column("request", String),
     Column("details", Json),
     Index("audit_by_instant", "at"),
-    Index("audit_by_author", "author", "sequence"),
-    Index("audit_by_subject", "about", "sequence"),
-    Index("audit_by_account", "account", "sequence"),
+    Index("audit_of_author", "author", "at"),
+    Index("audit_of_subject", "about", "at"),
+    Index("audit_of_account", "account", "at"),
+    Index("audit_of_event", "event", "at"),
+    Index("audit_of_strategy", "strategy", "at"),
+    Index("audit_of_address", "address", "at"),
     sqlite_autoincrement=True,
 )
 

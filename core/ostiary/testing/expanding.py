@@ -26,7 +26,7 @@ async def breaches(backend: Backend, name: str, storage: Storage) -> list[str]:
         found = []
         for revision, oldest in migrate.declared(storage).items():
             if oldest < revision:
-                reflected(connection).drop_all(connection)
+                empty(connection)
                 migrate.run_revisions(connection, storage, oldest)
                 before = reflected(connection)
                 migrate.run_revisions(connection, storage, revision)
@@ -35,6 +35,16 @@ async def breaches(backend: Backend, name: str, storage: Storage) -> list[str]:
         return found
 
     return await backend.alter(name, work)
+
+
+def empty(connection: Connection) -> None:
+    """Remove everything that revisions may have made."""
+    reflected(connection).drop_all(connection)
+    if connection.dialect.name == "postgresql":
+        # Functions of triggers outlive their tables.
+        made = "SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = current_schema::regnamespace"
+        for (function,) in connection.exec_driver_sql(made).all():
+            connection.exec_driver_sql(f"DROP ROUTINE {function}")
 
 
 def reflected(connection: Connection) -> MetaData:

@@ -1,4 +1,8 @@
-"""Packages for tests: written to a folder as pip would leave them, and found by entry points."""
+"""Packages for tests: written to a folder as pip would leave them, and found by entry points.
+
+Toy strategies are made of ``badge``, which stands here with ``steps``; ``door``, ``linked`` and
+``lock`` beside this module hold those that need more: a provider, several accounts, a proof.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users can do before they sign in, as pages draw it."""
+"""What users can do before they sign in, or with an address that is not verified, as pages draw it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ NEW_PASSWORD, VERIFY = "new-password", "verify-address"
 CODE = "token"
 
 
-def offered(settings: LocalSettings, reset_page: str | None) -> Iterator[Form]:
+def offered(
+    settings: LocalSettings, reset_page: str | None, verify_page: str | None
+) -> Iterator[Form]:
     """Yield the forms.
 
     :param reset_page: where mails lead to by which a new password is set.
+    :param verify_page: where mails lead to by which an address is verified.
     """
     if settings.mail is not None and reset_page is not None:
         yield Form(
@@ -40,11 +43,23 @@ def offered(settings: LocalSettings, reset_page: str | None) -> Iterator[Form]:
             errors.MustChangePassword.id: "resetToken",
         },
     )
+    if settings.mail is not None and verify_page is not None:
+        yield Form(
+            name="request-verification",
+            action="identifier:requestVerification",
+            label="Send a mail",
+            help="A mail with a link goes to the address.",
+            done="A mail is on its way. Follow the link in it.",
+            beside=("email",),
+            value="value",
+            signed_in=True,
+        )
     yield Form(
         name=VERIFY,
         action="identifier:verify",
         label="Verify an address",
-        help="Confirm that you want to sign in with the address to which this link was sent.",
+        help="Confirm that you want to sign in with the address to which the link was sent.",
         done="The address is verified.",
         code=CODE,
+        beside=("email", "phone"),
     )

@@ -36,7 +36,8 @@ class LocalStrategy(Strategy):
         """Return the strategy with the forms that settings admit, and the proof they ask for."""
         bare = cls(settings=settings)
         proof = (CURRENT,) if settings.asks_current_password else ()
-        return replace(bare, forms=tuple(forms.offered(settings, bare.reset_page)), proof=proof)
+        offered = forms.offered(settings, bare.reset_page, bare.verify_page)
+        return replace(bare, forms=tuple(offered), proof=proof)
 
     @property
     def reset_page(self) -> str | None:

@@ -14,7 +14,8 @@ from sqlalchemy import update
 
 import ostiary_local
 from ostiary import Call, Directory, Storage, Store, User, Verified, errors
-from ostiary.hashing import Argon2Parameters, Hasher, HashPool
+from ostiary.hash_pool import HashPool
+from ostiary.hashing import Argon2Parameters, Hasher
 from ostiary.keys import MasterKey
 from ostiary.storage import migrate
 from ostiary.storage.postgresql import PostgreSQL

@@ -18,7 +18,8 @@ import pytest
 from sqlalchemy import update
 
 from ostiary import errors
-from ostiary.hashing import Argon2Parameters, HashPool
+from ostiary.hash_pool import HashPool
+from ostiary.hashing import Argon2Parameters
 from ostiary_local import accounts, decoys, proofs, tables
 from ostiary_local.accounts import Account
 from ostiary_local.foreign import Foreign, parse

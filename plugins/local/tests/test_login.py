@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ostiary import errors
-from ostiary.hashing import Argon2Parameters, HashPool
+from ostiary.hash_pool import HashPool
+from ostiary.hashing import Argon2Parameters
 from ostiary_local import accounts, passwords
 from ostiary_local.errors import InvalidUsername, UsernameTaken
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ostiary import Storage, errors
-from ostiary.hashing import Argon2Parameters, Hasher, HashPool
+from ostiary.hash_pool import HashPool
+from ostiary.hashing import Argon2Parameters, Hasher
 from ostiary.keys import MasterKey
 from ostiary.storage import migrate
 from ostiary.storage.store import Backend

@@ -10,7 +10,8 @@ from sqlalchemy import column, insert, table
 
 import ostiary_local
 from ostiary import Storage, errors
-from ostiary.hashing import Argon2Parameters, HashPool
+from ostiary.hash_pool import HashPool
+from ostiary.hashing import Argon2Parameters
 from ostiary.storage import migrate
 from ostiary.storage.store import Backend
 from ostiary_local.errors import UsernameTaken

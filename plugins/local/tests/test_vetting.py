@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ostiary.hashing import HashPool
+from ostiary.hash_pool import HashPool
 from ostiary_local import blocklists, list_building
 from ostiary_local.blocklists import Damaged
 from ostiary_local.errors import (

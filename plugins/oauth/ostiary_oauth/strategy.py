@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ostiary import CredentialField, Factor, Strategy, fault_of_fields
+from ostiary import CredentialField, Each, Factor, Strategy, fault_of_fields
 from ostiary_oauth.provider import Provider
 
 if TYPE_CHECKING:
@@ -45,6 +45,19 @@ INVITED = CredentialField(
 )
 
 
+ACCOUNTS = Each(
+    member="identities",
+    named_by=(
+        CredentialField("subject", label="Known there as"),
+        CredentialField("issuer", label="Issuer"),
+    ),
+    mine="identity:list",
+    give_up="identity:unlink",
+    theirs="identity:listOf",
+    take="identity:remove",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class OAuthStrategy(Strategy):
     """Users sign in where they have an account already."""
@@ -54,6 +67,7 @@ class OAuthStrategy(Strategy):
     factors: tuple[Factor, ...] = ()
     refusal: str = "The provider did not let you in."
     several: bool = True
+    each: Each | None = ACCOUNTS
     keeps_last: bool = True
     redirects: bool = True
     headers: tuple[str, ...] = (HOST,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ostiary.pages.quantities import age, count, day_and_hour, duration, hour
+from ostiary.pages.quantities import age, count, day_and_hour, duration, hour, measured
 
 
 def spaced(text: str) -> str:
@@ -48,6 +48,22 @@ def test_durations_are_in_the_unit_that_fits_them(milliseconds: float | None, te
 )
 def test_ages_are_told_in_two_units(written: str, text: str) -> None:
     assert spaced(age(written)) == text
+
+
+@pytest.mark.parametrize(
+    "number, unit, text",
+    [
+        (0, "ms", "0 s"),
+        (100, "ms", "100 ms"),
+        (7_200_000, "ms", "2 h"),
+        (31_536_000_000, "ms", "365 d"),
+        (90_061_001, "ms", "1 d 1 h 1 min 1 s 1 ms"),
+        (2**20, "B", "1.0 MiB"),
+        (19_456, "KiB", "19.0 MiB"),
+    ],
+)
+def test_settings_are_told_in_the_unit_that_fits_them(number: int, unit: str, text: str) -> None:
+    assert spaced(measured(number, unit)) == text
 
 
 def test_instants_are_told_in_utc() -> None:

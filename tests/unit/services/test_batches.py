@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from ostiary.app import work_off
+from ostiary.housekeeping import work_off
 from ostiary.services.batches import LONG, MOST, SHORT, Batch, remove
 from ostiary.storage.tables import scrolls
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ostiary import errors
-from ostiary.app import keep_house
+from ostiary.housekeeping import keep_house
 from ostiary.services.batches import Batch
 from ostiary.services.minutes import Minutes
 from ostiary.services.tally import Tally

@@ -68,6 +68,7 @@ def test_an_unknown_variable_stops_the_start_and_names_the_nearest_one(
         ("[server]\nmaxRequestSize = 0", "server.maxRequestSize", '"1MB"'),
         ("[server]\ntrustedProxies = ['proxy']", "server.trustedProxies", "10.0.0.0/8"),
         ("[server]\npublicUrl = 'login.example'", "server.publicUrl", "https://login.example.com"),
+        ("[server]\npublicUrl = 'https://b\u00fccher.example'", "server.publicUrl", "xn--"),
         ("[server]\npublicUrl = 'http://[::1'", "server.publicUrl", "https://login.example.com"),
         *(
             (f"[security]\nreturnAddresses = ['{one}']", "security.returnAddresses", "no wildcard")
@@ -100,6 +101,7 @@ def test_an_unknown_variable_stops_the_start_and_names_the_nearest_one(
         ("[http]\naccessControlAllowOrigin = ['*', 'https://a.example']", "AllowOrigin", '"*"'),
         ("[http]\naccessControlAllowOrigin = 'https://a.example/'", "AllowOrigin", '"*"'),
         ("[http]\naccessControlAllowOrigin = 'https://a.example:443'", "AllowOrigin", '"*"'),
+        ("[http]\naccessControlAllowOrigin = 'https://\u00e9.example'", "AllowOrigin", '"*"'),
         ("[http]\naccessControlAllowOrigin = 'null'", "AllowOrigin", '"*"'),
         ('[server]\nname = "a\\r\\nSet-Cookie: b=c"', "server.name", "ASCII"),
         ('[server]\nname = "knode-\u00e9"', "server.name", "ASCII"),

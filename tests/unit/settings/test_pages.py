@@ -44,6 +44,19 @@ def test_links_lead_to_pages_only_where_they_are_and_safe(
     assert settings(**given).pages_url == url
 
 
+@pytest.mark.parametrize(
+    "given, warned",
+    [
+        ({"server__publicUrl": "https://auth.example.com/"}, False),
+        ({"server__publicUrl": "https://example.com/auth"}, True),
+        ({"server__publicUrl": "https://example.com/auth", "pages__enabled": False}, False),
+    ],
+    ids=str,
+)
+def test_pages_below_a_path_would_lead_elsewhere(given: dict[str, Any], warned: bool) -> None:
+    assert any("server.publicUrl has a path" in one for one in settings(**given).warnings) is warned
+
+
 def test_a_strategy_has_one_place() -> None:
     with pytest.raises(SettingsError, match="local stands there twice"):
         settings(pages__strategies=["local", "door", "-local"])

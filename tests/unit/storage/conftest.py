@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
-from ostiary.hashing import Argon2Parameters, Hasher, HashPool
+from ostiary.hash_pool import HashPool
+from ostiary.hashing import Argon2Parameters, Hasher
 from ostiary.keys import MasterKey
 from ostiary.storage import Backend, Storage, Store, migrate, roles
 from ostiary.storage.postgresql import PostgreSQL

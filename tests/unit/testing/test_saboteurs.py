@@ -56,6 +56,7 @@ SABOTEURS: Mapping[str, Changes] = {
     ),
     "work": (("genuine = await", "genuine = row is not None and await"),),
     "forms": (('return {"acknowledged": True}', 'return {"acknowledged": row is not None}'),),
+    "own_names": (("if row is None or row.kuid != call.kuid:", "if row is None:"),),
     "uniqueness": (
         ("nullable=False, unique=True", "nullable=False"),
         (
@@ -197,7 +198,7 @@ def sabotaged(changes: Changes) -> Package:
     return Package(name="toy", source=source, files=revisions)
 
 
-APART = {"login", "answers", "crash", "forms"}
+APART = {"login", "answers", "crash", "forms", "own_names"}
 """They start a server or a process, or nothing else breaks them: each is asked of who breaks one of
 them, and of the healthy."""
 

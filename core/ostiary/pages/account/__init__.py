@@ -11,6 +11,7 @@ from ostiary.pages.account import (
     removing,
     sessions,
     sign_ins,
+    verifying,
 )
 
-MODULES = (profile, credentials, adding, changing, removing, sessions, keys, sign_ins)
+MODULES = (profile, credentials, adding, changing, verifying, removing, sessions, keys, sign_ins)

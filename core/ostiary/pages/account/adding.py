@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ostiary.pages.account.held import Way, way
 from ostiary.pages.account.parts import CREDENTIALS, draw
 from ostiary.pages.account.proving import NEEDED, OF, read_proof, takers, told_of
 from ostiary.pages.credentials import at_fault, read_fields
 from ostiary.pages.declaring import Pages
 from ostiary.pages.onward import Onward, leave
+from ostiary.pages.problems import Refused, status_of
 from ostiary.pages.steps import asked
-from ostiary.pages.visit import Refused, Told, Visit, status_of
+from ostiary.pages.visit import Told, Visit
+from ostiary.pages.ways import Way, way
 from ostiary.request import Answer
 
 pages = Pages()

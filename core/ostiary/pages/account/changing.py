@@ -5,23 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from ostiary import errors
-from ostiary.pages.account.held import Way, way
 from ostiary.pages.account.parts import CREDENTIALS, draw
 from ostiary.pages.account.proving import read_proof
 from ostiary.pages.account.values import Kind, Written, read, write
-from ostiary.pages.credentials import at_fault
+from ostiary.pages.credentials import at_fault, is_secret
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
-from ostiary.pages.mistakes import Mistaken
-from ostiary.pages.visit import Refused, Visit
-from ostiary.pages.wording import explained
+from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
+from ostiary.pages.visit import Visit
+from ostiary.pages.ways import Way, way
 from ostiary.request import Answer
 
 pages = Pages()
 
 PATH = CREDENTIALS.path + "/{strategy}/change"
 NEEDS = "auth:updateMyCredentials"
-UNPROCESSABLE = 422
 
 UNCHANGED = mark("You have changed nothing.")
 KEPT = mark("Left empty, it stays as it is.")
@@ -40,17 +38,16 @@ async def change(visit: Visit) -> Answer:
     one = await _held(visit)
     try:
         body = _wanted(visit, one)
-    except Mistaken as fault:
-        return _shown(visit, one, UNPROCESSABLE, fault.field, visit.say(fault.text))
+    except Mistaken as mistake:
+        return _shown(visit, one, mistake, mistake.field)
     if not body:
-        return _shown(visit, one, UNPROCESSABLE, None, visit.say(UNCHANGED))
+        return _shown(visit, one, Mistaken(UNCHANGED))
     body |= read_proof(visit, [one.about])
     try:
         await visit.call("auth", "updateMyCredentials", body, strategy=one.name)
     except Refused as refused:
         names = [field["name"] for field in [*one.fields, *one.about["proof"]]]
-        text = explained(visit, refused)
-        return _shown(visit, one, refused.status, at_fault(refused, names), text)
+        return _shown(visit, one, refused, at_fault(refused, names))
     return visit.redirect(CREDENTIALS.path, done="way-changed")
 
 
@@ -76,7 +73,7 @@ def _wanted(visit: Visit, one: Way) -> dict[str, Any]:
         if text == before.text:
             continue
         wanted = Written(before.name, before.kind, text)
-        found[before.name] = read(wanted) if text or field["secret"] else None
+        found[before.name] = read(wanted) if text or is_secret(field) else None
     return found
 
 
@@ -87,7 +84,7 @@ def _written(one: Way) -> list[tuple[dict[str, Any], Written]]:
 
 def _before(field: dict[str, Any], value: Any) -> Written:
     name = field["name"]
-    if value is not None and not field["secret"]:
+    if value is not None and not is_secret(field):
         return write(name, value)
     kind: Kind = "json" if field["kind"] in ("json", "number") else "text"
     return Written(name, kind, "")
@@ -95,7 +92,7 @@ def _before(field: dict[str, Any], value: Any) -> Written:
 
 def _drawn(visit: Visit, field: dict[str, Any], before: Written) -> dict[str, Any]:
     """Return how a field is drawn in this form: what shows nothing may be left out."""
-    more = KEPT if field["secret"] else LINES if before.kind == "lines" else None
+    more = KEPT if is_secret(field) else LINES if before.kind == "lines" else None
     words = " ".join(visit.say(one) for one in (field["help"], more) if one)
     kind = "json" if before.long else field["kind"]
     required = field["required"] and before.text != ""
@@ -103,18 +100,24 @@ def _drawn(visit: Visit, field: dict[str, Any], before: Written) -> dict[str, An
 
 
 def _shown(
-    visit: Visit, one: Way, status: int = 200, fault: str | None = None, text: str = ""
+    visit: Visit, one: Way, problem: Problem | None = None, fault: str | None = None
 ) -> Answer:
     """Show the form.
 
-    :param fault: the field that something is wrong with; None if it is none of them.
-    :param text: what is wrong.
+    :param problem: why nothing was changed.
+    :param fault: the field that it is about; None if it is none of them.
     """
     again = visit.verb == "POST"
     fields = []
     for field, before in _written(one):
         typed = visit.form.text(before.name) if again else before.text
-        fields.append((_drawn(visit, field, before), "" if field["secret"] else typed))
+        fields.append((_drawn(visit, field, before), "" if is_secret(field) else typed))
     return draw(
-        visit, "account/change.html", status, way=one, fields=fields, fault=fault, text=text
+        visit,
+        "account/change.html",
+        status_of(problem),
+        way=one,
+        fields=fields,
+        fault=fault,
+        problem=problem,
     )

@@ -10,8 +10,8 @@ from ostiary.pages.account.parts import KEYS, draw, within
 from ostiary.pages.credentials import at_fault
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
-from ostiary.pages.visit import Refused, Visit
-from ostiary.pages.wording import explained
+from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
+from ostiary.pages.visit import Visit
 from ostiary.request import Answer
 
 pages = Pages()
@@ -71,17 +71,13 @@ async def delete(visit: Visit) -> Answer:
 
 
 async def _refused(visit: Visit, refused: Refused) -> Answer:
-    text = visit.say(MADE) if refused.id == errors.DocumentExists.id else explained(visit, refused)
-    name = at_fault(refused, FIELDS)
-    if refused.id == errors.TtlExceeded.id:
-        name = "expiresIn"
-    fault = None if name is None else FIELDS[name]
-    return await _shown(visit, refused.status, fault, text)
+    if refused.id == errors.DocumentExists.id:
+        return await _shown(visit, Mistaken(MADE))
+    name = "expiresIn" if refused.id == errors.TtlExceeded.id else at_fault(refused, FIELDS)
+    return await _shown(visit, refused, None if name is None else FIELDS[name])
 
 
-async def _shown(
-    visit: Visit, status: int = 200, fault: str | None = None, text: str = ""
-) -> Answer:
+async def _shown(visit: Visit, problem: Problem | None = None, fault: str | None = None) -> Answer:
     start = visit.query.number("from")
     found: dict[str, Any] = {"hits": [], "total": 0}
     if visit.may("auth", "searchApiKeys"):
@@ -89,7 +85,7 @@ async def _shown(
     return draw(
         visit,
         "account/keys.html",
-        status,
+        status_of(problem),
         keys=found["hits"],
         total=found["total"],
         start=start,
@@ -97,5 +93,5 @@ async def _shown(
         lifetimes=LIFETIMES,
         new_id=str(uuid.uuid4()),
         fault=fault,
-        text=text,
+        problem=problem,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ostiary.pages.account.parts import PARTS, PROFILE, draw
@@ -10,9 +9,8 @@ from ostiary.pages.account.values import Kind, Written, changed, read, read_all,
 from ostiary.pages.credentials import at_fault
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
-from ostiary.pages.mistakes import Mistaken
-from ostiary.pages.visit import Refused, Visit
-from ostiary.pages.wording import explained
+from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
+from ostiary.pages.visit import Visit
 from ostiary.properties import properties_of
 from ostiary.request import Answer
 
@@ -23,7 +21,6 @@ NEW = "new"
 
 NAMELESS = mark("A property needs a name.")
 THERE = mark("There is such a property already.")
-UNPROCESSABLE = 422
 
 
 @pages.get(PROFILE.path)
@@ -39,10 +36,10 @@ async def save(visit: Visit) -> Answer:
         body = _wanted(visit)
         if body:
             await visit.call("auth", "updateSelf", body)
-    except Mistaken as wrong:
-        return _shown(visit, UNPROCESSABLE, {wrong.field: visit.say(wrong.text)})
+    except Mistaken as mistake:
+        return _shown(visit, mistake, mistake.field)
     except Refused as refused:
-        return _refused(visit, refused)
+        return _shown(visit, refused, _field_of(visit, refused))
     return visit.redirect(PROFILE.path, done="saved")
 
 
@@ -63,7 +60,7 @@ def _wanted(visit: Visit) -> dict[str, Any]:
     try:
         return {**body, added.name: read(added)}
     except Mistaken as fault:
-        raise Mistaken(fault.text, field=f"{NEW}.value") from None
+        raise Mistaken(fault.text, *fault.values, field=f"{NEW}.value") from None
 
 
 def _added(visit: Visit) -> Written | None:
@@ -75,35 +72,32 @@ def _added(visit: Visit) -> Written | None:
     return Written(name, kind, value.replace("\r\n", "\n"))
 
 
-def _refused(visit: Visit, refused: Refused) -> Answer:
-    """Show an error at the field that it names, or above the form."""
+def _field_of(visit: Visit, refused: Refused) -> str | None:
+    """Return the field that an error is about; None if it is none of them."""
     names = {written.name: written.field for written in read_all(visit.form)}
     added = visit.form.text(f"{NEW}.name").strip()
     if added:
         names[added] = f"{NEW}.name"
     name = at_fault(refused, names)
-    text = explained(visit, refused)
-    faults = {} if name is None else {names[name]: text}
-    return _shown(visit, refused.status, faults, None if faults else refused)
+    return None if name is None else names[name]
 
 
-def _shown(
-    visit: Visit,
-    status: int = 200,
-    faults: Mapping[str, str] | None = None,
-    refused: Refused | None = None,
-) -> Answer:
-    """Show the form, with what was typed into it if it comes again."""
+def _shown(visit: Visit, problem: Problem | None = None, fault: str | None = None) -> Answer:
+    """Show the form, with what was typed into it if it comes again.
+
+    :param problem: why nothing was saved.
+    :param fault: the field that it is about; None if it is none of them.
+    """
     properties = [write(name, value) for name, value in _properties(visit).items()]
     typed = {written.name: written for written in read_all(visit.form)}
     return draw(
         visit,
         "account/profile.html",
-        status,
+        status_of(problem),
         profile_ids=(visit.me or {}).get("_source", {}).get("profileIds", []),
         properties=[typed.get(one.name, one) for one in properties],
-        faults=faults or {},
-        refused=refused,
+        problem=problem,
+        fault=fault,
         closed=[part for part in PARTS if not part.is_open(visit)],
     )
 

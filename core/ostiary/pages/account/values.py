@@ -12,7 +12,7 @@ from ostiary import errors
 from ostiary.body import decode
 from ostiary.pages.fields import Fields
 from ostiary.pages.languages import mark
-from ostiary.pages.mistakes import Mistaken
+from ostiary.pages.problems import Mistaken
 
 Kind = Literal["text", "lines", "json"]
 KINDS: tuple[Kind, ...] = ("text", "lines", "json")

@@ -12,20 +12,14 @@ from ostiary.pages.console import (
     roles,
     settings,
     tokens,
-    user_rights,
     users,
-    users_access,
-    users_one,
 )
 
 MODULES = (
     overview,
-    users,
-    users_one,
-    users_access,
+    *users.MODULES,
     profiles,
     roles,
-    user_rights,
     audit_log,
     tokens,
     limits,

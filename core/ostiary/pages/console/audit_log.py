@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ostiary.pages.console.happenings import NAMES
 from ostiary.pages.console.looking import address, beginning, end, given
+from ostiary.pages.console.meaning import resolved
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Visit
@@ -23,6 +24,7 @@ KEPT = 10
 
 FILTERS = ("event", "user", "author", "strategy", "address")
 DAYS = ("since", "until")
+PEOPLE = ("user", "author")
 
 pages = Pages(Section(PATH, mark("Audit log"), "security:searchAuditLog"))
 
@@ -46,23 +48,23 @@ class Sought(Struct, frozen=True):
 @pages.get(PATH)
 async def entries(visit: Visit) -> Answer:
     """Show a page of entries, the newest first; ``before`` goes back, ``live`` follows."""
-    sought = _sought(visit)
+    fields, meant = await resolved(visit, PATH, given(visit.query, (*FILTERS, *DAYS)), PEOPLE)
+    sought = Sought(fields)
     before = visit.query.number("before") or None
     live = before is None and "live" in visit.query
-    # Before the page: what is written in between is shown by it, and not lost.
-    last = await _last(visit) if live else 0
     body = sought.body | ({} if before is None else {"search_after": before})
     found = await visit.call(*SEARCH, body, size=SIZE)
     hits = found["hits"]
     return visit.page(
         "console/audit_log.html",
         sought=sought.fields,
+        meant=meant,
         names=NAMES,
         strategies=await visit.strategies(),
         hits=hits,
         total=found["total"],
         live=live,
-        after=max(last, _newest(hits)),
+        after=found["position"],
         group=0,
         at=lambda **also: address(PATH, sought.fields, also),
         tail=address(TAIL, sought.fields),
@@ -84,14 +86,15 @@ async def tail(visit: Visit) -> Answer:
     found = await visit.call(*SEARCH, sought.body | {"newerThan": after}, size=SIZE)
     hits, skipped = found["hits"][::-1], found["total"] - len(found["hits"])
     if skipped > 0:
-        hits = (await visit.call(*SEARCH, sought.body, size=SIZE))["hits"]
+        found = await visit.call(*SEARCH, sought.body, size=SIZE)
+        hits = found["hits"]
     return visit.page(
         "console/audit_tail.html",
         hits=hits,
         names=NAMES,
         at=lambda **also: address(PATH, sought.fields, also),
         skipped=max(0, skipped),
-        after=_newest(hits) or after,
+        after=found["position"],
         former=group,
         group=group + bool(hits),
         gone=group + 1 - KEPT,
@@ -111,15 +114,6 @@ async def position(visit: Visit) -> Answer:
         position=address(POSITION, sought.fields),
         at=lambda **also: address(PATH, sought.fields, also),
     )
-
-
-async def _last(visit: Visit) -> int:
-    """Return the number of the last entry of all, near which with a filter none may be."""
-    return _newest((await visit.call(*SEARCH, {}, size=1))["hits"])
-
-
-def _newest(hits: list[dict[str, Any]]) -> int:
-    return int(hits[0]["_id"]) if hits else 0
 
 
 def _sought(visit: Visit) -> Sought:

@@ -13,7 +13,7 @@ import msgspec
 from ostiary import errors
 from ostiary.body import decode
 from ostiary.pages.languages import mark
-from ostiary.pages.mistakes import Mistaken
+from ostiary.pages.problems import Mistaken
 
 Entry = tuple[str, str, bool]
 """A controller, an action, and whether a role grants it; ``*`` is a wildcard."""

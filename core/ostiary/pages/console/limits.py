@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ostiary.pages.console.looking import address, given
+from ostiary.pages.console.meaning import Meant, resolved
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
-from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.pages.problems import Refused, status_of
+from ostiary.pages.visit import Visit
 from ostiary.request import Answer
+from ostiary.settings.declaring import declarations
+from ostiary.settings.sections import Limits
 
 PATH = "/-/console/limits"
 SIZE = 30
@@ -21,13 +25,17 @@ KINDS = {
     None: mark("Not known"),
 }
 
+UNITS = {declared.key: declared.unit for declared in declarations(Limits)}
+"""What the limits count, by the names of their settings."""
+
 pages = Pages(Section(PATH, mark("Limits"), "security:searchHeldBack"))
 
 
 @pages.get(PATH)
 async def limits(visit: Visit) -> Answer:
     """Show who is held back, and by which limits."""
-    return await _shown(visit, given(visit.query, FILTERS), visit.query.number("from"))
+    sought, meant = await resolved(visit, PATH, given(visit.query, FILTERS), FILTERS)
+    return await _shown(visit, sought, visit.query.number("from"), meant=meant)
 
 
 @pages.post(f"{PATH}/release", needs="security:releaseHeldBack")
@@ -42,7 +50,12 @@ async def release(visit: Visit) -> Answer:
 
 
 async def _shown(
-    visit: Visit, sought: dict[str, str], start: int = 0, refused: Refused | None = None
+    visit: Visit,
+    sought: dict[str, str],
+    start: int = 0,
+    *,
+    meant: Sequence[Meant] = (),
+    refused: Refused | None = None,
 ) -> Answer:
     found = await visit.call("security", "searchHeldBack", sought, size=SIZE, **{"from": start})
     later = start + SIZE
@@ -50,6 +63,7 @@ async def _shown(
         "console/limits.html",
         status_of(refused),
         sought=sought,
+        meant=meant,
         found=found,
         kinds=KINDS,
         refused=refused,
@@ -57,6 +71,7 @@ async def _shown(
         former=address(PATH, sought, {"from": max(0, start - SIZE)}) if start else None,
         next=address(PATH, sought, {"from": later}) if later < found["total"] else None,
         configured=await _configured(visit),
+        units=UNITS,
     )
 
 

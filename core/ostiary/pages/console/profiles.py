@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from ostiary.pages.console.deleting import ask, delete, lost
 from ostiary.pages.console.listing import listed
 from ostiary.pages.console.profile_form import ProfileForm
-from ostiary.pages.console.saving import Editing, drawn, edited, finish
+from ostiary.pages.console.saving import Editing, draft, drawn, finish, unconfirmed
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Visit
@@ -40,7 +41,7 @@ async def new_profile(visit: Visit) -> Answer:
 async def create_profile(visit: Visit) -> Answer:
     """Create a profile, or show what it would grant."""
     form = ProfileForm.sent(visit.form)
-    wanted = edited(visit, "profile", visit.form.text("id"), form.body)
+    wanted = draft("profile", visit.form.text("id"), form.body)
     return await finish(visit, wanted, None, partial(_editor, visit, form))
 
 
@@ -56,15 +57,25 @@ async def update_profile(visit: Visit) -> Answer:
     """Save a profile, or show what saving would change; what the editor does not show stays."""
     id, form = visit.values["id"], ProfileForm.sent(visit.form)
     source = (await visit.call("security", "getProfile", _id=id))["_source"]
-    wanted = edited(visit, "profile", id, form.body)
+    wanted = draft("profile", id, form.body)
     return await finish(visit, wanted, source, partial(_editor, visit, form))
+
+
+@pages.get(f"{PATH}/{{id}}/delete", needs="security:deleteProfile")
+async def ask_to_delete_profile(visit: Visit) -> Answer:
+    """Say who would lose what with a profile, and ask."""
+    return await ask(visit, "profile", seen=await lost(visit))
 
 
 @pages.post(f"{PATH}/{{id}}/delete", needs="security:deleteProfile")
 async def delete_profile(visit: Visit) -> Answer:
     """Delete a profile, and take it off who holds it if the form says so."""
     taken_off = "remove" if "takeOff" in visit.form else None
-    await visit.call("security", "deleteProfile", _id=visit.values["id"], onAssignedUsers=taken_off)
+    # Off nobody it is taken by mistake: the server refuses to.
+    unsure = None if taken_off is None else unconfirmed(visit, await lost(visit))
+    problem = unsure or await delete(visit, "profile", onAssignedUsers=taken_off)
+    if problem is not None:
+        return await ask(visit, "profile", problem, seen=await lost(visit))
     return visit.redirect(PATH, done="deleted")
 
 

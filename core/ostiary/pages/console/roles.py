@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from ostiary.pages.console.deleting import ask, delete, naming
 from ostiary.pages.console.listing import listed
 from ostiary.pages.console.role_form import RoleForm, groups, known_names
-from ostiary.pages.console.saving import Editing, drawn, edited, finish
+from ostiary.pages.console.saving import Editing, draft, drawn, finish
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Visit
@@ -35,7 +36,7 @@ async def new_role(visit: Visit) -> Answer:
 async def create_role(visit: Visit) -> Answer:
     """Create a role, or show what it would grant."""
     form, id = RoleForm.sent(visit.form), visit.form.text("id")
-    wanted = edited(visit, "role", id, lambda: {"controllers": form.controllers()}, **_force(form))
+    wanted = draft("role", id, lambda: {"controllers": form.controllers()}, **_force(form))
     return await finish(visit, wanted, None, partial(_editor, visit, form))
 
 
@@ -53,16 +54,24 @@ async def update_role(visit: Visit) -> Answer:
     """Save a role, or show what saving would change."""
     id, form = visit.values["id"], RoleForm.sent(visit.form)
     source = (await visit.call("security", "getRole", _id=id))["_source"]
-    wanted = edited(
-        visit, "role", id, lambda: {**source, "controllers": form.controllers()}, **_force(form)
+    wanted = draft(
+        "role", id, lambda: {**source, "controllers": form.controllers()}, **_force(form)
     )
     return await finish(visit, wanted, source, partial(_editor, visit, form))
+
+
+@pages.get(f"{PATH}/{{id}}/delete", needs="security:deleteRole")
+async def ask_to_delete_role(visit: Visit) -> Answer:
+    """Say which profiles name a role, and ask."""
+    return await ask(visit, "role", naming=await naming(visit))
 
 
 @pages.post(f"{PATH}/{{id}}/delete", needs="security:deleteRole")
 async def delete_role(visit: Visit) -> Answer:
     """Delete a role."""
-    await visit.call("security", "deleteRole", _id=visit.values["id"])
+    problem = await delete(visit, "role")
+    if problem is not None:
+        return await ask(visit, "role", problem, naming=await naming(visit))
     return visit.redirect(PATH, done="deleted")
 
 

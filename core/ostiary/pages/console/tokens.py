@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ostiary.pages.console.looking import address, given
+from ostiary.pages.console.meaning import Meant, resolved
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
-from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.pages.problems import Refused, status_of
+from ostiary.pages.visit import Visit
 from ostiary.request import Answer
 
 PATH = "/-/console/tokens"
@@ -19,7 +23,8 @@ pages = Pages(Section(PATH, mark("Tokens"), "security:searchSessions"))
 @pages.get(PATH)
 async def tokens(visit: Visit) -> Answer:
     """Show sessions or API keys, those that were issued last first."""
-    return await _shown(visit, given(visit.query, FILTERS), visit.query.text("next"))
+    sought, meant = await resolved(visit, PATH, given(visit.query, FILTERS), ("user",))
+    return await _shown(visit, sought, visit.query.text("next"), meant=meant)
 
 
 @pages.post(f"{PATH}/end")
@@ -46,7 +51,12 @@ async def _ended(visit: Visit, action: str, **args: str) -> Answer:
 
 
 async def _shown(
-    visit: Visit, sought: dict[str, str], after: str = "", refused: Refused | None = None
+    visit: Visit,
+    sought: dict[str, str],
+    after: str = "",
+    *,
+    meant: Sequence[Meant] = (),
+    refused: Refused | None = None,
 ) -> Answer:
     keys = sought.get("kind") == API_KEY
     # What keys have not, they are not searched by.
@@ -58,6 +68,7 @@ async def _shown(
         "console/tokens.html",
         status_of(refused),
         sought=sought,
+        meant=meant,
         keys=keys,
         found=found,
         strategies=await visit.strategies(),

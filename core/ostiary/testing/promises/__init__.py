@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ostiary.testing.promise import Promise
 from ostiary.testing.promises.crash import crash
-from ostiary.testing.promises.forms import forms
+from ostiary.testing.promises.forms import forms, own_names
 from ostiary.testing.promises.hostile import hostile
 from ostiary.testing.promises.life import absence, deletion, old_secret, partial, proof, update
 from ostiary.testing.promises.loading import loads
@@ -20,6 +20,7 @@ PROMISES: tuple[Promise, ...] = (
     answers,
     work,
     forms,
+    own_names,
     uniqueness,
     validation,
     update,

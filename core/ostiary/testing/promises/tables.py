@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select
 from ostiary.composition import find_plugins, make_backend
 from ostiary.key_settings import load_master_key
 from ostiary.storage import Backend, Storage, migrate
-from ostiary.testing.expanding import breaches, reflected
+from ostiary.testing.expanding import breaches, empty, reflected
 from ostiary.testing.promise import NotAsked, expect, promise
 from ostiary.testing.rows import made_rows
 from ostiary.testing.trial import Trial
@@ -38,7 +38,7 @@ async def upgrade(trial: Trial) -> None:
             found = [migrate.REVISION.fullmatch(file.name) for file in folder.iterdir()]
             older = sorted(match["revision"] for match in found if match)[:-1]
             for revision in older:
-                await backend.alter(name, _empty)
+                await backend.alter(name, empty)
                 with tempfile.TemporaryDirectory() as copy:
                     past = Storage(storage.tables, _until(revision, folder, Path(copy)))
                     await migrate.upgrade(backend, name, past)
@@ -80,10 +80,6 @@ def _until(revision: str, source: Path, folder: Path) -> Path:
         if file.is_file() and (match is None or match["revision"] <= revision):
             shutil.copy(file, folder)
     return folder
-
-
-def _empty(connection: Connection) -> None:
-    reflected(connection).drop_all(connection)
 
 
 def _filled(connection: Connection, trial: Trial) -> dict[str, list[dict[str, Any]]]:

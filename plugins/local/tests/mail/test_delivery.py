@@ -256,6 +256,8 @@ async def test_mail_that_is_put_in_is_sent_without_delay(post: Post, inbox: Inbo
         while not inbox.mails:
             await asyncio.sleep(0.01)
     task.cancel()
+    # Its transaction goes back to the store before that is closed.
+    await asyncio.wait([task])
     assert inbox.told() == [("ann@example.org", RESET)]
 
 

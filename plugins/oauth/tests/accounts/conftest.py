@@ -13,7 +13,8 @@ from sqlalchemy import select, update
 
 import ostiary_oauth
 from ostiary import Call, Directory, Newcomer, Storage, Store, User, Verified, errors
-from ostiary.hashing import Argon2Parameters, Hasher, HashPool
+from ostiary.hash_pool import HashPool
+from ostiary.hashing import Argon2Parameters, Hasher
 from ostiary.keys import MasterKey
 from ostiary.storage import migrate
 from ostiary.storage.postgresql import PostgreSQL

@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from ostiary.hashing import Argon2Parameters, Hasher, HashPool
+from ostiary.hash_pool import HashPool
+from ostiary.hashing import Argon2Parameters, Hasher
 from ostiary.keys import MasterKey
 from ostiary.storage import Backend, Store, migrate
 from ostiary.storage.postgresql import PostgreSQL

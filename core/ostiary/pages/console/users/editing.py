@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from ostiary.pages.languages import mark
-from ostiary.pages.mistakes import Mistaken
+from ostiary.pages.problems import Mistaken
 from ostiary.properties import properties_of
 
 

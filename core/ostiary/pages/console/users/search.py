@@ -6,7 +6,7 @@ is passed over and none is shown twice while others come and go, however many th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +16,8 @@ from msgspec import Struct
 from ostiary import errors
 from ostiary.filters import as_text
 from ostiary.pages.fields import Fields
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.problems import Refused
+from ostiary.pages.visit import Visit
 from ostiary.properties import properties_of
 
 SIZE = 25
@@ -44,8 +45,11 @@ ORDERS: Mapping[str, tuple[tuple[str, bool], ...]] = {
 }
 """How users are sorted: by which fields, and whether descending."""
 
-NOT_SEARCHED = (400, 403, 404, 501, 503)
-"""What a strategy answers that does not search for this, or cannot now."""
+NOT_SEARCHED = (400, 403, 404, 501)
+"""What a strategy answers that does not search for this."""
+
+FAILED = 500
+"""The least status of what one answers that cannot search now."""
 
 User = Mapping[str, Any]
 Query = dict[str, Any]
@@ -99,27 +103,39 @@ class Wanted(Struct, frozen=True):
         return bool(self.text) or sum(map(bool, filters)) > 1
 
 
+class Named(Struct, frozen=True):
+    """The users who have a name in their credentials that begins as wanted.
+
+    :ivar cut: more credentials had such a name than were looked at.
+    :ivar silent: the labels of strategies that cannot search for them now.
+    """
+
+    kuids: Sequence[str] = ()
+    cut: bool = False
+    silent: Sequence[str] = ()
+
+
 class Found(Struct, frozen=True):
     """A page of the list.
 
     :ivar total: how many users there are in all.
     :ivar more_than: there are more than ``MANY``, and they were not counted.
     :ivar earlier: the query of the page before this one, or None.
-    :ivar cut: more credentials had such a name than were looked at.
+    :ivar named: who has such a name in their credentials.
     """
 
     users: Sequence[User]
     total: int
     earlier: str | None
     later: str | None
-    cut: bool
+    named: Named
     more_than: bool
 
 
 async def find(visit: Visit, wanted: Wanted) -> Found:
     """Return the page of the list that an address asks for."""
-    named, cut = await _named(visit, wanted.text)
-    body: Query = {"query": query_of(wanted, named)}
+    named = await named_so(visit, wanted.text, clause_of(wanted.text))
+    body: Query = {"query": query_of(wanted, named.kuids)}
     if wanted.bounded:
         body["track_total_hits"] = MANY + 1
     back = "before" in visit.query
@@ -137,7 +153,7 @@ async def find(visit: Visit, wanted: Wanted) -> Found:
         result["total"],
         wanted.address(**_place("before", users[0])) if users and not first else None,
         wanted.address(**_place("after", users[-1])) if users and (back or more) else None,
-        cut,
+        named,
         wanted.bounded and result["total"] > MANY,
     )
 
@@ -210,35 +226,50 @@ def _place(name: str, user: User) -> dict[str, Any]:
     return {name: user["_id"], "at": info.get("createdAt", 0)}
 
 
-async def _named(visit: Visit, text: str) -> tuple[list[str], bool]:
-    """Return the kuids of who has a name in their credentials that begins so, and whether all."""
+def clause_of(text: str) -> str:
+    """Return how names in credentials are searched for a text: by how they begin, or as a whole."""
+    return "prefix" if len(text) >= FEWEST else "term"
+
+
+async def named_so(visit: Visit, text: str, clause: str) -> Named:
+    """Return who has such a name in their credentials.
+
+    :param clause: ``term`` or ``prefix``; see ``clause_of``.
+    """
     kuids: dict[str, None] = {}
-    cut = False
-    if not text:
-        return [], cut
-    clause = "prefix" if len(text) >= FEWEST else "term"
-    for strategy in await visit.strategies():
-        name = strategy["name"]
-        if not visit.may("security", "searchUsersByCredentials", strategy=name):
+    cut, silent = False, []
+    for strategy in await visit.strategies() if text else ():
+        if not visit.may("security", "searchUsersByCredentials", strategy=strategy["name"]):
             continue
-        for field in strategy["fields"]:
-            if field["secret"] or field["kind"] in ("json", "password", "one-time-code"):
-                continue
-            body = {"query": {clause: {field["name"]: text}}, "sort": field["name"]}
-            found = await _searched(visit, name, body)
-            kuids |= dict.fromkeys(one["kuid"] for one in found["hits"])
-            cut = cut or found["total"] > len(found["hits"])
-    return list(kuids), cut
+        try:
+            async for found in _searched(visit, strategy, text, clause):
+                kuids |= dict.fromkeys(one["kuid"] for one in found["hits"])
+                cut = cut or found["total"] > len(found["hits"])
+        except Refused as refused:
+            if refused.status < FAILED:
+                raise
+            # One plugin that fails must not keep the others from being searched.
+            silent.append(str(strategy["label"]))
+    return Named(list(kuids), cut, silent)
 
 
-async def _searched(visit: Visit, strategy: str, body: Query) -> dict[str, Any]:
-    try:
-        result: dict[str, Any] = await visit.call(
-            "security", "searchUsersByCredentials", body, strategy=strategy, size=MOST_NAMED
-        )
-    except Refused as refused:
-        unsearched = refused.status in NOT_SEARCHED or refused.id == errors.MissingOptionalMethod.id
-        if not unsearched:
-            raise
-        return {"hits": [], "total": 0}
-    return result
+async def _searched(
+    visit: Visit, strategy: Mapping[str, Any], text: str, clause: str
+) -> AsyncIterator[Mapping[str, Any]]:
+    """Yield what is found in each field of a strategy that can be searched."""
+    for field in strategy["fields"]:
+        if field["secret"] or field["kind"] in ("json", "password", "one-time-code"):
+            continue
+        body = {"query": {clause: {field["name"]: text}}, "sort": field["name"]}
+        try:
+            yield await visit.call(
+                "security",
+                "searchUsersByCredentials",
+                body,
+                strategy=strategy["name"],
+                size=MOST_NAMED,
+            )
+        except Refused as refused:
+            missing = refused.id == errors.MissingOptionalMethod.id
+            if not missing and refused.status not in NOT_SEARCHED:
+                raise

@@ -1,30 +1,35 @@
-"""The strategies of a server, and what I hold of each."""
+"""Ways to sign in: the strategies of a server, and what somebody holds of each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ostiary import errors
-from ostiary.pages.credentials import asked_for, look_at, names_in, shown
-from ostiary.pages.visit import Refused, Visit
+from ostiary.pages.credentials import Shown, asked_for, look_at, names_in, shown
+from ostiary.pages.fields import Fields
+from ostiary.pages.linked import Linked, linked
+from ostiary.pages.problems import Refused
+from ostiary.pages.visit import Visit
 
 
 class Way(Struct, frozen=True):
-    """A strategy, and what may be seen of my credentials of it.
+    """A strategy, and what may be seen of somebody's credentials of it.
 
     :ivar about: as ``auth:describeStrategies`` describes it.
-    :ivar held: I have credentials of it.
-    :ivar seen: what they show, without the kuid; None if I may not see them, or have none.
+    :ivar held: they have credentials of it, or may have some.
+    :ivar seen: what those show, without the kuid; None if they may not be seen, or there are none.
     :ivar refused: why the strategy does not say what they show; the others do.
+    :ivar each: each of them by itself, where there may be several and who looks may see that.
     """
 
     about: Mapping[str, Any]
     held: bool
     seen: Mapping[str, Any] | None = None
     refused: Refused | None = None
+    each: tuple[Linked, ...] = ()
 
     @property
     def name(self) -> str:
@@ -33,10 +38,17 @@ class Way(Struct, frozen=True):
 
     @property
     def fields(self) -> list[dict[str, Any]]:
-        """What is filled in to make or change them; where one is sent elsewhere, nothing is."""
-        if self.about["redirects"]:
-            return []
+        """What their owner fills in to have or change them; who is sent elsewhere fills in nothing."""
+        return [] if self.about["redirects"] else self.given
+
+    @property
+    def given(self) -> list[dict[str, Any]]:
+        """What is filled in by who gives them to somebody else, or changes them for them."""
         return asked_for(self.about, "registration")
+
+    def meant(self, fields: Fields) -> Linked | None:
+        """Return the one of several that a form, or a query, names; None if it is none of them."""
+        return next((one for one in self.each if one.is_meant(fields)), None)
 
     @property
     def names(self) -> list[dict[str, Any]]:
@@ -44,8 +56,8 @@ class Way(Struct, frozen=True):
         return names_in(self.seen or {})
 
     @property
-    def shown(self) -> list[tuple[str, Any, bool]]:
-        """What they show: what it is called, the value, and whether it is verified."""
+    def shown(self) -> list[Shown]:
+        """What they show."""
         return shown(self.about, self.seen or {})
 
     def value_of(self, field: str) -> Any:
@@ -60,8 +72,13 @@ class Way(Struct, frozen=True):
 
 
 async def ways(visit: Visit) -> list[Way]:
-    """Return every strategy, in the order of the server."""
+    """Return every strategy with what I hold of it, in the order of the server."""
     return [await _way(visit, about) for about in await visit.strategies()]
+
+
+async def ways_of(visit: Visit, kuid: str) -> list[Way]:
+    """Return every strategy with what a user holds of it; what cannot be told may be held."""
+    return [await _way_of(visit, about, kuid) for about in await visit.strategies()]
 
 
 async def way(visit: Visit) -> Way:
@@ -91,4 +108,24 @@ async def _way(visit: Visit, about: Mapping[str, Any]) -> Way:
     seen, refused = await look_at(visit, "auth", "getMyCredentials", strategy=name)
     if refused is not None:
         return Way(about, held=told is not None, refused=refused)
-    return Way(about, held=seen is not None, seen=seen)
+    return await _with_each(visit, Way(about, held=seen is not None, seen=seen))
+
+
+async def _way_of(visit: Visit, about: Mapping[str, Any], kuid: str) -> Way:
+    args = {"strategy": about["name"], "_id": kuid}
+    seen, refused = await look_at(visit, "security", "getCredentials", **args)
+    way = Way(about, seen is not None or refused is not None, seen, refused)
+    return await _with_each(visit, way, kuid)
+
+
+async def _with_each(visit: Visit, way: Way, kuid: str | None = None) -> Way:
+    """Return what is held with each of several by itself.
+
+    :param kuid: whose; None for mine.
+    """
+    if way.seen is None:
+        return way
+    try:
+        return structs.replace(way, each=await linked(visit, way.about, kuid))
+    except Refused as refused:
+        return structs.replace(way, refused=refused)

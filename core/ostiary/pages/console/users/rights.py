@@ -6,23 +6,22 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
+from ostiary.pages.console.users.paths import ONE
 from ostiary.pages.declaring import Pages
 from ostiary.pages.visit import Visit
 from ostiary.request import Answer
 
-PATH = "/-/console/users/{id}/rights"
-
 pages = Pages()
 
 
-@pages.get(PATH, needs="security:explainUserRights")
+@pages.get(f"{ONE}/rights", needs="security:explainUserRights")
 async def user_rights(visit: Visit) -> Answer:
     """Show every action that a user may run; ``q`` leaves those whose names hold a text."""
     told = await visit.call("security", "explainUserRights", _id=visit.values["id"])
     text = visit.query.text("q").strip()
     shown = [hit for hit in told["hits"] if text.lower() in _name(hit).lower()]
     return visit.page(
-        "console/user_rights.html",
+        "console/users/rights.html",
         id=visit.values["id"],
         told=told,
         controllers=_by_controller(shown),

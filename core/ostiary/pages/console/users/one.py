@@ -6,36 +6,28 @@ import json
 from typing import Any
 
 from ostiary import errors
-from ostiary.pages.console.users_editing import Edited, merged
-from ostiary.pages.console.users_forms import (
-    Profiles,
-    profiles_of,
-    read_properties,
-    told,
-)
-from ostiary.pages.console.users_parts import Parts
+from ostiary.pages.console.users.editing import Edited, merged
+from ostiary.pages.console.users.forms import Profiles, profiles_of, read_properties
+from ostiary.pages.console.users.parts import Parts
+from ostiary.pages.console.users.paths import LIST, ONE, address_of
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
-from ostiary.pages.mistakes import Mistaken
-from ostiary.pages.rendering import segment
-from ostiary.pages.visit import Refused, Visit, status_of
+from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
+from ostiary.pages.visit import Visit
 from ostiary.properties import properties_of
 from ostiary.request import Answer
 
 pages = Pages()
 
 READ, UPDATE = "security:getUser", "security:updateUser"
-ONE = "/-/console/users/{id}"
 LARGE = 8_192
 """Characters of properties, as JSON, that have a page of their own."""
 
+LISTED = 10
+"""Sessions, and API keys, that stand on the page of a user."""
+
 TRIES = 3
 """Times that a change is merged with what others have changed in the same moment."""
-
-
-def address(visit: Visit) -> str:
-    """Return where the page of the user is that a path names."""
-    return f"/-/console/users/{segment(visit.values['id'])}"
 
 
 @pages.get(ONE, needs=READ)
@@ -64,7 +56,7 @@ async def edit(visit: Visit) -> Answer:
     except (Refused, Mistaken) as problem:
         typed = visit.form.text("properties")
         return await shown(visit, problem, typed=typed, whole=len(typed) > LARGE)
-    return visit.redirect(address(visit), done="saved")
+    return visit.redirect(address_of(visit.values["id"]), done="saved")
 
 
 @pages.post(f"{ONE}/status", needs=READ)
@@ -92,7 +84,7 @@ async def delete(visit: Visit) -> Answer:
         await visit.call("security", "deleteUser", _id=kuid)
     except Refused as problem:
         return await _ask_to_delete(visit, problem)
-    return visit.redirect("/-/console/users", done="deleted")
+    return visit.redirect(LIST, done="deleted")
 
 
 async def run(visit: Visit, done: str, action: str, body: Any = None, **args: Any) -> Answer:
@@ -101,12 +93,12 @@ async def run(visit: Visit, done: str, action: str, body: Any = None, **args: An
         await visit.call("security", action, body, **args)
     except Refused as problem:
         return await shown(visit, problem)
-    return visit.redirect(address(visit), done=done)
+    return visit.redirect(address_of(visit.values["id"]), done=done)
 
 
 async def shown(
     visit: Visit,
-    problem: Refused | Mistaken | None = None,
+    problem: Problem | None = None,
     *,
     typed: str | None = None,
     made: dict[str, Any] | None = None,
@@ -127,17 +119,18 @@ async def shown(
         "console/users/properties.html" if whole else "console/users/one.html",
         status_of(problem),
         user=found,
-        here=address(visit),
+        here=address_of(visit.values["id"]),
         info=source.get("_kuzzle_info", {}),
         enabled=source.get("_kuzzle_info", {}).get("status", "enabled") == "enabled",
         content=content,
         held=source["profileIds"],
         profiles=await Profiles.of(visit),
-        problem=told(visit, problem),
+        problem=problem,
         typed=typed,
         written=written,
         large=len(written) > LARGE,
         made=made,
+        most=LISTED,
         parts=None if whole else await Parts.of(visit, visit.values["id"]),
     )
 
@@ -165,15 +158,15 @@ async def _save(visit: Visit, edited: Edited) -> None:
             return
 
 
-async def _ask_to_delete(visit: Visit, problem: Refused | Mistaken | None = None) -> Answer:
+async def _ask_to_delete(visit: Visit, problem: Problem | None = None) -> Answer:
     kuid = visit.values["id"]
     await visit.call("security", "getUser", _id=kuid)
     return visit.page(
         "console/users/delete.html",
         status_of(problem),
         kuid=kuid,
-        here=address(visit),
+        here=address_of(visit.values["id"]),
         parts=await Parts.of(visit, kuid),
-        problem=told(visit, problem),
+        problem=problem,
         mine=visit.me is not None and visit.me.get("_id") == kuid,
     )

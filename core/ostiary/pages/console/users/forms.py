@@ -11,23 +11,12 @@ from ostiary import body, errors
 from ostiary.pages.credentials import asked_for, read_fields
 from ostiary.pages.fields import Fields
 from ostiary.pages.languages import mark
-from ostiary.pages.mistakes import Mistaken
-from ostiary.pages.visit import Refused, Visit
-from ostiary.pages.wording import explained
+from ostiary.pages.problems import Mistaken
+from ostiary.pages.visit import Visit
 from ostiary.properties import SYSTEM_MEMBERS
 
 MOST = 500
 """Profiles that can be ticked; where there are more, ids are typed."""
-
-
-def told(visit: Visit, problem: Refused | Mistaken | None) -> str | None:
-    """Return what to tell a person of what has kept something from being done."""
-    match problem:
-        case Refused():
-            return explained(visit, problem)
-        case Mistaken(text=text, values=values):
-            return visit.say(text, *values)
-    return None
 
 
 class Profiles(Struct, frozen=True):

@@ -1,0 +1,50 @@
+"""Forms that have outlived their session: what was typed into them is sent again, and not lost."""
+
+from __future__ import annotations
+
+from ostiary.pages.credentials import is_secret
+from ostiary.pages.forms import FIELD
+from ostiary.pages.languages import mark
+from ostiary.pages.visit import Visit
+from ostiary.request import Answer
+
+FORBIDDEN = 403
+
+ENDED = mark("Your session has ended, and nothing was done. What you have typed is kept here.")
+ANOTHER = mark(
+    "This page was opened in another session than yours is now, and nothing was done."
+    " What you have typed is kept here."
+)
+
+
+def told(visit: Visit) -> str:
+    """Return why a form was not heard."""
+    return visit.say(ENDED if visit.me is None else ANOTHER)
+
+
+async def offer(visit: Visit) -> Answer:
+    """Show what was typed, short of what is secret, in a form that whoever is signed in can send."""
+    secret = await _secrets(visit)
+    kept = [name for name in visit.form if name != FIELD and name.rpartition(".")[2] not in secret]
+    return visit.page(
+        "outlived.html",
+        FORBIDDEN,
+        text=told(visit),
+        kept=[(name, value) for name in kept for value in visit.form.all(name)],
+        # The token of the form is left out, too.
+        secrets=len(kept) < len(list(visit.form)) - 1,
+    )
+
+
+async def _secrets(visit: Visit) -> set[str]:
+    """Return what strategies call their secrets; in forms something may stand before that."""
+    return {
+        field["name"]
+        for strategy in await visit.strategies()
+        for field in (
+            *strategy["fields"],
+            *strategy["proof"],
+            *(field for form in strategy["forms"] for field in form["fields"]),
+        )
+        if is_secret(field)
+    }

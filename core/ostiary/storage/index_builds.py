@@ -1,0 +1,50 @@
+"""Indexes on PostgreSQL that are built while servers read and write the table.
+
+An upgrade locks every table of a store until it is done, and an index on millions of rows takes
+long. ``CREATE INDEX CONCURRENTLY`` locks nobody out, takes two or three times as long, and can be
+part of no transaction: so it is done before that of the upgrade.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from ostiary.storage.store import Indexes
+
+PAUSE = 0.5
+"""Seconds between two looks at an index that somebody else is building."""
+
+HAS_COLUMNS = """
+SELECT count(*) = cardinality($2::text[]) FROM pg_attribute
+WHERE attrelid = to_regclass($1) AND attname = ANY ($2::text[]) AND NOT attisdropped
+"""
+VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)"
+BUILDING = """
+SELECT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE index_relid = to_regclass($1))
+"""
+
+log = logging.getLogger(__name__)
+
+
+async def build(connection: Any, schema: str, indexes: Indexes) -> None:
+    """Build those that are missing, of tables that are there, on a connection of asyncpg.
+
+    What was left half built by somebody who was interrupted is built anew.
+    """
+    for name, (table, columns) in indexes.items():
+        index, whole = f'"{schema}"."{name}"', f'"{schema}"."{table}"'
+        if not await connection.fetchval(HAS_COLUMNS, whole, list(columns)):
+            continue
+        while not (valid := await connection.fetchval(VALID, index)):
+            if valid is None:
+                log.info("building the index %s, while the table %s is used", name, table)
+                listed = ", ".join(f'"{column}"' for column in columns)
+                await connection.execute(
+                    f'CREATE INDEX CONCURRENTLY IF NOT EXISTS "{name}" ON {whole} ({listed})'
+                )
+            elif await connection.fetchval(BUILDING, index):
+                await asyncio.sleep(PAUSE)
+            else:
+                await connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")

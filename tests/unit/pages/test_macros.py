@@ -1,0 +1,41 @@
+"""What every form is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+
+from ostiary.pages.rendering import environment
+from ostiary.strategies import CredentialField, Kind
+
+
+def drawn(field: CredentialField, value: str) -> Tag:
+    """Return what is typed into, with what somebody has typed before."""
+    described: dict[str, Any] = field.to_json()
+    macros = environment("en", ()).get_template("macros.html").module
+    html: str = macros.field(described, "form", value=value)  # type: ignore[attr-defined]
+    found = BeautifulSoup(html, "html.parser").select_one("input, textarea")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("kind", ["text", "email", "tel", "number", "url"])
+def test_what_was_typed_comes_back(kind: Kind) -> None:
+    assert drawn(CredentialField("one", kind=kind), "typed")["value"] == "typed"
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        CredentialField("one", secret=True),
+        CredentialField("one", kind="password", secret=True),
+        CredentialField("one", kind="password"),
+        CredentialField("one", kind="one-time-code"),
+        CredentialField("one", kind="json", secret=True),
+    ],
+)
+def test_what_is_secret_does_not(field: CredentialField) -> None:
+    """A password is secret, whether its strategy has thought of saying so or not."""
+    assert "typed" not in str(drawn(field, "typed"))

@@ -1,0 +1,105 @@
+"""Indexes of a large table are built before the revision that asks for them, and lock nobody out."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import ProgrammingError
+
+from ostiary.storage import migrate
+
+from .conftest import House, notes
+
+pytestmark = pytest.mark.anyio
+
+INDEXED = '''"""Find notes by their text, in order."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+oldest = "0001"
+beforehand = {"notes_by_text": ("notes", ["text", "id"])}
+
+
+def upgrade():
+    op.create_index("notes_by_text", "notes", ["text", "id"], if_not_exists=True)
+'''
+FAILING = f'{INDEXED}    op.execute("INSERT INTO nowhere VALUES (1)")\n'
+VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('notes_by_text')"
+
+
+def ship(house: House, revision: str) -> None:
+    (Path(str(house.storage.revisions)) / "0002_indexed.py").write_text(revision)
+
+
+async def upgrade(house: House, backend: Any = None) -> None:
+    await migrate.upgrade(backend or house.backend, "notes", house.storage)
+
+
+async def test_an_index_is_there_before_its_revision_is(postgresql: House) -> None:
+    """REL-09: it is no part of the transaction for which requests wait."""
+    store = await postgresql.store()
+    async with store.begin() as db:
+        await db.execute(insert(notes), [{"text": "a"}])
+    ship(postgresql, FAILING)
+    with pytest.raises(ProgrammingError, match="nowhere"):
+        await upgrade(postgresql)
+    assert await postgresql.backend.revision("notes") == "0001"
+    assert await store.fetch(VALID) == (True,)
+    ship(postgresql, INDEXED)
+    await upgrade(postgresql)
+    assert await postgresql.backend.revision("notes") == "0002"
+    assert await store.fetch(VALID) == (True,)
+
+
+async def test_what_is_left_of_a_build_is_built_anew(postgresql: House, server: Any) -> None:
+    store = await postgresql.store()
+    (name,) = await store.fetch("SELECT current_database()") or ("",)
+    admin = await asyncpg.connect(server.admin_url(name))
+    await admin.execute("CREATE INDEX notes_by_text ON ostiary_notes.notes (text, id)")
+    spoil = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass($1)"
+    await admin.execute(spoil, "ostiary_notes.notes_by_text")
+    await admin.close()
+    assert await store.fetch(VALID) == (False,)
+    ship(postgresql, INDEXED)
+    await upgrade(postgresql)
+    assert await store.fetch(VALID) == (True,)
+
+
+async def test_two_that_upgrade_at_once_build_it_once(postgresql: House) -> None:
+    store = await postgresql.store()
+    ship(postgresql, INDEXED)
+    await asyncio.gather(*(upgrade(postgresql, postgresql.again()) for _ in range(2)))
+    assert await postgresql.backend.revision("notes") == "0002"
+    assert await store.fetch(VALID) == (True,)
+
+
+async def test_of_tables_that_are_not_there_yet_the_revision_builds_it(postgresql: House) -> None:
+    ship(postgresql, INDEXED.replace('["text", "id"])}', '["text", "later"])}'))
+    store = await postgresql.store()
+    assert await store.fetch(VALID) == (True,)
+
+
+async def test_where_nothing_can_be_built_before_the_revision_does_it(
+    postgresql: House, server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As through a pooler, which takes no settings of sessions."""
+    store = await postgresql.store()
+    admin = await asyncpg.connect(server.admin_url())
+    await admin.execute("REVOKE ostiary_notes_owner FROM ostiary_migrator")
+    try:
+        await postgresql.backend.build("notes", {"notes_by_text": ("notes", ["text"])})
+    finally:
+        await admin.execute("GRANT ostiary_notes_owner TO ostiary_migrator")
+        await admin.close()
+    assert "while its tables are locked" in caplog.text
+    assert await store.fetch(VALID) is None
+    ship(postgresql, INDEXED)
+    await upgrade(postgresql)
+    assert await store.fetch(VALID) == (True,)
