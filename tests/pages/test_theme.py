@@ -45,6 +45,28 @@ def test_colours_come_as_a_stylesheet_and_can_be_read(branded: Site) -> None:
     assert "prefers-color-scheme: dark" in answer.text
 
 
+def addresses(site: Site) -> dict[str, str]:
+    """Return where the files of the first page are, by their names."""
+    with Visitor(site.url) as visitor:
+        found = visitor.open("/").soup.select("link[rel=stylesheet], .brand img")
+    paths = [str(one.get("href") or one.get("src")) for one in found]
+    return {path.partition("?")[0].rpartition("/")[2]: f"{site.url}{path}" for path in paths}
+
+
+def test_files_are_the_same_for_everybody_and_kept_if_they_are_what_was_asked_for(
+    branded: Site,
+) -> None:
+    """While machines are upgraded in turn, a page of one may ask another, which has the old file."""
+    for name, url in addresses(branded).items():
+        ways = ("gzip", "deflate", "identity", "gzip")
+        answers = [httpx2.get(url, headers={"Accept-Encoding": one}) for one in ways]
+        assert {one.text for one in answers} == {answers[2].text}, name
+        kept = [one.headers["cache-control"] for one in (*answers, httpx2.get(f"{url}x"))]
+        assert ["immutable" in one for one in kept] == [True] * len(ways) + [False], name
+        begins = {"logo": "<?xml", "theme.css": ":root", "ostiary.css": "/*"}
+        assert answers[2].text.startswith(begins[name])
+
+
 def test_a_logo_is_shown_and_never_runs(
     branded: Site, open_screen: Callable[[str, str], Screen]
 ) -> None:

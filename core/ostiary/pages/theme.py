@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping
 
-from ostiary.pages.static import HEADERS, KINDS, PATH, address_of
+from ostiary.pages.static import KINDS, File, address_of
 from ostiary.request import Answer
 from ostiary.settings import SettingsError
 from ostiary.settings.colors import Color, Colors, lightened, on
@@ -33,20 +32,20 @@ class Theme:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._files: dict[str, Answer] = {}
+        self._files: dict[str, File] = {}
         colors, logo = _rules(settings.colors), _logo(settings)
         self.stylesheet = self._added(STYLESHEET, colors, KINDS["css"], {}) if colors else None
         self.logo = self._added(LOGO, logo.content, logo.kind, APART) if logo else None
         self.icon = self.logo or address_of(ICON)
 
-    def served(self, name: str) -> Answer | None:
-        """Return a file, or None if there is none of this name."""
-        return self._files.get(name)
+    def served(self, name: str, version: str) -> Answer | None:
+        """Return a version of a file, or None if there is none of this name."""
+        file = self._files.get(name)
+        return None if file is None else file.served(version)
 
     def _added(self, name: str, content: bytes, kind: str, headers: Mapping[str, str]) -> str:
-        told = {"content-type": kind, **HEADERS, **headers}
-        self._files[name] = Answer(200, content, told, shared=False)
-        return f"{PATH}{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+        self._files[name] = File.of(name, kind, content, headers)
+        return self._files[name].address
 
 
 def _rules(colors: Colors) -> bytes:
