@@ -7,7 +7,7 @@ from alembic import op
 revision = "0006"
 down_revision = "0005"
 # Older code finds by the first columns of these what it found by those that are dropped.
-oldest = "0005"
+oldest = "0004"
 
 beforehand = {
     "audit_of_author": ("audit", ["author", "at"]),
