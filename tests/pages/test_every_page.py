@@ -119,7 +119,7 @@ def fill(site: Site) -> Values:
     site.person("nobody")
     site.call("security:createUser", {"content": {"profileIds": ["default"]}}, _id=SECRET)
     return {
-        "/": {"strategy": "local", "form": "new-password", "id": "nothing"},
+        "/": {"strategy": "local", "form": "new-password", "id": "nothing", "place": "0"},
         "/-/account/keys": {"id": key["_id"]},
         "/-/console/users": {"id": id, "kuid": id},
         "/-/console/profiles": {"id": EVIL},
