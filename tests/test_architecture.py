@@ -24,7 +24,7 @@ LAYERS = (
     "settings",
     "greeting",
     "request",
-    "acting arguments cookies declarations events filters message origins strategies",
+    "acting arguments cookies declarations events fields filters message origins strategies",
     "actions directory routes",
     "storage",
     "key_settings",

@@ -53,6 +53,7 @@ from ostiary.events import (
     UserEnabled,
     UserProfilesChanged,
 )
+from ostiary.fields import CredentialField, Each, Form, Kind
 from ostiary.filters import Field, Filter, Leaf, OneOf, Order, Prefix, Words, leaves
 from ostiary.hookspecs import hookimpl
 from ostiary.networks import network
@@ -67,12 +68,8 @@ from ostiary.storage.sealed import Sealed
 from ostiary.strategies import (
     Call,
     Challenge,
-    CredentialField,
-    Each,
     Factor,
-    Form,
     FoundCredentials,
-    Kind,
     Newcomer,
     Redirect,
     Strategy,

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from ostiary.errors import CATALOGUE
-from ostiary.strategies import CredentialField, Each, Factor, Form, Kind, Strategy, described
+from ostiary.fields import CredentialField, Each, Form, Kind, described
+from ostiary.strategies import Factor, Strategy
 
 STRATEGY_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")

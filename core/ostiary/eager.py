@@ -1,7 +1,7 @@
 """Running coroutines at once: only one that has to wait for something costs a task.
 
 Most requests are answered without waiting, and the task for one costs as much as the answer.
-Python does the same from 3.12 on (``asyncio.eager_task_factory``), and not in 3.11.
+What Python has for it, from 3.12 on, makes a task for each (``asyncio.eager_task_factory``).
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class Eager:
             return None
         finally:
             _leave_task(self._loop, task)
-            if task.cancelling():
+            # Also where that was taken back: the task would hear of it all the same, with whatever
+            # it goes on with.
+            if carrier.given.done() or task._must_cancel:  # type: ignore[attr-defined]  # noqa: SLF001 - nothing else tells
                 self._spare = None
         self._spare = None
         carrier.take(_Rest(coroutine, context, awaited))
@@ -72,7 +74,7 @@ class _Carrier:
     """A task that does nothing until it is given a coroutine to go on with."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._given: asyncio.Future[None] = loop.create_future()
+        self.given: asyncio.Future[None] = loop.create_future()
         self._rest: _Rest | None = None
         carrying = self._carry()
         # A task that is cancelled before its first step does not take it: this one has begun.
@@ -82,18 +84,20 @@ class _Carrier:
     def take(self, rest: _Rest) -> None:
         """Go on with a coroutine."""
         self._rest = rest
-        if not self._given.done():
+        if not self.given.done():
             # It is when the coroutine has cancelled the task itself.
-            self._given.set_result(None)
+            self.given.set_result(None)
 
     async def _carry(self) -> None:
         try:
             await asyncio.sleep(0)
-            await self._given
+            await self.given
         except asyncio.CancelledError as error:
             if self._rest is None:
                 raise
-            self._rest.cancel(error)
+            if self.task.cancelling():
+                # Else it was taken back before anything waited: nobody is to hear of it.
+                self._rest.cancel(error)
         assert self._rest is not None
         await self._rest
 

@@ -347,6 +347,7 @@ NoCredentials = PreconditionError.declare("ostiary.credentials.missing", 0x20_05
 LastWayIn = PreconditionError.declare("ostiary.credentials.last_way_in", 0x20_05_0003, 'Without these credentials for strategy "{1}" nothing would let user "{0}" in; "force" removes them all the same.')
 ProofNeeded = ForbiddenError.declare("ostiary.credentials.proof_needed", 0x20_05_0004, "Before you get credentials of one more strategy, sign in again, or prove who you are as one of these strategies asks for it: {0}.")
 StoreUnavailable = ServiceUnavailableError.declare("ostiary.storage.unavailable", 0x20_06_0001, "The storage cannot be reached now.")
+TookTooLong = StoreUnavailable.declare("ostiary.storage.took_too_long", 0x20_06_0002, "What was asked of the storage took too long, and was broken off; ask for less.")
 UnsupportedSearch = BadRequestError.declare("ostiary.search.unsupported", 0x20_07_0001, '"{0}" is not supported in a search.')
 PageTooLarge = SizeLimitError.declare("ostiary.search.page_too_large", 0x20_07_0002, "The page would have more than {0} characters; ask for fewer documents at once.")
 DevOnly = ForbiddenError.declare("ostiary.admin.dev_only", 0x20_08_0001, "This is done by a server that runs with --dev only.")

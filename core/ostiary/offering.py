@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ostiary.strategies import Each, Form, Strategy, described
+from ostiary.fields import Each, Form, described
+from ostiary.strategies import Strategy
 
 if TYPE_CHECKING:
     from ostiary.actions import Action

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ostiary.fields import CredentialField
 from ostiary.openapi import JSON
-from ostiary.strategies import CredentialField, Strategy
+from ostiary.strategies import Strategy
 
 LOGIN = "/_login/{strategy}"
 

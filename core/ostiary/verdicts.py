@@ -13,15 +13,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from ostiary import errors
-from ostiary.strategies import (
-    Challenge,
-    CredentialField,
-    FoundCredentials,
-    Newcomer,
-    Redirect,
-    Verdict,
-    Verified,
-)
+from ostiary.fields import CredentialField
+from ostiary.strategies import Challenge, FoundCredentials, Newcomer, Redirect, Verdict, Verified
 
 T = TypeVar("T")
 

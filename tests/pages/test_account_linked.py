@@ -247,7 +247,7 @@ def test_the_console_takes_one_of_them_away(site: Site) -> None:
         visitor.open(links[1])
         assert "This is the last way in of this user" in visitor.text
         visitor.send(take)
-        assert visitor.status == 412
+        assert visitor.status == 422
         assert passes_of(site, kuid) == [f"{kuid}-2"]
         visitor.send(take, last="yes")
         assert passes_of(site, kuid) == []

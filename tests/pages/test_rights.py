@@ -85,14 +85,15 @@ def test_a_role_is_made_previewed_changed_and_deleted(root: Visitor, site: Site,
     root.send(path, do="save")
     assert "Saved." in root.text
     assert controllers(site, new) == {"server": {"actions": {"now": True, "info": True}}}
-    site.call("security:createOrReplaceProfile", {"policies": [{"roleId": new}]}, _id=new)
-    root.open(f"{path}/delete")
-    assert "1 profile names it." in root.text
-    root.send(f"{path}/delete")
-    assert (root.status, "is in use" in root.text) == (412, True)
-    site.call("security:deleteProfile", _id=new)
     root.open(f"{path}/delete")
     assert "nobody loses a right" in root.text
+    site.call("security:createOrReplaceProfile", {"policies": [{"roleId": new}]}, _id=new)
+    root.send(f"{path}/delete")
+    assert (root.status, "is in use" in root.text) == (412, True)
+    assert "1 profile names it." in root.text
+    assert root.soup.select(f'form[action="{path}/delete"]') == []
+    site.call("security:deleteProfile", _id=new)
+    root.open(f"{path}/delete")
     root.send(f"{path}/delete")
     assert (root.path, "Deleted." in root.text) == (f"{ROLES}?done=deleted", True)
     assert root.open(f"{path}/delete").status == 404

@@ -365,6 +365,19 @@ def test_credentials_are_given_changed_and_taken_and_the_last_way_in_is_warned_o
     assert not site.call("security:hasCredentials", _id="bare", strategy="local")
 
 
+def test_the_last_way_in_is_taken_by_who_has_confirmed_it(as_role: Any, site: Site) -> None:
+    site.person("taken")
+    there = f"{at('taken')}/credentials/local/delete"
+    taker = as_role("taker", "getUser", "deleteCredentials")
+    taker.open(there).send(there)
+    assert (taker.status, "Nothing else would let this user in." in taker.text) == (422, True)
+    assert site.call("security:hasCredentials", _id="taken", strategy="local")
+    taker.send(there, last="yes")
+    assert taker.path == f"{at('taken')}?done=deleted"
+    assert not site.call("security:hasCredentials", _id="taken", strategy="local")
+    assert taker.open(f"{at('taken')}/credentials/gone/delete").status == 404
+
+
 def test_sessions_are_ended_one_by_one_and_all(root: Visitor, site: Site) -> None:
     site.person("busy")
     login = [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ostiary import CredentialField, Form, Strategy, errors
+from ostiary import CredentialField, Each, Form, Strategy, errors
 from ostiary.declarations import fault_of, fault_of_fields
 from ostiary.openapi import document
 from ostiary.openapi_logins import LOGIN, with_logins
@@ -56,6 +56,7 @@ def test_a_page_gets_all_it_needs_to_draw_a_strategy() -> None:
             }
         ],
         "several": False,
+        "each": None,
         "keepsLast": False,
         "factors": ["possession", "knowledge"],
         "phishingResistant": False,
@@ -138,6 +139,46 @@ def test_the_address_of_a_form_is_known_where_the_pages_are() -> None:
 def test_a_form_that_nobody_could_draw_is_refused(declared: Any, told: str) -> None:
     form = Form(**{"name": "lost", "action": "pin:reset", "label": "Lost", **declared})
     assert told in str(fault_of(Strategy(name="pin", fields=(PIN,), forms=(form,))))
+
+
+EACH: dict[str, Any] = {
+    "member": "pins",
+    "named_by": ("number",),
+    "mine": "pin:mine",
+    "give_up": "pin:giveUp",
+    "theirs": "pin:theirs",
+    "take": "pin:take",
+}
+
+
+def test_a_page_is_told_how_each_of_several_is_given_up() -> None:
+    strategy = Strategy(name="pin", several=True, each=Each(**EACH))
+    assert fault_of(strategy) is None
+    assert strategy.to_json()["each"] == {
+        "member": "pins",
+        "namedBy": [CredentialField("number").to_json()],
+        "mine": {"controller": "pin", "action": "mine"},
+        "giveUp": {"controller": "pin", "action": "giveUp"},
+        "theirs": {"controller": "pin", "action": "theirs"},
+        "take": {"controller": "pin", "action": "take"},
+    }
+
+
+@pytest.mark.parametrize(
+    "each, several, told",
+    [
+        ({}, False, "never several"),
+        ({"named_by": ()}, True, "something has to name one"),
+        ({"named_by": ("force",)}, True, "not called 'force'"),
+        ({"named_by": ("strategy",)}, True, "the server itself reads"),
+        ({"named_by": "number"}, True, "a tuple"),
+    ],
+)
+def test_each_that_no_page_could_name_is_refused(each: Any, several: bool, told: str) -> None:
+    strategy = Strategy(name="pin", several=several, each=Each(**{**EACH, **each}))
+    assert told in str(fault_of(strategy))
+    odd: Any = "number"
+    assert "no Each" in str(fault_of(Strategy(name="pin", several=True, each=odd)))
 
 
 def test_what_is_no_form_is_refused_and_so_are_two_of_one_name() -> None:

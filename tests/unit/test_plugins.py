@@ -160,6 +160,70 @@ def test_a_form_that_its_action_could_not_answer_stops_the_start(
         install(Package(name="badge", source=source))
 
 
+EACH = """
+from ostiary import Controller, Each
+
+held = Controller("held")
+
+@held.action(signed_in=True)
+async def mine():
+    return {}
+
+@held.action(signed_in=True)
+async def give_up(strategy: str, badge: str, force: bool = False):
+    return {}
+
+@held.action()
+async def anybodys(strategy: str, badge: str, force: bool = False):
+    return {}
+
+@held.action()
+async def theirs(id: str):
+    return {}
+
+@held.action()
+async def take(id: str, strategy: str, badge: str, force: bool = False):
+    return {}
+
+@hookimpl
+def ostiary_controllers():
+    return [held]
+
+NAMED = {"member": "held", "named_by": ("badge",), "mine": "held:mine", "give_up": "held:giveUp",
+         "theirs": "held:theirs", "take": "held:take"}
+"""
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ("'take': 'held:find'", "there is no action 'held:find'"),
+        ("'mine': 'held:theirs'", "held:theirs wants '_id'"),
+        ("'give_up': 'held:take'", "held:take wants '_id'"),
+        ("'take': 'held:giveUp'", "held:giveUp takes no '_id'"),
+        ("'named_by': ('number',)", "held:giveUp takes no 'number'"),
+        ("'give_up': 'held:anybodys'", "held:anybodys is for everybody"),
+    ],
+)
+def test_actions_that_could_give_up_none_of_several_stop_the_start(
+    install: Install, change: str, told: str
+) -> None:
+    def declared(named: str) -> Package:
+        source = badge().source.replace(
+            "Strategy(", f"Strategy(several=True, each=Each(**{named}), "
+        )
+        return Package(name="badge", source=source + EACH)
+
+    with pytest.raises(PluginError, match=f"each: {told}"):
+        install(declared(f"{{**NAMED, {change}}}"))
+
+
+def test_each_of_several_is_given_up_by_actions_of_the_plugin(install: Install) -> None:
+    source = badge().source.replace("Strategy(", "Strategy(several=True, each=Each(**NAMED), ")
+    plugins = install(Package(name="badge", source=source + EACH))
+    assert [one.name for one in plugins.loaded] == ["badge"]
+
+
 def test_a_form_may_be_for_who_is_signed_in(install: Install) -> None:
     form = "name='it', action='lost:verify', label='It', value='name', **MINE"
     source = badge().source.replace("Strategy(", f"Strategy(forms=(Form({form}),), ")

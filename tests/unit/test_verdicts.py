@@ -10,14 +10,8 @@ from typing import Any
 import pytest
 
 from ostiary import errors
-from ostiary.strategies import (
-    Challenge,
-    CredentialField,
-    FoundCredentials,
-    Newcomer,
-    Redirect,
-    Verified,
-)
+from ostiary.fields import CredentialField
+from ostiary.strategies import Challenge, FoundCredentials, Newcomer, Redirect, Verified
 from ostiary.verdicts import found_of, verdict_of, view_of
 
 

@@ -364,6 +364,11 @@ def test_a_page_can_draw_the_form_before_anybody_has_signed_in(over: Api) -> Non
         *("badge", "way", "code", "pin")
     ]
     assert described["steps"]["fields"][3]["secret"]
+    # What is for who is signed in is told, too: a page of their account draws it.
+    (verify,) = [one for one in described["local"]["forms"] if one["beside"]]
+    assert verify["beside"] == ["email", "phone"]
+    assert (verify["value"], verify["signedIn"]) == (None, False)
+    assert described["local"]["each"] is None
 
 
 def test_lists_of_fields_are_as_kuzzle_has_them(over: Api, house: Any) -> None:

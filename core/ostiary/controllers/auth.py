@@ -157,7 +157,8 @@ async def describe_strategies(services: Services) -> list[dict[str, Any]]:
     in as their body, and perhaps a code, which comes by mail or with the error of a refused login.
     Those that stand `beside` names are offered where a user's names are shown, for each of such a
     kind that is not verified, which the member `value` of the body takes; those with `signedIn` are
-    for nobody else.
+    for nobody else. With `each` a strategy names the actions that list each of several credentials
+    of a user, and give it up.
     """
     await services.strategies.settle()
     return offered(services.strategies, services.strategy_order)

@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from ostiary import errors
+from ostiary.fields import CredentialField, described
 from ostiary.request import Reply, Request
 from ostiary.services import Services
 from ostiary.services.flows import Handle, Holder, Kind, NextStep
 from ostiary.services.limits import HANDLES, handle_of
-from ostiary.strategies import Challenge, CredentialField, described
+from ostiary.strategies import Challenge
 
 CHALLENGE, STATE, LOGIN_CODE = HANDLES
 RETURN_TO, CODE_CHALLENGE, CODE_VERIFIER = "returnTo", "codeChallenge", "codeVerifier"

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ostiary import errors
+from ostiary.body import acceptable
+from ostiary.http_parts import read_query
+from ostiary.request import Connection
 
 Given = Mapping[str, str | list[str]]
 
@@ -36,3 +42,23 @@ class Fields:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._given)
+
+
+def form_fields(verb: str, content: Any, connection: Connection) -> Fields:
+    """Return the fields of a form: what is only looked at has none, whatever came with it."""
+    sent = verb == "POST" and connection.sends_form and isinstance(content, dict)
+    return Fields(content if sent else {})
+
+
+def query_fields(query: bytes) -> Fields:
+    """Return the fields of a query; what cannot be read says nothing, the page is there without it."""
+    try:
+        given = read_query(query) if query else {}
+    except errors.OstiaryError:
+        given = {}
+    return Fields({name: value for name, value in given.items() if _can_be_kept(name, value)})
+
+
+def _can_be_kept(name: str, value: str | list[str]) -> bool:
+    """Tell whether every database takes a field, as the adapters see to for requests."""
+    return all(map(acceptable, (name, *(value if isinstance(value, list) else (value,)))))

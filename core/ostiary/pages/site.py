@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from ostiary import errors
 from ostiary.body import acceptable
-from ostiary.http_parts import read_query
 from ostiary.log import origin
 from ostiary.pages import (
     account,
@@ -25,7 +24,7 @@ from ostiary.pages import (
 )
 from ostiary.pages.behind import Behind
 from ostiary.pages.declaring import Page
-from ostiary.pages.fields import Fields
+from ostiary.pages.fields import form_fields, query_fields
 from ostiary.pages.forms import FIELD, Forms
 from ostiary.pages.languages import wanted
 from ostiary.pages.notices import NOTICES
@@ -79,7 +78,7 @@ class Site:
             verb = "GET"
         if path.startswith(static.PATH.encode()) and verb == "GET":
             name = path.decode("latin-1").removeprefix(static.PATH)
-            version = Fields(_query(query)).text("v")
+            version = query_fields(query).text("v")
             file = static.served(name, version) or self._theme.served(name, version)
             if file is not None:
                 return file
@@ -161,8 +160,8 @@ class Site:
             request,
             verb=verb,
             path=path.decode("latin-1"),
-            query=Fields(_query(query)),
-            form=Fields(_form(verb, content, request.connection)),
+            query=query_fields(query),
+            form=form_fields(verb, content, request.connection),
             language=wanted(
                 request.connection.header("accept-language"),
                 self.behind.cookies.language_of(request.connection),
@@ -236,26 +235,6 @@ class Site:
 def _refused(error: errors.OstiaryError) -> Refused:
     """Return an error of our own as one that the server has answered with."""
     return Refused(error.status, error.to_json(), {})
-
-
-def _form(verb: str, content: Any, connection: Connection) -> dict[str, Any]:
-    """Return the fields of a form: what is only looked at has none, whatever came with it."""
-    sent = verb == "POST" and connection.sends_form and isinstance(content, dict)
-    return content if sent else {}
-
-
-def _query(query: bytes) -> dict[str, Any]:
-    try:
-        fields = read_query(query) if query else {}
-    except errors.OstiaryError:
-        # What cannot be read says nothing; the page is there without it.
-        return {}
-    return {name: value for name, value in fields.items() if _can_be_kept(name, value)}
-
-
-def _can_be_kept(name: str, value: str | list[str]) -> bool:
-    """Tell whether every database takes a field, as the adapters see to for requests."""
-    return all(map(acceptable, (name, *(value if isinstance(value, list) else (value,)))))
 
 
 def _comes_from_elsewhere(visit: Visit) -> bool:

@@ -24,6 +24,9 @@ WORDS = {
         mark("What was sent cannot be read. Go back, reload the page and try again."),
     ),
     "ostiary.storage.unavailable": mark("The database is not there at the moment. Try again soon."),
+    "ostiary.storage.took_too_long": mark(
+        "That took too long to find, and was broken off. Narrow it down further."
+    ),
     "ostiary.login.flow_over": mark("That took too long, or was begun elsewhere. Begin again."),
     "ostiary.plugin.logins_closed": mark(
         "Nobody can sign in at the moment. The log of the server says why."

@@ -34,6 +34,8 @@ UNAVAILABLE = (
 INTEGRITY = "23"
 
 READ_ONLY = "25006"
+CANCELLED = "57014"
+"""By a timeout of statements; or by an administrator, who thought the same."""
 
 # The server, or the way to it, is not there for anybody.
 ABSENT = (
@@ -50,7 +52,8 @@ def verdict(fault: Exception, *, writes: bool = False) -> Exception:
     :param writes: writing was allowed: if it is not, the server has become a standby.
     """
     if _unavailable(fault) or (writes and state(fault) == READ_ONLY):
-        return errors.StoreUnavailable(retry_after=1)
+        late = state(fault) == CANCELLED
+        return (errors.TookTooLong if late else errors.StoreUnavailable)(retry_after=1)
     if isinstance(fault, DBAPIError):
         kind, statement = type(fault), fault.statement
     else:

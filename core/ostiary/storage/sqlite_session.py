@@ -192,8 +192,10 @@ def raise_fault(name: str, error: Exception, cause: BaseException | None) -> NoR
     code = _code(cause)
     if code not in files.UNAVAILABLE:
         raise error
-    why = TOO_LONG if code == sqlite3.SQLITE_INTERRUPT else cause
-    log.error("store %s: %s", name, why)
+    if code == sqlite3.SQLITE_INTERRUPT:
+        log.error("store %s: %s", name, TOO_LONG)
+        raise errors.TookTooLong(retry_after=1) from error
+    log.error("store %s: %s", name, cause)
     raise errors.StoreUnavailable(retry_after=1) from error
 
 

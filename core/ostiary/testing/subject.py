@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from ostiary.strategies import CredentialField, Strategy
+from ostiary.fields import CredentialField
+from ostiary.strategies import Strategy
 
 Credentials = dict[str, Any]
 Given = Mapping[str, Any] | Callable[[int], Mapping[str, Any]]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from ostiary.strategies import CredentialField
+from ostiary.fields import CredentialField
 
 DECLARING = {"label", "help", "done", "refusal"}
 """The arguments, and defaults of dataclasses, that strategies, fields and forms give to readers."""

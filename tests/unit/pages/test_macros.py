@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup, Tag
 
+from ostiary.fields import CredentialField, Kind
 from ostiary.pages.rendering import environment
-from ostiary.strategies import CredentialField, Kind
+
+MACROS: Any = environment("en", ()).get_template("macros.html").module
 
 
 def drawn(field: CredentialField, value: str) -> Tag:
     """Return what is typed into, with what somebody has typed before."""
     described: dict[str, Any] = field.to_json()
-    macros = environment("en", ()).get_template("macros.html").module
-    html: str = macros.field(described, "form", value=value)  # type: ignore[attr-defined]
+    html = MACROS.field(described, "form", value=value)
     found = BeautifulSoup(html, "html.parser").select_one("input, textarea")
     assert found is not None
     return found
@@ -39,3 +40,12 @@ def test_what_was_typed_comes_back(kind: Kind) -> None:
 def test_what_is_secret_does_not(field: CredentialField) -> None:
     """A password is secret, whether its strategy has thought of saying so or not."""
     assert "typed" not in str(drawn(field, "typed"))
+
+
+@pytest.mark.parametrize(
+    "start, leads", [(0, [2]), (1, [0, 3]), (2, [0, 4]), (3, [1]), (4, [2]), (9, [7])]
+)
+def test_a_list_that_is_counted_leads_to_the_pages_beside(start: int, leads: list[int]) -> None:
+    html = MACROS.counted("/list?from=", start, 2, 5)
+    links = [one["href"] for one in BeautifulSoup(html, "html.parser").select("a")]
+    assert links == [f"/list?from={one}" for one in leads]

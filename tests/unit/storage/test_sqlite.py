@@ -129,7 +129,7 @@ async def test_files_that_others_could_read_are_closed_to_them(
     for path in folder.glob("notes.db*"):
         path.chmod(0o666)
     folder.chmod(0o755)
-    await sqlite.open(SQLite(folder), "notes")
+    await sqlite.open(sqlite.again(), "notes")
     assert {mode(path) for path in folder.glob("notes.db*")} == {0o600}
     assert mode(folder) == 0o700
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ostiary.strategies import CredentialField, Strategy
+from ostiary.fields import CredentialField
+from ostiary.strategies import Strategy
 from ostiary.testing import StrategyContract
 from ostiary.testing.packages import badge, installed
 from ostiary.testing.promises.life import absence, deletion

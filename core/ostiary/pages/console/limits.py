@@ -58,7 +58,6 @@ async def _shown(
     refused: Refused | None = None,
 ) -> Answer:
     found = await visit.call("security", "searchHeldBack", sought, size=SIZE, **{"from": start})
-    later = start + SIZE
     return visit.page(
         "console/limits.html",
         status_of(refused),
@@ -68,8 +67,8 @@ async def _shown(
         kinds=KINDS,
         refused=refused,
         start=start,
-        former=address(PATH, sought, {"from": max(0, start - SIZE)}) if start else None,
-        next=address(PATH, sought, {"from": later}) if later < found["total"] else None,
+        size=SIZE,
+        at=address(PATH, sought, {"from": ""}),
         configured=await _configured(visit),
         units=UNITS,
     )

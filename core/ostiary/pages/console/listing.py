@@ -17,23 +17,14 @@ class Found(Struct, frozen=True):
     """A part of what was found.
 
     :ivar start: how many stand before it.
+    :ivar size: how many a page has at most.
     """
 
     hits: list[dict[str, Any]]
     total: int
     start: int
     text: str
-
-    @property
-    def former(self) -> int | None:
-        """Where the page before this one begins."""
-        return max(0, self.start - SIZE) if self.start else None
-
-    @property
-    def next(self) -> int | None:
-        """Where the page after this one begins."""
-        end = self.start + SIZE
-        return end if end < self.total else None
+    size: int = SIZE
 
 
 async def listed(visit: Visit, action: str, *also: dict[str, Any]) -> Found:

@@ -8,16 +8,9 @@ from typing import Any
 from msgspec import Struct
 
 from ostiary.pages.console.looking import address
-from ostiary.pages.console.users.search import (
-    LONGEST,
-    Query,
-    User,
-    Wanted,
-    clause_of,
-    glimpse,
-    named_so,
-    query_of,
-)
+from ostiary.pages.console.users.names import clause_of, named_so
+from ostiary.pages.console.users.search import User, glimpse
+from ostiary.pages.console.users.wanted import LONGEST, Query, Wanted, query_of
 from ostiary.pages.visit import Visit
 
 TYPED, NAME = "find", "name"
@@ -45,11 +38,20 @@ class Offer(Struct, frozen=True):
 
 
 class Meant(Struct, frozen=True):
-    """What was typed into a filter, and the kuid that the list is narrowed down to for it."""
+    """What was typed into a filter, and the kuid that the list is narrowed down to for it.
+
+    :ivar silent: the labels of strategies that cannot search for names now.
+    """
 
     typed: str
     kuid: str
     offers: Sequence[Offer] = ()
+    silent: Sequence[str] = ()
+
+    @property
+    def worth_telling(self) -> bool:
+        """It is not just a kuid."""
+        return bool(self.offers or self.silent) or self.kuid != self.typed
 
 
 async def resolved(
@@ -66,17 +68,16 @@ async def resolved(
             if 0 < len(sought.get(name, "")) <= LONGEST:
                 told[name] = await _meant(visit, path, sought, name)
     kuids = {name: meant.kuid for name, meant in told.items()}
-    worth = [one for one in told.values() if one.offers or one.kuid != one.typed]
-    return sought | kuids, worth
+    return sought | kuids, [one for one in told.values() if one.worth_telling]
 
 
 async def _meant(visit: Visit, path: str, sought: Sought, name: str) -> Meant:
     text = sought[name]
-    named = (await named_so(visit, text, "term")).kuids
-    known = text in named or await _is_kuid(visit, text)
-    if known is False and len(named) == 1:
-        return Meant(text, named[0])
-    others = [kuid for kuid in named if kuid != text]
+    named = await named_so(visit, text, "term")
+    known = text in named.kuids or await _is_kuid(visit, text)
+    if known is False and len(named.kuids) == 1:
+        return Meant(text, named.kuids[0], silent=named.silent)
+    others = [kuid for kuid in named.kuids if kuid != text]
     users: Sequence[User] = []
     if others:
         users = await _users(visit, {"ids": {"values": others}}, others)
@@ -84,7 +85,7 @@ async def _meant(visit: Visit, path: str, sought: Sought, name: str) -> Meant:
         begun = (await named_so(visit, text, clause_of(text))).kuids
         users = await _users(visit, query_of(Wanted(text), begun), begun)
     offers = [_offer(user, address(path, sought, {name: user["_id"]})) for user in users]
-    return Meant(text, text, offers)
+    return Meant(text, text, offers, named.silent)
 
 
 async def _is_kuid(visit: Visit, text: str) -> bool | None:

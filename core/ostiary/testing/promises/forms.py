@@ -6,9 +6,9 @@ import secrets
 from typing import Any
 
 from ostiary import errors
+from ostiary.fields import Form, described
 from ostiary.request import Connection, Request
 from ostiary.services.sessions import Session
-from ostiary.strategies import Form, described
 from ostiary.testing.promise import NotAsked, expect, promise
 from ostiary.testing.subject import MADE, Credentials
 from ostiary.testing.trial import CALL, Bench, Trial

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ostiary import errors
-from ostiary.strategies import described
+from ostiary.fields import described
 from ostiary.testing.promise import NotAsked, expect, promise
 from ostiary.testing.trial import Bench, Trial
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import httpx2
 import pytest
+from bs4 import BeautifulSoup
 
 from ostiary.testing.wire import HttpApi, Outcome
 from ostiary_oauth.errors import WIRE_NAME
@@ -31,7 +32,10 @@ scope = ["openid", "email"]
 persist = ["sub", "email", "name"]
 """
 
-OWN = ("createApiKey", "createMyCredentials", "updateMyCredentials", "validateMyCredentials")
+OWN = (
+    *("createApiKey", "createMyCredentials", "getMyCredentials"),
+    *("updateMyCredentials", "validateMyCredentials"),
+)
 """What users may do with their own credentials."""
 
 MORE = {
@@ -157,6 +161,32 @@ def test_a_user_may_link_two_accounts_of_one_provider_and_give_one_up(world: Hou
     assert sign_in(world).result["_id"] == kuid
     be(world.provider, first)
     assert sign_in(world).result["_id"] != kuid
+
+
+def test_the_page_of_one_s_account_gives_up_one_of_two(world: House) -> None:
+    _, jwt = local_user(world)
+    first, second = (be(world.provider, secrets.token_hex(8)) for _ in range(2))
+    for subject in (first, second):
+        be(world.provider, subject)
+        assert link(world, jwt).status == 200
+    url = f"http://127.0.0.1:{world.server.port}"
+    session = sign_in(world).result["jwt"]
+    with httpx2.Client(
+        base_url=url,
+        headers={"Accept": "text/html", "Origin": url},
+        cookies={"authToken": session},
+        trust_env=False,
+    ) as browser:
+        listed = BeautifulSoup(browser.get("/-/account/credentials").text, "html.parser")
+        links = [str(one["href"]) for one in listed.select("main li a")]
+        assert [first in links[0], second in links[1]] == [True, True]
+        (form,) = BeautifulSoup(browser.get(links[0]).text, "html.parser").select("main form")
+        fields = {str(one["name"]): str(one["value"]) for one in form.select("input")}
+        answer = browser.post(str(form["action"]), data=fields)
+        assert (answer.status_code, mine(world, jwt)) == (303, [second])
+        # The strategy has opened this session: it has ended, and one signs in again.
+        back = browser.get(answer.headers["location"])
+        assert back.headers["location"].startswith("/?then=")
 
 
 def test_the_last_way_in_is_not_given_up_unless_that_is_forced(world: House, subject: str) -> None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ostiary.pages.console.users import access, listing, new, one, rights, several
+from ostiary.pages.console.users import access, listing, new, one, rights, several, taking
 
-MODULES = (listing, new, several, one, access, rights)
+MODULES = (listing, new, several, one, access, taking, rights)

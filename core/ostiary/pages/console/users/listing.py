@@ -6,8 +6,9 @@ from typing import Any
 
 from ostiary.pages.console.users.forms import Profiles
 from ostiary.pages.console.users.paths import LIST
-from ostiary.pages.console.users.search import LONGEST, MANY, Wanted, find, glimpse
+from ostiary.pages.console.users.search import MANY, find, glimpse
 from ostiary.pages.console.users.several import ACTIONS
+from ostiary.pages.console.users.wanted import LONGEST, Wanted
 from ostiary.pages.declaring import Pages, Section
 from ostiary.pages.languages import mark
 from ostiary.pages.visit import Visit

@@ -37,10 +37,6 @@ class Parts(Struct, frozen=True):
         """How many strategies the user holds credentials of; what is not known may be one."""
         return sum(one.held for one in self.credentials or ())
 
-    def way(self, strategy: str) -> Way | None:
-        """Return what is held of a strategy, if it is installed."""
-        return next((one for one in self.credentials or () if one.name == strategy), None)
-
 
 async def _credentials(visit: Visit, kuid: str) -> list[Way] | None:
     if not visit.may_run("security:getCredentials"):

@@ -6,6 +6,7 @@ from ostiary.pages.rendering import segment
 
 LIST = "/-/console/users"
 ONE = f"{LIST}/{{id}}"
+CREDENTIALS = f"{ONE}/credentials/{{strategy}}"
 
 NEW = "/-/console/new-user"
 SEVERAL = "/-/console/several-users"
