@@ -30,6 +30,14 @@ QUICK = {
     "plugins.allow": ["local"],
 }
 
+UNSENT_MAIL = {
+    "host": "127.0.0.1",
+    # Nobody listens there: mail waits.
+    "port": 9,
+    "security": "none",
+    "from": "no-reply@example.com",
+}
+
 
 class Site:
     """A server with pages, and what its administrator does by the API."""

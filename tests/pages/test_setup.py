@@ -16,7 +16,7 @@ from ostiary.testing.packages import badge, installed, steps
 from ostiary.testing.registry import registry_of
 from ostiary.testing.server import ThrowAwayServer
 
-from .conftest import PASSWORD, SETUP_SECRET, NewSite, Site, running
+from .conftest import PASSWORD, SETUP_SECRET, UNSENT_MAIL, NewSite, Site, running
 from .visitors import SCREENS, Screen, Visitor
 
 HASTY = """
@@ -33,15 +33,7 @@ access = true
 
 MAIL: dict[str, Any] = {
     "plugins__<name>": {
-        "local": {
-            "mail": {
-                "host": "127.0.0.1",
-                "port": 9,
-                "security": "none",
-                "from": "no-reply@example.com",
-                "verifyUrl": "https://app.example/verify",
-            }
-        }
+        "local": {"mail": {**UNSENT_MAIL, "verifyUrl": "https://app.example/verify"}}
     }
 }
 UNCHECKED: dict[str, Any] = {"setup.own": []}

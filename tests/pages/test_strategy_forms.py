@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from .conftest import PASSWORD, Site, running
+from .conftest import PASSWORD, UNSENT_MAIL, Site, running
 from .visitors import Screen, Visitor
 
 MUST, EXPIRED, STRANGER = "must", "expired", "stranger"
@@ -42,13 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 LOCAL = {
-    "mail": {
-        "host": "127.0.0.1",
-        # Nobody listens there: mail waits.
-        "port": 9,
-        "security": "none",
-        "from": "no-reply@example.com",
-    },
+    "mail": UNSENT_MAIL,
     "passwordPolicies": [
         {"appliesTo": {"profiles": [MUST]}, "mustChangePasswordIfSetByAdmin": True},
         {"appliesTo": {"profiles": [EXPIRED]}, "expiresAfter": 1},
