@@ -115,12 +115,16 @@ def fill(site: Site) -> Values:
     root = site.api.send("POST", "/_login/local", site.credentials("root"), agent)
     assert root.status == 200
     site.call("auth:updateSelf", {EVIL: EVIL, "name": EVIL})
+    address = {"email": "root@example.org"}
+    site.call("security:updateCredentials", address, strategy="local", _id="root")
     key = site.call("auth:createApiKey", {"description": EVIL})
     site.person("nobody")
     site.call("security:createUser", {"content": {"profileIds": ["default"]}}, _id=SECRET)
     return {
-        "/": {"strategy": "local", "form": "new-password", "id": "nothing"},
+        "/": {"strategy": "local", "form": "new-password", "id": "nothing", "place": "0"},
         "/-/account/keys": {"id": key["_id"]},
+        # The address, which is not verified.
+        "/-/account/credentials": {"place": "1"},
         "/-/console/users": {"id": id, "kuid": id},
         "/-/console/profiles": {"id": EVIL},
         "/-/console/roles": {"id": EVIL},

@@ -147,7 +147,9 @@ async def at(step, kuid):
         site.person("found", name="Ada")
         root.sign_in("local", username="root", password=PASSWORD)
         assert listed(root.open(f"{LIST}?q=found")) == ["found"]
-        assert "Names could not be searched for in Failing" in root.text
+        told = "Names could not be searched for in Failing"
+        assert told in root.text
+        assert told in root.open("/-/console/tokens?user=found&find=name").text
         root.open(at("found"))
         path = f"{at('found')}/credentials/failing"
         assert root.soup.select(f'form[action="{path}"]') == []

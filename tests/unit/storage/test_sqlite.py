@@ -410,9 +410,11 @@ async def test_no_more_than_a_few_wait_to_read_apart(
             await db.execute(COUNTING, {"most": FOREVER})
 
     many = await asyncio.gather(*(read() for _ in range(40)), return_exceptions=True)
-    kinds = [type(one) for one in many]
-    assert kinds.count(errors.Overloaded) == 40 - THREADS - MOST_WAITING
-    assert kinds.count(errors.StoreUnavailable) == THREADS + MOST_WAITING
+    refused = [one for one in many if isinstance(one, errors.Overloaded)]
+    # Broken off, or still waiting when its time was over.
+    late = [one for one in many if isinstance(one, errors.StoreUnavailable)]
+    assert len(refused) == 40 - THREADS - MOST_WAITING
+    assert len(late) == THREADS + MOST_WAITING
     async with store.read(apart=True) as db:
         assert await db.scalar(COUNTING, {"most": 10}) == 10
 
