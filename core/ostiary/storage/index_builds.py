@@ -21,8 +21,14 @@ SELECT count(*) = cardinality($2::text[]) FROM pg_attribute
 WHERE attrelid = to_regclass($1) AND attname = ANY ($2::text[]) AND NOT attisdropped
 """
 VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)"
+# How far it is only the role that builds is told, and that is not the owner that asks: locks are
+# shown to all. Who cleans up by itself (autovacuum) is nobody, and makes way.
 BUILDING = """
-SELECT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE index_relid = to_regclass($1))
+SELECT EXISTS (
+  SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+  WHERE relation = to_regclass($1) AND datname = current_database()
+    AND mode = 'ShareUpdateExclusiveLock' AND granted AND usesysid IS NOT NULL
+)
 """
 
 log = logging.getLogger(__name__)
@@ -44,7 +50,8 @@ async def build(connection: Any, schema: str, indexes: Indexes) -> None:
                 await connection.execute(
                     f'CREATE INDEX CONCURRENTLY IF NOT EXISTS "{name}" ON {whole} ({listed})'
                 )
-            elif await connection.fetchval(BUILDING, index):
+            elif await connection.fetchval(BUILDING, whole):
                 await asyncio.sleep(PAUSE)
-            else:
+            elif await connection.fetchval(VALID, index) is False:
+                # Nor was it finished between the two looks.
                 await connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")

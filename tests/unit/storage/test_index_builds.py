@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.exc import ProgrammingError
 
-from ostiary.storage import migrate
+from ostiary.storage import index_builds, migrate
 
 from .conftest import House, notes
 
@@ -32,6 +32,14 @@ def upgrade():
 '''
 FAILING = f'{INDEXED}    op.execute("INSERT INTO nowhere VALUES (1)")\n'
 VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('notes_by_text')"
+MADE = "SELECT to_regclass('ostiary_notes.notes_by_text')::oid"
+CAME = """
+SELECT EXISTS (
+  SELECT FROM pg_stat_activity WHERE usename = 'ostiary_migrator' AND datname = current_database()
+    AND (query LIKE '%pg_locks%' OR query LIKE 'DROP%')
+)
+"""
+"""Whether a second one has found what the first has not finished."""
 
 
 def ship(house: House, revision: str) -> None:
@@ -78,6 +86,30 @@ async def test_two_that_upgrade_at_once_build_it_once(postgresql: House) -> None
     await asyncio.gather(*(upgrade(postgresql, postgresql.again()) for _ in range(2)))
     assert await postgresql.backend.revision("notes") == "0002"
     assert await store.fetch(VALID) == (True,)
+
+
+async def test_who_comes_while_another_builds_waits_for_that(
+    postgresql: House, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And drops nothing: the revision of the first would find no index, with its tables locked."""
+    monkeypatch.setattr(index_builds, "PAUSE", 0.01)
+    store = await postgresql.store()
+    (name,) = await store.fetch("SELECT current_database()") or ("",)
+    wanted = {"notes_by_text": ("notes", ["text", "id"])}
+    writer, onlooker = [await asyncpg.connect(server.admin_url(name)) for _ in range(2)]
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks, writer.transaction():
+        # Whoever builds waits for its end.
+        await writer.execute("INSERT INTO ostiary_notes.notes (id, text) VALUES (1, 'a')")
+        tasks.create_task(postgresql.backend.build("notes", wanted))
+        while not (made := await onlooker.fetchval(MADE)):
+            await asyncio.sleep(0.01)
+        tasks.create_task(postgresql.again().build("notes", wanted))
+        while not await onlooker.fetchval(CAME):
+            await asyncio.sleep(0.01)
+    assert await store.fetch(VALID) == (True,)
+    assert await onlooker.fetchval(MADE) == made
+    await writer.close()
+    await onlooker.close()
 
 
 async def test_of_tables_that_are_not_there_yet_the_revision_builds_it(postgresql: House) -> None:
