@@ -156,8 +156,8 @@ async def upgrade(backend: Backend, name: str, storage: Storage) -> str | None:
     before = await status(backend, name, storage)
     if not before.behind:
         return None
-    if before.current is not None:
-        await backend.build(name, indexes_after(storage, before.current))
+    if before.current is not None and (indexes := indexes_after(storage, before.current)):
+        await backend.build(name, indexes)
 
     def work(connection: Connection) -> str | None:
         # Another process may have done it while this one waited for its turn, or more than that.
