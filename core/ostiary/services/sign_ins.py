@@ -81,9 +81,11 @@ class SignIns:
             oldest: Any = (await db.execute(mine.query().offset(LOOKED_THROUGH).limit(1))).first()
             start, least = (since, 0) if oldest is None else (oldest.at, oldest.sequence)
             naming = await look_up(db, Part(Wanted(since=start, events=NAMING), whose))
-            named = [
-                row for row in (await db.execute(naming.query())).all() if row.sequence > least
-            ]
+            rows: Sequence[Any] = (await db.execute(naming.query())).all()
+            # Not in the order of clocks: of two machines they do not agree.
+            named = sorted(
+                (row for row in rows if row.sequence > least), key=lambda row: -row.sequence
+            )
             theirs = self._named_since(named, least)
             shown = Wanted(since=since, events=tuple(OUTCOMES))
             sought: list[tuple[Part, ColumnElement[bool]]] = [(Part(shown, whose), true())]
