@@ -186,6 +186,7 @@ def test_who_cancels_itself_hears_of_it_at_its_first_wait(runner: asyncio.Runner
             await asyncio.sleep(0.01)
             loop.call_soon(eager.run, nothing())
             await asyncio.sleep(0.01)
+        await asyncio.gather(*filter(None, tasks), return_exceptions=True)
         assert [task is not None and task.cancelled() for task in tasks] == [True, True]
         assert heard == tasks
 
