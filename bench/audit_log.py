@@ -27,7 +27,8 @@ import asyncpg
 
 from ostiary import errors
 from ostiary.clock import now
-from ostiary.hashing import Argon2Parameters, Hasher, HashPool
+from ostiary.hash_pool import HashPool
+from ostiary.hashing import Argon2Parameters, Hasher
 from ostiary.keys import MasterKey
 from ostiary.services.audit_filters import Wanted
 from ostiary.services.audit_log import AuditLog
