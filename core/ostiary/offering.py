@@ -88,8 +88,7 @@ def _faults_of_each(each: Each, actions: Mapping[str, Action]) -> Iterator[str]:
         needed = {taken.name for taken in action.arguments if taken.required}
         if further := sorted(needed - given):
             yield f"{name} wants {further[0]!r}"
-    for name in (each.mine, each.give_up):
-        if not actions[name].signed_in:
+        if name in (each.mine, each.give_up) and not action.signed_in:
             yield f"{name} is for everybody"
 
 

@@ -8,8 +8,10 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
+from ostiary import errors
 from ostiary.pages.credentials import Shown, shown
 from ostiary.pages.fields import Fields
+from ostiary.pages.problems import Refused
 from ostiary.pages.visit import Visit
 
 PREFIX = "one."
@@ -56,7 +58,7 @@ async def linked(
 
     :param about: as ``auth:describeStrategies`` describes it.
     :param kuid: whose; None for one's own.
-    :raises Refused: the strategy does not say it.
+    :raises Refused: the strategy does not say it, or not as it has declared.
     """
     each = about["each"]
     listing = None if each is None else each["mine" if kuid is None else "theirs"]
@@ -65,9 +67,14 @@ async def linked(
     args = {} if kuid is None else {"_id": kuid}
     answer = await visit.call(**listing, **args)
     mine = about["name"]
-    return tuple(
-        _of(about, one) for one in answer[each["member"]] if one.get("strategy", mine) == mine
-    )
+    try:
+        return tuple(
+            _of(about, one) for one in answer[each["member"]] if one.get("strategy", mine) == mine
+        )
+    except (AttributeError, KeyError, TypeError):
+        # What others hold, and the rest of the page, is there all the same.
+        nonsense = errors.PluginUnexpectedError(f"strategy {mine} does not list them as declared")
+        raise Refused.of(nonsense) from None
 
 
 def _of(about: Mapping[str, Any], one: Mapping[str, Any]) -> Linked:

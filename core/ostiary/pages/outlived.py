@@ -5,6 +5,7 @@ from __future__ import annotations
 from ostiary.pages.credentials import is_secret
 from ostiary.pages.forms import FIELD
 from ostiary.pages.languages import mark
+from ostiary.pages.strategy_forms import CODE
 from ostiary.pages.visit import Visit
 from ostiary.request import Answer
 
@@ -25,7 +26,11 @@ def told(visit: Visit) -> str:
 async def offer(visit: Visit) -> Answer:
     """Show what was typed, short of what is secret, in a form that whoever is signed in can send."""
     secret = await _secrets(visit)
-    kept = [name for name in visit.form if name != FIELD and name.rpartition(".")[2] not in secret]
+    kept = [
+        name
+        for name in visit.form
+        if name not in (FIELD, CODE) and name.rpartition(".")[2] not in secret
+    ]
     return visit.page(
         "outlived.html",
         FORBIDDEN,
@@ -38,13 +43,8 @@ async def offer(visit: Visit) -> Answer:
 
 async def _secrets(visit: Visit) -> set[str]:
     """Return what strategies call their secrets; in forms something may stand before that."""
-    return {
-        field["name"]
-        for strategy in await visit.strategies()
-        for field in (
-            *strategy["fields"],
-            *strategy["proof"],
-            *(field for form in strategy["forms"] for field in form["fields"]),
-        )
-        if is_secret(field)
-    }
+    strategies = await visit.strategies()
+    forms = [form for strategy in strategies for form in strategy["forms"]]
+    asked = [field for form in forms for field in form["fields"]]
+    asked += [field for one in strategies for field in (*one["fields"], *one["proof"])]
+    return {field["name"] for field in asked if is_secret(field)}

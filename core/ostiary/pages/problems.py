@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
+
+from ostiary.errors import OstiaryError
 
 OK = 200
 
@@ -22,6 +24,11 @@ class Refused(Exception):
         self.id = str(error.get("id") or "")
         self.message = str(error.get("message") or "")
         self.props: tuple[Any, ...] = tuple(error.get("props") or ())
+
+    @classmethod
+    def of(cls, error: OstiaryError) -> Self:
+        """Return an error of our own as one that the server has answered with."""
+        return cls(error.status, error.to_json(), {})
 
 
 class Mistaken(Exception):

@@ -91,7 +91,7 @@ class Site:
         except errors.UrlNotFound:
             return self._problem(visit, MISSING, visit.say("There is no such page."))
         except errors.OstiaryError as error:
-            return self._problem(visit, error.status, explained(visit, _refused(error)))
+            return self._problem(visit, error.status, explained(visit, Refused.of(error)))
         except Exception as error:  # noqa: BLE001 - as of the dispatcher: nothing may pass
             logger.error("page %s failed: %s", request.id, origin(error))  # noqa: TRY400
             sorry = visit.say("Something went wrong here. The log of the server tells more.")
@@ -105,7 +105,7 @@ class Site:
         Who has sent it is not asked: what its headers say may be as broken as the rest.
         """
         visit = self._visit(verb, path, b"", None, request)
-        answer = self._problem(visit, error.status, explained(visit, _refused(error)))
+        answer = self._problem(visit, error.status, explained(visit, Refused.of(error)))
         if error.retry_after is not None:
             answer.headers = {**answer.headers, "retry-after": str(error.retry_after)}
         return answer
@@ -230,11 +230,6 @@ class Site:
         # It is put into what the script has asked for: the next answer finds its place still there.
         answer.headers = {**HEADERS, "hx-reswap": "innerHTML", "hx-reselect": "[role=alert]"}
         return answer
-
-
-def _refused(error: errors.OstiaryError) -> Refused:
-    """Return an error of our own as one that the server has answered with."""
-    return Refused(error.status, error.to_json(), {})
 
 
 def _comes_from_elsewhere(visit: Visit) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import bindparam, func, insert, or_, select
 
-from ostiary.arrivals import ARRIVAL
+from ostiary.arrivals import ARRIVAL, MOST
 from ostiary.services.batches import Batch, remove
 from ostiary.storage import Database, Prepared, Store, Watch, budget
 from ostiary.storage.tables import MODE, changes, installation
@@ -152,8 +152,10 @@ class Changes:
         arrival = ARRIVAL.get()
         if arrival is None or not arrival.open:
             self._look()
-        elif not arrival.looked:
-            arrival.looked = True
+        elif arrival.left:
+            arrival.left -= 1
+        else:
+            arrival.left = MOST - 1
             self._look()
         return self._told != self._heard
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from typing import Any
+
+from sqlalchemy import Connection, text
 
 from ostiary.storage.store import Indexes
 
@@ -30,6 +33,12 @@ SELECT EXISTS (
     AND mode = 'ShareUpdateExclusiveLock' AND granted AND usesysid IS NOT NULL
 )
 """
+
+INVALID = text(
+    "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
+    "WHERE NOT indisvalid AND relname = ANY (:names) "
+    "AND relnamespace = to_regnamespace(quote_ident(:schema))"
+)
 
 log = logging.getLogger(__name__)
 
@@ -55,3 +64,14 @@ async def build(connection: Any, schema: str, indexes: Indexes) -> None:
             elif await connection.fetchval(VALID, index) is False:
                 # Nor was it finished between the two looks.
                 await connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")
+
+
+def remove_half_built(connection: Connection, names: Collection[str]) -> None:
+    """Remove, in the transaction of an upgrade, what ``build`` was interrupted at.
+
+    Behind a pooler nobody builds it anew before, and a revision would take it for an index.
+    """
+    schema = connection.dialect.default_schema_name
+    found = connection.scalars(INVALID, {"names": list(names), "schema": schema}).all()
+    for name in found:
+        connection.exec_driver_sql(f'DROP INDEX "{name}"')

@@ -156,7 +156,8 @@ async def upgrade(backend: Backend, name: str, storage: Storage) -> str | None:
     before = await status(backend, name, storage)
     if not before.behind:
         return None
-    if before.current is not None and (indexes := indexes_after(storage, before.current)):
+    indexes = {} if before.current is None else indexes_after(storage, before.current)
+    if indexes:
         await backend.build(name, indexes)
 
     def work(connection: Connection) -> str | None:
@@ -166,9 +167,11 @@ async def upgrade(backend: Backend, name: str, storage: Storage) -> str | None:
             return None
         copy = backend.backup(name, found) if found else None
         if connection.dialect.name == "postgresql":
+            from ostiary.storage.index_builds import remove_half_built
             from ostiary.storage.table_locks import lock_tables
 
             lock_tables(connection)
+            remove_half_built(connection, indexes)
         run_revisions(connection, storage)
         return copy
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 from sqlalchemy.exc import ProgrammingError
 
 from ostiary.storage import index_builds, migrate
@@ -66,8 +66,9 @@ async def test_an_index_is_there_before_its_revision_is(postgresql: House) -> No
     assert await store.fetch(VALID) == (True,)
 
 
-async def test_what_is_left_of_a_build_is_built_anew(postgresql: House, server: Any) -> None:
-    store = await postgresql.store()
+async def leave_half_built(house: House, server: Any) -> Any:
+    """Leave an index as somebody does who is interrupted; return the store."""
+    store = await house.store()
     (name,) = await store.fetch("SELECT current_database()") or ("",)
     admin = await asyncpg.connect(server.admin_url(name))
     await admin.execute("CREATE INDEX notes_by_text ON ostiary_notes.notes (text, id)")
@@ -75,9 +76,27 @@ async def test_what_is_left_of_a_build_is_built_anew(postgresql: House, server: 
     await admin.execute(spoil, "ostiary_notes.notes_by_text")
     await admin.close()
     assert await store.fetch(VALID) == (False,)
+    return store
+
+
+async def test_what_is_left_of_a_build_is_built_anew(postgresql: House, server: Any) -> None:
+    store = await leave_half_built(postgresql, server)
     ship(postgresql, INDEXED)
     await upgrade(postgresql)
     assert await store.fetch(VALID) == (True,)
+
+
+async def test_where_nothing_is_built_before_it_is_built_anew_with_the_revision(
+    postgresql: House, server: Any
+) -> None:
+    """As behind a pooler: the revision would take what is half built for an index."""
+    store = await leave_half_built(postgresql, server)
+
+    def work(connection: Connection) -> None:
+        index_builds.remove_half_built(connection, ["notes_by_text", "notes_by_nothing"])
+
+    await postgresql.backend.alter("notes", work)
+    assert await store.fetch(VALID) is None
 
 
 async def test_two_that_upgrade_at_once_build_it_once(postgresql: House) -> None:
