@@ -231,6 +231,23 @@ def test_the_link_itself_verifies_it_too(
     assert address in verified(site, ann, "local")
 
 
+def test_who_loses_a_name_to_the_code_of_another_is_not_told_that_it_is_theirs(
+    visitor: Visitor, site: Site, ann: str
+) -> None:
+    """A code verifies for whom it was issued, whoever sends it."""
+    bob, address = person(site), f"{ann}@example.org"
+    code = site.call(
+        "kuzzle-plugin-auth-passport-local/identifier:getVerificationToken",
+        {"value": address},
+        _id=bob,
+    )["token"]
+    visitor.open(to_verify(visitor)[address])
+    visitor.send(str(visitor.soup.select("main form")[1]["action"]), **{"form.code": code})
+    assert visitor.path == WAYS
+    assert "Verified" not in visitor.text
+    assert address not in verified(site, ann, "local")
+
+
 def test_any_strategy_takes_a_name_and_a_code(visitor: Visitor, site: Site, ann: str) -> None:
     visitor.open(to_verify(visitor)[f"b-{ann}"])
     ask, tell = [str(one["action"]) for one in visitor.soup.select("main form")]

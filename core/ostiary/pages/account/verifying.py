@@ -80,9 +80,13 @@ async def send(visit: Visit) -> Answer:
     session = session_in(told)
     if session is not None:
         visit.keep(session["jwt"], session["expiresAt"])
-    if await _is_verified(visit, name):
-        return visit.redirect(CREDENTIALS.path, done="verified")
-    return visit.redirect(f"{name.path}?{SENT}={form['name']}")
+    now = (await way(visit)).names
+    if any(one["value"] == name.value and not is_verified(one) for one in now):
+        return visit.redirect(f"{name.path}?{SENT}={form['name']}")
+    # A code may have been for somebody else, who has the name now.
+    known = [one["value"] for one in name.way.names if is_verified(one)]
+    is_mine = any(is_verified(one) and one["value"] not in known for one in now)
+    return visit.redirect(CREDENTIALS.path, done="verified" if is_mine else None)
 
 
 def _names(visit: Visit, one: Way) -> list[Name]:
@@ -109,12 +113,6 @@ async def _sent(visit: Visit) -> Name:
         if name.value == value:
             return name
     raise errors.UrlNotFound(visit.path)
-
-
-async def _is_verified(visit: Visit, name: Name) -> bool:
-    """Tell whether a name is verified now, or another spelling of it, or gone."""
-    now = (await way(visit)).names
-    return not any(one["value"] == name.value and not is_verified(one) for one in now)
 
 
 def _shown(
