@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, true
+from sqlalchemy import ColumnElement
 
 from ostiary.plugins import Strategies
 from ostiary.services.account_hashes import AccountHashes
@@ -28,6 +28,8 @@ OUTCOMES = {
 
 NAMING = ("CredentialsCreated", "CredentialsChanged")
 """Events by which a user may have got a name to sign in with that nobody, or another, had before."""
+
+CREATED = "UserCreated"
 
 LOOKED_THROUGH = 5000
 """Entries about a user, the newest, among which such events are looked for; what is older than
@@ -80,15 +82,21 @@ class SignIns:
             mine = await look_up(db, Part(Wanted(since=since), whose))
             oldest: Any = (await db.execute(mine.query().offset(LOOKED_THROUGH).limit(1))).first()
             start, least = (since, 0) if oldest is None else (oldest.at, oldest.sequence)
-            naming = await look_up(db, Part(Wanted(since=start, events=NAMING), whose))
+            naming = await look_up(db, Part(Wanted(since=start, events=(*NAMING, CREATED)), whose))
             rows: Sequence[Any] = (await db.execute(naming.query())).all()
             # Not in the order of clocks: of two machines they do not agree.
             named = sorted(
                 (row for row in rows if row.sequence > least), key=lambda row: -row.sequence
             )
-            theirs = self._named_since(named, least)
+            # A machine whose clock is ahead may have told of who had the same kuid before.
+            born = next((row.sequence for row in named if row.event == CREATED), 0)
+            theirs = self._named_since(
+                [row for row in named if row.event != CREATED], max(least, born)
+            )
             shown = Wanted(since=since, events=tuple(OUTCOMES))
-            sought: list[tuple[Part, ColumnElement[bool]]] = [(Part(shown, whose), true())]
+            sought: list[tuple[Part, ColumnElement[bool]]] = [
+                (Part(shown, whose), audit.c.sequence + 0 > born)
+            ]
             # Each finds its rows by an index, as all together would not.
             for one in counted:
                 after = audit.c.sequence + 0 > theirs(one.strategy)
