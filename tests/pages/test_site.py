@@ -139,6 +139,26 @@ def test_what_was_typed_outlives_the_session(visitor: Visitor, site: Site) -> No
     assert made["profileIds"] == typed["profile"]
 
 
+def test_a_confirmation_does_not_outlive_the_session(visitor: Visitor, site: Site) -> None:
+    """Who has signed in instead would give up their own last way in, and not be asked."""
+    path, box = "/-/account/credentials/local/remove", {"confirm.last": "yes"}
+    first, second = (site.person(name, "admin") for name in ("giving-up", "staying"))
+    visitor.sign_in("local", username=first, password=PASSWORD).open(path)
+    site.call("security:revokeTokens", _id=first)
+    token = visitor.filled(path)["formToken"]
+    with Visitor(site.url) as other_tab:
+        other_tab._client.cookies = visitor._client.cookies
+        other_tab.sign_in("local", username=second, password=PASSWORD)
+        visitor._client.cookies = other_tab._client.cookies
+    visitor.send(path, **box)
+    assert f"Send it as {second}" in visitor.text
+    assert visitor.filled(path).keys() == {"formToken"}
+    assert visitor.filled(path)["formToken"] != token
+    visitor.send(path)
+    assert visitor.status == 422
+    assert site.call("security:hasCredentials", strategy="local", _id=second)
+
+
 def test_a_script_is_told_that_the_session_is_over(visitor: Visitor, site: Site) -> None:
     name = site.person("previewing", "admin")
     visitor.sign_in("local", username=name, password=PASSWORD).open("/-/console/roles.new")

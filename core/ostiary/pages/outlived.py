@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ostiary.pages.account.removing import CONFIRMED
 from ostiary.pages.credentials import is_secret
 from ostiary.pages.forms import FIELD
 from ostiary.pages.languages import mark
@@ -24,20 +25,19 @@ def told(visit: Visit) -> str:
 
 
 async def offer(visit: Visit) -> Answer:
-    """Show what was typed, short of what is secret, in a form that whoever is signed in can send."""
+    """Show what was typed, short of what is secret, in a form that whoever is signed in can send.
+
+    Nobody confirms for another that their last way in is given up.
+    """
     secret = await _secrets(visit)
-    kept = [
-        name
-        for name in visit.form
-        if name not in (FIELD, CODE) and name.rpartition(".")[2] not in secret
-    ]
+    typed = [name for name in visit.form if name not in (FIELD, CONFIRMED)]
+    kept = [name for name in typed if name != CODE and name.rpartition(".")[2] not in secret]
     return visit.page(
         "outlived.html",
         FORBIDDEN,
         text=told(visit),
         kept=[(name, value) for name in kept for value in visit.form.all(name)],
-        # The token of the form is left out, too.
-        secrets=len(kept) < len(list(visit.form)) - 1,
+        secrets=len(kept) < len(typed),
     )
 
 
