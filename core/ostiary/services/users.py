@@ -186,14 +186,17 @@ class Users:
         Their credentials and tokens stay. Raises what ``update`` does.
         """
         async with self._changing(kuid) as (db, old):
+            now = self._clock()
+            at = changed_at(old, now)
             new = replace(
                 old,
                 profile_ids=tuple(profile_ids),
                 content=content,
                 author=author,
-                created_at=changed_at(old, self._clock()),
+                # Never yet to come: it is from then on that users see their sign-ins.
+                created_at=now,
                 updater=None,
-                updated_at=None,
+                updated_at=None if at == now else at,
             )
             await _check_profiles(db, by, old, new)
             await self._overwrite(db, old, new)
