@@ -125,6 +125,9 @@ def test_what_was_typed_outlives_the_session(visitor: Visitor, site: Site) -> No
     assert "Your session has ended" in visitor.text
     assert visitor.soup.select("a[href='/'][target=_blank]")
     assert PASSWORD not in visitor.answer.text
+    # Who sends it before they have signed in loses nothing either.
+    assert visitor.send(new_user).status == 403
+    assert "Your session has ended" in visitor.text
     with Visitor(site.url) as other_tab:
         other_tab._client.cookies = visitor._client.cookies
         other_tab.sign_in("local", **credentials)

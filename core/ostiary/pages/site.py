@@ -193,6 +193,9 @@ class Site:
                 return await self._outlived(visit, page)
         if not page.public and not self._is_for(visit, page):
             if visit.me is None:
+                if visit.verb == "POST":
+                    # It is of nobody, as what keeps a form that was sent too early: it goes on being kept.
+                    return await self._outlived(visit, page)
                 return visit.redirect(f"/?{urlencode({'then': _then(visit)})}")
             text = visit.say("You do not have the right to see this page.")
             return self._problem(visit, FORBIDDEN, text)
