@@ -135,6 +135,8 @@ def test_what_was_typed_outlives_the_session(visitor: Visitor, site: Site) -> No
     visitor.send(new_user)
     assert "in another session" in visitor.text
     assert "Send it as long-at-it" in visitor.text
+    # Of secrets those are asked for that were typed.
+    assert [one["name"] for one in visitor.soup.select("[type=password]")] == ["local.password"]
     visitor.send(new_user, **{"local.password": PASSWORD})
     assert visitor.path == "/-/console/users/typed?done=created"
     made = site.call("security:getUser", _id="typed")["_source"]

@@ -191,15 +191,19 @@ class Site:
                 return self._problem(visit, FORBIDDEN, self._unheard(visit))
             if not self._forms.is_of(visit.connection, visit.token, visit.form.text(FIELD)):
                 return await self._outlived(visit, page)
-        if not page.public and not self._is_for(visit, page):
-            if visit.me is None:
-                if visit.verb == "POST":
-                    # It is of nobody, as what keeps a form that was sent too early: it goes on being kept.
-                    return await self._outlived(visit, page)
-                return visit.redirect(f"/?{urlencode({'then': _then(visit)})}")
+        if page.public or self._is_for(visit, page):
+            return await page.run(visit)
+        return await self._withheld(visit, page)
+
+    async def _withheld(self, visit: Visit, page: Page) -> Answer:
+        """Answer who may not see a page."""
+        if visit.me is not None:
             text = visit.say("You do not have the right to see this page.")
             return self._problem(visit, FORBIDDEN, text)
-        return await page.run(visit)
+        if visit.verb == "POST":
+            # It is nobody's, as what keeps a form is that is sent too early: it goes on being kept.
+            return await self._outlived(visit, page)
+        return visit.redirect(f"/?{urlencode({'then': _then(visit)})}")
 
     def _unheard(self, visit: Visit) -> str:
         """Return why a form is not heard."""
