@@ -162,6 +162,17 @@ def test_a_search_outlives_the_session(visitor: Visitor) -> None:
     )
 
 
+def test_a_page_whose_script_finds_the_session_over_is_come_back_to(visitor: Visitor) -> None:
+    page = "/-/console/audit?user=root&live=1"
+    places = (f"http://any.example{page}#x", page), ("http://[", "/-/account")
+    for shown, place in (*places, ("http://any.example//evil.example/", "/-/account")):
+        asked = {"HX-Request": "true", "HX-Current-URL": shown}
+        visitor.open("/-/console/audit/tail?user=root&after=1&group=0", **asked)
+        visitor.open(visitor.answer.headers["hx-redirect"])
+        assert visitor.send("/-/sign-in/local", **LOCAL).path == place
+        visitor.send("/-/sign-out")
+
+
 def test_no_address_leads_elsewhere_after_signing_in(visitor: Visitor) -> None:
     for elsewhere in ("https://evil.example/", "//evil.example/", "/\\evil.example", "/-/\n//x"):
         visitor.open("/").send("/-/sign-in/local", **{"go.then": elsewhere}, **LOCAL)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from ostiary import errors
 from ostiary.body import acceptable
@@ -256,4 +256,10 @@ def _address(visit: Visit, *, without: str = "") -> str:
 
 def _then(visit: Visit) -> str:
     """Return where to go on after signing in; a form that was sent would have to be sent again."""
+    if visit.by_htmx and (shown := visit.connection.header("hx-current-url")) is not None:
+        # What a script asks for is a part of a page. What stands here is looked at again on arrival.
+        try:
+            return urlsplit(shown)._replace(scheme="", netloc="", fragment="").geturl()
+        except ValueError:
+            return "/-/account"
     return _address(visit, without="done") if visit.verb == "GET" else "/-/account"
