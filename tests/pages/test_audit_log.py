@@ -50,6 +50,14 @@ def test_entries_are_shown_with_their_details(site: Site, auditor: Visitor) -> N
     assert auditor.one("option[selected]").get("value") == "SignInRefused"
 
 
+def test_a_row_says_which_action_was_refused(site: Site, auditor: Visitor) -> None:
+    site.api.call("security:deleteProfile", jwt=site.jwt, _id="admin")
+    auditor.open("/-/console/audit?event=ActionRefused&user=admin")
+    assert (
+        "Action refused security:deleteProfile security.profile.cannot_delete" in rows(auditor)[0]
+    )
+
+
 @pytest.mark.parametrize(
     "query, found",
     [

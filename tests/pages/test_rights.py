@@ -276,6 +276,20 @@ def test_what_many_would_lose_is_confirmed_before_a_profile_is_deleted(
     assert "Deleted." in root.text
 
 
+@pytest.mark.parametrize("kind", [ROLES, PROFILES])
+@pytest.mark.parametrize("id", ["admin", "default", "anonymous"])
+def test_what_is_always_there_is_not_offered_to_be_deleted(
+    root: Visitor, kind: str, id: str
+) -> None:
+    path = f"{kind}/{id}"
+    assert root.open(path).status == 200
+    assert root.soup.select(f'a[href="{path}/delete"]') == []
+    root.open(f"{path}/delete")
+    assert (root.status, "cannot be deleted" in root.text) == (400, True)
+    assert "nobody loses a right" not in root.text
+    assert root.soup.select(f'form[action="{path}/delete"]') == []
+
+
 def test_odd_places_and_other_members_come_back(root: Visitor, site: Site, new: str) -> None:
     odd = [
         {"index": "a:b", "collections": ["c, d", "e"]},

@@ -125,6 +125,9 @@ def test_what_was_typed_outlives_the_session(visitor: Visitor, site: Site) -> No
     assert "Your session has ended" in visitor.text
     assert visitor.soup.select("a[href='/'][target=_blank]")
     assert PASSWORD not in visitor.answer.text
+    # Who sends it before they have signed in loses nothing either.
+    assert visitor.send(new_user).status == 403
+    assert "Your session has ended" in visitor.text
     with Visitor(site.url) as other_tab:
         other_tab._client.cookies = visitor._client.cookies
         other_tab.sign_in("local", **credentials)
@@ -132,6 +135,8 @@ def test_what_was_typed_outlives_the_session(visitor: Visitor, site: Site) -> No
     visitor.send(new_user)
     assert "in another session" in visitor.text
     assert "Send it as long-at-it" in visitor.text
+    # Of secrets those are asked for that were typed.
+    assert [one["name"] for one in visitor.soup.select("[type=password]")] == ["local.password"]
     visitor.send(new_user, **{"local.password": PASSWORD})
     assert visitor.path == "/-/console/users/typed?done=created"
     made = site.call("security:getUser", _id="typed")["_source"]
@@ -175,6 +180,17 @@ def test_a_search_outlives_the_session(visitor: Visitor) -> None:
     assert visitor.send("/-/sign-in/local", **LOCAL).path == (
         "/-/console/audit?user=root&event=SignedIn"
     )
+
+
+def test_a_page_whose_script_finds_the_session_over_is_come_back_to(visitor: Visitor) -> None:
+    page = "/-/console/audit?user=root&live=1"
+    places = (f"http://any.example{page}#x", page), ("http://[", "/-/account")
+    for shown, place in (*places, ("http://any.example//evil.example/", "/-/account")):
+        asked = {"HX-Request": "true", "HX-Current-URL": shown}
+        visitor.open("/-/console/audit/tail?user=root&after=1&group=0", **asked)
+        visitor.open(visitor.answer.headers["hx-redirect"])
+        assert visitor.send("/-/sign-in/local", **LOCAL).path == place
+        visitor.send("/-/sign-out")
 
 
 def test_no_address_leads_elsewhere_after_signing_in(visitor: Visitor) -> None:

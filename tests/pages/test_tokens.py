@@ -83,7 +83,7 @@ def test_lists_are_narrowed_down_by_names(warden: Visitor, path: str) -> None:
     warden.open(f"{path}user=kuid-1")
     assert warden.soup.select(".notice") == []
     assert rows(warden.open(f"{path}user=nobody-at-all&find=name")) == []
-    assert warden.soup.select(".notice") == []
+    assert "Nobody is found by the name or identifier nobody-at-all." in warden.text
 
 
 @pytest.mark.usefixtures("named")

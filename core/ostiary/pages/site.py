@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from ostiary import errors
 from ostiary.body import acceptable
@@ -191,12 +191,19 @@ class Site:
                 return self._problem(visit, FORBIDDEN, self._unheard(visit))
             if not self._forms.is_of(visit.connection, visit.token, visit.form.text(FIELD)):
                 return await self._outlived(visit, page)
-        if not page.public and not self._is_for(visit, page):
-            if visit.me is None:
-                return visit.redirect(f"/?{urlencode({'then': _then(visit)})}")
+        if page.public or self._is_for(visit, page):
+            return await page.run(visit)
+        return await self._withheld(visit, page)
+
+    async def _withheld(self, visit: Visit, page: Page) -> Answer:
+        """Answer who may not see a page."""
+        if visit.me is not None:
             text = visit.say("You do not have the right to see this page.")
             return self._problem(visit, FORBIDDEN, text)
-        return await page.run(visit)
+        if visit.verb == "POST":
+            # It is nobody's, as what keeps a form is that is sent too early: it goes on being kept.
+            return await self._outlived(visit, page)
+        return visit.redirect(f"/?{urlencode({'then': _then(visit)})}")
 
     def _unheard(self, visit: Visit) -> str:
         """Return why a form is not heard."""
@@ -249,4 +256,10 @@ def _address(visit: Visit, *, without: str = "") -> str:
 
 def _then(visit: Visit) -> str:
     """Return where to go on after signing in; a form that was sent would have to be sent again."""
+    if visit.by_htmx and (shown := visit.connection.header("hx-current-url")) is not None:
+        # What a script asks for is a part of a page. What stands here is looked at again on arrival.
+        try:
+            return urlsplit(shown)._replace(scheme="", netloc="", fragment="").geturl()
+        except ValueError:
+            return "/-/account"
     return _address(visit, without="done") if visit.verb == "GET" else "/-/account"

@@ -49,3 +49,22 @@ def test_a_list_that_is_counted_leads_to_the_pages_beside(start: int, leads: lis
     html = MACROS.counted("/list?from=", start, 2, 5)
     links = [one["href"] for one in BeautifulSoup(html, "html.parser").select("a")]
     assert links == [f"/list?from={one}" for one in leads]
+
+
+@pytest.mark.parametrize("count, told", [(None, False), (1, False), (7, True), ("7", False)])
+def test_an_entry_of_the_audit_log_says_how_often(count: object, *, told: bool) -> None:
+    template = environment("en", ()).get_template("console/audit_rows.html")
+    entry = {
+        **dict.fromkeys(("author", "about", "strategy", "address", "protocol", "agent")),
+        "request": None,
+        "account": None,
+        "reason": "wrong password",
+        "at": 0,
+        "event": "SignInRefused",
+        "details": {"count": count},
+    }
+    rows: Any = template.make_module({"names": {}})
+    html = rows.rows([{"_id": "1", "_source": entry}])
+    text = BeautifulSoup(html, "html.parser").select_one("th")
+    assert text is not None
+    assert ("7 times within a minute" in text.get_text()) is told

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ostiary.pages.console.saving import KINDS, STRANGERS, Draft, Preview, preview
+from ostiary.errors import ProfileNotDeletable, RoleNotDeletable
+from ostiary.pages.console.saving import BASE, KINDS, STRANGERS, Draft, Preview, preview
 from ostiary.pages.problems import Problem, Refused, status_of
 from ostiary.pages.rendering import segment
 from ostiary.pages.visit import Visit
@@ -12,6 +13,9 @@ from ostiary.request import Answer
 
 LEFT = {"policies": [{"roleId": STRANGERS}]}
 """What is left to users who had no other profile: what everybody may do."""
+
+LASTING = {"role": RoleNotDeletable, "profile": ProfileNotDeletable}
+"""Why what is always there is not deleted."""
 
 NAMED = 20
 """Profiles that are named."""
@@ -27,10 +31,14 @@ async def ask(visit: Visit, kind: str, problem: Problem | None = None, **told: A
     if visit.may("security", action):
         # Of what is not there nothing is said.
         await visit.call("security", action, _id=id)
+    lasting = id in BASE
+    if lasting:
+        problem = Refused.of(LASTING[kind]())
     return visit.page(
         f"console/{kind}_delete.html",
         status_of(problem),
         id=id,
+        lasting=lasting,
         here=f"/-/console/{kind}s/{segment(id)}",
         problem=problem,
         **told,

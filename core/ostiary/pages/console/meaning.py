@@ -41,17 +41,19 @@ class Meant(Struct, frozen=True):
     """What was typed into a filter, and the kuid that the list is narrowed down to for it.
 
     :ivar silent: the labels of strategies that cannot search for names now.
+    :ivar nobody: nobody has it as a kuid or as a name, as far as it could be looked for.
     """
 
     typed: str
     kuid: str
     offers: Sequence[Offer] = ()
     silent: Sequence[str] = ()
+    nobody: bool = False
 
     @property
     def worth_telling(self) -> bool:
         """It is not just a kuid."""
-        return bool(self.offers or self.silent) or self.kuid != self.typed
+        return bool(self.offers or self.silent or self.nobody) or self.kuid != self.typed
 
 
 async def resolved(
@@ -85,7 +87,8 @@ async def _meant(visit: Visit, path: str, sought: Sought, name: str) -> Meant:
         begun = (await named_so(visit, text, clause_of(text))).kuids
         users = await _users(visit, query_of(Wanted(text), begun), begun)
     offers = [_offer(user, address(path, sought, {name: user["_id"]})) for user in users]
-    return Meant(text, text, offers, named.silent)
+    nobody = known is False and not offers and visit.may("security", "searchUsersByCredentials")
+    return Meant(text, text, offers, named.silent, nobody)
 
 
 async def _is_kuid(visit: Visit, text: str) -> bool | None:

@@ -22,6 +22,9 @@ MANY = 10
 STRANGERS = "anonymous"
 """The profile of everybody who is not signed in."""
 
+BASE = ("admin", "default", STRANGERS)
+"""Roles and profiles that are always there: none of them is deleted."""
+
 KINDS = {"role": "Role", "profile": "Profile"}
 UNSEEN = mark("Read what this would take away, and confirm it.")
 NO_ID = mark("Give it a name first.")
@@ -76,6 +79,7 @@ def drawn(visit: Visit, template: str, editing: Editing, **values: Any) -> Answe
         status_of(editing.problem),
         id=visit.values.get("id"),
         typed=visit.form.text("id"),
+        lasting=visit.values.get("id") in BASE,
         history=None if stored is None else stored["_kuzzle_info"],
         since=editing.since,
         problem=editing.problem,
