@@ -32,7 +32,8 @@ class Eager:
         """Run a coroutine to its end; where it has to wait, return the task that goes on with it.
 
         That task is the current one from the beginning, and each coroutine has a context of its
-        own, with nothing in it but its arrival. What a coroutine raises before it has waited is raised here.
+        own, with nothing in it but its arrival. What a coroutine raises before it has waited is
+        raised here.
         """
         carrier = self._spare
         if carrier is None:

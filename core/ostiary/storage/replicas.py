@@ -20,7 +20,7 @@ from sqlalchemy import text
 
 from ostiary.storage.access import POOL_SECONDS, STATEMENT_SECONDS, Access
 from ostiary.storage.budget import Waiting
-from ostiary.storage.postgresql_errors import FAULTS, describe, state, verdict
+from ostiary.storage.postgresql_errors import CANCELLED, FAULTS, describe, state, verdict
 from ostiary.storage.prepared import Statement, plain
 from ostiary.storage.store import Database, Rows
 from ostiary.storage.transaction import Transaction
@@ -60,9 +60,6 @@ SEARCH_SECONDS = STATEMENT_SECONDS + 0.5
 
 BEHIND_SECONDS, GONE_SECONDS = 1.0, 5.0
 """How long a replica is left alone that was behind, or could not be used."""
-
-CANCELLED = "57014"
-"""A statement took too long: it would on the primary as well."""
 
 log = logging.getLogger(__name__)
 
@@ -251,6 +248,7 @@ async def _execute(
     try:
         return Rows.of(await connection.execute(plain(statement), parameters))
     except FAULTS as fault:
+        # What took too long would on the primary as well.
         if state(fault) != CANCELLED:
             faults.append(fault)
         raise verdict(fault) from None
