@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from ostiary.errors import OstiaryError
+from ostiary.pages.languages import mark
 
 OK = 200
+
+WITHHELD = mark("You do not have the right to see this page.")
 
 
 class Refused(Exception):

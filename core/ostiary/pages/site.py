@@ -28,7 +28,7 @@ from ostiary.pages.fields import form_fields, query_fields
 from ostiary.pages.forms import FIELD, Forms
 from ostiary.pages.languages import wanted
 from ostiary.pages.notices import NOTICES
-from ostiary.pages.problems import Refused
+from ostiary.pages.problems import WITHHELD, Refused
 from ostiary.pages.rendering import draw
 from ostiary.pages.theme import Theme
 from ostiary.pages.visit import Visit
@@ -198,8 +198,7 @@ class Site:
     async def _withheld(self, visit: Visit, page: Page) -> Answer:
         """Answer who may not see a page."""
         if visit.me is not None:
-            text = visit.say("You do not have the right to see this page.")
-            return self._problem(visit, FORBIDDEN, text)
+            return self._problem(visit, FORBIDDEN, visit.say(WITHHELD))
         if visit.verb == "POST":
             # It is nobody's, as what keeps a form is that is sent too early: it goes on being kept.
             return await self._outlived(visit, page)

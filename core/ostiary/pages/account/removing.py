@@ -13,7 +13,7 @@ from ostiary.pages.credentials import at_fault
 from ostiary.pages.declaring import Pages
 from ostiary.pages.languages import mark
 from ostiary.pages.linked import Linked
-from ostiary.pages.problems import Mistaken, Problem, Refused, status_of
+from ostiary.pages.problems import WITHHELD, Mistaken, Problem, Refused, status_of
 from ostiary.pages.rendering import segment
 from ostiary.pages.visit import Visit
 from ostiary.pages.ways import Way, is_last, way
@@ -113,8 +113,7 @@ async def _one(visit: Visit) -> Target:
     if one is None:
         raise errors.UrlNotFound(visit.path)
     if not visit.may(**held.about["each"]["giveUp"]):
-        sorry = visit.say("You do not have the right to see this page.")
-        raise Refused(FORBIDDEN, {"message": sorry}, {})
+        raise Refused(FORBIDDEN, {"message": visit.say(WITHHELD)}, {})
     return Target(held, one)
 
 
